@@ -1,0 +1,187 @@
+/* graph_op.h - what an operator is.
+ *
+ * Built-in and user operators use the same struct; nothing is registered.
+ * docs/adding-an-op.md walks through one; examples/custom_op does it outside
+ * of the library. */
+#ifndef WENGERT_GRAPH_OP_H
+#define WENGERT_GRAPH_OP_H
+
+#include <wengert/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Attributes --------------------------------------------------------- */
+
+/* How one member of an operator's attribute struct is printed, hashed,
+ * compared and, for shapes, bound to sizes. */
+typedef enum wg_field_type {
+    WG_FIELD_INT,   /* int */
+    WG_FIELD_I64,   /* int64_t */
+    WG_FIELD_U64,   /* uint64_t */
+    WG_FIELD_REAL,  /* double */
+    WG_FIELD_DTYPE, /* wg_dtype */
+    WG_FIELD_SHAPE, /* wg_shape; its symbols are bound at compile time */
+    WG_FIELD_AXES,  /* wg_axes */
+    WG_FIELD_LIST   /* wg_list */
+} wg_field_type;
+
+/* One number for each axis. */
+typedef struct wg_list {
+    int     n;
+    int64_t at[WG_MAX_RANK];
+} wg_list;
+
+typedef struct wg_field {
+    const char   *name; /* NULL ends the table */
+    wg_field_type type;
+    size_t        offset;
+} wg_field;
+#define WG_FIELD(type, member, kind) {#member, WG_FIELD_##kind, offsetof(type, member)}
+
+/* ---- The four calls an operator answers --------------------------------- */
+
+/* infer: shape and dtype of the result.  Dimensions may be symbolic. */
+typedef struct wg_infer {
+    wg_graph       *g;
+    int             n;     /* operands */
+    const wg_shape *x;     /* [n] */
+    const wg_dtype *dtype; /* [n] */
+    const void     *attr;
+    wg_shape        y;      /* result */
+    wg_dtype        ydtype; /* result; starts as the first operand's */
+    char            why[200];
+} wg_infer;
+
+/* Dense, row-major, 64-byte aligned where the library owns it. */
+typedef struct wg_tensor {
+    void    *data;
+    wg_dtype dtype;
+    wg_shape shape; /* no symbols */
+} wg_tensor;
+
+/* cpu: y from x.  Everything was checked by infer; what remains (an index out
+ * of range) is said with wg_reject_run. */
+typedef struct wg_call {
+    int              n; /* operands */
+    const wg_tensor *x; /* [n] */
+    wg_tensor        y; /* never the memory of an x, unless WG_OP_IN_PLACE */
+    const void      *attr;
+    void            *scratch; /* as many bytes as wg_op.scratch asked for, 64-byte aligned */
+    uint64_t         seed;    /* of the graph */
+    uint64_t         run;     /* number of the run, from 0 */
+    int              threads; /* for wg_parallel */
+    char             why[120];
+} wg_call;
+
+/* grad: dx[i] from g, the gradient of the result.  Where operands broadcast,
+ * dx[i] may have the result's shape: it is summed back by the caller.  dx[i]
+ * stays NULL where nothing flows (an index, a mask). */
+typedef struct wg_adjoint {
+    wg_node        *g, *y;
+    int             n;
+    wg_node *const *x;    /* [n] */
+    wg_node       **dx;   /* [n], NULL at the start */
+    const char     *need; /* [n]: whether dx[i] is wanted */
+    const void     *attr;
+} wg_adjoint;
+
+/* A function of n elements of each operand, for operators that work element
+ * by element: y[i] = f(x[0][i], ...).  Where `once` has bit k, operand k is
+ * one element.  y may be the memory of an operand.  Runs on any thread. */
+typedef void wg_block(int64_t n, void *y, const void *const x[], unsigned once, const void *attr);
+#define WG_BLOCK_MAX_ARITY 3
+
+/* ---- The operator ------------------------------------------------------- */
+
+enum wg_op_flags {
+    WG_OP_RANDOM   = 1, /* never merged; reads seed and run */
+    WG_OP_IN_PLACE = 2, /* y may be the memory of operand 0 of the same size */
+    WG_OP_VIEW     = 4, /* y is operand 0's bytes with another shape: nothing runs */
+    WG_OP_TRAIN    = 8  /* a random mask that is all ones on an evaluation tape */
+};
+
+/* Where tests may sample operand values. */
+enum wg_domain {
+    WG_ANY,      /* [-2, 2] */
+    WG_POSITIVE, /* [0.5, 2] */
+    WG_NONZERO,  /* [-2, -0.5] and [0.5, 2] */
+    WG_SMOOTH    /* [-2, 2] but not near an integer or a half */
+};
+
+/* Dtypes that operands may have, for the common infer functions. */
+#define WG_BIT(t) (1u << (t))
+#define WG_REALS (WG_BIT(WG_F32) | WG_BIT(WG_F64))
+#define WG_INTS (WG_BIT(WG_I32) | WG_BIT(WG_I64))
+#define WG_NUMBERS (WG_REALS | WG_INTS | WG_BIT(WG_U8))
+#define WG_ALL_DTYPES (WG_NUMBERS | WG_BIT(WG_BOOL))
+
+#define WG_VARIADIC (-1)
+
+typedef struct wg_op {
+    const char     *name; /* "matmul" */
+    const char     *onnx; /* the ONNX operator, or NULL */
+    const char     *doc;  /* one line, with the formula */
+    int             arity; /* or WG_VARIADIC: one or more */
+    unsigned        flags, dtypes;
+    enum wg_domain  domain;
+    size_t          attr_size;
+    const wg_field *fields; /* of the attributes; with none, nodes with attributes are never merged */
+
+    int (*infer)(wg_infer *c);
+    int (*cpu)(wg_call *c); /* NULL only where block is there */
+    wg_block *(*block)(int n, const wg_dtype x[], wg_dtype y); /* elementwise operators only */
+    void (*grad)(wg_adjoint *v); /* NULL: not differentiable, and wg_grad says so */
+    size_t (*scratch)(const wg_call *c); /* NULL: none */
+    double (*flops)(const wg_call *c);   /* NULL: one an element of y */
+} wg_op;
+
+/* A node of op over x[0..n-1]; attr is copied.  NULL as every builder. */
+WG_API wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr);
+
+/* Every built-in operator, NULL-terminated. */
+WG_API extern const wg_op *const wg_ops[];
+
+/* ---- For infer ---------------------------------------------------------- */
+
+/* Writes c->why and returns status. */
+WG_API int wg_reject(wg_infer *c, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* y as operand 0. */
+WG_API int wg_infer_same(wg_infer *c);
+/* y the NumPy broadcast of all operands, which have one dtype. */
+WG_API int wg_infer_broadcast(wg_infer *c);
+/* The broadcast of two shapes into y, or a rejection. */
+WG_API int wg_broadcast(wg_infer *c, const wg_shape *a, const wg_shape *b, wg_shape *y);
+/* The axis as 0 <= axis < rank, or a negative status. */
+WG_API int wg_axis(wg_infer *c, int axis, int rank);
+
+/* Arithmetic on dimensions that may be symbolic; a product that does not fit
+ * into an int64_t is a rejection.  They return WG_OK or a status. */
+WG_API int wg_dim_add(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+WG_API int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+/* a / b where it is whole; WG_ESHAPE where it is not, or cannot be known. */
+WG_API int wg_dim_div(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+static inline int wg_dim_known(int64_t d) { return d >= 0; }
+
+/* ---- For cpu ------------------------------------------------------------ */
+
+WG_API int wg_reject_run(wg_call *c, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Calls body(context, begin, end) over 0..n in pieces of `grain`, on the
+ * library's threads where that pays.  The pieces depend on n and grain only. */
+WG_API void wg_parallel(const wg_call *c, int64_t n, int64_t grain,
+                        void (*body)(void *context, int64_t begin, int64_t end), void *context);
+
+/* ---- For grad ----------------------------------------------------------- */
+
+WG_API int            wg_node_arity(const wg_node *x);
+WG_API wg_node       *wg_node_operand(const wg_node *x, int i);
+WG_API const void    *wg_node_attr(const wg_node *x);
+WG_API const wg_op   *wg_node_op(const wg_node *x); /* NULL for leaves and assignments */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,90 @@
+/* cpu.h - what the CPU kernels offer to operators and tapes.
+ *
+ * Each kernel source (src/cpu/kernel_*.c) is compiled once for each level, and
+ * gives one table of functions.  wg__kernels() is the table of the best level
+ * that this CPU has, or of the one that WG_CPU names. */
+#ifndef WENGERT_CPU_H
+#define WENGERT_CPU_H
+
+#include <stdbool.h>
+
+#include <wengert/graph_op.h>
+
+/* ---- Levels (level.c) ---- */
+
+#define WG__LEVEL_MAP(X) \
+    X(baseline)          \
+    X(avx2)              \
+    X(avx512)
+
+/* Every elementwise function, in the order of the tables in src/ops. */
+enum wg__row {
+#define ROW(name) WG__ROW_##name,
+#include "rows.h"
+#undef ROW
+    WG__ROWS
+};
+
+enum wg__reduce { WG__SUM, WG__PROD, WG__MAX, WG__MIN, WG__REDUCES };
+
+struct wg__kernels {
+    const char *level;
+    /* [row][dtype of the first data operand]; NULL: not for that dtype. */
+    wg_block *elementwise[WG__ROWS][WG_DTYPES];
+    /* [from][to] */
+    wg_block *cast[WG_DTYPES][WG_DTYPES];
+    /* y[r] = a reduction of x[r*n .. r*n+n-1] (n <= WG__BLOCK), for r < rows.
+     * f32 sums are exact to a few ulp of the partial sums: 16 fixed lanes. */
+    void (*reduce_rows[WG__REDUCES][WG_DTYPES])(int64_t rows, int64_t n, const void *x, void *y);
+    /* y[j] = y[j] op x[r*stride + j] for r < rows in order, j < n. */
+    void (*reduce_cols[WG__REDUCES][WG_DTYPES])(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
+    /* Rows of n elements: y = softmax(x) or log_softmax(x) over each row.
+     * [0] f32, [1] f64. */
+    void (*softmax[2])(int64_t rows, int64_t n, const void *x, void *y);
+    void (*log_softmax[2])(int64_t rows, int64_t n, const void *x, void *y);
+    /* y[r] = log sum exp of a row. */
+    void (*logsumexp[2])(int64_t rows, int64_t n, const void *x, void *y);
+    /* Numbers first..first+n-1 of a Philox4x32-10 sequence. */
+    void (*uniform[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double lo, double hi, void *y);
+    void (*normal[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double mean, double sd, void *y);
+    /* scale with probability 1-p, else 0 */
+    void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
+};
+
+const struct wg__kernels *wg__kernels(void);
+/* The table of a level by name; NULL if this CPU has not got it. */
+const struct wg__kernels *wg__kernels_of(const char *level);
+/* Model name of the CPU, "unknown CPU" if there is none. */
+const char *wg__cpu_model(void);
+/* Sets a message if OpenBLAS was told to run below what the CPU offers; NULL if all is well. */
+const char *wg__blas_warning(void);
+const char *wg__blas_core(void);
+
+/* ---- Threads (pool.c) ---- */
+
+/* How many threads work on a job at most: WG_THREADS, else the CPUs that this
+ * process may use. */
+int wg__threads(void);
+/* body(context, i) for 0 <= i < n, on at most `threads` threads (0: all),
+ * the caller among them.  Returns when all is done.  Takes no lock: a caller
+ * who finds the pool in use works alone. */
+void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i), void *context);
+
+/* ---- Matrix products (gemm.c) ---- */
+
+struct wg__gemm {
+    wg_dtype    dtype; /* f32 or f64 */
+    bool        ta, tb; /* transposed operands: a is [k,m], b is [n,k] */
+    int64_t     m, n, k;
+    const void *a, *b;
+    void       *c; /* [m,n], overwritten */
+};
+/* Called after each finished piece [i0,i1) x [j0,j1) of c, by the thread that made it. */
+typedef void wg__gemm_done(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+/* The pieces depend on the shape only, so the bits do not depend on threads. */
+void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context);
+
+/* ---- Loops over elements (loop.h) ---- */
+#include "loop.h"
+
+#endif

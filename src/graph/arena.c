@@ -1,0 +1,42 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/graph_impl.h"
+
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
+
+void *wg__arena_alloc(struct wg__arena *a, size_t n)
+{
+    if (n > SIZE_MAX - 4096) return NULL;
+    n = (n + 15) & ~(size_t)15;
+    struct wg__block *b = a->block;
+    if (!b || b->size - b->used < n) {
+        size_t size = !b ? FIRST_BLOCK : b->size < LARGEST_BLOCK ? 2 * b->size : LARGEST_BLOCK;
+        if (size < n) size = n;
+        if (!(b = malloc(sizeof *b + size))) return NULL;
+        *b = (struct wg__block){.next = a->block, .size = size};
+        a->block = b;
+    }
+    void *p = b->data + b->used;
+    b->used += n;
+    return memset(p, 0, n);
+}
+
+void wg__arena_free(struct wg__arena *a)
+{
+    for (struct wg__block *b = a->block, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    a->block = NULL;
+}
+
+void *wg__data_alloc(size_t n)
+{
+    if (n > SIZE_MAX - 128) return NULL;
+    size_t size = (n + 63) / 64 * 64 + 64;
+    void  *p = aligned_alloc(64, size);
+    return p ? memset(p, 0, size) : NULL;
+}
+
+void wg__data_free(void *p) { free(p); }

@@ -1,0 +1,222 @@
+/* Graphs, their nodes and leaves. */
+#include "graph/graph_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+wg_graph *wg_graph_new(void) { return calloc(1, sizeof(wg_graph)); }
+
+void wg_graph_free(wg_graph *g)
+{
+    if (!g) return;
+    wg__tapes_free(g);
+    for (int i = 0; i < g->n_param; i++) wg__data_free(g->param[i]->data);
+    wg__arena_free(&g->arena);
+    free(g->dims.dim);
+    free(g->param);
+    free(g->node);
+    free(g);
+}
+
+void     wg_set_seed(wg_graph *g, uint64_t seed) { if (g) g->seed = seed; }
+uint64_t wg_seed(const wg_graph *g) { return g ? g->seed : 0; }
+uint64_t wg__stream(wg_graph *g) { return g->streams++; }
+
+/* Room for one more pointer in a growing table. */
+static bool grow(wg_node ***table, int n, int *cap)
+{
+    if (n < *cap) return true;
+    int    wanted = *cap ? 2 * *cap : 64;
+    void  *p = wanted > *cap ? realloc(*table, (size_t)wanted * sizeof **table) : NULL;
+    if (!p) return false;
+    *table = p;
+    *cap = wanted;
+    return true;
+}
+
+static const wg_shape *keep_shape(wg_graph *g, const wg_shape *s)
+{
+    const wg_node *last = g->n ? g->node[g->n - 1] : NULL; /* neighbours are often of one shape */
+    if (last && wg__shape_equal(last->shape, s)) return last->shape;
+    wg_shape *copy = wg__arena_alloc(&g->arena, sizeof *copy);
+    if (copy) *copy = wg_shape_make(s->rank, s->dim);
+    return copy;
+}
+
+wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shape *s, int n)
+{
+    wg_node        *x = wg__arena_alloc(&g->arena, sizeof *x + (size_t)n * sizeof *x->x);
+    const wg_shape *shape = keep_shape(g, s);
+    if (!x || !shape || !grow(&g->node, g->n, &g->cap)) {
+        wg__fail_nomem(g);
+        return NULL;
+    }
+    *x = (wg_node){.g = g, .kind = (uint8_t)kind, .dtype = (uint8_t)t, .shape = shape, .id = g->n, .n = n};
+    x->x = (wg_node **)(x + 1);
+    return g->node[g->n++] = x;
+}
+
+/* After a node is complete: eager mode computes it here. */
+static wg_node *made(wg_node *x)
+{
+    if (!x || !x->g->hook.made) return x;
+    return x->g->hook.made(x->g->hook.context, x) == WG_OK ? x : NULL;
+}
+
+static bool valid_leaf(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
+{
+    if (!wg_dtype_size(t)) {
+        wg__fail(g, WG_EARG, "%s: %d is no dtype", who, (int)t);
+        return false;
+    }
+    return wg__shape_valid(g, who, s);
+}
+
+wg_node *wg_named(wg_node *x, const char *name)
+{
+    if (!x || !name) return x;
+    char *copy = wg__arena_alloc(&x->g->arena, strlen(name) + 1);
+    if (!copy) {
+        wg__fail_nomem(x->g);
+        return NULL;
+    }
+    x->name = strcpy(copy, name);
+    return x;
+}
+
+wg_node *wg_input(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
+{
+    if (!g || !valid_leaf(g, "input", t, &s)) return NULL;
+    return made(wg_named(wg__node_new(g, WG__INPUT, t, &s, 0), name));
+}
+
+wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
+{
+    char text[96];
+    if (!g || !valid_leaf(g, "param", t, &s)) return NULL;
+    if (!name || !*name) return wg__fail(g, WG_EARG, "param: a parameter needs a name"), NULL;
+    if (wg_param_find(g, name)) return wg__fail(g, WG_EARG, "param: there is a parameter %s already", name), NULL;
+    size_t bytes = wg__bytes(t, &s);
+    if (bytes == SIZE_MAX)
+        return wg__fail(g, WG_ESHAPE, "param: %s%s needs a size that is known and fits in memory", name,
+                        wg__shape_str(g, &s, text, sizeof text)), NULL;
+    wg_node *x = wg_named(wg__node_new(g, WG__PARAM, t, &s, 0), name);
+    if (!x) return NULL;
+    if (!grow(&g->param, g->n_param, &g->cap_param) || !(x->data = wg__data_alloc(bytes)))
+        return wg__fail_nomem(g), NULL;
+    g->param[g->n_param++] = x;
+    return made(x);
+}
+
+wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow)
+{
+    size_t bytes = wg__bytes(t, s);
+    if (bytes == SIZE_MAX) return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
+    void    *copy = borrow ? (void *)(uintptr_t)data : wg__arena_alloc(&g->arena, bytes + 1);
+    wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
+    if (!copy) wg__fail_nomem(g);
+    if (!x) return NULL;
+    if (!borrow && bytes) memcpy(copy, data, bytes);
+    x->data = copy;
+    return made(x);
+}
+
+wg_node *wg_const(wg_graph *g, wg_dtype t, wg_shape s, const void *data)
+{
+    if (!g || !valid_leaf(g, "const", t, &s)) return NULL;
+    if (!data && wg_count(&s)) return wg__fail(g, WG_EARG, "const: data is NULL"), NULL;
+    return g->hook.constant ? g->hook.constant(g->hook.context, t, &s, data) : wg__const_raw(g, t, &s, data, false);
+}
+
+wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
+{
+    union { double align; char bytes[8]; } v = {0};
+    if (wg_dtype_size(t)) wg__store(t, &v, 0, value);
+    return wg_const(g, t, WG_SCALAR, &v);
+}
+
+wg_node *wg_lit(wg_node *x, double value) { return x ? wg_scalar(x->g, (wg_dtype)x->dtype, value) : NULL; }
+
+int      wg_param_count(const wg_graph *g) { return g ? g->n_param : 0; }
+wg_node *wg_param_at(const wg_graph *g, int i) { return g && i >= 0 && i < g->n_param ? g->param[i] : NULL; }
+wg_node *wg_param_find(const wg_graph *g, const char *name)
+{
+    for (int i = 0; g && name && i < g->n_param; i++)
+        if (strcmp(g->param[i]->name, name) == 0) return g->param[i];
+    return NULL;
+}
+
+int wg_param_set(wg_node *p, const void *data)
+{
+    if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
+    memcpy(p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    return WG_OK;
+}
+int wg_param_get(const wg_node *p, void *data)
+{
+    if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
+    memcpy(data, p->data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    return WG_OK;
+}
+const void *wg_param_view(const wg_node *p) { return p && p->kind == WG__PARAM ? p->data : NULL; }
+
+wg_node *wg_assign(wg_node *p, wg_node *next)
+{
+    char      a[160], b[160];
+    wg_graph *g = p ? p->g : next ? next->g : NULL;
+    if (!g || !p || !next) {
+        if (g && g->status == WG_OK) wg__fail(g, WG_EARG, "assign: %s is NULL", p ? "the next value" : "the parameter");
+        return NULL;
+    }
+    if (p->kind != WG__PARAM)
+        return wg__fail(g, WG_EARG, "assign: %s is no parameter", wg__node_str(p, a, sizeof a)), NULL;
+    if (next->g != g) return wg__fail(g, WG_EARG, "assign: the next value of %s belongs to another graph", p->name), NULL;
+    if (p->dtype != next->dtype)
+        return wg__fail(g, WG_EDTYPE, "assign: %s is %s but its next value is %s", p->name,
+                        wg_dtype_name((wg_dtype)p->dtype), wg_dtype_name((wg_dtype)next->dtype)), NULL;
+    if (!wg__shape_equal(p->shape, next->shape))
+        return wg__fail(g, WG_ESHAPE, "assign: %s but its next value is %s", wg__node_str(p, a, sizeof a),
+                        wg__node_str(next, b, sizeof b)), NULL;
+    wg_node *y = wg__node_new(g, WG__ASSIGN, (wg_dtype)p->dtype, p->shape, 2);
+    if (!y) return NULL;
+    y->x[0] = p;
+    y->x[1] = next;
+    return made(y);
+}
+
+wg_node *wg_group(int n, wg_node *const x[])
+{
+    wg_graph *g = NULL;
+    for (int i = 0; i < n; i++) g = x[i] ? x[i]->g : g;
+    if (!g) return NULL;
+    for (int i = 0; i < n; i++)
+        if (!x[i] || x[i]->g != g) {
+            if (g->status == WG_OK || x[i]) wg__fail(g, WG_EARG, "group: node %d is %s", i, x[i] ? "of another graph" : "NULL");
+            return NULL;
+        }
+    wg_node *y = wg__node_new(g, WG__GROUP, WG_F32, &(wg_shape){0}, n);
+    if (!y) return NULL;
+    if (n) memcpy(y->x, x, (size_t)n * sizeof *x);
+    return made(y);
+}
+
+wg_node *wg_watch(wg_node *x)
+{
+    if (x) x->watched = true;
+    return x;
+}
+
+wg_graph       *wg_node_graph(const wg_node *x) { return x ? x->g : NULL; }
+const wg_shape *wg_node_shape(const wg_node *x) { return x ? x->shape : NULL; }
+wg_dtype        wg_node_dtype(const wg_node *x) { return x ? (wg_dtype)x->dtype : WG_DTYPES; }
+const char     *wg_node_name(const wg_node *x) { return x && x->name ? x->name : ""; }
+int             wg_node_arity(const wg_node *x) { return x ? x->n : 0; }
+wg_node        *wg_node_operand(const wg_node *x, int i) { return x && i >= 0 && i < x->n ? x->x[i] : NULL; }
+const void     *wg_node_attr(const wg_node *x) { return x ? x->attr : NULL; }
+const wg_op    *wg_node_op(const wg_node *x) { return x ? x->op : NULL; }
+const char     *wg_node_kind(const wg_node *x)
+{
+    static const char *const kind[] = {[WG__INPUT] = "input",   [WG__PARAM] = "param", [WG__CONST] = "const",
+                                       [WG__ASSIGN] = "assign", [WG__GROUP] = "group"};
+    return !x ? "" : x->kind == WG__OP ? x->op->name : kind[x->kind];
+}
