@@ -1,0 +1,153 @@
+/* Values in and out, and what can be asked of a tape. */
+#include <math.h>
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+int wg__tape_fail(wg_tape *t, int status, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(t->message, sizeof t->message, format, ap);
+    va_end(ap);
+    t->status = status;
+    wg_on_error(status, t->message);
+    return status;
+}
+
+int         wg_tape_status(const wg_tape *t) { return t ? t->status : WG_EARG; }
+const char *wg_tape_message(const wg_tape *t)
+{
+    return !t ? "there is no tape: look at wg_message of the graph" : t->status ? t->message : wg_strerror(WG_OK);
+}
+
+wg_node *wg__lookup(const wg_tape *t, const wg_node *x)
+{
+    return x && x->g == t->user && x->id < t->n_map ? t->map[x->id] : NULL;
+}
+
+/* Where the value of a node is, or NULL with the reason on the tape. */
+static void *find(wg_tape *t, const wg_node *x, const char *who, size_t *bytes, const wg_node **node)
+{
+    char           name[128];
+    const wg_node *v = wg__lookup(t, x);
+    void          *p = NULL;
+    if (!x || x->kind == WG__ASSIGN || x->kind == WG__GROUP) {
+        wg__tape_fail(t, WG_EARG, "%s: %s has no value", who, x ? wg_node_kind(x) : "NULL");
+        return NULL;
+    }
+    if (v) {
+        const struct wg__value *s = t->eager ? NULL : &t->value[v->id];
+        bool                    held = t->eager || s->keep || s->root != v->id || s->place == WG__SHARED || v->kind == WG__INPUT;
+        if (held && !t->eager && s->root != v->id) /* a view lives as long as what it views */
+            held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT || t->value[s->root].keep;
+        if (held) p = t->eager ? v->data : t->value[s->root].data;
+    }
+    if (!p) {
+        wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile", who,
+                      wg__node_str(x, name, sizeof name));
+        return NULL;
+    }
+    *bytes = wg__bytes((wg_dtype)v->dtype, v->shape);
+    *node = v;
+    return p;
+}
+
+static void *find_settable(wg_tape *t, const wg_node *x, const char *who, size_t *bytes, const wg_node **node)
+{
+    char  name[128];
+    void *p = wg__eager_room(t, x) ? NULL : find(t, x, who, bytes, node);
+    if (!p || (*node)->kind == WG__INPUT || (*node)->kind == WG__PARAM) return p;
+    wg__tape_fail(t, WG_EARG, "%s: %s is computed, and only inputs and parameters can be set", who,
+                  wg__node_str(x, name, sizeof name));
+    return NULL;
+}
+
+int wg_set(wg_tape *t, const wg_node *x, const void *data)
+{
+    size_t         bytes;
+    const wg_node *v;
+    if (!t) return WG_EARG;
+    if (!data) return wg__tape_fail(t, WG_EARG, "set: data is NULL");
+    void *p = find_settable(t, x, "set", &bytes, &v);
+    if (!p) return t->status;
+    memcpy(p, data, bytes);
+    return WG_OK;
+}
+
+int wg_get(wg_tape *t, const wg_node *x, void *data)
+{
+    size_t         bytes;
+    const wg_node *v;
+    if (!t) return WG_EARG;
+    if (!data) return wg__tape_fail(t, WG_EARG, "get: data is NULL");
+    const void *p = find(t, x, "get", &bytes, &v);
+    if (!p) return t->status;
+    memcpy(data, p, bytes);
+    return WG_OK;
+}
+
+static int one_element(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+{
+    char name[128];
+    if (wg_count(v->shape) == 1) return WG_OK;
+    return wg__tape_fail(t, WG_ESHAPE, "%s: %s has more or less than one element", who, wg__node_str(x, name, sizeof name));
+}
+
+int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
+{
+    size_t         bytes;
+    const wg_node *v;
+    void          *p = t ? find_settable(t, x, "set_scalar", &bytes, &v) : NULL;
+    if (!p) return t ? t->status : WG_EARG;
+    if (one_element(t, x, v, "set_scalar")) return t->status;
+    wg__store((wg_dtype)v->dtype, p, 0, value);
+    return WG_OK;
+}
+
+double wg_get_scalar(wg_tape *t, const wg_node *x)
+{
+    size_t         bytes;
+    const wg_node *v;
+    const void    *p = t ? find(t, x, "get_scalar", &bytes, &v) : NULL;
+    return p && !one_element(t, x, v, "get_scalar") ? wg__load((wg_dtype)v->dtype, p, 0) : NAN;
+}
+
+const void *wg_view(wg_tape *t, const wg_node *x)
+{
+    size_t         bytes;
+    const wg_node *v;
+    return t ? find(t, x, "view", &bytes, &v) : NULL;
+}
+
+void *wg_input_buffer(wg_tape *t, const wg_node *x)
+{
+    size_t         bytes;
+    const wg_node *v;
+    void          *p = t ? find_settable(t, x, "input_buffer", &bytes, &v) : NULL;
+    return p;
+}
+
+const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x)
+{
+    const wg_node *v = t ? wg__lookup(t, x) : NULL;
+    return v ? v->shape : NULL;
+}
+
+wg_graph *wg_tape_graph(const wg_tape *t) { return t ? t->user : NULL; }
+uint64_t  wg_run_number(const wg_tape *t) { return t ? t->run : 0; }
+void      wg_set_run_number(wg_tape *t, uint64_t run) { if (t) t->run = run; }
+
+wg_tape_stats wg_stats(const wg_tape *t)
+{
+    wg_tape_stats s = {0};
+    if (!t) return s;
+    s.instructions = t->n_instr;
+    s.peak_bytes = (int64_t)(t->buffer_bytes - t->input_bytes);
+    for (int i = 0; i < t->n_instr; i++) s.flops += t->instr[i].flops;
+    for (int i = 0; i < t->n_order; i++) {
+        const wg_node *x = t->order[i];
+        if (x->kind == WG__OP && !wg__is_view(x)) s.value_bytes += (int64_t)t->value[x->id].bytes;
+    }
+    return s;
+}

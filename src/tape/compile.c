@@ -1,0 +1,199 @@
+/* Compiling: the passes in order, and the life of a tape. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+wg_tape *wg__tape_new(wg_graph *g, const wg_options *o)
+{
+    wg_tape *t = calloc(1, sizeof *t);
+    if (!t) return wg__fail_nomem(g), NULL;
+    t->user = g;
+    if (o) t->options = *o;
+    t->next = g->tapes;
+    g->tapes = t;
+    if (wg__lower_init(t) == WG_OK) return t;
+    wg_tape_free(t);
+    return NULL;
+}
+
+static void release(wg_tape *t)
+{
+    if (t->eager && t->g)
+        for (int i = 0; i < t->g->n; i++)
+            if (t->g->node[i]->kind == WG__OP || t->g->node[i]->kind == WG__INPUT)
+                if (!wg__is_view(t->g->node[i])) wg__data_free(t->g->node[i]->data);
+    wg__trace_free(t->trace);
+    wg__backup_free(t);
+    wg__data_free(t->buffer);
+    wg__data_free(t->scratch);
+    wg__arena_free(&t->arena);
+    free(t->copy);
+    free(t->instr);
+    free(t->value);
+    free(t->order);
+    free(t->merge.slot);
+    free(t->merge.hash);
+    free(t->map);
+    if (t->g) t->g->n_param = 0; /* parameters belong to the user's graph */
+    wg_graph_free(t->g);
+    free(t);
+}
+
+void wg_tape_free(wg_tape *t)
+{
+    if (!t) return;
+    wg_tape **at = &t->user->tapes;
+    while (*at != t) at = &(*at)->next;
+    *at = t->next;
+    if (t->eager) t->user->hook = (struct wg__hooks){0};
+    release(t);
+}
+
+void wg__tapes_free(wg_graph *g)
+{
+    for (wg_tape *t = g->tapes, *next; t; t = next) {
+        next = t->next;
+        release(t);
+    }
+    g->tapes = NULL;
+}
+
+/* Every node that the outputs need, lowered; watched nodes among them are kept. */
+static int lower_all(wg_tape *t, int n, wg_node *const out[])
+{
+    wg_node **order = NULL;
+    int       count = wg__postorder(t->user, n, out, &order), status = count < 0 ? count : WG_OK;
+    t->n_map = t->user->n;
+    t->map = calloc((size_t)t->n_map + 1, sizeof *t->map);
+    if (!status && !t->map) status = wg__fail_nomem(t->user);
+    for (int i = 0; i < count && !status; i++)
+        if (!wg__lower(t, order[i]))
+            status = wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "%s", wg_message(t->g));
+    free(order);
+    return status;
+}
+
+/* A view of a parameter that must outlive the run's assignments gets a copy. */
+static wg_node *materialised(wg_tape *t, wg_node *x)
+{
+    const wg_node *r = x;
+    while (wg__is_view(r)) r = r->x[0];
+    bool shared = r->kind == WG__PARAM && x != r;
+    return shared ? wg__apply_raw(t->g, &wg_op_expand, 1, &x, x->shape) : x;
+}
+
+static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***roots, int *n_roots)
+{
+    int extra = 0;
+    for (int i = 0; i < t->n_map; i++) extra += t->map[i] && t->user->node[i]->watched;
+    *roots = malloc(((size_t)(n + extra) + 1) * sizeof **roots);
+    if (!*roots) return wg__fail_nomem(t->user);
+    *n_roots = 0;
+    for (int i = 0; i < n; i++) {
+        wg_node *x = materialised(t, t->map[out[i]->id]);
+        if (!x) return wg__fail_nomem(t->user);
+        (*roots)[(*n_roots)++] = t->map[out[i]->id] = x;
+    }
+    for (int i = 0; i < t->n_map; i++)
+        if (t->map[i] && t->user->node[i]->watched) (*roots)[(*n_roots)++] = t->map[i];
+    return WG_OK;
+}
+
+/* The old value of a parameter that another assignment overwrites. */
+static int stage_assigned(wg_tape *t)
+{
+    for (int i = 0; i < t->g->n; i++) {
+        wg_node *a = t->g->node[i];
+        if (a->kind != WG__ASSIGN) continue;
+        const wg_node *r = a->x[1];
+        while (wg__is_view(r)) r = r->x[0];
+        if (r->kind != WG__PARAM) continue;
+        a->x[1] = wg__apply_raw(t->g, &wg_op_expand, 1, &a->x[1], a->x[1]->shape);
+        if (!a->x[1]) return wg__fail_nomem(t->user);
+    }
+    return WG_OK;
+}
+
+static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
+{
+    int count = wg__postorder(t->g, n, roots, &t->order);
+    if (count < 0) return wg__fail_nomem(t->user);
+    t->n_order = count;
+    t->value = calloc((size_t)t->g->n + 1, sizeof *t->value);
+    if (!t->value) return wg__fail_nomem(t->user);
+    for (int i = 0; i < count; i++) {
+        const wg_node    *x = t->order[i];
+        struct wg__value *v = &t->value[x->id];
+        *v = (struct wg__value){.root = wg__is_view(x) ? t->value[x->x[0]->id].root : x->id, .first = -1, .last = -1};
+        v->bytes = x->kind == WG__GROUP ? 0 : wg__bytes((wg_dtype)x->dtype, x->shape);
+        if (x->kind == WG__PARAM || x->kind == WG__CONST) {
+            v->place = WG__SHARED;
+            v->data = x->data;
+        }
+        t->n_copy += x->kind == WG__ASSIGN;
+    }
+    for (int i = 0; i < n; i++) t->value[roots[i]->id].keep = true;
+    return WG_OK;
+}
+
+static int collect_copies(wg_tape *t)
+{
+    t->copy = malloc(((size_t)t->n_copy + 1) * sizeof *t->copy);
+    if (!t->copy) return wg__fail_nomem(t->user);
+    t->n_copy = 0;
+    for (int i = 0; i < t->n_order; i++) {
+        const wg_node *x = t->order[i];
+        if (x->kind != WG__ASSIGN) continue;
+        for (int c = 0; c < t->n_copy; c++)
+            if (t->copy[c].param == x->x[0]->id)
+                return wg__fail(t->user, WG_EARG, "compile: %s is assigned twice", wg_node_name(x->x[0]->origin));
+        t->copy[t->n_copy++] = (struct wg__copy){.param = x->x[0]->id, .from = x->x[1]->id};
+    }
+    return WG_OK;
+}
+
+static int run_passes(wg_tape *t, int n, wg_node *const out[])
+{
+    struct wg__fuse f = {0};
+    wg_node       **roots = NULL;
+    int             n_roots = 0, status = lower_all(t, n, out);
+    if (!status) status = stage_assigned(t);
+    if (!status) status = private_outputs(t, n, out, &roots, &n_roots);
+    if (!status) status = order_nodes(t, n_roots, roots);
+    if (!status) status = collect_copies(t);
+    if (!status) status = wg__fuse(t, &f);
+    if (!status) status = wg__emit(t, &f);
+    if (!status) status = wg__schedule(t);
+    if (!status) status = wg__plan(t);
+    if (!status) status = wg__check(t);
+    if (!status) status = wg__bind_memory(t);
+    wg__fuse_free(&f);
+    free(roots);
+    return status;
+}
+
+static int check_outputs(wg_graph *g, int n, wg_node *const out[])
+{
+    if (n < 1 || !out) return wg__fail(g, WG_EARG, "compile: no outputs");
+    for (int i = 0; i < n; i++) {
+        if (!out[i]) return g->status ? g->status : wg__fail(g, WG_EARG, "compile: output %d is NULL", i);
+        if (out[i]->g != g) return wg__fail(g, WG_EARG, "compile: output %d belongs to another graph", i);
+    }
+    return WG_OK;
+}
+
+wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *o)
+{
+    if (!g || check_outputs(g, n, out)) return NULL;
+    for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
+        if (o->bind[i].size < 0) {
+            wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name, (long long)o->bind[i].size);
+            return NULL;
+        }
+    wg_tape *t = wg__tape_new(g, o);
+    if (!t) return NULL;
+    if (run_passes(t, n, out) == WG_OK) return t;
+    wg_tape_free(t);
+    return NULL;
+}

@@ -1,0 +1,91 @@
+/* Eager mode: every node is lowered and computed as it is built.
+ *
+ * The same private graph and the same rules as in wg_compile, one node at a
+ * time, so that the values are those of a tape.  What rewriting adds on the
+ * way is computed too. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+static int compute(wg_tape *t, wg_node *x)
+{
+    char why[160], name[96];
+    for (int k = 0; k < x->n; k++)
+        if (!x->x[k]->data)
+            return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: wg_set it before building on it",
+                                 wg__value_name(t, x->x[k], name, sizeof name));
+    if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
+    if (!x->data && !(x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape))))
+        return wg__tape_fail(t, WG_ENOMEM, "out of memory");
+    int status = wg__evaluate(t, x, x->data, why);
+    return status ? wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why) : WG_OK;
+}
+
+static void assign(const wg_node *x)
+{
+    memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape));
+}
+
+static int room_for(wg_tape *t, int id)
+{
+    if (id < t->n_map) return WG_OK;
+    int       n = t->n_map ? 2 * t->n_map : 64;
+    wg_node **p = realloc(t->map, (size_t)n * sizeof *p);
+    if (!p) return wg__fail_nomem(t->user);
+    memset(p + t->n_map, 0, (size_t)(n - t->n_map) * sizeof *p);
+    t->map = p;
+    t->n_map = n;
+    return WG_OK;
+}
+
+static int made(void *context, wg_node *x)
+{
+    wg_tape *t = context;
+    int      first = t->g->n, status = room_for(t, x->id);
+    if (status) return status;
+    if (!wg__lower(t, x)) {
+        status = wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "eager: %s", wg_message(t->g));
+        wg_clear_error(t->g);
+        return status;
+    }
+    for (int i = first; i < t->g->n && !status; i++) {
+        wg_node *y = t->g->node[i];
+        if (y->kind == WG__OP) status = compute(t, y);
+        else if (y->kind == WG__ASSIGN) assign(y);
+    }
+    return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
+}
+
+/* An input gets its memory with its first value. */
+int wg__eager_room(wg_tape *t, const wg_node *x)
+{
+    wg_node *v = wg__lookup(t, x);
+    if (!t->eager || !v || v->kind != WG__INPUT || v->data) return WG_OK;
+    v->data = wg__data_alloc(wg__bytes((wg_dtype)v->dtype, v->shape));
+    return v->data ? WG_OK : wg__tape_fail(t, WG_ENOMEM, "out of memory");
+}
+
+int wg__eager_run(wg_tape *t)
+{
+    int status = WG_OK;
+    for (int i = 0; i < t->g->n && !status; i++)
+        if (t->g->node[i]->kind == WG__OP) status = compute(t, t->g->node[i]);
+    for (int i = 0; i < t->g->n && !status; i++)
+        if (t->g->node[i]->kind == WG__ASSIGN) assign(t->g->node[i]);
+    if (!status) t->run++;
+    return status;
+}
+
+wg_tape *wg_graph_eager(wg_graph *g)
+{
+    if (!g) return NULL;
+    if (g->hook.made) return wg__fail(g, WG_EARG, "eager: the graph is eager already"), NULL;
+    wg_tape *t = wg__tape_new(g, NULL);
+    if (!t) return NULL;
+    t->eager = true;
+    for (int i = 0; i < g->n; i++)
+        if (made(t, g->node[i])) return wg_tape_free(t), NULL;
+    g->hook = (struct wg__hooks){.context = t, .made = made};
+    return t;
+}

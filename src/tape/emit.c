@@ -1,0 +1,254 @@
+/* Emission: from clusters to instructions.
+ *
+ * A cluster of elementwise nodes becomes a loop: its slots are inputs, then
+ * registers, then outputs.  Anything else becomes a call of its operator. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+/* What is needed while one loop is made. */
+struct builder {
+    wg_tape               *t;
+    const struct wg__fuse *f;
+    const struct wg__cluster *c;
+    struct wg__loop        loop;
+    const wg_shape        *in_shape[WG__LOOP_INPUTS];
+    wg_node               *in[WG__LOOP_INPUTS], *out[WG__LOOP_OUTPUTS];
+    wg_node               *member[WG__LOOP_STEPS]; /* node of each step */
+    int                    reg[WG__LOOP_STEPS];   /* its register, or -1: an output */
+    int                    last[WG__LOOP_STEPS];  /* last step that reads it */
+    int                    held[WG__LOOP_STEPS];  /* register -> step that holds it, -1: free */
+};
+
+static bool is_member(const struct builder *b, const wg_node *x, int ci)
+{
+    return b->f->node[x->id].cluster == ci && x != b->c->head && x != b->c->tail;
+}
+
+/* An expand that only its own loop reads is no step: its operand is read with stride 0. */
+static bool is_free_expand(const struct builder *b, const wg_node *x)
+{
+    return x->op == &wg_op_expand && !b->f->node[x->id].outside && x != b->c->root;
+}
+
+static int input_slot(struct builder *b, wg_node *x)
+{
+    for (int i = 0; i < b->loop.inputs; i++)
+        if (b->in[i] == x) return i;
+    b->in[b->loop.inputs] = x;
+    b->in_shape[b->loop.inputs] = x->shape;
+    return b->loop.inputs++;
+}
+
+static int step_of(const struct builder *b, const wg_node *x)
+{
+    for (int s = b->loop.steps - 1; s >= 0; s--)
+        if (b->member[s] == x) return s;
+    return -1;
+}
+
+/* Steps refer to members by INPUTS + step until slots are known. */
+enum { MEMBER = WG__LOOP_INPUTS };
+
+static int operand(struct builder *b, wg_node *x, int ci)
+{
+    if (!is_member(b, x, ci)) return input_slot(b, x);
+    if (is_free_expand(b, x)) return operand(b, x->x[0], ci);
+    return MEMBER + step_of(b, x);
+}
+
+static void make_steps(struct builder *b, int ci)
+{
+    struct wg__loop *l = &b->loop;
+    for (int i = 0; i < b->c->n; i++) {
+        wg_node *v = b->f->member[b->c->first + i];
+        wg_dtype type[WG_BLOCK_MAX_ARITY] = {0};
+        if (is_free_expand(b, v)) continue;
+        struct wg__step s = {.attr = v->attr, .n = (uint8_t)v->n};
+        for (int k = 0; k < v->n; k++) {
+            s.x[k] = (uint8_t)operand(b, v->x[k], ci);
+            type[k] = (wg_dtype)v->x[k]->dtype;
+        }
+        s.block = v->op->block(v->n, type, (wg_dtype)v->dtype);
+        b->member[l->steps] = v;
+        l->step[l->steps++] = s;
+    }
+    l->tail = -1;
+    if (b->c->tail) l->tail_slot = operand(b, b->c->tail->x[0], ci);
+}
+
+static int free_register(struct builder *b, int step)
+{
+    for (int r = 0; r < b->loop.registers; r++)
+        if (b->held[r] < 0 || b->last[b->held[r]] < step) return b->held[r] = step, r;
+    b->held[b->loop.registers] = step;
+    return b->loop.registers++;
+}
+
+/* Registers by liveness, outputs for what is needed outside; then slots. */
+static void assign_slots(struct builder *b, bool keep_tail_operand)
+{
+    struct wg__loop *l = &b->loop;
+    int              output[WG__LOOP_STEPS];
+    for (int s = 0; s < l->steps; s++) b->last[s] = -1;
+    for (int s = 0; s < l->steps; s++)
+        for (int k = 0; k < l->step[s].n; k++)
+            if (l->step[s].x[k] >= MEMBER) b->last[l->step[s].x[k] - MEMBER] = s;
+    if (b->c->tail && l->tail_slot >= MEMBER) b->last[l->tail_slot - MEMBER] = l->steps;
+    for (int s = 0; s < l->steps; s++) {
+        bool out = b->f->node[b->member[s]->id].outside || b->member[s] == b->c->root ||
+                   (keep_tail_operand && l->tail_slot == MEMBER + s);
+        output[s] = out ? l->outputs : -1;
+        if (out) b->out[l->outputs++] = b->member[s];
+        b->reg[s] = out ? -1 : free_register(b, s);
+    }
+    for (int s = 0; s <= l->steps; s++) { /* the step after the last is the tail */
+        struct wg__step *p = &l->step[s < l->steps ? s : 0];
+        for (int k = 0; s < l->steps && k < p->n; k++)
+            if (p->x[k] >= MEMBER) {
+                int from = p->x[k] - MEMBER;
+                p->x[k] = (uint8_t)(l->inputs + (b->reg[from] >= 0 ? b->reg[from] : l->registers + output[from]));
+            }
+        if (s < l->steps) p->y = (uint8_t)(l->inputs + (b->reg[s] >= 0 ? b->reg[s] : l->registers + output[s]));
+        else if (b->c->tail && l->tail_slot >= MEMBER) {
+            int from = l->tail_slot - MEMBER;
+            l->tail_slot = l->inputs + (b->reg[from] >= 0 ? b->reg[from] : l->registers + output[from]);
+        }
+    }
+}
+
+static void set_tail(struct wg__loop *l, const wg_node *v)
+{
+    static const wg_op *const op[] = {[WG__SUM] = &wg_op_sum, [WG__PROD] = &wg_op_prod, [WG__MAX] = &wg_op_max, [WG__MIN] = &wg_op_min};
+    for (int k = 0; k < WG__REDUCES; k++)
+        if (v->op == op[k]) l->tail = k;
+    l->tail_dtype = (wg_dtype)v->dtype;
+    struct wg__split p = wg__reduce_split(v->attr, v->x[0]->shape);
+    l->outer = p.outer;
+    l->reduced = p.n;
+    l->inner = p.inner;
+}
+
+static double loop_flops(const struct builder *b)
+{
+    double n = (double)wg_count(b->c->tail ? b->c->tail->x[0]->shape : b->c->root->shape);
+    double steps = b->loop.steps + (b->loop.tail >= 0);
+    const struct wg__gemm *h = b->loop.head;
+    return n * steps + (h ? 2.0 * (double)h->m * (double)h->n * (double)h->k : 0);
+}
+
+static struct wg__gemm *make_head(wg_tape *t, const wg_node *v)
+{
+    struct wg__gemm *g = wg__arena_alloc(&t->arena, sizeof *g);
+    if (!g) return NULL;
+    const int *flag = v->attr; /* ta, tb */
+    *g = (struct wg__gemm){.dtype = (wg_dtype)v->dtype, .ta = flag[0], .tb = flag[1],
+                           .m = v->shape->dim[0], .n = v->shape->dim[1],
+                           .k = v->x[0]->shape->dim[flag[0] ? 0 : 1]};
+    return g;
+}
+
+static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_out, int n_chain)
+{
+    struct wg__instr *i = &t->instr[t->n_instr];
+    *i = (struct wg__instr){.node = node, .n_in = n_in, .n_out = n_out, .n_chain = n_chain};
+    i->in = wg__arena_alloc(&t->arena, (size_t)(n_in + n_out + 1) * sizeof *i->in);
+    i->chain = wg__arena_alloc(&t->arena, (size_t)(n_chain + 1) * sizeof *i->chain);
+    if (!i->in || !i->chain) return wg__fail_nomem(t->user), NULL;
+    i->out = i->in + n_in;
+    t->n_instr++;
+    return i;
+}
+
+static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
+{
+    struct wg__loop *copy = wg__arena_alloc(a, sizeof *copy);
+    if (copy) *copy = *l;
+    return copy;
+}
+
+/* in: the loop's inputs, then the head's operands; out: the loop's outputs,
+ * then the tail's result, then the head's product. */
+static int finish_loop(struct builder *b, bool with_tail)
+{
+    const wg_node    *head = b->c->head, *tail = with_tail ? b->c->tail : NULL;
+    int               n_in = b->loop.inputs + (head ? 2 : 0), n_out = b->loop.outputs + !!tail + !!head;
+    struct wg__loop  *l = loop_copy(&b->t->arena, &b->loop);
+    struct wg__instr *i = l ? next_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
+    if (!i) return l ? WG_ENOMEM : wg__fail_nomem(b->t->user);
+    i->loop = l;
+    i->flops = loop_flops(b);
+    for (int k = 0; k < b->loop.inputs; k++) i->in[k] = b->in[k]->id;
+    for (int k = 0; head && k < 2; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
+    for (int k = 0; k < b->loop.outputs; k++) i->out[k] = b->out[k]->id;
+    if (tail) i->out[b->loop.outputs] = tail->id;
+    if (head) i->out[n_out - 1] = head->id;
+    if (head) i->chain[0] = b->c->head;
+    for (int s = 0; s < b->loop.steps; s++) i->chain[!!head + s] = b->member[s];
+    if (tail) i->chain[i->n_chain - 1] = b->c->tail;
+    return WG_OK;
+}
+
+static int emit_reduction_alone(wg_tape *t, wg_node *v)
+{
+    struct wg__cluster c = {.root = v, .tail = v, .loop = true};
+    struct wg__fuse    none = {0};
+    struct builder     b = {.t = t, .f = &none, .c = &c};
+    b.loop.tail_slot = input_slot(&b, v->x[0]);
+    wg__loop_domain(&b.loop, v->x[0]->shape, b.in_shape, false);
+    set_tail(&b.loop, v);
+    return finish_loop(&b, true);
+}
+
+static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
+{
+    const struct wg__cluster *c = &f->cluster[ci];
+    struct builder            b = {.t = t, .f = f, .c = c};
+    if (c->head) {
+        input_slot(&b, c->head);
+        if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);
+    }
+    make_steps(&b, ci);
+    if (c->tail && b.loop.steps == 0) return emit_reduction_alone(t, c->tail);
+    struct builder plain = b;
+    assign_slots(&b, false);
+    wg__loop_domain(&b.loop, c->tail ? c->tail->x[0]->shape : c->root->shape, b.in_shape, c->head != NULL);
+    if (!c->tail) return finish_loop(&b, false);
+    set_tail(&b.loop, c->tail);
+    if (wg__loop_tail_ok(&b.loop)) return finish_loop(&b, true);
+    b = plain; /* this reduction cannot ride on its loop: store the operand, reduce after */
+    assign_slots(&b, true);
+    wg__loop_domain(&b.loop, c->tail->x[0]->shape, b.in_shape, false);
+    int status = finish_loop(&b, false);
+    if (!status) t->instr[t->n_instr - 1].node = c->tail->x[0];
+    return status ? status : emit_reduction_alone(t, c->tail);
+}
+
+static int emit_call(wg_tape *t, wg_node *v)
+{
+    struct wg__instr *i = next_instr(t, v, v->n, 1, 1);
+    wg_tensor        *x = i ? wg__arena_alloc(&t->arena, (size_t)(v->n + 1) * sizeof *x) : NULL;
+    if (!x) return i ? wg__fail_nomem(t->user) : WG_ENOMEM;
+    for (int k = 0; k < v->n; k++) {
+        i->in[k] = v->x[k]->id;
+        x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
+    }
+    i->out[0] = v->id;
+    i->chain[0] = v;
+    i->op = v->op;
+    i->call = (wg_call){.n = v->n, .x = x, .y = {NULL, (wg_dtype)v->dtype, *v->shape}, .attr = v->attr,
+                        .seed = t->user->seed, .threads = t->options.threads};
+    i->flops = v->op->flops ? v->op->flops(&i->call) : (double)wg_count(v->shape);
+    return WG_OK;
+}
+
+int wg__emit(wg_tape *t, const struct wg__fuse *f)
+{
+    t->instr = malloc((2 * (size_t)f->n + 1) * sizeof *t->instr);
+    if (!t->instr) return wg__fail_nomem(t->user);
+    int status = WG_OK;
+    for (int ci = 0; ci < f->n && !status; ci++)
+        status = f->cluster[ci].loop ? emit_loop(t, f, ci) : emit_call(t, f->cluster[ci].root);
+    return status;
+}

@@ -1,0 +1,144 @@
+/* Lowering: from the user's graph to the tape's private one.
+ *
+ * Symbols in attributes become numbers and every operator infers its shape
+ * again.  Each application goes through the rewrite rules, constant folding
+ * and merging before a node is made. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+enum { FOLD_LIMIT = 4096, MERGE_CONST_BYTES = 256 };
+
+bool wg__is_view(const wg_node *x) { return x->kind == WG__OP && (x->op->flags & WG_OP_VIEW); }
+
+bool wg__is_const(const wg_node *x, double *value)
+{
+    while (x->op == &wg_op_expand) x = x->x[0];
+    if (x->kind != WG__CONST || wg_count(x->shape) != 1) return false;
+    *value = wg__load((wg_dtype)x->dtype, x->data, 0);
+    return true;
+}
+
+/* The operator's value is known now: constants in, little out. */
+static bool foldable(const wg_op *op, int n, wg_node *const x[])
+{
+    if (op->flags & WG_OP_SHAPE) return true;
+    if (op == &wg_op_expand || (op->flags & WG_OP_RANDOM) || n == 0) return false;
+    int64_t elements = 0;
+    for (int i = 0; i < n; i++) {
+        if (x[i]->kind != WG__CONST) return false;
+        elements += wg_count(x[i]->shape);
+    }
+    return elements <= FOLD_LIMIT;
+}
+
+static wg_node *fold(wg_tape *t, wg_node *x)
+{
+    size_t bytes = wg__bytes((wg_dtype)x->dtype, x->shape);
+    if (wg_count(x->shape) > FOLD_LIMIT) return x;
+    char  why[160];
+    void *y = wg__data_alloc(bytes);
+    if (!y) return wg__fail_nomem(t->g), NULL;
+    /* What cannot be computed now (an index out of range) is said by the run. */
+    wg_node *c = wg__evaluate(t, x, y, why) == WG_OK ? wg_const(t->g, (wg_dtype)x->dtype, *x->shape, y) : x;
+    wg__data_free(y);
+    return c;
+}
+
+static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[], const void *attr)
+{
+    wg_tape *t = context;
+    bool     mergeable = !(op->flags & WG_OP_RANDOM) && !(t->options.skip & WG_SKIP_MERGE);
+    if (!(t->options.skip & WG_SKIP_REWRITE)) {
+        wg_node *y = wg__rewrite(t, op, n, x, attr);
+        if (y || t->g->status) return y;
+    }
+    uint64_t hash = mergeable ? wg__merge_hash(op, n, x, attr) : 0;
+    wg_node *y = mergeable ? wg__merge_find(t, hash, op, n, x, attr) : NULL;
+    if (y) return y;
+    if (!(y = wg__apply_raw(t->g, op, n, x, attr))) return NULL;
+    if ((op->flags & WG_OP_TRAIN) && t->options.evaluate) return wg_fill(t->g, (wg_dtype)y->dtype, *y->shape, 1);
+    wg_node *f = foldable(op, n, x) && !(t->options.skip & WG_SKIP_REWRITE) ? fold(t, y) : y;
+    return f && mergeable && wg__merge_add(t, hash, y) ? NULL : f;
+}
+
+static wg_node *constant(void *context, wg_dtype dtype, const wg_shape *s, const void *data)
+{
+    wg_tape *t = context;
+    if (wg__bytes(dtype, s) > MERGE_CONST_BYTES) return wg__const_raw(t->g, dtype, s, data, false);
+    uint64_t hash = wg__merge_hash_const(dtype, s, data);
+    wg_node *y = wg__merge_find_const(t, hash, dtype, s, data);
+    if (y) return y;
+    y = wg__const_raw(t->g, dtype, s, data, false);
+    return y && wg__merge_add(t, hash, y) ? NULL : y;
+}
+
+int wg__lower_init(wg_tape *t)
+{
+    if (!(t->g = wg_graph_new())) return wg__fail_nomem(t->user);
+    t->g->quiet = true;
+    t->g->seed = t->user->seed;
+    t->g->hook = (struct wg__hooks){.context = t, .apply = apply, .constant = constant};
+    return WG_OK;
+}
+
+static wg_node *leaf(wg_tape *t, const wg_node *x, const wg_shape *s)
+{
+    if (x->kind == WG__CONST) {
+        bool     small = wg__bytes((wg_dtype)x->dtype, s) <= MERGE_CONST_BYTES;
+        return small ? wg_const(t->g, (wg_dtype)x->dtype, *s, x->data)
+                     : wg__const_raw(t->g, (wg_dtype)x->dtype, s, x->data, true);
+    }
+    wg_node *y = wg__node_new(t->g, (enum wg__kind)x->kind, (wg_dtype)x->dtype, s, 0);
+    if (y) y->data = x->data;
+    return y;
+}
+
+/* Operands in t->g; NULL with an error if memory is short. */
+static wg_node **operands(wg_tape *t, const wg_node *x, wg_node *few[static 8])
+{
+    wg_node **y = x->n <= 8 ? few : wg__arena_alloc(&t->g->arena, (size_t)x->n * sizeof *y);
+    if (!y) wg__fail_nomem(t->g);
+    for (int i = 0; y && i < x->n; i++) y[i] = t->map[x->x[i]->id];
+    return y;
+}
+
+static wg_node *lower_op(wg_tape *t, const wg_node *x)
+{
+    wg_node     *few[8], **y = operands(t, x, few);
+    const wg_op *op = x->op;
+    void        *attr = op->attr_size ? wg__arena_alloc(&t->g->arena, op->attr_size) : NULL;
+    if (!y || (op->attr_size && !attr)) return wg__fail_nomem(t->g), NULL;
+    if (attr) memcpy(attr, x->attr, op->attr_size);
+    for (const wg_field *f = op->fields; f && f->name; f++)
+        if (f->type == WG_FIELD_SHAPE &&
+            wg__shape_bind(t->user, t->g, (wg_shape *)((char *)attr + f->offset), &t->options))
+            return NULL;
+    return t->g->hook.apply(t, op, x->n, y, attr);
+}
+
+/* Assignments and groups: as they are, over lowered operands. */
+static wg_node *lower_state(wg_tape *t, const wg_node *x)
+{
+    wg_node *few[8], **operand = operands(t, x, few);
+    wg_node *y = operand ? wg__node_new(t->g, (enum wg__kind)x->kind, (wg_dtype)x->dtype, x->shape, x->n) : NULL;
+    if (y && x->n) memcpy(y->x, operand, (size_t)x->n * sizeof *operand);
+    return y;
+}
+
+wg_node *wg__lower(wg_tape *t, const wg_node *x)
+{
+    wg_shape s = *x->shape;
+    wg_node *y = NULL;
+    if (x->kind == WG__OP) y = lower_op(t, x);
+    else if (x->kind == WG__ASSIGN || x->kind == WG__GROUP) y = lower_state(t, x);
+    else if (wg__shape_bind(t->user, t->g, &s, &t->options) == WG_OK) y = leaf(t, x, &s);
+    if (!y) return NULL;
+    if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
+    if (y->kind == WG__OP && wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX) {
+        char text[160];
+        return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)), NULL;
+    }
+    return t->map[x->id] = y;
+}

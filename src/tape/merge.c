@@ -1,0 +1,112 @@
+/* Merging: two nodes are one only when they are equal.
+ *
+ * XXH3 over operator, operands and every attribute finds the candidate, a full
+ * comparison decides.  Inputs, parameters and random nodes never come here. */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "tape/tape_impl.h"
+
+static uint64_t mix(uint64_t h, const void *p, size_t n) { return XXH3_64bits_withSeed(p, n, h); }
+
+static uint64_t hash_field(uint64_t h, wg_field_type type, const void *at)
+{
+    switch (type) {
+    case WG_FIELD_INT: return mix(h, at, sizeof(int));
+    case WG_FIELD_DTYPE: return mix(h, at, sizeof(wg_dtype));
+    case WG_FIELD_I64:
+    case WG_FIELD_U64: return mix(h, at, sizeof(int64_t));
+    case WG_FIELD_REAL: return mix(h, at, sizeof(double));
+    case WG_FIELD_SHAPE: {
+        const wg_shape *s = at;
+        return mix(mix(h, &s->rank, sizeof s->rank), s->dim, (size_t)s->rank * sizeof *s->dim);
+    }
+    case WG_FIELD_AXES: {
+        const wg_axes *a = at;
+        return mix(mix(h, &a->n, sizeof a->n), a->axis, a->n > 0 ? (size_t)a->n * sizeof *a->axis : 0);
+    }
+    case WG_FIELD_LIST: {
+        const wg_list *l = at;
+        return mix(mix(h, &l->n, sizeof l->n), l->at, l->n > 0 ? (size_t)l->n * sizeof *l->at : 0);
+    }
+    }
+    return h;
+}
+
+uint64_t wg__merge_hash(const wg_op *op, int n, wg_node *const x[], const void *attr)
+{
+    uint64_t h = mix((uint64_t)n, &op, sizeof op);
+    for (int i = 0; i < n; i++) h = mix(h, &x[i]->id, sizeof x[i]->id);
+    for (const wg_field *f = op->fields; f && f->name && attr; f++)
+        h = hash_field(h, f->type, (const char *)attr + f->offset);
+    return h;
+}
+
+uint64_t wg__merge_hash_const(wg_dtype dtype, const wg_shape *s, const void *data)
+{
+    uint64_t h = mix((uint64_t)dtype, s->dim, (size_t)s->rank * sizeof *s->dim);
+    return mix(h, data, wg__bytes(dtype, s));
+}
+
+static bool equal(const wg_node *y, const wg_op *op, int n, wg_node *const x[], const void *attr)
+{
+    if (y->op != op || y->n != n) return false;
+    for (int i = 0; i < n; i++)
+        if (y->x[i] != x[i]) return false;
+    return wg__attr_equal(op, y->attr, attr);
+}
+
+wg_node *wg__merge_find(wg_tape *t, uint64_t hash, const wg_op *op, int n, wg_node *const x[], const void *attr)
+{
+    const struct wg__merge *m = &t->merge;
+    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i]; i = (i + 1) & (m->cap - 1))
+        if (m->hash[i] == hash && m->slot[i]->kind == WG__OP && equal(m->slot[i], op, n, x, attr)) return m->slot[i];
+    return NULL;
+}
+
+wg_node *wg__merge_find_const(wg_tape *t, uint64_t hash, wg_dtype dtype, const wg_shape *s, const void *data)
+{
+    const struct wg__merge *m = &t->merge;
+    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i]; i = (i + 1) & (m->cap - 1)) {
+        wg_node *y = m->slot[i];
+        if (m->hash[i] == hash && y->kind == WG__CONST && y->dtype == dtype && wg__shape_equal(y->shape, s) &&
+            memcmp(y->data, data, wg__bytes(dtype, s)) == 0)
+            return y;
+    }
+    return NULL;
+}
+
+static void insert(struct wg__merge *m, uint64_t hash, wg_node *x)
+{
+    size_t i = hash & (m->cap - 1);
+    while (m->slot[i]) i = (i + 1) & (m->cap - 1);
+    m->slot[i] = x;
+    m->hash[i] = hash;
+    m->used++;
+}
+
+static bool grow(struct wg__merge *m)
+{
+    struct wg__merge wide = {.cap = m->cap ? 2 * m->cap : 256};
+    wide.slot = calloc(wide.cap, sizeof *wide.slot);
+    wide.hash = malloc(wide.cap * sizeof *wide.hash);
+    if (!wide.slot || !wide.hash) {
+        free(wide.slot);
+        free(wide.hash);
+        return false;
+    }
+    for (size_t i = 0; i < m->cap; i++)
+        if (m->slot[i]) insert(&wide, m->hash[i], m->slot[i]);
+    free(m->slot);
+    free(m->hash);
+    *m = wide;
+    return true;
+}
+
+int wg__merge_add(wg_tape *t, uint64_t hash, wg_node *x)
+{
+    if (2 * (t->merge.used + 1) > t->merge.cap && !grow(&t->merge)) return wg__fail_nomem(t->g);
+    insert(&t->merge, hash, x);
+    return WG_OK;
+}

@@ -1,0 +1,125 @@
+/* A tape as text and as a Graphviz graph.  Tests compare this text with golden
+ * tapes, and messages quote its names. */
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+void wg__number_values(wg_tape *t)
+{
+    int n = 0;
+    for (int i = 0; i < t->n_instr; i++)
+        for (int k = 0; k < t->instr[i].n_out; k++) t->value[t->instr[i].out[k]].number = n++;
+}
+
+const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n)
+{
+    const char *name = x->origin && x->origin->name ? x->origin->name : NULL;
+    double      v;
+    char        shape[96];
+    if (x->kind == WG__CONST && wg__is_const(x, &v)) snprintf(buf, n, "%.6g", v);
+    else if (x->kind == WG__CONST) snprintf(buf, n, "const%s", wg__shape_str(t->g, x->shape, shape, sizeof shape));
+    else if (x->kind == WG__INPUT && !name) snprintf(buf, n, "input%d", x->origin ? x->origin->id : x->id);
+    else if (x->kind != WG__OP) snprintf(buf, n, "%s", name ? name : wg_node_kind(x));
+    else
+        snprintf(buf, n, "%%%d%s%s", t->value ? t->value[t->value[x->id].root].number : x->id, name ? ":" : "", name ? name : "");
+    return buf;
+}
+
+/* "matmul+add+relu" */
+static const char *chain_str(const struct wg__instr *p, char *buf, size_t n)
+{
+    size_t k = 0;
+    *buf = 0;
+    for (int i = 0; i < p->n_chain; i++) {
+        wg__append(buf, n, &k, "%s%s", i ? "+" : "", p->chain[i]->op->name);
+        if (p->chain[i]->op != &wg_op_matmul) continue;
+        const int *flag = p->chain[i]->attr;
+        if (flag[0] || flag[1]) wg__append(buf, n, &k, "[%s%s%s]", flag[0] ? "ta" : "", flag[0] && flag[1] ? "," : "", flag[1] ? "tb" : "");
+    }
+    return buf;
+}
+
+/* A value that the instruction only makes for itself. */
+static bool internal(const wg_tape *t, const struct wg__instr *p, int k)
+{
+    return p->loop && p->loop->head && k == p->n_out - 1 && t->value[p->out[k]].last == t->value[p->out[k]].first;
+}
+
+static void print_outputs(const wg_tape *t, const struct wg__instr *p, FILE *f)
+{
+    char   name[128], shape[96], line[512];
+    size_t k = 0;
+    *line = 0;
+    for (int o = 0; o < p->n_out; o++)
+        if (!internal(t, p, o))
+            wg__append(line, sizeof line, &k, "%s%s", k ? " " : "", wg__value_name(t, t->g->node[p->out[o]], name, sizeof name));
+    fprintf(f, "%-10s = ", line);
+    const wg_node *y = t->g->node[p->out[0]];
+    fprintf(f, "%s%s ", wg_dtype_name((wg_dtype)y->dtype), wg__shape_str(t->g, y->shape, shape, sizeof shape));
+}
+
+static void print_operands(const wg_tape *t, const struct wg__instr *p, FILE *f)
+{
+    char name[128], attr[200];
+    int  made = p->loop && p->loop->head ? p->out[p->n_out - 1] : -1;
+    for (int k = 0, first = 1; k < p->n_in; k++) {
+        if (p->in[k] == made) continue;
+        fprintf(f, "%s%s", first ? "" : ", ", wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
+        first = 0;
+    }
+    if (!p->loop && *wg__attr_str(t->g, p->op, p->call.attr, attr, sizeof attr)) fprintf(f, "%s%s", p->n_in ? ", " : "", attr);
+}
+
+static void print_memory(const wg_tape *t, int i, FILE *f)
+{
+    char                    name[128];
+    const struct wg__instr *p = &t->instr[i];
+    bool                    first = true;
+    for (int k = 0; k < p->n_out; k++) {
+        const struct wg__value *v = &t->value[p->out[k]];
+        const char             *to = "parameter";
+        if (internal(t, p, k)) continue;
+        if (v->place == WG__BUFFER) fprintf(f, "%s@%lld", first ? "  " : ",", (long long)(v->offset - (int64_t)t->input_bytes));
+        else {
+            for (int c = 0; c < t->n_copy; c++)
+                if (t->copy[c].from == p->out[k]) to = wg_node_name(t->g->node[t->copy[c].param]->origin);
+            fprintf(f, "%s-> %s", first ? "  " : ",", to);
+        }
+        first = false;
+    }
+    first = true;
+    for (int k = 0; k < p->n_in; k++) {
+        int  r = t->value[p->in[k]].root;
+        bool again = false;
+        for (int j = 0; j < k; j++) again |= t->value[p->in[j]].root == r;
+        if (again || t->value[r].place != WG__BUFFER || t->value[r].first < 0 || t->value[r].last != i || t->value[r].first == i) continue;
+        fprintf(f, "%s%s", first ? "  frees " : ", ", wg__value_name(t, t->g->node[r], name, sizeof name));
+        first = false;
+    }
+}
+
+int wg_tape_print(const wg_tape *t, FILE *f)
+{
+    char chain[512];
+    if (!t || !f) return WG_EARG;
+    if (t->eager) return fprintf(f, "eager tape: %d nodes\n", t->g->n) < 0 ? WG_EIO : WG_OK;
+    for (int i = 0; i < t->n_instr; i++) {
+        const struct wg__instr *p = &t->instr[i];
+        print_outputs(t, p, f);
+        fprintf(f, "%s(", chain_str(p, chain, sizeof chain));
+        print_operands(t, p, f);
+        fprintf(f, ")");
+        print_memory(t, i, f);
+        fprintf(f, "\n");
+    }
+    for (int c = 0; c < t->n_copy; c++)
+        if (!t->copy[c].in_place) {
+            char to[128], from[128];
+            fprintf(f, "%-10s = copy %s\n", wg__value_name(t, t->g->node[t->copy[c].param], to, sizeof to),
+                    wg__value_name(t, t->g->node[t->copy[c].from], from, sizeof from));
+        }
+    wg_tape_stats s = wg_stats(t);
+    fprintf(f, "%lld instructions, %.6g FLOPs, peak %lld bytes of %lld\n", (long long)s.instructions, s.flops,
+            (long long)s.peak_bytes, (long long)s.value_bytes);
+    return ferror(f) ? WG_EIO : WG_OK;
+}

@@ -1,0 +1,101 @@
+/* Binding instructions to memory, and running them. */
+#include <string.h>
+
+#include "tape/tape_impl.h"
+
+static void *data_of(const wg_tape *t, int v) { return t->value[t->value[v].root].data; }
+
+static void bind_loop(wg_tape *t, struct wg__instr *p)
+{
+    struct wg__loop *l = (struct wg__loop *)(uintptr_t)p->loop;
+    for (int k = 0; k < l->inputs; k++) l->in[k].data = data_of(t, p->in[k]);
+    for (int k = 0; k < l->outputs; k++) l->out[k].data = data_of(t, p->out[k]);
+    if (l->tail >= 0) l->tail_out = data_of(t, p->out[l->outputs]);
+    if (l->head) {
+        struct wg__gemm *g = (struct wg__gemm *)(uintptr_t)l->head;
+        g->a = data_of(t, p->in[l->inputs]);
+        g->b = data_of(t, p->in[l->inputs + 1]);
+        g->c = data_of(t, p->out[p->n_out - 1]);
+    }
+    wg__loop_prepare(l);
+}
+
+int wg__bind_memory(wg_tape *t)
+{
+    size_t scratch = 0;
+    wg__number_values(t);
+    t->buffer = wg__data_alloc(t->buffer_bytes);
+    if (!t->buffer) return wg__fail_nomem(t->user);
+    for (int i = 0; i < t->g->n; i++)
+        if (t->value[i].place == WG__BUFFER) t->value[i].data = t->buffer + t->value[i].offset;
+    for (int i = 0; i < t->n_instr; i++) {
+        struct wg__instr *p = &t->instr[i];
+        if (p->loop) {
+            bind_loop(t, p);
+            continue;
+        }
+        wg_tensor *x = (wg_tensor *)(uintptr_t)p->call.x;
+        for (int k = 0; k < p->n_in; k++) x[k].data = data_of(t, p->in[k]);
+        p->call.y.data = data_of(t, p->out[0]);
+        size_t wanted = p->op->scratch ? p->op->scratch(&p->call) : 0;
+        if (wanted > scratch) scratch = wanted;
+    }
+    if (scratch && !(t->scratch = wg__data_alloc(scratch))) return wg__fail_nomem(t->user);
+    for (int i = 0; i < t->n_instr; i++) t->instr[i].call.scratch = t->scratch;
+    return WG_OK;
+}
+
+static int call_failed(wg_tape *t, const struct wg__instr *p, int status)
+{
+    char name[96];
+    return wg__tape_fail(t, status, "run: %s %s: %s", p->op->name, wg__value_name(t, p->node, name, sizeof name),
+                         *p->call.why ? p->call.why : wg_strerror(status));
+}
+
+static inline int run_instr(wg_tape *t, struct wg__instr *p)
+{
+    if (p->loop) {
+        wg__loop_run(p->loop, t->options.threads);
+        return WG_OK;
+    }
+    p->call.run = t->run;
+    p->call.why[0] = 0;
+    int status = p->op->cpu(&p->call);
+    return status ? call_failed(t, p, status) : WG_OK;
+}
+
+static void assign(wg_tape *t)
+{
+    for (int c = 0; c < t->n_copy; c++)
+        if (!t->copy[c].in_place)
+            memcpy(t->value[t->copy[c].param].data, data_of(t, t->copy[c].from), t->value[t->copy[c].param].bytes);
+}
+
+/* With a watch or a trace: the same, looking at each instruction. */
+static int run_slowly(wg_tape *t)
+{
+    int status = t->watch_finite ? wg__backup(t) : WG_OK;
+    if (t->trace) wg__trace_begin(t->trace, t->run);
+    for (int i = 0; i < t->n_instr && !status; i++) {
+        status = run_instr(t, &t->instr[i]);
+        if (t->trace) wg__trace_mark(t->trace, i);
+        if (!status && t->watch_finite) status = wg__check_finite(t, i);
+    }
+    if (status && t->watch_finite) wg__restore(t);
+    return status;
+}
+
+int wg_run(wg_tape *t)
+{
+    if (!t) return WG_EARG;
+    t->status = WG_OK;
+    if (t->eager) return wg__eager_run(t);
+    int status = WG_OK;
+    if (t->watch_finite || t->trace) status = run_slowly(t);
+    else
+        for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);
+    if (status) return status;
+    assign(t);
+    t->run++;
+    return WG_OK;
+}

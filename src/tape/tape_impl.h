@@ -1,0 +1,170 @@
+/* tape_impl.h - inside of a tape.
+ *
+ * Compiling copies the part of the user's graph that the outputs need into a
+ * private graph of the tape, where every shape is a number (lower.c).  The
+ * private graph's builders go through the rewrite rules (rewrite.c, rules.c)
+ * and the merge table (merge.c), so it is born simplified.  Then its nodes are
+ * grouped into instructions (fuse.c, emit.c), instructions get memory (plan.c)
+ * and the whole is checked (check.c).  An eager tape does the first part for
+ * each node as it is built, and computes it at once (eager.c). */
+#ifndef WENGERT_TAPE_IMPL_H
+#define WENGERT_TAPE_IMPL_H
+
+#include "cpu/cpu.h"
+#include "graph/graph_impl.h"
+#include "ops/ops_impl.h"
+
+/* ---- Values: one for each node of the private graph ---- */
+
+enum wg__place {
+    WG__UNPLACED, /* never stored: a register of a loop, or not computed */
+    WG__BUFFER,   /* in the tape's buffer, for as long as it is needed */
+    WG__SHARED    /* a parameter's or constant's own memory */
+};
+
+struct wg__value {
+    uint8_t place;
+    bool    keep;   /* asked for: lives to the end of the run */
+    bool    freed;  /* by plan.c */
+    int     number; /* in prints: the how manieth that an instruction writes */
+    int     root;   /* the value whose memory this is: itself, unless a view */
+    int     first, last; /* instructions that write it and read it last; -1: none */
+    int64_t offset; /* in the buffer */
+    size_t  bytes;
+    void   *data;
+};
+
+/* ---- Instructions ---- */
+
+/* A group of nodes that becomes one instruction. */
+struct wg__cluster {
+    wg_node *root; /* executes where this node stands in the order */
+    wg_node *head; /* matrix product at its start, or NULL */
+    wg_node *tail; /* reduction at its end (then the root), or NULL */
+    bool     loop; /* else a single call of root->op */
+    int      first, n; /* elementwise members: fuse.member[first .. first+n-1], in execution order */
+    int      inputs, outputs; /* outputs: members with users elsewhere */
+    wg_node *input[WG__LOOP_INPUTS];
+};
+
+struct wg__fuse {
+    struct wg__cluster *cluster; /* [n], in execution order */
+    int                 n, cap;
+    wg_node           **member;
+    struct wg__fuse_node *node;  /* [g->n] by node id */
+};
+
+/* Where a node went. */
+struct wg__fuse_node {
+    int  cluster;  /* -1: leaf, view or state */
+    int  exec;     /* position of the earliest user's cluster; INT_MAX: none */
+    int  join;     /* that cluster if the node could become part of it, else -1 */
+    bool outside;  /* its value is needed beyond its cluster */
+};
+
+struct wg__instr {
+    const struct wg__loop *loop; /* or NULL: a call */
+    wg_call          call;
+    const wg_op     *op;
+    wg_node         *node;   /* that names it: the last of its chain */
+    wg_node        **chain;  /* [n_chain] all nodes that it computes, in order */
+    int              n_chain;
+    int             *in;     /* [n_in] values read */
+    int             *out;    /* [n_out] values written */
+    int              n_in, n_out;
+    double           flops;
+};
+
+struct wg__copy {
+    int  param, from; /* values */
+    bool in_place;    /* the new value is written where the parameter is: nothing to copy */
+};
+
+struct wg__trace;
+
+struct wg_tape {
+    wg_graph   *user; /* the owner */
+    wg_graph   *g;    /* private, concrete */
+    wg_tape    *next;
+    wg_options  options; /* names in bind are borrowed during compile only */
+    bool        eager;
+
+    wg_node   **map; /* [n_map] user's node id -> node of g, or NULL */
+    int         n_map;
+    struct wg__merge {
+        wg_node **slot;
+        uint64_t *hash;
+        size_t    cap, used;
+    } merge;
+
+    wg_node         **order; /* [n_order] of g: operands before users */
+    int               n_order;
+    struct wg__value *value; /* [g->n] by node id */
+    struct wg__instr *instr;
+    int               n_instr;
+    struct wg__copy  *copy; /* [n_copy] assignments */
+    int               n_copy;
+    struct wg__arena  arena; /* instructions, loops */
+    char             *buffer;
+    void             *scratch; /* shared by the calls, one after the other */
+    size_t            buffer_bytes, input_bytes, value_bytes;
+
+    uint64_t          run;
+    int               status;
+    char              message[512];
+    bool              watch_finite;
+    void            **backup; /* [n_copy] old parameters while watching, or NULL */
+    struct wg__trace *trace;
+};
+
+/* ---- Passes; each returns WG_OK or a status with its error on the user's graph ---- */
+
+/* The node of t->g for a user's node; its operands have been lowered. NULL on failure. */
+wg_node *wg__lower(wg_tape *t, const wg_node *x);
+int      wg__lower_init(wg_tape *t);
+/* Rewritten form of an application, or NULL: no rule (or an error on t->g). */
+wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr);
+/* The equal node that is there already, or NULL. */
+wg_node *wg__merge_find(wg_tape *t, uint64_t hash, const wg_op *op, int n, wg_node *const x[], const void *attr);
+wg_node *wg__merge_find_const(wg_tape *t, uint64_t hash, wg_dtype dtype, const wg_shape *s, const void *data);
+uint64_t wg__merge_hash(const wg_op *op, int n, wg_node *const x[], const void *attr);
+uint64_t wg__merge_hash_const(wg_dtype dtype, const wg_shape *s, const void *data);
+int      wg__merge_add(wg_tape *t, uint64_t hash, wg_node *x);
+int      wg__fuse(wg_tape *t, struct wg__fuse *f);
+void     wg__fuse_free(struct wg__fuse *f);
+int      wg__emit(wg_tape *t, const struct wg__fuse *f);
+int      wg__schedule(wg_tape *t);
+bool     wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int k, int v);
+int      wg__plan(wg_tape *t);
+int      wg__check(wg_tape *t);
+/* Sets every pointer of the instructions once values have their memory. */
+int      wg__bind_memory(wg_tape *t);
+
+/* ---- Common ---- */
+
+/* Computes one node alone from operands whose data are in node->data; why says
+ * what went wrong. */
+int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160]);
+/* Records an error on the tape. */
+int wg__tape_fail(wg_tape *t, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* How a value is called in prints and messages: "x" for an input or parameter,
+ * "0.5" for a constant, "%12" or "%12:h1" for what an instruction writes. */
+const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n);
+/* The node of t->g for a user's node, or NULL. */
+wg_node *wg__lookup(const wg_tape *t, const wg_node *x);
+int      wg__check_finite(wg_tape *t, int i);
+int      wg__backup(wg_tape *t);
+void     wg__restore(wg_tape *t);
+void     wg__backup_free(wg_tape *t);
+bool     wg__is_view(const wg_node *x);
+/* Whether a rank-0 or broadcast constant, and which. */
+bool     wg__is_const(const wg_node *x, double *value);
+void     wg__trace_begin(struct wg__trace *r, uint64_t run);
+void     wg__trace_mark(struct wg__trace *r, int instr);
+void     wg__trace_free(struct wg__trace *r);
+int      wg__eager_run(wg_tape *t);
+int      wg__eager_room(wg_tape *t, const wg_node *x);
+void     wg__number_values(wg_tape *t);
+wg_tape *wg__tape_new(wg_graph *g, const wg_options *o);
+
+#endif

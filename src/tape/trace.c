@@ -1,0 +1,98 @@
+/* The time of each instruction, as Chrome trace JSON (the "Trace Event
+ * Format": complete events, microseconds). */
+#include <stdlib.h>
+#include <time.h>
+
+#include "tape/tape_impl.h"
+
+struct wg__trace {
+    int      runs, n_instr; /* room */
+    int      done;          /* runs recorded */
+    int64_t  origin;
+    uint64_t *run;  /* [runs] numbers */
+    int64_t  *time; /* [runs][n_instr + 1] nanoseconds: start, then the end of each */
+};
+
+static int64_t now(void)
+{
+    struct timespec s;
+    clock_gettime(CLOCK_MONOTONIC, &s);
+    return (int64_t)s.tv_sec * 1000000000 + s.tv_nsec;
+}
+
+void wg__trace_free(struct wg__trace *r)
+{
+    if (!r) return;
+    free(r->run);
+    free(r->time);
+    free(r);
+}
+
+int wg_trace(wg_tape *t, int runs)
+{
+    if (!t) return WG_EARG;
+    if (t->eager) return wg__tape_fail(t, WG_EARG, "trace: an eager tape has no instructions");
+    wg__trace_free(t->trace);
+    t->trace = NULL;
+    if (runs <= 0) return WG_OK;
+    struct wg__trace *r = calloc(1, sizeof *r);
+    if (r) {
+        *r = (struct wg__trace){.runs = runs, .n_instr = t->n_instr, .origin = now()};
+        r->run = calloc((size_t)runs, sizeof *r->run);
+        r->time = calloc((size_t)runs, ((size_t)t->n_instr + 1) * sizeof *r->time);
+    }
+    if (!r || !r->run || !r->time) {
+        wg__trace_free(r);
+        return wg__tape_fail(t, WG_ENOMEM, "out of memory");
+    }
+    t->trace = r;
+    return WG_OK;
+}
+
+static int64_t *row(const struct wg__trace *r, int i) { return r->time + (size_t)i * ((size_t)r->n_instr + 1); }
+
+void wg__trace_begin(struct wg__trace *r, uint64_t run)
+{
+    if (r->done == r->runs) return;
+    r->run[r->done] = run;
+    row(r, r->done)[0] = now();
+}
+
+void wg__trace_mark(struct wg__trace *r, int instr)
+{
+    if (r->done == r->runs) return;
+    row(r, r->done)[instr + 1] = now();
+    if (instr + 1 == r->n_instr) r->done++;
+}
+
+static void json_text(FILE *f, const char *s)
+{
+    for (; *s; s++)
+        if (*s == '"' || *s == '\\') fprintf(f, "\\%c", *s);
+        else if ((unsigned char)*s < 32) fprintf(f, "\\u%04x", *s);
+        else fputc(*s, f);
+}
+
+static void event(const wg_tape *t, const struct wg__trace *r, int run, int i, FILE *f)
+{
+    const struct wg__instr *p = &t->instr[i];
+    const int64_t          *time = row(r, run);
+    char                    name[128], shape[96];
+    fprintf(f, "%s{\"name\":\"", run || i ? ",\n" : "");
+    for (int k = 0; k < p->n_chain; k++) fprintf(f, "%s%s", k ? "+" : "", p->chain[k]->op->name);
+    fprintf(f, "\",\"cat\":\"instruction\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"value\":\"",
+            (double)(time[i] - r->origin) * 1e-3, (double)(time[i + 1] - time[i]) * 1e-3);
+    json_text(f, wg__value_name(t, p->node, name, sizeof name));
+    fprintf(f, "\",\"shape\":\"%s\",\"flops\":%.0f,\"run\":%llu}}", wg__shape_str(t->g, p->node->shape, shape, sizeof shape), p->flops,
+            (unsigned long long)r->run[run]);
+}
+
+int wg_trace_write(const wg_tape *t, FILE *f)
+{
+    if (!t || !f || !t->trace) return WG_EARG;
+    fprintf(f, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
+    for (int run = 0; run < t->trace->done; run++)
+        for (int i = 0; i < t->n_instr; i++) event(t, t->trace, run, i, f);
+    fprintf(f, "\n]}\n");
+    return ferror(f) ? WG_EIO : WG_OK;
+}
