@@ -61,7 +61,7 @@ static int infer(const wg_op *op, int n, wg_node *const x[], wg_infer *c)
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     wg_infer c = {.g = g, .n = n, .attr = attr};
-    int      status = check_operands(g, op, n, x, &c);
+    int      status = op->attr_size && !attr ? wg_reject(&c, WG_EARG, "needs its attributes") : check_operands(g, op, n, x, &c);
     if (!status) status = infer(op, n, x, &c);
     if (status) {
         char head[400];
@@ -89,6 +89,12 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
     }
     if (!g || (missing && g->status)) return NULL; /* the cause is known already */
     return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr) : wg__apply_raw(g, op, n, x, attr);
+}
+
+wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr)
+{
+    if (!g) return NULL;
+    return g->hook.apply ? g->hook.apply(g->hook.context, op, 0, NULL, attr) : wg__apply_raw(g, op, 0, NULL, attr);
 }
 
 int wg_infer_same(wg_infer *c)
@@ -128,4 +134,13 @@ int wg_axis(wg_infer *c, int axis, int rank)
 {
     if (axis < -rank || axis >= rank) return wg_reject(c, WG_EARG, "axis %d is outside of rank %d", axis, rank);
     return axis < 0 ? axis + rank : axis;
+}
+
+int wg_reject_run(wg_call *c, int status, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(c->why, sizeof c->why, format, ap);
+    va_end(ap);
+    return status;
 }

@@ -187,7 +187,7 @@ wg_node *wg_assign(wg_node *p, wg_node *next)
 wg_node *wg_group(int n, wg_node *const x[])
 {
     wg_graph *g = NULL;
-    for (int i = 0; i < n; i++) g = x[i] ? x[i]->g : g;
+    for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
     if (!g) return NULL;
     for (int i = 0; i < n; i++)
         if (!x[i] || x[i]->g != g) {

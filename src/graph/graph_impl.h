@@ -88,6 +88,8 @@ int wg__fail_nomem(wg_graph *g);
 
 /* The node of an operator without asking the hooks. */
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);
+/* As wg_apply for an operator without operands, which cannot tell its graph. */
+wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr);
 /* A constant without asking the hooks; data are copied, or borrowed for as
  * long as the graph lives. */
 wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow);

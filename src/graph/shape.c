@@ -44,7 +44,9 @@ int64_t wg_count(const wg_shape *s)
     for (int i = 0; i < s->rank; i++)
         if (s->dim[i] < 0) return -1;
     for (int i = 0; i < s->rank; i++)
-        if (s->dim[i] == 0 || __builtin_mul_overflow(n, s->dim[i], &n)) return s->dim[i] ? INT64_MAX : 0;
+        if (s->dim[i] == 0) return 0; /* whatever the others are */
+    for (int i = 0; i < s->rank; i++)
+        if (__builtin_mul_overflow(n, s->dim[i], &n)) return INT64_MAX;
     return n;
 }
 

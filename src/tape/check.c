@@ -56,7 +56,6 @@ static int must_own(const struct owners *o, wg_tape *t, int v, const wg_node *us
                     wg__value_name(t, t->g->node[v], b, sizeof b));
 }
 
-/* Shapes of elementwise members against what the user's node promised. */
 static int check_kept(const struct owners *o, wg_tape *t)
 {
     int status = WG_OK;
@@ -81,7 +80,8 @@ int wg__check(wg_tape *t)
         bool                    head = p->loop && p->loop->head;
         for (int k = 0; k < p->n_in && !status; k++)
             if (!head || p->in[k] != p->out[p->n_out - 1]) status = must_own(&o, t, p->in[k], p->node);
-        for (int k = 0; k < p->n_out; k++) claim(&o, t, p->out[k]);
+        if (head) claim(&o, t, p->out[p->n_out - 1]); /* made first; an output may take its place */
+        for (int k = 0; k < p->n_out - head; k++) claim(&o, t, p->out[k]);
     }
     if (!status) status = check_kept(&o, t);
     free(o.at);

@@ -38,6 +38,7 @@ static int input_slot(struct builder *b, wg_node *x)
         if (b->in[i] == x) return i;
     b->in[b->loop.inputs] = x;
     b->in_shape[b->loop.inputs] = x->shape;
+    b->loop.in[b->loop.inputs].size = wg_dtype_size((wg_dtype)x->dtype);
     return b->loop.inputs++;
 }
 
@@ -100,7 +101,10 @@ static void assign_slots(struct builder *b, bool keep_tail_operand)
         bool out = b->f->node[b->member[s]->id].outside || b->member[s] == b->c->root ||
                    (keep_tail_operand && l->tail_slot == MEMBER + s);
         output[s] = out ? l->outputs : -1;
-        if (out) b->out[l->outputs++] = b->member[s];
+        if (out) {
+            l->out[l->outputs].size = wg_dtype_size((wg_dtype)b->member[s]->dtype);
+            b->out[l->outputs++] = b->member[s];
+        }
         b->reg[s] = out ? -1 : free_register(b, s);
     }
     for (int s = 0; s <= l->steps; s++) { /* the step after the last is the tail */

@@ -13,6 +13,7 @@ void wg__number_values(wg_tape *t)
 
 const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n)
 {
+    if (t->value && t->g->node[t->value[x->id].root]->kind != WG__OP) x = t->g->node[t->value[x->id].root];
     const char *name = x->origin && x->origin->name ? x->origin->name : NULL;
     double      v;
     char        shape[96];
@@ -62,7 +63,9 @@ static void print_operands(const wg_tape *t, const struct wg__instr *p, FILE *f)
 {
     char name[128], attr[200];
     int  made = p->loop && p->loop->head ? p->out[p->n_out - 1] : -1;
-    for (int k = 0, first = 1; k < p->n_in; k++) {
+    int  shift = made >= 0 ? p->loop->inputs : 0; /* a product's operands first */
+    for (int i = 0, first = 1; i < p->n_in; i++) {
+        int k = (i + shift) % p->n_in;
         if (p->in[k] == made) continue;
         fprintf(f, "%s%s", first ? "" : ", ", wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
         first = 0;

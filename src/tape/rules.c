@@ -167,6 +167,15 @@ static wg_node *reshape_away(const struct wg__match *m)
     if (wg__shape_equal(m->x[0]->shape, to)) return m->x[0];
     return is(m->x[0], &wg_op_reshape) ? wg_reshape(m->x[0]->x[0], *to) : NULL;
 }
+/* One element in every place: another shape of it is another expand. */
+static wg_node *reshape_of_expand(const struct wg__match *m)
+{
+    const wg_shape *to = m->attr;
+    wg_node        *x = operand_of(m->x[0], &wg_op_expand);
+    if (!x || wg_count(x->shape) != 1 || wg_count(to) < 0) return NULL;
+    wg_node *one = wg_reshape(x, WG_SCALAR);
+    return wg_expand(one, *to);
+}
 static wg_axes transpose_perm(const wg_node *x)
 {
     wg_axes p = *(const wg_axes *)x->attr;
@@ -251,6 +260,7 @@ const struct wg__rule wg__rules[] = {
     {&wg_op_expand, expand_of_expand, "expand(expand(x)) -> expand(x)"},
     {NULL, strip_expand, "f(expand(x)) -> expand(f(x))"},
     {&wg_op_reshape, reshape_away, "reshape(reshape(x)) -> reshape(x); to its own shape -> x"},
+    {&wg_op_reshape, reshape_of_expand, "reshape(expand(one element)) -> expand(one element)"},
     {&wg_op_transpose, transpose_of_transpose, "transpose(transpose(x)) -> transpose(x)"},
     {&wg_op_transpose, transpose_nothing, "transpose(x) in order -> x"},
     {&wg_op_matmul, matmul_of_transpose, "matmul(transpose(a), b) -> matmul[ta](a, b)"},
