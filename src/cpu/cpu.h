@@ -54,6 +54,8 @@ struct wg__kernels {
 const struct wg__kernels *wg__kernels(void);
 /* The table of a level by name; NULL if this CPU has not got it. */
 const struct wg__kernels *wg__kernels_of(const char *level);
+/* What is wrong with the value of WG_CPU; NULL if all is well. */
+const char *wg__cpu_level_note(void);
 /* Model name of the CPU, "unknown CPU" if there is none. */
 const char *wg__cpu_model(void);
 /* Sets a message if OpenBLAS was told to run below what the CPU offers; NULL if all is well. */
@@ -65,6 +67,8 @@ const char *wg__blas_core(void);
 /* How many threads work on a job at most: WG_THREADS, else the CPUs that this
  * process may use. */
 int wg__threads(void);
+/* The wish of WG_THREADS into *n, which stays as it is without one; false if it is no number in 1..1024. */
+bool wg__threads_wish(int *n);
 /* body(context, i) for 0 <= i < n, on at most `threads` threads (0: all),
  * the caller among them.  Returns when all is done.  Takes no lock: a caller
  * who finds the pool in use works alone. */

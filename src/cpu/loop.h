@@ -4,24 +4,38 @@
  * done in blocks of at most WG__BLOCK elements: each step reads and writes
  * registers, which are block-sized buffers that stay in the first-level cache.
  * A loop may begin with a matrix product, whose pieces it continues while they
- * are in the cache, and may end in a reduction of its last value. */
+ * are in the cache, or end in a reduction of one of its values.
+ *
+ * To make one: set inputs, registers, outputs and steps; wg__loop_domain; the
+ * head or tail; wg__loop_prepare.  Data pointers may change between runs. */
 #ifndef WENGERT_LOOP_H
 #define WENGERT_LOOP_H
 
-enum { WG__BLOCK = 1024, WG__LOOP_STEPS = 32, WG__LOOP_INPUTS = 16, WG__LOOP_OUTPUTS = 8 };
+enum {
+    WG__BLOCK = 1024,
+    WG__LOOP_STEPS = 32,
+    WG__LOOP_INPUTS = 16,
+    WG__LOOP_REGISTERS = 12,
+    WG__LOOP_OUTPUTS = 8,
+    WG__LOOP_SLOTS = WG__LOOP_INPUTS + WG__LOOP_REGISTERS + WG__LOOP_OUTPUTS
+};
 
 /* A slot names where a step reads or writes: inputs first, then registers,
- * then outputs. */
+ * then outputs.  A step may read an output that an earlier step wrote.  An
+ * output may be the memory of an input that no later step reads. */
 struct wg__step {
     wg_block   *block;
     const void *attr;
     uint8_t     n, y, x[WG_BLOCK_MAX_ARITY]; /* slots */
+    uint8_t     once;                        /* by wg__loop_prepare */
 };
 
 struct wg__loop_operand {
     void   *data;
-    size_t  size;                 /* of one element */
+    size_t  size;                /* of one element */
     int64_t stride[WG_MAX_RANK]; /* in elements along each domain axis; 0 where it broadcasts */
+    int64_t period;              /* by wg__loop_prepare: element f of the domain is data[f % period]; 0: it is not so */
+    int     form;                /* by wg__loop_prepare: how blocks of it are found */
 };
 
 struct wg__loop {
@@ -29,28 +43,39 @@ struct wg__loop {
     int64_t  dim[WG_MAX_RANK];
     int      inputs, registers, outputs, steps;
     struct wg__loop_operand in[WG__LOOP_INPUTS];
-    struct wg__loop_operand out[WG__LOOP_OUTPUTS]; /* dense over the domain */
+    struct wg__loop_operand out[WG__LOOP_OUTPUTS]; /* dense over the domain: no strides */
     struct wg__step         step[WG__LOOP_STEPS];
     double   cost;                 /* of one element, in nanoseconds or so: how finely to split */
 
-    const struct wg__gemm *head;   /* or NULL: product whose c is `in[0]`; the domain stays [.., m, n] */
+    const struct wg__gemm *head;   /* or NULL: product whose c is in[0], dense over the domain [m, n]; no tail */
 
     int      tail;                 /* enum wg__reduce, or -1: none */
-    int      tail_slot;            /* what is reduced */
+    int      tail_slot;            /* what is reduced: any slot */
     wg_dtype tail_dtype;
     int64_t  outer, reduced, inner; /* the domain as the reduction sees it */
     void    *tail_out;             /* [outer, inner] */
+
+    /* By wg__loop_prepare: */
+    int64_t count;                 /* elements of the domain */
+    int64_t block;                 /* elements in a full block */
+    bool    rowwise;               /* no block leaves a row of the last axis */
+    bool    small;                 /* one block and nothing to gather */
 };
 
-/* Fills in rank, dim and strides from the domain and each operand's shape:
- * merges axes that every operand walks alike.  keep_last keeps the last axis
- * apart (for a head). */
+/* Fills in rank, dim and strides from the domain and each operand's shape,
+ * which broadcasts to it: merges axes that every operand walks alike.
+ * keep_last keeps the last axis apart. */
 void wg__loop_domain(struct wg__loop *l, const wg_shape *domain, const wg_shape *const in_shape[], bool keep_last);
+/* Everything else that can be known before the run. */
+void wg__loop_prepare(struct wg__loop *l);
+/* Whether the tail that is set can end this loop. */
+bool wg__loop_tail_ok(const struct wg__loop *l);
 void wg__loop_run(const struct wg__loop *l, int threads);
 
 /* An elementwise operator by itself: a loop of one step. */
 int wg__loop_call(const wg_op *op, wg_call *c);
 /* A reduction by itself: a loop of no step, ending in it. */
-void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, int64_t reduced, int64_t inner, void *y, int threads);
+void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, int64_t reduced, int64_t inner, void *y,
+                     int threads);
 
 #endif

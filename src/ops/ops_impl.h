@@ -2,10 +2,59 @@
 #ifndef WENGERT_OPS_IMPL_H
 #define WENGERT_OPS_IMPL_H
 
+#include <stdbool.h>
+
 #include "graph/graph_impl.h"
 
 #define OP(name) extern const wg_op wg_op_##name;
 #include "ops/ops.def"
 #undef OP
+
+/* ---- For structured operators (support.c) ---- */
+
+/* Records "who(x): complaint" on x's graph and gives NULL; NULL x is allowed. */
+wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* in[i]: whether axis i < rank is one of a; WG_OK, or a rejection. */
+int wg__axis_set(wg_infer *c, const wg_axes *a, int rank, bool in[WG_MAX_RANK]);
+/* The same for a constructor: false with an error on x's graph. */
+bool wg__axes_in(const wg_node *x, const char *who, const wg_axes *a, bool in[WG_MAX_RANK]);
+/* The axis of x as 0 <= axis < rank; false with an error on x's graph. */
+bool wg__axis_in(const wg_node *x, const char *who, int *axis);
+/* The ascending list of the axes in the set. */
+wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK]);
+/* s without those axes, or with 1 in their places. */
+wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep);
+/* The product of dimensions first..last-1, which may be symbolic. */
+int wg__dims_product(wg_infer *c, const wg_shape *s, int first, int last, int64_t *y);
+
+/* Dense sizes before, at and after axes first..last-1 of a shape without symbols. */
+struct wg__split {
+    int64_t outer, n, inner;
+};
+struct wg__split wg__split_at(const wg_shape *s, int first, int last);
+/* What a sum, prod, max or min with these attributes reduces in a shape x. */
+struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
+
+/* How many pieces of that many elements make one worth a thread's while. */
+static inline int64_t wg__grain(int64_t elements) { return elements > 16384 ? 1 : elements > 1 ? 16384 / elements : 16384; }
+/* n elements of `size` bytes, ystep and xstep bytes apart. */
+void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size);
+/* rows of `width` bytes, on several threads. */
+void wg__copy_rows(const wg_call *c, int64_t rows, int64_t width, char *y, int64_t ystep, const char *x, int64_t xstep);
+/* value in every element, on several threads. */
+void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value);
+/* Indices of an axis as 0 <= to[i] < size, or WG_EINDEX with the first that is not one. */
+int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to);
+
+/* Elements low, low + |step|, .. of an axis, count of them; from the last to
+ * the first where step < 0.  low and count may be symbolic. */
+wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step);
+/* x set into a tensor of shape `to` full of value: element i of axis k goes to
+ * before[k] + i stride[k].  before and to may have symbols. */
+wg_node *wg__pad(wg_node *x, wg_shape before, wg_list stride, wg_shape to, double value);
+/* y = 0, of shape `to`; y[.., index[i..], ..] += x[.., i.., ..]. */
+wg_node *wg__scatter_add(wg_node *x, wg_node *index, int axis, wg_shape to);
 
 #endif

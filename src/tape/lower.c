@@ -54,12 +54,13 @@ static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[],
         wg_node *y = wg__rewrite(t, op, n, x, attr);
         if (y || t->g->status) return y;
     }
+    bool     known = !(t->options.skip & WG_SKIP_REWRITE) && foldable(op, n, x);
     uint64_t hash = mergeable ? wg__merge_hash(op, n, x, attr) : 0;
     wg_node *y = mergeable ? wg__merge_find(t, hash, op, n, x, attr) : NULL;
-    if (y) return y;
+    if (y) return known ? fold(t, y) : y;
     if (!(y = wg__apply_raw(t->g, op, n, x, attr))) return NULL;
     if ((op->flags & WG_OP_TRAIN) && t->options.evaluate) return wg_fill(t->g, (wg_dtype)y->dtype, *y->shape, 1);
-    wg_node *f = foldable(op, n, x) && !(t->options.skip & WG_SKIP_REWRITE) ? fold(t, y) : y;
+    wg_node *f = known ? fold(t, y) : y;
     return f && mergeable && wg__merge_add(t, hash, y) ? NULL : f;
 }
 

@@ -1,0 +1,190 @@
+/* data.h - arrays from files, and batches of them into a tape.
+ *
+ *   wg_array image, label;
+ *   if (wg_idx_read("train-images-idx3-ubyte.gz", &image, &e)) return say(e.message);
+ *   if (wg_idx_read("train-labels-idx1-ubyte.gz", &label, &e)) return say(e.message);
+ *
+ *   wg_batches *b = wg_batches_new(&(wg_batch_options){
+ *       .n = 2, .column = (wg_column[]){{.array = &image, .input = x, .scale = 1 / 255.0},
+ *                                       {.array = &label, .input = y}},
+ *       .size = 64, .seed = 1, .shuffle = 1, .prefetch = 2}, &e);
+ *   while ((n = wg_batch_next(b, t)) > 0)
+ *       if (wg_run(t)) return say(wg_tape_message(t));
+ *   if (n < 0) return say(wg_batches_message(b));
+ *
+ * Readers return WG_OK or a negative status; on an error *out is all zero,
+ * nothing is kept, and *e (which may be NULL) says which file, where in it, and
+ * what is wrong.  No reader takes more memory than its file can justify: an
+ * absurd size in a header is refused before anything is allocated for it.
+ * Writers write beside the file and rename, so that a failure leaves an older
+ * file as it was. */
+#ifndef WENGERT_DATA_H
+#define WENGERT_DATA_H
+
+#include <wengert/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Arrays ---------------------------------------------------------------- */
+
+/* Dense and row-major; no symbols in the shape.  What a reader or
+ * wg_array_new filled in is released by wg_array_free; an array that a program
+ * fills in itself may point to any memory and is not freed. */
+typedef struct wg_array {
+    wg_dtype dtype;
+    wg_shape shape;
+    void    *data;
+} wg_array;
+
+/* Zeroed and 64-byte aligned.  WG_OK, WG_EARG (a negative dimension, no such
+ * dtype, rank over WG_MAX_RANK) or WG_ENOMEM; on an error *out is all zero. */
+WG_API int wg_array_new(wg_array *out, wg_dtype t, wg_shape s);
+/* Releases the data and zeroes *a.  NULL is allowed. */
+WG_API void wg_array_free(wg_array *a);
+/* Bytes of the data; 0 for an array whose shape or dtype is not valid. */
+WG_API size_t wg_array_bytes(const wg_array *a);
+
+/* ---- IDX: the format of MNIST (yann.lecun.com/exdb/mnist) --------------------- */
+
+/* Plain or gzip, told apart by content.  unsigned byte -> u8; signed byte,
+ * short, int -> i32; float -> f32; double -> f64.  Offsets in a gzip file's
+ * errors count unpacked bytes, unless the message speaks of packed ones. */
+WG_API int wg_idx_read(const char *path, wg_array *out, wg_error *e);
+WG_API int wg_idx_parse(const void *bytes, size_t n, wg_array *out, wg_error *e);
+/* Plain IDX.  u8, i32, f32, f64; sizes below 2^32. */
+WG_API int wg_idx_write(const char *path, const wg_array *a, wg_error *e);
+
+/* ---- CSV (RFC 4180) ------------------------------------------------------------- */
+
+typedef struct wg_csv_options {
+    char     delimiter; /* 0: a comma */
+    int      header;    /* the first record holds names */
+    wg_dtype dtype;     /* WG_F32 (the zero value) or WG_F64 */
+    int      missing;   /* an empty field is NaN; otherwise it is an error */
+    /* Which columns, in the order of the result, by index or (with a header)
+     * by name; at most one of the two.  n_columns = 0: all of them.  A column
+     * that is not picked may hold anything. */
+    int                n_columns;
+    const int         *columns;
+    const char *const *names;
+} wg_csv_options;
+
+typedef struct wg_csv {
+    wg_array values; /* [records, columns] */
+    int      columns;
+    char   **name; /* [columns]; NULL without a header */
+} wg_csv;
+
+/* Numbers are decimal, or inf, infinity, nan in any case, whatever the locale;
+ * spaces and tabs around them are ignored.  A number too large for the dtype is
+ * an error.  Ends of records are LF or CRLF, the last one may be missing, and
+ * empty lines are skipped; a byte order mark is skipped.  All records have the
+ * same number of fields.  An empty file gives values of shape [0,0].  Messages
+ * name line and column (field), both from 1.  options may be NULL.  Plain or
+ * gzip. */
+WG_API int wg_csv_read(const char *path, const wg_csv_options *options, wg_csv *out, wg_error *e);
+WG_API int wg_csv_parse(const void *bytes, size_t n, const wg_csv_options *options, wg_csv *out, wg_error *e);
+/* Index of the (first) column of that name in values, or -1. */
+WG_API int  wg_csv_find(const wg_csv *c, const char *name);
+WG_API void wg_csv_free(wg_csv *c);
+
+/* ---- .npy and .npz (numpy.lib.format, versions 1 to 3) --------------------------- */
+
+/* b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8 -> i64; f2, f4 -> f32;
+ * f8 -> f64: every value exactly.  Either byte order; Fortran order becomes
+ * row-major.  Other dtypes (64-bit unsigned, complex, structures, objects) are
+ * refused by name, and so is a file that goes on after its array. */
+WG_API int wg_npy_read(const char *path, wg_array *out, wg_error *e);
+WG_API int wg_npy_parse(const void *bytes, size_t n, wg_array *out, wg_error *e);
+WG_API int wg_npy_write(const char *path, const wg_array *a, wg_error *e);
+
+/* A zip file of .npy members, stored or deflated. */
+typedef struct wg_npz {
+    int n;
+    struct wg_npz_entry {
+        char    *name; /* without ".npy" */
+        wg_array array;
+    } *entry;
+} wg_npz;
+
+/* Every array, or (list) names, dtypes and shapes with data NULL.  Checksums
+ * are verified; offsets inside of a deflated member count its unpacked bytes.
+ * Encrypted and split archives are refused, and so is one whose members
+ * overlap: what is unpacked stays in proportion to the file. */
+WG_API int wg_npz_read(const char *path, wg_npz *out, wg_error *e);
+WG_API int wg_npz_list(const char *path, wg_npz *out, wg_error *e);
+WG_API int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e);
+/* The array of that name alone; nothing else of the file is unpacked. */
+WG_API int wg_npz_read_one(const char *path, const char *name, wg_array *out, wg_error *e);
+/* Borrowed: until wg_npz_free.  NULL if there is none. */
+WG_API const wg_array *wg_npz_find(const wg_npz *z, const char *name);
+WG_API void            wg_npz_free(wg_npz *z);
+/* Stored, as numpy.savez does.  Names are UTF-8, not empty, each used once. */
+WG_API int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[],
+                        wg_error *e);
+
+/* ---- Batches ------------------------------------------------------------------------ */
+
+/* One stream of examples, one along the first axis of each array. */
+typedef struct wg_column {
+    const wg_array *array; /* borrowed until wg_batches_free; not written meanwhile */
+    wg_node        *input; /* what wg_batch_next fills; NULL if only wg_batch_into is used */
+    wg_dtype        dtype; /* of the batch where input is NULL; otherwise it is the input's */
+    /* x * scale + shift, in double, rounded once to the dtype as wg_cast does.
+     * A scale of 0 counts as 1. */
+    double scale, shift;
+} wg_column;
+
+/* What becomes of the examples that do not fill a batch at an epoch's end. */
+typedef enum wg_last {
+    WG_LAST_DROP,  /* left out; other ones in the next epoch, where it shuffles */
+    WG_LAST_SHORT, /* a smaller batch */
+    WG_LAST_WRAP   /* filled up with the first of the epoch's order */
+} wg_last;
+
+typedef struct wg_batch_options {
+    int              n; /* columns */
+    const wg_column *column;
+    int64_t          size; /* examples in a batch */
+    uint64_t         seed;
+    int              shuffle; /* a new order each epoch: a function of seed and epoch alone */
+    wg_last          last;
+    int              prefetch; /* batches that a thread prepares ahead; 0: no thread.  Same batches. */
+} wg_batch_options;
+
+typedef struct wg_batches wg_batches;
+
+/* NULL with the reason in *e.  One thread at a time uses a wg_batches. */
+WG_API wg_batches *wg_batches_new(const wg_batch_options *o, wg_error *e);
+/* At any moment.  NULL is allowed. */
+WG_API void wg_batches_free(wg_batches *b);
+
+/* Puts the next batch into the inputs of t.  Its number of examples; 0 at the
+ * end of an epoch (the call after it starts the next one); or a negative
+ * status, with the batch still to come.  On t an input has the batch's size as
+ * its first dimension and as many elements as the batch: [64,784] takes 64
+ * examples of [28,28]. */
+WG_API int wg_batch_next(wg_batches *b, wg_tape *t);
+/* The same into the caller's memory: column i of the batch, dense, to
+ * column[i], or nowhere where that is NULL. */
+WG_API int wg_batch_into(wg_batches *b, void *const column[]);
+/* Examples in the batch that comes next; 0 at the end of an epoch. */
+WG_API int wg_batch_peek(const wg_batches *b);
+/* Batches in an epoch. */
+WG_API int64_t wg_batches_count(const wg_batches *b);
+
+/* Which batch comes next, counted from 0: enough, with the options, to go on
+ * from there later.  Either pointer may be NULL. */
+WG_API void wg_batches_position(const wg_batches *b, uint64_t *epoch, int64_t *batch);
+/* batch <= wg_batches_count.  WG_OK or WG_EINDEX. */
+WG_API int wg_batches_seek(wg_batches *b, uint64_t epoch, int64_t batch);
+
+/* Why the last call that failed did; "" before.  Borrowed: until the next call on b. */
+WG_API const char *wg_batches_message(const wg_batches *b);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,268 @@
+/* train.h - layers, initialisers, solvers, schedules, checkpoints.
+ *
+ * Everything here is made of graph.h: a layer builds nodes, a solver builds
+ * assignments, a checkpoint copies parameters.
+ *
+ *   wg_node *h    = wg_relu(wg_dense(x, 128, "fc1"));
+ *   wg_node *loss = wg_softmax_cross_entropy(wg_dense(h, 10, "fc2"), label);
+ *   wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM, .rate = 1e-3});
+ *   wg_tape *t    = wg_compile(g, WG_NODES(loss, step), NULL);
+ *
+ * Builders take NULL and give NULL, as in graph.h. */
+#ifndef WENGERT_TRAIN_H
+#define WENGERT_TRAIN_H
+
+#include <wengert/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Initialisers --------------------------------------------------------- */
+
+/* X(NAME, name, formula).  U(a, b) is uniform on [a, b], N(m, s) normal with
+ * standard deviation s. */
+#define WG_INIT_MAP(X)                                                                              \
+    X(DEFAULT, "default", "Glorot uniform from rank 2 on, zeros below")                             \
+    X(ZEROS, "zeros", "0")                                                                          \
+    X(ONES, "ones", "1")                                                                            \
+    X(CONSTANT, "constant", "a")                                                                    \
+    X(UNIFORM, "uniform", "U(a, b)")                                                                \
+    X(NORMAL, "normal", "N(a, b)")                                                                  \
+    X(GLOROT_UNIFORM, "glorot_uniform", "U(-r, r), r = gain sqrt(6 / (fan_in + fan_out))")          \
+    X(GLOROT_NORMAL, "glorot_normal", "N(0, gain sqrt(2 / (fan_in + fan_out)))")                    \
+    X(HE_UNIFORM, "he_uniform", "U(-r, r), r = gain sqrt(3 / fan_in), gain sqrt(2) unless given")   \
+    X(HE_NORMAL, "he_normal", "N(0, gain / sqrt(fan_in)), gain sqrt(2) unless given")               \
+    X(ORTHOGONAL, "orthogonal", "gain Q of the QR decomposition of a normal matrix, R's diagonal positive")
+
+enum wg_init_kind {
+#define X(NAME, name, formula) WG_INIT_##NAME,
+    WG_INIT_MAP(X)
+#undef X
+    WG_INITS /* how many there are */
+};
+
+/* Glorot & Bengio 2010, He et al. 2015, Saxe et al. 2013 (orthogonal). */
+typedef struct wg_initializer {
+    enum wg_init_kind kind;
+    double            a, b;             /* of constant, uniform and normal */
+    double            gain;             /* 0: 1, and sqrt(2) for He */
+    double            fan_in, fan_out;  /* 0: from the shape, see wg_init */
+} wg_initializer;
+
+/* Fills an f32 or f64 parameter.  init NULL: the default kind.
+ *
+ * The values are a function of the graph's seed and the parameter's name (and
+ * of kind, shape and dtype) alone: adding, dropping or reordering other layers
+ * changes nothing.  Set the seed first.
+ *
+ * Fans: a weight is [in, out]; of more axes the last two are in and out, and
+ * both fans are multiplied by the others ([kh, kw, in, out]); of [n] both are
+ * n, of a scalar 1.  Orthogonal wants rank 2 or more and takes all axes but
+ * the last as rows: columns are orthonormal, or rows where there are fewer.
+ *
+ * WG_OK, or a status with the reason on the graph and the values as they were. */
+WG_API int wg_init(wg_node *param, const wg_initializer *init);
+/* "glorot_uniform"; NULL for a value that is no kind.  And back: -1 if there is none. */
+WG_API const char *wg_init_name(int kind);
+WG_API int         wg_init_find(const char *name);
+
+/* ---- Layers ---------------------------------------------------------------- */
+
+enum wg_activation { WG_LINEAR, WG_RELU, WG_TANH, WG_SIGMOID, WG_GELU };
+
+typedef struct wg_dense_options {
+    int                no_bias;
+    enum wg_activation activation;
+    wg_initializer     weight, bias; /* default: Glorot uniform and zeros */
+} wg_dense_options;
+
+/* y = x W + b: x [.., in] -> [.., units], of x's dtype (f32 or f64).  Makes the
+ * parameters "<name>.weight" [in, units] (so that the product needs no
+ * transpose: PyTorch's Linear keeps it the other way round) and "<name>.bias"
+ * [units].  The last axis of x has a known size. */
+WG_API wg_node *wg_dense(wg_node *x, int64_t units, const char *name);
+/* y = activation(x W + b); options may be NULL. */
+WG_API wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const wg_dense_options *options);
+
+/* Penalties to add to a loss: sum |p| and 1/2 sum p^2 over all elements of n
+ * nodes of one dtype (so that the gradients are sign p and p). */
+WG_API wg_node *wg_l1_penalty(int n, wg_node *const x[]);
+WG_API wg_node *wg_l2_penalty(int n, wg_node *const x[]);
+
+/* ---- Solvers --------------------------------------------------------------- */
+
+/* X(NAME, name, doc).  Formulas and defaults are those of PyTorch's torch.optim:
+ * p is a parameter, g its gradient, t the number of the step from 1. */
+#define WG_SOLVER_MAP(X)                                                                       \
+    X(SGD, "sgd", "p -= rate g")                                                               \
+    X(MOMENTUM, "momentum", "v = momentum v + g; p -= rate v (Polyak 1964)")                   \
+    X(NESTEROV, "nesterov", "v = momentum v + g; p -= rate (g + momentum v) (Nesterov 1983)")  \
+    X(ADAGRAD, "adagrad", "s += g^2; p -= rate g / (sqrt s + eps) (Duchi et al. 2011)")        \
+    X(RMSPROP, "rmsprop", "s = rho s + (1-rho) g^2; v = momentum v + g / (sqrt s + eps); p -= rate v (Hinton 2012)") \
+    X(ADADELTA, "adadelta", "s = rho s + (1-rho) g^2; d = g sqrt((a + eps) / (s + eps)); "     \
+                            "a = rho a + (1-rho) d^2; p -= rate d (Zeiler 2012)")              \
+    X(ADAM, "adam", "m = beta1 m + (1-beta1) g; s = beta2 s + (1-beta2) g^2; "                 \
+                    "p -= rate m/(1-beta1^t) / (sqrt(s/(1-beta2^t)) + eps) (Kingma & Ba 2014)") \
+    X(ADAMW, "adamw", "p *= 1 - rate weight_decay; then Adam (Loshchilov & Hutter 2017)")
+
+enum wg_solver_kind {
+#define X(NAME, name, doc) WG_##NAME,
+    WG_SOLVER_MAP(X)
+#undef X
+    WG_SOLVERS /* how many there are */
+};
+
+/* A field that is 0 has its default; a negative one asks for a true 0.  A
+ * field that the kind has no use for must be 0.
+ *
+ *   rate          sgd, momentum, nesterov, adam, adamw 1e-3; adagrad, rmsprop 1e-2; adadelta 1
+ *   momentum      momentum, nesterov 0.9; rmsprop 0; below 1
+ *   beta1, beta2  adam, adamw 0.9, 0.999; below 1
+ *   rho           rmsprop 0.99; adadelta 0.9; below 1
+ *   eps           adam, adamw, rmsprop 1e-8; adagrad 1e-10; adadelta 1e-6
+ *   weight_decay  adamw 1e-2, decoupled; the others 0, and the same as l2
+ *
+ * For any kind, default 0, in this order: */
+typedef struct wg_solver {
+    enum wg_solver_kind kind;
+    double              rate;
+    double              momentum;
+    double              beta1, beta2, rho, eps;
+    double              weight_decay;
+    double              clip_value; /* g into [-clip_value, clip_value] */
+    double              clip_norm;  /* g *= min(1, clip_norm / (norm + 1e-6)), norm over all gradients of the group */
+    double              l1, l2;     /* g += l1 sign p + l2 p, after clipping */
+    wg_node            *rate_node;  /* instead of rate: a rank-0 real node, an input fed from a schedule say */
+} wg_solver;
+
+/* One node that stands for a step of the solver: compile it as an output.
+ * Trains every real parameter that loss depends on; loss has one element.
+ * solver NULL: {.kind = WG_SGD}.
+ *
+ * State is kept in parameters of the graph, which checkpoints save with the
+ * rest: "adam.step" (f64, the steps done) and "adam.m/fc1.weight", "adam.s/..".
+ * A second solver of the same kind in a graph is called "adam#2", and so on.
+ * Running averages are kept divided by their constant factor 1-beta or 1-rho,
+ * which is put back where a single number is computed and not a tensor. */
+WG_API wg_node *wg_minimize(wg_node *loss, const wg_solver *solver);
+/* Trains these parameters only. */
+WG_API wg_node *wg_minimize_over(wg_node *loss, int n, wg_node *const param[], const wg_solver *solver);
+
+typedef struct wg_param_group {
+    const char *pattern; /* of parameter names, as in the shell: "*.bias", "fc[12].*" */
+    wg_solver   solver;
+    int         freeze; /* leave the parameters as they are; solver is not read */
+} wg_param_group;
+
+/* Every parameter that loss depends on belongs to the first group whose
+ * pattern matches.  A pattern that matches no parameter is an error, and so is
+ * a parameter that no pattern matches.  clip_norm is over one group. */
+WG_API wg_node *wg_minimize_groups(wg_node *loss, int n, const wg_param_group group[]);
+
+/* "adam"; NULL for a value that is no kind.  And back: -1 if there is none. */
+WG_API const char *wg_solver_name(int kind);
+WG_API int         wg_solver_find(const char *name);
+
+/* ---- Schedules --------------------------------------------------------------- */
+
+/* The rate at step t = 0, 1, ...; PyTorch's torch.optim.lr_scheduler closed forms. */
+enum wg_schedule_kind {
+    WG_RATE_CONSTANT, /* rate */
+    WG_RATE_STEP,     /* rate factor^floor(t / steps); factor 0.1 unless given (StepLR) */
+    WG_RATE_COSINE,   /* low + (rate - low) (1 + cos(pi t / steps)) / 2, then low (CosineAnnealingLR;
+                       * Loshchilov & Hutter 2016) */
+    WG_RATE_WARMUP,   /* rate (factor + (1 - factor) t / steps), then rate, or `next` from its step 0 on;
+                       * factor 1/3 unless given (LinearLR, SequentialLR) */
+    WG_RATE_ONE_CYCLE /* rate/div up to rate within the first `up` of steps, then down to rate/div/final_div,
+                       * along cosines; div 25, final_div 1e4, up 0.3 unless given (OneCycleLR; Smith 2018) */
+};
+
+typedef struct wg_schedule {
+    enum wg_schedule_kind kind;
+    double                rate;
+    int64_t               steps;  /* > 0, but for constant */
+    double                factor; /* negative: a true 0 */
+    double                low;
+    double                div, final_div, up;
+    const struct wg_schedule *next;
+} wg_schedule;
+
+/* NaN if steps is not positive where it is needed, t is negative or s is NULL. */
+WG_API double wg_schedule_at(const wg_schedule *s, int64_t t);
+
+/* ---- safetensors --------------------------------------------------------------- */
+
+/* Files of named tensors: eight bytes, a JSON header, data (the format of
+ * huggingface/safetensors, in its strict reading: tensors tile the data
+ * without holes).  F32, F64, I32, I64, U8 and BOOL. */
+typedef struct wg_safetensors wg_safetensors;
+
+typedef struct wg_safetensor {
+    const char *name;
+    wg_dtype    dtype;
+    wg_shape    shape;
+    const void *data; /* little-endian, row-major; in a file that was read maybe not aligned: memcpy it */
+} wg_safetensor;
+
+/* Reads and checks a whole file.  NULL with the reason and offset in e (which
+ * may be NULL). */
+WG_API wg_safetensors *wg_safetensors_read(const char *path, wg_error *e);
+/* The same from memory, which is copied. */
+WG_API wg_safetensors *wg_safetensors_parse(const void *data, size_t size, wg_error *e);
+WG_API void            wg_safetensors_free(wg_safetensors *f);
+/* Tensors in the order of the header; borrowed until wg_safetensors_free. */
+WG_API int                  wg_safetensors_count(const wg_safetensors *f);
+WG_API const wg_safetensor *wg_safetensors_at(const wg_safetensors *f, int i);
+WG_API const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name);
+/* The text of a key of "__metadata__"; NULL if it is not there. */
+WG_API const char *wg_safetensors_meta(const wg_safetensors *f, const char *key);
+/* Writes beside path, syncs, renames: path is the old file or the new one,
+ * never half of it.  meta is n_meta pairs of key and text. */
+WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[], int n_meta,
+                                const char *const meta[][2], wg_error *e);
+
+/* ---- Checkpoints ----------------------------------------------------------------- */
+
+typedef struct wg_save_options {
+    int weights_only; /* leave the solvers' state out */
+    int n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
+    const char *const (*meta)[2];
+} wg_save_options;
+
+typedef struct wg_load_options {
+    int weights_only; /* solver state, in the graph or in the file, is left alone */
+    int partial;      /* load what graph and file both have, leave the rest; nothing in common is an error */
+} wg_load_options;
+
+typedef struct wg_load_info {
+    int      loaded; /* parameters */
+    int      has_seed, has_run;
+    uint64_t seed, run;
+} wg_load_info;
+
+/* All parameters of g, its seed, and the run number of t (NULL: none), as a
+ * safetensors file that other tools read too.  No tape of g may run
+ * meanwhile.  options and e may be NULL. */
+WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, const wg_save_options *options,
+                              wg_error *e);
+/* The reverse: training goes on with the same bits as if it had not stopped.
+ * The program builds the same graph first.  Everything is checked before
+ * anything is changed: each parameter has its tensor of the same dtype and
+ * shape, each tensor its parameter.
+ *
+ * t NULL: the graph takes the seed; the run number is in info, for
+ * wg_set_run_number after wg_compile.  With a tape: t takes the run number,
+ * and the file's seed must be the graph's, since tapes keep the seed that they
+ * were compiled with.  With either option seed and run number stay as they
+ * are: they are meant for weights from elsewhere (mind that PyTorch's Linear
+ * weights are [out, in]: export weight.t().contiguous()).
+ *
+ * options, info and e may be NULL. */
+WG_API int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_options *options,
+                              wg_load_info *info, wg_error *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,127 @@
+/* Matrix products: a grid of pieces of the result, each by BLAS on one thread.
+ *
+ * The grid is a law of the shape alone: the same pieces are made by one thread
+ * and by many, so the bits are the same. */
+#include <cblas.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+
+/* Halving a piece of SMALL multiply-adds or more still pays for a second
+ * thread; beyond FEW pieces each has to be LARGE, as every piece packs its
+ * operands anew. */
+enum { SMALL = 600000, LARGE = 32000000, FEW = 8, MANY = 32, MIN_SIDE = 32, ALIGN = 16 };
+/* BLAS counts in int. */
+static const int64_t most_blas = 1 << 30;
+
+static void one_blas_thread(void) { openblas_set_num_threads(1); }
+
+/* ---- One piece ---- */
+
+struct span {
+    int64_t begin, end;
+};
+
+static struct span part(struct span s, int64_t begin, int64_t most)
+{
+    return (struct span){begin, s.end - begin < most ? s.end : begin + most};
+}
+
+/* A distance between rows that does not fit is of rows that are passed one at a time. */
+static int distance(int64_t d) { return d > INT_MAX ? INT_MAX : (int)d; }
+
+/* c = or += op(a) op(b) over rows i, columns j and inner k, each within what BLAS can count. */
+static void blas(const struct wg__gemm *g, struct span i, struct span j, struct span k)
+{
+    size_t      size = wg_dtype_size(g->dtype);
+    int64_t     a_row = g->ta ? g->m : g->k, b_row = g->tb ? g->k : g->n;
+    int64_t     a_at = g->ta ? k.begin * a_row + i.begin : i.begin * a_row + k.begin;
+    int64_t     b_at = g->tb ? j.begin * b_row + k.begin : k.begin * b_row + j.begin;
+    const void *a = (const char *)g->a + (size_t)a_at * size, *b = (const char *)g->b + (size_t)b_at * size;
+    void       *c = (char *)g->c + (size_t)(i.begin * g->n + j.begin) * size;
+    int         m = (int)(i.end - i.begin), n = (int)(j.end - j.begin), d = (int)(k.end - k.begin);
+    int         lda = distance(a_row), ldb = distance(b_row), ldc = distance(g->n);
+    double      beta = k.begin > 0;
+
+    enum CBLAS_TRANSPOSE ta = g->ta ? CblasTrans : CblasNoTrans, tb = g->tb ? CblasTrans : CblasNoTrans;
+    if (g->dtype == WG_F32)
+        cblas_sgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, (float)beta, c, ldc);
+    else
+        cblas_dgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, beta, c, ldc);
+}
+
+static void multiply(const struct wg__gemm *g, struct span i, struct span j)
+{
+    struct span k = {0, g->k};
+    int64_t     i_most = most_blas, j_most = most_blas, k_most = most_blas;
+    if (g->n > INT_MAX || (!g->ta && g->k > INT_MAX)) i_most = 1;
+    if (g->tb && g->k > INT_MAX) j_most = 1;
+    if ((g->ta && g->m > INT_MAX) || (!g->tb && g->n > INT_MAX)) k_most = 1;
+    for (int64_t i0 = i.begin; i0 < i.end; i0 += i_most)
+        for (int64_t j0 = j.begin; j0 < j.end; j0 += j_most)
+            for (int64_t k0 = 0; k0 < k.end; k0 += k_most)
+                blas(g, part(i, i0, i_most), part(j, j0, j_most), part(k, k0, k_most));
+}
+
+static void zero(const struct wg__gemm *g, struct span i, struct span j)
+{
+    size_t size = wg_dtype_size(g->dtype), n = (size_t)(j.end - j.begin) * size;
+    for (int64_t r = i.begin; r < i.end; r++) memset((char *)g->c + (size_t)(r * g->n + j.begin) * size, 0, n);
+}
+
+/* ---- The grid ---- */
+
+struct grid {
+    const struct wg__gemm *g;
+    wg__gemm_done         *done;
+    void                  *context;
+    int64_t                rows, cols; /* of a piece */
+    int64_t                down, across;
+};
+
+static int64_t split(int64_t n, int64_t pieces)
+{
+    int64_t size = (n - 1) / pieces + 1;
+    return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
+}
+
+/* Halves the longer side of the pieces for as long as that pays. */
+static void plan(struct grid *p)
+{
+    const struct wg__gemm *g = p->g;
+    int64_t                down = 1, across = 1;
+    double                 work = (double)g->m * (double)g->n * (double)g->k;
+    for (int pieces = 1; pieces < MANY && work >= (pieces < FEW ? SMALL : LARGE); pieces *= 2, work /= 2) {
+        int64_t m = g->m / down, n = g->n / across;
+        if (m < 2 * MIN_SIDE && n < 2 * MIN_SIDE) break;
+        if (m > n)
+            down *= 2;
+        else
+            across *= 2;
+    }
+    p->rows = split(g->m, down);
+    p->cols = split(g->n, across);
+    p->down = (g->m - 1) / p->rows + 1;
+    p->across = (g->n - 1) / p->cols + 1;
+}
+
+static void run_piece(void *context, int64_t index)
+{
+    const struct grid *p = context;
+    struct span        i = part((struct span){0, p->g->m}, index / p->across * p->rows, p->rows);
+    struct span        j = part((struct span){0, p->g->n}, index % p->across * p->cols, p->cols);
+    (p->g->k ? multiply : zero)(p->g, i, j);
+    if (p->done) p->done(p->context, i.begin, i.end, j.begin, j.end);
+}
+
+void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct grid           p = {.g = g, .done = done, .context = context};
+    if (!g->m || !g->n) return;
+    pthread_once(&once, one_blas_thread);
+    plan(&p);
+    wg__pool_run(threads, p.down * p.across, run_piece, &p);
+}

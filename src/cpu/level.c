@@ -1,0 +1,153 @@
+/* Which kernels this CPU runs, what it is called, and whether OpenBLAS knows it. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+
+extern char *openblas_get_corename(void);
+
+#if defined(__x86_64__)
+#define LEVELS(X) WG__LEVEL_MAP(X)
+#else
+#define LEVELS(X) X(baseline)
+#endif
+
+#define X(level) extern const struct wg__kernels wg__kernels_##level;
+LEVELS(X)
+#undef X
+
+/* ---- Levels ---- */
+
+static bool has_baseline(void) { return true; }
+#if defined(__x86_64__)
+/* x86-64-v3 and v4 of the System V ABI, as far as the kernels use them. */
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2");
+}
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+/* From the least to the best. */
+static const struct level {
+    const struct wg__kernels *kernels;
+    bool (*has)(void);
+} levels[] = {
+#define X(level) {&wg__kernels_##level, has_##level},
+    LEVELS(X)
+#undef X
+};
+enum { COUNT = sizeof levels / sizeof *levels };
+
+const struct wg__kernels *wg__kernels_of(const char *level)
+{
+    for (int i = 0; i < COUNT; i++)
+        if (level && strcmp(levels[i].kernels->level, level) == 0) return levels[i].has() ? levels[i].kernels : NULL;
+    return NULL;
+}
+
+static const struct wg__kernels *best(void)
+{
+    int i = COUNT - 1;
+    while (!levels[i].has()) i--;
+    return levels[i].kernels;
+}
+
+/* Chosen once: all threads that race here choose the same. */
+const struct wg__kernels *wg__kernels(void)
+{
+    static _Atomic(const struct wg__kernels *) chosen;
+    const struct wg__kernels *k = atomic_load_explicit(&chosen, memory_order_acquire);
+    if (!k) {
+        k = wg__kernels_of(getenv("WG_CPU"));
+        if (!k) k = best();
+        atomic_store_explicit(&chosen, k, memory_order_release);
+    }
+    return k;
+}
+
+const char *wg__cpu_level_note(void)
+{
+    const char *asked = getenv("WG_CPU");
+    if (!asked || wg__kernels_of(asked)) return NULL;
+    for (int i = 0; i < COUNT; i++)
+        if (strcmp(levels[i].kernels->level, asked) == 0) return "WG_CPU names a level that this CPU has not got: the best one is used";
+    return "WG_CPU names no level (baseline, avx2, avx512): the best one is used";
+}
+
+/* ---- The CPU's name ---- */
+
+static char           model[128] = "unknown CPU";
+static pthread_once_t model_once = PTHREAD_ONCE_INIT;
+
+static void read_model(void)
+{
+    char  line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+        snprintf(model, sizeof model, "%.*s", (int)strcspn(colon + 1, "\n"), colon + 1 + (colon[1] == ' '));
+        model[strcspn(model, "\n")] = 0;
+        break;
+    }
+    if (f) fclose(f);
+}
+const char *wg__cpu_model(void)
+{
+    pthread_once(&model_once, read_model);
+    return model;
+}
+
+/* ---- OpenBLAS ---- */
+
+const char *wg__blas_core(void) { return openblas_get_corename(); }
+
+static bool one_of(const char *name, const char *const list[])
+{
+    for (; *list; list++)
+        if (strcasecmp(name, *list) == 0) return true;
+    return false;
+}
+
+/* OpenBLAS's names for cores whose kernels use AVX-512, and at least AVX2. */
+static const char *const core_avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5", NULL};
+static const char *const core_avx2[] = {"Haswell", "Zen", "Excavator", NULL};
+
+/* What OpenBLAS's kernels fall short of on this CPU; NULL if nothing. */
+static const char *shortfall(const char *core)
+{
+#if defined(__x86_64__)
+    if (one_of(core, core_avx512)) return NULL;
+    if (has_avx512()) return "AVX-512";
+    if (has_avx2() && !one_of(core, core_avx2)) return "AVX2";
+#else
+    (void)core, (void)one_of, (void)core_avx512, (void)core_avx2;
+#endif
+    return NULL;
+}
+
+static char           warning[200];
+static pthread_once_t warning_once = PTHREAD_ONCE_INIT;
+
+static void look_at_blas(void)
+{
+    const char *core = wg__blas_core(), *lacks = shortfall(core), *asked = getenv("OPENBLAS_CORETYPE");
+    if (!lacks) return;
+    int k = snprintf(warning, sizeof warning, "OpenBLAS runs its %s kernels, though this CPU has %s", core, lacks);
+    if (asked && *asked && k > 0 && (size_t)k < sizeof warning)
+        snprintf(warning + k, sizeof warning - (size_t)k, "; OPENBLAS_CORETYPE=%.20s asks for that", asked);
+}
+const char *wg__blas_warning(void)
+{
+    pthread_once(&warning_once, look_at_blas);
+    return *warning ? warning : NULL;
+}

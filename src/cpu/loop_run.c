@@ -1,0 +1,217 @@
+/* Running a loop: blocks, pieces, and the rectangles of a matrix product. */
+#include <string.h>
+
+#include "cpu/loop_impl.h"
+
+/* ---- Copies of what broadcasts ---- */
+
+/* n elements of `size` bytes, `stride` elements apart. */
+static void copy_run(char *y, const char *x, int64_t n, int64_t stride, size_t size)
+{
+    ptrdiff_t step = (ptrdiff_t)(stride * (int64_t)size);
+    if (stride == 1)
+        memcpy(y, x, (size_t)n * size);
+    else if (size == 4)
+        for (int64_t i = 0; i < n; i++) memcpy(y + 4 * i, x + i * step, 4);
+    else if (size == 8)
+        for (int64_t i = 0; i < n; i++) memcpy(y + 8 * i, x + i * step, 8);
+    else
+        for (int64_t i = 0; i < n; i++) y[i] = x[i * step];
+}
+
+/* Elements [start, start + n) of the domain, along the strides. */
+static void gather(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t start, int64_t n, char *y)
+{
+    int64_t at[WG_MAX_RANK], offset = 0;
+    int     last = l->rank - 1;
+    for (int a = last; a >= 0; a--) {
+        at[a] = start % l->dim[a];
+        start /= l->dim[a];
+        offset += at[a] * x->stride[a];
+    }
+    for (;;) {
+        int64_t run = wg__least(n, l->dim[last] - at[last]);
+        copy_run(y, (const char *)x->data + offset * (int64_t)x->size, run, x->stride[last], x->size);
+        if (!(n -= run)) return;
+        y += (size_t)run * x->size;
+        offset += run * x->stride[last];
+        at[last] += run;
+        for (int a = last; at[a] == l->dim[a]; a--) {
+            offset += x->stride[a - 1] - at[a] * x->stride[a];
+            at[a] = 0;
+            at[a - 1]++;
+        }
+    }
+}
+
+/* n elements of data[f % p] from f = phase < p: one period, then ever longer copies of what is there. */
+static void tile(const struct wg__loop_operand *x, int64_t phase, int64_t n, char *y)
+{
+    const char *data = x->data;
+    int64_t     have = wg__least(n, x->period - phase);
+    memcpy(y, data + (size_t)phase * x->size, (size_t)have * x->size);
+    if (have < n) {
+        int64_t rest = wg__least(n - have, phase);
+        memcpy(y + (size_t)have * x->size, data, (size_t)rest * x->size);
+        have += rest;
+    }
+    while (have < n) {
+        int64_t more = wg__least(n - have, have);
+        memcpy(y + (size_t)have * x->size, y, (size_t)more * x->size);
+        have += more;
+    }
+}
+
+static void *tiled(struct wg__frame *f, int i, int64_t start, int64_t n)
+{
+    const struct wg__loop_operand *x = &f->l->in[i];
+    int64_t                        phase = start % x->period;
+    if (phase + n <= x->period) return (char *)x->data + (size_t)phase * x->size;
+    if (phase != f->phase[i] || n > f->have[i]) {
+        tile(x, phase, n, f->copy[i]);
+        f->phase[i] = phase;
+        f->have[i] = n;
+    }
+    return f->copy[i];
+}
+
+/* ---- Blocks ---- */
+
+static void *at(const struct wg__loop_operand *x, int64_t i) { return (char *)x->data + i * (int64_t)x->size; }
+
+/* Where the row of the last axis that has element `start` begins, in elements of x; *col is the place in it. */
+static int64_t row_offset(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t row)
+{
+    int64_t offset = 0;
+    for (int a = l->rank - 2; a > 0; a--) {
+        offset += row % l->dim[a] * x->stride[a];
+        row /= l->dim[a];
+    }
+    return offset + row * x->stride[0];
+}
+
+static void *locate(struct wg__frame *f, int i, int64_t start, int64_t n)
+{
+    const struct wg__loop         *l = f->l;
+    const struct wg__loop_operand *x = &l->in[i];
+    int64_t                        cols = l->dim[l->rank - 1];
+    switch (x->form) {
+    case WG__FORM_DENSE: return at(x, start);
+    case WG__FORM_SCALAR: return x->data;
+    case WG__FORM_ROW: return at(x, row_offset(l, x, start / cols) + start % cols);
+    case WG__FORM_ROW_ONCE: return at(x, row_offset(l, x, start / cols));
+    case WG__FORM_TILE: return tiled(f, i, start, n);
+    default: gather(l, x, start, n, f->copy[i]); return f->copy[i];
+    }
+}
+
+static inline void run_steps(const struct wg__loop *l, int64_t n, void *const *ptr)
+{
+    for (const struct wg__step *s = l->step, *end = s + l->steps; s < end; s++) {
+        const void *x[WG_BLOCK_MAX_ARITY] = {ptr[s->x[0]]};
+        for (int k = 1; k < s->n; k++) x[k] = ptr[s->x[k]];
+        s->block(n, ptr[s->y], x, s->once, s->attr);
+    }
+}
+
+void wg__frame_open(struct wg__frame *f, const struct wg__loop *l)
+{
+    f->l = l;
+    for (int i = 0; i < l->inputs; i++) f->phase[i] = -1;
+    for (int r = 0; r < l->registers; r++) f->ptr[l->inputs + r] = f->reg[r];
+}
+
+void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
+{
+    const struct wg__loop *l = f->l;
+    void                 **out = f->ptr + l->inputs + l->registers;
+    for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate(f, i, start, n);
+    for (int o = 0; o < l->outputs; o++) out[o] = at(&l->out[o], start);
+    run_steps(l, n, f->ptr);
+}
+
+/* One block without a frame: what loops over a few elements cost is mostly this. */
+static void run_small(const struct wg__loop *l)
+{
+    _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER];
+    void             *ptr[WG__LOOP_SLOTS], **p = ptr;
+    for (int i = 0; i < l->inputs; i++) *p++ = l->in[i].data;
+    for (int r = 0; r < l->registers; r++) *p++ = reg[r];
+    for (int o = 0; o < l->outputs; o++) *p++ = l->out[o].data;
+    run_steps(l, l->count, ptr);
+}
+
+/* ---- Pieces ---- */
+
+enum { JOB_NS = 10000, MAX_JOBS = 256 };
+
+int64_t wg__loop_jobs(const struct wg__loop *l)
+{
+    double jobs = (double)l->count * l->cost / JOB_NS;
+    return jobs < 2 ? 1 : jobs > MAX_JOBS ? MAX_JOBS : (int64_t)jobs;
+}
+
+/* Blocks of a row (of everything, if the loop is not rowwise). */
+static int64_t row_length(const struct wg__loop *l) { return l->rowwise ? l->dim[l->rank - 1] : l->count; }
+
+struct job {
+    const struct wg__loop *l;
+    int64_t                jobs, units, per_row; /* a unit is one block */
+};
+
+static void run_job(void *context, int64_t i)
+{
+    const struct job      *j = context;
+    const struct wg__loop *l = j->l;
+    struct wg__frame       f;
+    int64_t                length = row_length(l), each = j->units / j->jobs, more = j->units % j->jobs;
+    int64_t                begin = i * each + wg__least(i, more), end = begin + each + (i < more);
+    wg__frame_open(&f, l);
+    for (int64_t u = begin; u < end; u++) {
+        int64_t col = u % j->per_row * l->block;
+        wg__frame_run(&f, u / j->per_row * length + col, wg__least(l->block, length - col));
+    }
+}
+
+static void run_blocks(const struct wg__loop *l, int threads)
+{
+    int64_t    length = row_length(l), per_row = (length - 1) / l->block + 1;
+    struct job j = {l, wg__loop_jobs(l), l->count / length * per_row, per_row};
+    j.jobs = wg__least(j.jobs, j.units);
+    wg__pool_run(j.jobs > 1 ? threads : 1, j.jobs, run_job, &j);
+}
+
+/* ---- After a matrix product ---- */
+
+static void run_span(struct wg__frame *f, int64_t begin, int64_t end)
+{
+    for (int64_t n; begin < end; begin += n) {
+        n = wg__least(f->l->block, end - begin);
+        wg__frame_run(f, begin, n);
+    }
+}
+
+/* Rows of one piece of the product; many at once where nothing keeps the rows apart. */
+static void run_rectangle(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+{
+    const struct wg__loop *l = context;
+    struct wg__frame       f;
+    int64_t                n = l->head->n;
+    wg__frame_open(&f, l);
+    if (!l->rowwise && j1 - j0 == n)
+        run_span(&f, i0 * n, i1 * n);
+    else
+        for (int64_t i = i0; i < i1; i++) run_span(&f, i * n + j0, i * n + j1);
+}
+
+void wg__loop_run(const struct wg__loop *l, int threads)
+{
+    if (l->small)
+        run_small(l);
+    else if (l->head)
+        wg__gemm(l->head, threads, run_rectangle, (void *)l);
+    else if (l->tail >= 0)
+        wg__loop_tail(l, threads);
+    else if (l->count)
+        run_blocks(l, threads);
+}

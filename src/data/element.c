@@ -1,0 +1,115 @@
+/* Elements of files: byte order, and narrower types in the smallest dtype that
+ * holds all of their values. */
+#include <string.h>
+
+#include "data/io_impl.h"
+#include "graph/graph_impl.h"
+
+static const struct wg__element table[] = {
+    {'b', 1, WG_BOOL}, {'u', 1, WG_U8},  {'i', 1, WG_I32}, {'i', 2, WG_I32}, {'u', 2, WG_I32}, {'i', 4, WG_I32},
+    {'u', 4, WG_I64},  {'i', 8, WG_I64}, {'f', 2, WG_F32}, {'f', 4, WG_F32}, {'f', 8, WG_F64},
+};
+
+const struct wg__element *wg__element_of(char kind, unsigned size)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].kind == kind && table[i].size == size) return &table[i];
+    return NULL;
+}
+
+int wg__element_bytes(const struct wg__stream *s, const struct wg__element *t, const wg_shape *shape, uint64_t *bytes)
+{
+    *bytes = wg_count(shape) ? t->size : 0;
+    for (int i = 0; i < shape->rank && *bytes; i++)
+        if (__builtin_mul_overflow(*bytes, (uint64_t)shape->dim[i], bytes) || *bytes > PTRDIFF_MAX / 2)
+            return wg__bad(s->f, WG_EFORMAT, wg__stream_offset(s),
+                           "the dimensions announce more bytes than memory has");
+    return WG_OK;
+}
+
+/* The bytes of any type. */
+typedef uint16_t __attribute__((may_alias)) any16;
+typedef uint32_t __attribute__((may_alias)) any32;
+typedef uint64_t __attribute__((may_alias)) any64;
+
+void wg__swap_bytes(void *x, size_t n, size_t size)
+{
+    any16 *h = x;
+    any32 *w = x;
+    any64 *d = x;
+    if (size == 2)
+        for (size_t i = 0; i < n; i++) h[i] = __builtin_bswap16(h[i]);
+    if (size == 4)
+        for (size_t i = 0; i < n; i++) w[i] = __builtin_bswap32(w[i]);
+    if (size == 8)
+        for (size_t i = 0; i < n; i++) d[i] = __builtin_bswap64(d[i]);
+}
+
+/* IEEE 754 binary16; every value is a binary32 value. */
+static float from_half(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = h >> 10 & 31, fraction = h & 1023, bits;
+    float    y;
+    if (exponent == 0) {
+        y = (float)fraction * 0x1p-24f;
+        return sign ? -y : y;
+    }
+    bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13;
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+static void widen(const struct wg__element *t, const void *raw, size_t n, void *out)
+{
+    const int8_t *i1 = raw;
+    const any16  *u2 = raw;
+    const any32  *u4 = raw;
+    int32_t      *y = out;
+    int64_t      *wide = out;
+    float        *real = out;
+    if (t->kind == 'i' && t->size == 1)
+        for (size_t i = 0; i < n; i++) y[i] = i1[i];
+    if (t->kind == 'i' && t->size == 2)
+        for (size_t i = 0; i < n; i++) y[i] = (int16_t)u2[i];
+    if (t->kind == 'u' && t->size == 2)
+        for (size_t i = 0; i < n; i++) y[i] = u2[i];
+    if (t->kind == 'u' && t->size == 4)
+        for (size_t i = 0; i < n; i++) wide[i] = u4[i];
+    if (t->kind == 'f' && t->size == 2)
+        for (size_t i = 0; i < n; i++) real[i] = from_half(u2[i]);
+}
+
+static int widened(struct wg__stream *s, const struct wg__element *t, size_t n, void **data)
+{
+    size_t size = wg_dtype_size(t->dtype), bytes;
+    void  *wide = __builtin_mul_overflow(n, size, &bytes) ? NULL : wg__data_alloc(bytes);
+    if (!wide) return wg__bad_memory(s->f);
+    widen(t, *data, n, wide);
+    wg__data_free(*data);
+    *data = wide;
+    return WG_OK;
+}
+
+/* numpy takes any byte but 0 for true; here true is 1. */
+static void normalise(uint8_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) x[i] = x[i] != 0;
+}
+
+int wg__elements_read(struct wg__stream *s, const struct wg__element *t, bool big, wg_array *out)
+{
+    uint64_t bytes;
+    void    *data;
+    int      status = wg__element_bytes(s, t, &out->shape, &bytes);
+    if (status || (status = wg__stream_take(s, bytes, &data))) return status;
+    size_t n = (size_t)bytes / t->size;
+    if (big != WG__BIG_HOST) wg__swap_bytes(data, n, t->size);
+    if (t->kind == 'b') normalise(data, n);
+    if (t->size != wg_dtype_size(t->dtype) && (status = widened(s, t, n, &data))) {
+        wg__data_free(data);
+        return status;
+    }
+    out->dtype = t->dtype;
+    out->data = data;
+    return WG_OK;
+}

@@ -1,0 +1,116 @@
+/* Files and memory as one kind of source, and what is said about them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/io_impl.h"
+
+/* The end of a long path says more than its start. */
+static const char *tail(const char *name, size_t most)
+{
+    size_t n = strlen(name);
+    return n > most ? name + n - most : name;
+}
+
+int wg__say(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
+{
+    if (!e) return status;
+    int k = offset < 0 ? snprintf(e->message, sizeof e->message, "%s: ", tail(name, 100))
+                       : snprintf(e->message, sizeof e->message, "%s: byte %lld: ", tail(name, 100), (long long)offset);
+    e->status = status;
+    e->offset = offset;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(e->message + k, sizeof e->message - (size_t)k, format, ap);
+    va_end(ap);
+    return status;
+}
+
+int wg__bad_memory(const struct wg__file *f) { return wg__bad(f, WG_ENOMEM, -1, "out of memory"); }
+
+static int bad_errno(const struct wg__file *f, const char *what)
+{
+    char text[80];
+    int  status = errno == ENOMEM ? WG_ENOMEM : WG_EIO;
+    return wg__bad(f, status, -1, "cannot %s: %s", what, strerror_r(errno, text, sizeof text));
+}
+
+/* A pipe has neither size nor places: it is read to its end first. */
+static int drain(struct wg__file *f)
+{
+    size_t  cap = 0, n = 0;
+    ssize_t k = 0;
+    do {
+        if (n == cap) {
+            size_t   more = cap ? 2 * cap : 1 << 16;
+            uint8_t *p = more > cap ? realloc(f->owned, more) : NULL;
+            if (!p) return wg__bad_memory(f);
+            f->owned = p;
+            cap = more;
+        }
+        k = read(f->fd, f->owned + n, cap - n);
+        if (k > 0) n += (size_t)k;
+    } while (k > 0 || (k < 0 && errno == EINTR));
+    if (k < 0) return bad_errno(f, "read");
+    f->data = f->owned;
+    f->size = n;
+    return WG_OK;
+}
+
+static int size_up(struct wg__file *f)
+{
+    struct stat st;
+    if (fstat(f->fd, &st)) return bad_errno(f, "read");
+    if (S_ISDIR(st.st_mode)) return wg__bad(f, WG_EIO, -1, "is a directory");
+    if (!S_ISREG(st.st_mode)) return drain(f);
+    f->size = (uint64_t)st.st_size;
+    return WG_OK;
+}
+
+int wg__file_open(struct wg__file *f, const char *path, wg_error *e)
+{
+    *f = (struct wg__file){.name = path ? path : "(no path)", .fd = -1, .e = e};
+    if (!path) return wg__bad(f, WG_EARG, -1, "nothing to read");
+    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (f->fd < 0) return bad_errno(f, "open");
+    int status = size_up(f);
+    if (status) wg__file_close(f);
+    return status;
+}
+
+void wg__file_memory(struct wg__file *f, const void *bytes, size_t n, wg_error *e)
+{
+    *f = (struct wg__file){.name = "(memory)", .fd = -1, .data = bytes, .size = n, .e = e};
+}
+
+void wg__file_close(struct wg__file *f)
+{
+    if (f->fd >= 0) close(f->fd);
+    free(f->owned);
+    f->fd = -1;
+    f->owned = NULL;
+    f->data = NULL;
+}
+
+int wg__file_read(const struct wg__file *f, uint64_t offset, void *to, size_t n)
+{
+    if (offset > f->size || n > f->size - offset)
+        return wg__bad(f, WG_EFORMAT, f->size, "the file ends where %zu bytes from %llu were expected", n,
+                       (unsigned long long)offset);
+    if (f->data) {
+        if (n) memcpy(to, f->data + offset, n);
+        return WG_OK;
+    }
+    for (size_t have = 0; have < n;) {
+        size_t  want = n - have < 1u << 30 ? n - have : 1u << 30;
+        ssize_t k = pread(f->fd, (char *)to + have, want, (off_t)(offset + have));
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) return bad_errno(f, "read");
+        if (k == 0) return wg__bad(f, WG_EIO, offset + have, "the file became shorter while it was read");
+        have += (size_t)k;
+    }
+    return WG_OK;
+}

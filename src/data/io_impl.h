@@ -1,0 +1,118 @@
+/* io_impl.h - bytes in and out for the readers and writers of src/data. */
+#ifndef WENGERT_DATA_IO_IMPL_H
+#define WENGERT_DATA_IO_IMPL_H
+
+#include <stdbool.h>
+#include <zlib.h>
+
+#include <wengert/data.h>
+
+/* ---- A file, or memory that stands for one (file.c) ---- */
+
+struct wg__file {
+    const char    *name; /* borrowed, for messages */
+    int            fd;   /* -1: the bytes are in data */
+    const uint8_t *data;
+    uint8_t       *owned; /* data, where it was read from a pipe */
+    uint64_t       size;
+    wg_error      *e; /* may be NULL */
+};
+
+int  wg__file_open(struct wg__file *f, const char *path, wg_error *e);
+void wg__file_memory(struct wg__file *f, const void *bytes, size_t n, wg_error *e);
+void wg__file_close(struct wg__file *f);
+/* Exactly n bytes from offset; WG_EFORMAT if the file is too short. */
+int wg__file_read(const struct wg__file *f, uint64_t offset, void *to, size_t n);
+
+/* Fills in *e as "name: byte 17: complaint" (no byte if offset < 0); returns status. */
+int wg__say(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+#define wg__bad(f, status, offset, ...) wg__say((f)->e, (f)->name, status, (int64_t)(offset), __VA_ARGS__)
+int wg__bad_memory(const struct wg__file *f);
+
+/* ---- A part of it, read forward, unpacked on the way (stream.c) ---- */
+
+enum wg__packing { WG__PLAIN, WG__GZIP, WG__DEFLATE };
+
+struct wg__stream {
+    struct wg__file *f;
+    enum wg__packing packing;
+    uint64_t         begin, next, end; /* of the bytes in the file; next is not yet taken */
+    uint64_t         at;               /* unpacked bytes given out */
+    uint32_t         crc;              /* of those, if checked */
+    bool             checked, ended;
+    z_stream         z;
+    uint8_t          raw[8192];
+};
+
+int wg__stream_open(struct wg__stream *s, struct wg__file *f, enum wg__packing p, uint64_t begin, uint64_t end);
+/* The whole file, unpacked if it starts as gzip does. */
+int  wg__stream_open_all(struct wg__stream *s, struct wg__file *f);
+void wg__stream_close(struct wg__stream *s);
+/* Up to n bytes: fewer at the end only.  *got says how many. */
+int wg__stream_read(struct wg__stream *s, void *to, size_t n, size_t *got);
+/* Exactly n bytes of `what`; WG_EFORMAT at the place where the stream ends. */
+int wg__stream_exact(struct wg__stream *s, void *to, size_t n, const char *what);
+/* WG_EFORMAT if anything follows. */
+int wg__stream_finish(struct wg__stream *s);
+/* n bytes into memory made here (wg__data_free).  Refuses what the file is too
+ * small for, and takes memory for packed data as they arrive. */
+int wg__stream_take(struct wg__stream *s, uint64_t n, void **out);
+/* Where errors are: in the file, or in its unpacked bytes. */
+uint64_t wg__stream_offset(const struct wg__stream *s);
+
+/* Moves `used` bytes to data memory of n bytes; *p stays as it was if that fails. */
+bool wg__data_resize(void **p, size_t used, size_t n);
+
+/* ---- Elements as files have them (element.c) ---- */
+
+struct wg__element {
+    char     kind; /* 'b', 'u', 'i', 'f' as in numpy */
+    uint8_t  size;
+    wg_dtype dtype; /* the smallest of ours that holds every value */
+};
+/* NULL if there is none. */
+const struct wg__element *wg__element_of(char kind, unsigned size);
+/* dim[0] * ... * size, or a complaint. */
+int wg__element_bytes(const struct wg__stream *s, const struct wg__element *t, const wg_shape *shape, uint64_t *bytes);
+/* The values of out->shape from the stream; fills in out->dtype and out->data. */
+int wg__elements_read(struct wg__stream *s, const struct wg__element *t, bool big, wg_array *out);
+/* x in place: reverses the bytes of n elements. */
+void wg__swap_bytes(void *x, size_t n, size_t size);
+#define WG__BIG_HOST (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+
+/* ---- .npy inside of a stream (npy.c, npy_header.c) ---- */
+
+struct wg__npy_header {
+    const struct wg__element *element;
+    bool                      big, fortran;
+    wg_shape                  shape;
+};
+int wg__npy_header_read(struct wg__stream *s, struct wg__npy_header *h);
+/* With list, the shape and dtype alone. */
+int wg__npy_stream(struct wg__stream *s, wg_array *out, bool list);
+/* The bytes before the data: a whole number of 64; at most WG__NPY_HEADER. */
+enum { WG__NPY_HEADER = 384 };
+size_t wg__npy_header_write(const wg_array *a, char *to);
+
+/* ---- A new file in the place of an older one (out.c) ---- */
+
+struct wg__out {
+    const char *path;
+    char       *temp; /* its name until wg__out_commit */
+    int         fd;
+    uint64_t    at;
+    wg_error   *e;
+    int         status; /* of the first failure: later writes do nothing */
+    size_t      held;
+    uint8_t     hold[8192];
+};
+int  wg__out_open(struct wg__out *o, const char *path, wg_error *e);
+void wg__out_write(struct wg__out *o, const void *bytes, size_t n);
+/* Renames, or on any failure removes; returns the first failure. */
+int wg__out_commit(struct wg__out *o);
+
+/* WG_EARG unless a is an array that can be written. */
+int wg__array_check(const char *path, const wg_array *a, wg_error *e);
+
+#endif

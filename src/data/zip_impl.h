@@ -1,0 +1,42 @@
+/* zip_impl.h - the central directory of a zip file (PKWARE APPNOTE 6.3). */
+#ifndef WENGERT_DATA_ZIP_IMPL_H
+#define WENGERT_DATA_ZIP_IMPL_H
+
+#include "data/io_impl.h"
+
+struct wg__member {
+    char    *name;
+    uint64_t header;       /* where its local header is */
+    uint64_t limit;        /* where the next member, or the directory, starts */
+    uint64_t packed, size; /* bytes in the file, bytes unpacked */
+    uint64_t entry;        /* where its directory entry is, for messages */
+    uint32_t crc;
+    uint16_t flags, method; /* 0 stored, 8 deflated */
+};
+
+struct wg__zip {
+    int                n;
+    struct wg__member *member; /* [n] in the directory's order */
+};
+
+/* Checks that members have distinct names and lie one after another. */
+int  wg__zip_read(struct wg__file *f, struct wg__zip *z);
+void wg__zip_free(struct wg__zip *z);
+/* Opens a member, to be closed by wg__stream_close. */
+int wg__zip_open(struct wg__stream *s, struct wg__file *f, const struct wg__member *m);
+/* At the end of a member: its size and checksum are those of the directory. */
+int wg__zip_check(const struct wg__stream *s, const struct wg__member *m);
+
+/* Little-endian numbers. */
+static inline uint16_t wg__le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+static inline uint32_t wg__le32(const uint8_t *p) { return wg__le16(p) | (uint32_t)wg__le16(p + 2) << 16; }
+static inline uint64_t wg__le64(const uint8_t *p) { return wg__le32(p) | (uint64_t)wg__le32(p + 4) << 32; }
+
+#define WG__ZIP_LOCAL 0x04034b50u
+#define WG__ZIP_ENTRY 0x02014b50u
+#define WG__ZIP_END 0x06054b50u
+#define WG__ZIP64_END 0x06064b50u
+#define WG__ZIP64_LOCATOR 0x07064b50u
+enum { WG__ZIP_LOCAL_SIZE = 30, WG__ZIP_ENTRY_SIZE = 46, WG__ZIP_END_SIZE = 22 };
+
+#endif

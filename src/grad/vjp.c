@@ -1,0 +1,210 @@
+/* Reverse mode: from the result back to what it was made of.
+ *
+ *   adjoint(y) = seed;  for v = f(x) in reverse:  adjoint(x[i]) += dx[i](adjoint(v))
+ *
+ * Each rule builds operators, so gradients are ordinary nodes and have
+ * gradients themselves. */
+#include "grad/grad_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
+
+/* What a sweep knows about each node, by its id. */
+enum { WANTED = 1, BELOW = 2 }; /* an x; above an x, so that its rule is asked */
+struct sweep {
+    const char *who;
+    int         nodes; /* of the graph at the start */
+    wg_node   **order, **adjoint, **dx;
+    char       *mark, *need;
+};
+
+/* Marks what lies between y and x; returns the largest number of operands. */
+static int mark(struct sweep *s, int count, int n, wg_node *const x[])
+{
+    int widest = 0;
+    for (int i = 0; i < n; i++) s->mark[x[i]->id] = WANTED;
+    for (int i = 0; i < count; i++) {
+        const wg_node *v = s->order[i];
+        if (v->n > widest) widest = v->n;
+        for (int k = 0; k < v->n && is_real(v); k++)
+            if (s->mark[v->x[k]->id]) s->mark[v->id] |= BELOW;
+    }
+    return widest;
+}
+
+static int add_to(struct sweep *s, const wg_node *v, wg_node *x, wg_node *dx)
+{
+    char text[160];
+    if (dx->dtype != x->dtype)
+        return wg__fail(x->g, WG_EDTYPE, "%s: the rule of %s gives %s for %s, which is %s", s->who, wg_node_kind(v),
+                        wg_dtype_name((wg_dtype)dx->dtype), wg__node_str(x, text, sizeof text), wg_dtype_name((wg_dtype)x->dtype));
+    if (!wg__shape_equal(dx->shape, x->shape)) dx = wg_sum_to(dx, *x->shape);
+    wg_node **sum = &s->adjoint[x->id];
+    if (dx) *sum = *sum ? wg_add(*sum, dx) : dx;
+    return x->g->status;
+}
+
+/* One step back, through the rule of v. */
+static int step(struct sweep *s, wg_node *v)
+{
+    char text[160];
+    if (!v->op->grad)
+        return wg__fail(v->g, WG_EGRAD, "%s: %s has no gradient, which %s needs", s->who, v->op->name, wg__node_str(v, text, sizeof text));
+    for (int i = 0; i < v->n; i++) {
+        s->need[i] = s->mark[v->x[i]->id] != 0;
+        s->dx[i] = NULL;
+    }
+    v->op->grad(&(wg_adjoint){.g = s->adjoint[v->id], .y = v, .n = v->n, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
+    int status = v->g->status;
+    for (int i = 0; i < v->n && !status; i++)
+        if (s->dx[i] && s->need[i]) status = add_to(s, v, v->x[i], s->dx[i]);
+    return status;
+}
+
+static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node *const seed[], int n, wg_node *const x[], wg_node *dx[])
+{
+    int count = wg__postorder(g, m, y, &s->order);
+    if (count < 0) return count;
+    s->nodes = g->n;
+    s->adjoint = calloc((size_t)s->nodes + 1, sizeof *s->adjoint);
+    s->mark = calloc((size_t)s->nodes + 1, 1);
+    if (!s->adjoint || !s->mark) return wg__fail_nomem(g);
+    size_t widest = (size_t)mark(s, count, n, x) + 1;
+    s->dx = malloc(widest * sizeof(wg_node *));
+    s->need = malloc(widest);
+    if (!s->dx || !s->need) return wg__fail_nomem(g);
+    int status = g->status;
+    for (int i = 0; i < m && !status; i++) status = add_to(s, y[i], y[i], seed[i]);
+    for (int i = count - 1; i >= 0 && !status; i--) {
+        wg_node *v = s->order[i];
+        if (s->adjoint[v->id] && s->mark[v->id] & BELOW) status = step(s, v);
+    }
+    for (int i = 0; i < n && !status; i++) dx[i] = s->adjoint[x[i]->id];
+    return status;
+}
+
+int wg__pull(wg_graph *g, const char *who, int m, wg_node *const y[], wg_node *const seed[], int n, wg_node *const x[],
+             wg_node *dx[])
+{
+    struct sweep s = {.who = who};
+    int          status = run(&s, g, m, y, seed, n, x, dx);
+    free(s.need);
+    free(s.dx);
+    free(s.mark);
+    free(s.adjoint);
+    free(s.order);
+    return status;
+}
+
+/* ---- Checks ---- */
+
+static int check_value(wg_graph *g, const char *who, const char *what, const wg_node *x)
+{
+    char text[160];
+    if (!x) return wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
+    if (x->g != g) return wg__fail(g, WG_EARG, "%s: %s belongs to another graph", who, what);
+    if (x->kind == WG__ASSIGN || x->kind == WG__GROUP)
+        return wg__fail(g, WG_EARG, "%s: %s is %s, which has no value", who, what, wg_node_kind(x));
+    if (!is_real(x))
+        return wg__fail(g, WG_EDTYPE, "%s: %s is %s of %s, not real", who, what, wg__node_str(x, text, sizeof text),
+                        wg_dtype_name((wg_dtype)x->dtype));
+    return WG_OK;
+}
+
+int wg__check_wrt(wg_graph *g, const char *who, int n, wg_node *const x[])
+{
+    char what[24];
+    int  status = n < 0 ? wg__fail(g, WG_EARG, "%s: %d nodes", who, n) : WG_OK;
+    for (int i = 0; i < n && !status; i++) {
+        snprintf(what, sizeof what, "x[%d]", i);
+        status = check_value(g, who, what, x[i]);
+    }
+    return status;
+}
+
+static int check_seed(wg_graph *g, const wg_node *y, const wg_node *seed)
+{
+    char a[160], b[160];
+    int  status = check_value(g, "vjp", "the seed", seed);
+    if (status) return status;
+    if (seed->dtype != y->dtype)
+        return wg__fail(g, WG_EDTYPE, "vjp: y is %s but the seed is %s", wg_dtype_name((wg_dtype)y->dtype), wg_dtype_name((wg_dtype)seed->dtype));
+    if (!wg__shape_equal(seed->shape, y->shape))
+        return wg__fail(g, WG_ESHAPE, "vjp: y is %s but the seed is %s", wg__node_str(y, a, sizeof a), wg__node_str(seed, b, sizeof b));
+    return WG_OK;
+}
+
+void wg__error_aside(wg_graph *g, struct wg__aside *a)
+{
+    a->status = g->status;
+    memcpy(a->message, g->message, sizeof a->message);
+    g->status = WG_OK;
+}
+
+int wg__error_back(wg_graph *g, const struct wg__aside *a)
+{
+    int status = g->status;
+    if (a->status) {
+        g->status = a->status;
+        memcpy(g->message, a->message, sizeof a->message);
+    }
+    return status;
+}
+
+/* ---- The calls ---- */
+
+/* The gradients with zeros where nothing depends; all or none. */
+static int pull(const char *who, wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
+{
+    wg_graph *g = y->g;
+    int       status = wg__check_wrt(g, who, n, x);
+    if (!status) status = wg__pull(g, who, 1, &y, &seed, n, x, dx);
+    for (int i = 0; i < n && !status; i++) {
+        if (!dx[i]) dx[i] = wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
+        status = g->status;
+    }
+    for (int i = 0; i < n && status; i++) dx[i] = NULL;
+    return status;
+}
+
+/* The status for a NULL argument, whose cause the graph has told if it knows. */
+static int missing(wg_graph *g, const char *who, const char *what)
+{
+    if (!g) return WG_EARG;
+    return g->status ? g->status : wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
+}
+
+int wg_grad(wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
+{
+    char             text[160];
+    struct wg__aside aside;
+    wg_graph        *g = wg_node_graph(loss);
+    for (int i = 0; i < n; i++) dx[i] = NULL;
+    for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
+    if (!loss) return missing(g, "grad", "the loss");
+    for (int i = 0; i < n; i++)
+        if (!x[i] && g->status) return g->status;
+    wg__error_aside(g, &aside);
+    int status = check_value(g, "grad", "the loss", loss);
+    if (!status && wg_count(loss->shape) != 1)
+        status = wg__fail(g, WG_ESHAPE, "grad: the loss %s has not one element", wg__node_str(loss, text, sizeof text));
+    wg_node *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
+    if (one) pull("grad", loss, one, n, x, dx);
+    return wg__error_back(g, &aside);
+}
+
+int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
+{
+    struct wg__aside aside;
+    wg_graph        *g = y ? y->g : wg_node_graph(seed);
+    for (int i = 0; i < n; i++) dx[i] = NULL;
+    for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
+    if (!y || !seed) return missing(g, "vjp", y ? "the seed" : "y");
+    for (int i = 0; i < n; i++)
+        if (!x[i] && g->status) return g->status;
+    wg__error_aside(g, &aside);
+    if (check_value(g, "vjp", "y", y) == WG_OK && check_seed(g, y, seed) == WG_OK) pull("vjp", y, seed, n, x, dx);
+    return wg__error_back(g, &aside);
+}

@@ -1,0 +1,182 @@
+/* Reductions: y = x[0] op x[1] op .. along a run of neighbouring axes, for op
+ * among +, *, max and min; of no elements y is 0, 1, -inf and inf.
+ *
+ *   sum   dx = g
+ *   prod  dx = g times the product of the others, right where some x are 0
+ *   max   dx = g / ties where x = y, else 0; min alike */
+#include "cpu/cpu.h"
+#include "ops/ops_impl.h"
+
+struct attr {
+    wg_axes axes;
+    int     keep;
+};
+static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, INT), {0}};
+
+/* The axes first..last-1 that hold every axis of the set but those of size 1;
+ * false if another axis lies between them. */
+static bool one_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last)
+{
+    *first = *last = 0;
+    for (int i = 0; i < s->rank; i++) {
+        if (!in[i] || s->dim[i] == 1) continue;
+        for (int k = *last; *last && k < i; k++)
+            if (s->dim[k] != 1) return false;
+        if (!*last) *first = i;
+        *last = i + 1;
+    }
+    return true;
+}
+
+static int infer(wg_infer *c)
+{
+    const struct attr *a = c->attr;
+    bool               in[WG_MAX_RANK];
+    int                first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
+    if (status) return status;
+    if (!one_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
+    c->y = wg__shape_reduced(&c->x[0], in, a->keep);
+    return WG_OK;
+}
+
+struct wg__split wg__reduce_split(const void *attr, const wg_shape *x)
+{
+    const struct attr *a = attr;
+    bool               in[WG_MAX_RANK];
+    int                first, last;
+    wg__axis_set(&(wg_infer){0}, &a->axes, x->rank, in);
+    one_run(x, in, &first, &last);
+    return wg__split_at(x, first, last);
+}
+
+static int run(wg_call *c, enum wg__reduce kind)
+{
+    struct wg__split p = wg__reduce_split(c->attr, &c->x[0].shape);
+    wg__reduce_call(kind, &c->x[0], p.outer, p.n, p.inner, c->y.data, c->threads);
+    return WG_OK;
+}
+static int    sum_cpu(wg_call *c) { return run(c, WG__SUM); }
+static int    prod_cpu(wg_call *c) { return run(c, WG__PROD); }
+static int    max_cpu(wg_call *c) { return run(c, WG__MAX); }
+static int    min_cpu(wg_call *c) { return run(c, WG__MIN); }
+static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
+
+/* A reduced value with 1 in the places of the reduced axes. */
+static wg_node *kept(const wg_adjoint *v, wg_node *reduced)
+{
+    const struct attr *a = v->attr;
+    bool               in[WG_MAX_RANK];
+    if (!wg__axes_in(v->x[0], "reduce", &a->axes, in)) return NULL;
+    return wg_reshape(reduced, wg__shape_reduced(v->x[0]->shape, in, 1));
+}
+
+static void sum_grad(wg_adjoint *v) { v->dx[0] = wg_expand(kept(v, v->g), *v->x[0]->shape); }
+
+static void extreme_grad(wg_adjoint *v)
+{
+    const struct attr *a = v->attr;
+    wg_node           *y = kept(v, v->y);
+    wg_node           *mask = wg_cast(wg_equal(v->x[0], y), wg_node_dtype(v->x[0]));
+    wg_node           *ties = wg_sum(mask, a->axes, 1);
+    wg_node           *g = kept(v, v->g);
+    wg_node           *each = wg_div(g, ties);
+    v->dx[0] = wg_mul(mask, each);
+}
+
+/* x[i-s] along axis 1 of size n, and 1 for i < s. */
+static wg_node *shifted(wg_node *x, int64_t s, int64_t n)
+{
+    wg_node *head = wg__slice(x, 1, 0, n - s, 1);
+    return head ? wg__pad(head, WG_SHAPE(0, s, 0), (wg_list){3, {1, 1, 1}}, *x->shape, 1) : NULL;
+}
+
+/* The product of x[j], j < i, along axis 1: windows that double. */
+static wg_node *product_before(wg_node *x, int64_t n)
+{
+    wg_node *p = shifted(x, 1, n);
+    for (int64_t s = 1; p && s < n - 1; s *= 2) {
+        wg_node *q = shifted(p, s, n);
+        p = wg_mul(p, q);
+    }
+    return p;
+}
+
+/* The products of the others come from products before and after, not from a
+ * division: exact with zeros, and in every further derivative. */
+static void prod_grad(wg_adjoint *v)
+{
+    const struct attr *a = v->attr;
+    wg_node           *x = v->x[0];
+    bool               in[WG_MAX_RANK];
+    int                first, last;
+    wg_infer           c = {.g = x->g};
+    wg_shape           s = {.rank = 3}, one = {.rank = 3};
+    if (!wg__axes_in(x, "prod", &a->axes, in)) return;
+    one_run(x->shape, in, &first, &last);
+    if (wg__dims_product(&c, x->shape, 0, first, &s.dim[0]) || wg__dims_product(&c, x->shape, first, last, &s.dim[1]) ||
+        wg__dims_product(&c, x->shape, last, x->shape->rank, &s.dim[2])) {
+        wg__bad(x, WG_ESHAPE, "gradient of prod", "%s", c.why);
+        return;
+    }
+    if (!wg_dim_known(s.dim[1])) {
+        wg__bad(x, WG_EGRAD, "prod", "no gradient along an axis whose size is symbolic");
+        return;
+    }
+    if (s.dim[1] <= 1) {
+        sum_grad(v);
+        return;
+    }
+    one = s;
+    one.dim[1] = 1;
+    wg_node *x3 = wg_reshape(x, s);
+    wg_node *before = product_before(x3, s.dim[1]);
+    wg_node *mirror = wg__slice(x3, 1, 0, s.dim[1], -1);
+    wg_node *after = wg__slice(product_before(mirror, s.dim[1]), 1, 0, s.dim[1], -1);
+    wg_node *others = wg_mul(before, after);
+    wg_node *g = wg_reshape(v->g, one);
+    v->dx[0] = wg_reshape(wg_mul(others, g), *x->shape);
+}
+
+#define REDUCTION(id, onnx_, domain_, grad_, doc_)                                                              \
+    const wg_op wg_op_##id = {.name = #id, .onnx = onnx_, .doc = doc_, .arity = 1, .dtypes = WG_NUMBERS,        \
+                              .domain = domain_, .attr_size = sizeof(struct attr), .fields = fields,            \
+                              .infer = infer, .cpu = id##_cpu, .grad = grad_, .flops = flops};
+REDUCTION(sum, "ReduceSum", WG_ANY, sum_grad, "y = the sum of x along axes")
+REDUCTION(prod, "ReduceProd", WG_ANY, prod_grad, "y = the product of x along axes")
+REDUCTION(max, "ReduceMax", WG_ANY, extreme_grad, "y = the largest x along axes")
+REDUCTION(min, "ReduceMin", WG_ANY, extreme_grad, "y = the smallest x along axes")
+
+/* The uppermost run of the set from axis `top` down, taken out of it; axes of
+ * size 1 belong to any run. */
+static wg_axes take_run(const wg_shape *s, int top, bool in[WG_MAX_RANK])
+{
+    bool run_in[WG_MAX_RANK] = {0}, begun = false, ended = false;
+    for (int i = top; i >= 0; i--) {
+        bool wide = s->dim[i] != 1;
+        if (in[i] && wide && ended) break;
+        run_in[i] = in[i];
+        in[i] = false;
+        begun = begun || (run_in[i] && wide);
+        ended = ended || (begun && wide && !run_in[i]);
+    }
+    return wg__axes_list(s->rank, run_in);
+}
+
+/* Axes in several runs take several reductions, the last run first, so that
+ * the places of the others stay. */
+static wg_node *reduce(const wg_op *op, wg_node *x, wg_axes axes, int keep)
+{
+    bool in[WG_MAX_RANK];
+    if (!x || !wg__axes_in(x, op->name, &axes, in)) return NULL;
+    for (int top = x->shape->rank - 1; x && top >= 0; top--) {
+        if (!in[top]) continue;
+        struct attr a = {.axes = take_run(x->shape, top, in), .keep = !!keep};
+        x = wg_apply(op, 1, &x, &a);
+    }
+    return x;
+}
+
+wg_node *wg_sum(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_sum, x, axes, keep); }
+wg_node *wg_prod(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_prod, x, axes, keep); }
+wg_node *wg_max(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_max, x, axes, keep); }
+wg_node *wg_min(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_min, x, axes, keep); }

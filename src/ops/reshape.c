@@ -1,0 +1,63 @@
+/* y = the elements of x in the same order under another shape; one dimension
+ * may be WG_AUTO, which follows from the others.
+ *
+ *   dx = g in x's shape */
+#include <string.h>
+
+#include "ops/ops_impl.h"
+
+struct attr {
+    wg_shape to;
+};
+static const wg_field fields[] = {WG_FIELD(struct attr, to, SHAPE), {0}};
+
+static int infer(wg_infer *c)
+{
+    const struct attr *a = c->attr;
+    wg_shape           rest = a->to;
+    int64_t            have, want;
+    int                open = -1;
+    char               from[96];
+    if (rest.rank < 0 || rest.rank > WG_MAX_RANK) return wg_reject(c, WG_EARG, "rank %d is outside 0..%d", rest.rank, WG_MAX_RANK);
+    for (int i = 0; i < rest.rank; i++) {
+        if (rest.dim[i] != WG_AUTO) continue;
+        if (open >= 0) return wg_reject(c, WG_EARG, "more than one dimension is WG_AUTO");
+        rest.dim[open = i] = 1;
+    }
+    int status = wg__dims_product(c, &c->x[0], 0, c->x[0].rank, &have);
+    if (!status) status = wg__dims_product(c, &rest, 0, rest.rank, &want);
+    c->y = rest;
+    if (!status && open >= 0) return wg_dim_div(c, have, want, &c->y.dim[open]);
+    if (!status && have != want)
+        return wg_reject(c, WG_ESHAPE, "%s has not as many elements", wg__shape_str(c->g, &c->x[0], from, sizeof from));
+    return status;
+}
+
+/* A tape runs nothing for a view; this is for those that ask all the same. */
+static int cpu(wg_call *c)
+{
+    int64_t bytes = (int64_t)wg__bytes(c->y.dtype, &c->y.shape);
+    wg__copy_rows(c, 1, bytes, c->y.data, bytes, c->x[0].data, bytes);
+    return WG_OK;
+}
+
+static void grad(wg_adjoint *v) { v->dx[0] = wg_reshape(v->g, *v->x[0]->shape); }
+
+static double flops(const wg_call *c) { return (void)c, 0; }
+
+const wg_op wg_op_reshape = {.name = "reshape", .onnx = "Reshape", .doc = "y = x under another shape", .arity = 1, .flags = WG_OP_VIEW,
+                             .attr_size = sizeof(struct attr), .fields = fields,
+                             .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+
+/* WG_AUTO is resolved here, so that equal reshapes have equal attributes. */
+wg_node *wg_reshape(wg_node *x, wg_shape s)
+{
+    wg_shape valid = s;
+    if (!x) return NULL;
+    for (int i = 0; i < s.rank && i < WG_MAX_RANK; i++) valid.dim[i] = s.dim[i] == WG_AUTO ? 1 : s.dim[i];
+    if (!wg__shape_valid(x->g, "reshape", &valid)) return NULL;
+    struct attr a = {s};
+    wg_infer    c = {.g = x->g, .n = 1, .x = x->shape, .attr = &a};
+    if (infer(&c) == WG_OK) a.to = c.y; /* otherwise wg_apply finds the same error again and tells it */
+    return wg__shape_equal(&a.to, x->shape) ? x : wg_apply(&wg_op_reshape, 1, &x, &a);
+}

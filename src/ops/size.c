@@ -1,0 +1,48 @@
+/* y = the number of elements of x along axes, in x's dtype: for a mean over a
+ * symbolic axis.  Only the shape of x is read, so nothing flows back. */
+#include "ops/ops_impl.h"
+
+struct attr {
+    wg_axes axes;
+};
+static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), {0}};
+
+static int infer(wg_infer *c)
+{
+    const struct attr *a = c->attr;
+    bool               in[WG_MAX_RANK];
+    c->y = (wg_shape){0};
+    return wg__axis_set(c, &a->axes, c->x[0].rank, in);
+}
+
+static double size_of(const wg_shape *s, const bool in[WG_MAX_RANK])
+{
+    double n = 1;
+    for (int i = 0; i < s->rank; i++) n *= in[i] ? (double)s->dim[i] : 1;
+    return n;
+}
+
+static int cpu(wg_call *c)
+{
+    const struct attr *a = c->attr;
+    bool               in[WG_MAX_RANK];
+    wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
+    wg__store(c->y.dtype, c->y.data, 0, size_of(&c->x[0].shape, in));
+    return WG_OK;
+}
+
+static void grad(wg_adjoint *v) { (void)v; }
+
+const wg_op wg_op_size = {.name = "size", .doc = "y = the number of elements of x along axes", .arity = 1, .flags = WG_OP_SHAPE,
+                          .dtypes = WG_NUMBERS, .attr_size = sizeof(struct attr), .fields = fields,
+                          .infer = infer, .cpu = cpu, .grad = grad};
+
+/* A constant where every size is known. */
+wg_node *wg_size(wg_node *x, wg_axes axes)
+{
+    bool in[WG_MAX_RANK], known = true;
+    if (!x || !wg__axes_in(x, "size", &axes, in)) return NULL;
+    for (int i = 0; i < x->shape->rank; i++) known = known && (!in[i] || wg_dim_known(x->shape->dim[i]));
+    if (known && WG_BIT(x->dtype) & WG_NUMBERS) return wg_lit(x, size_of(x->shape, in));
+    return wg_apply(&wg_op_size, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in)});
+}

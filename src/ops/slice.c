@@ -1,0 +1,141 @@
+/* y[.., j, ..] = x[.., low + j |step|, ..] for j < count along one axis; where
+ * step < 0, the same elements from the last to the first.
+ *
+ *   dx = g put back in its places among zeros, reversed first where step < 0 */
+#include <string.h>
+
+#include "ops/ops_impl.h"
+
+struct attr {
+    int      axis;
+    wg_shape range; /* low, count: a shape, so that symbols are bound */
+    int64_t  step;
+};
+static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, range, SHAPE),
+                                  WG_FIELD(struct attr, step, I64), {0}};
+
+/* low + (count-1) |step| < size, without overflow */
+static bool inside(int64_t low, int64_t count, int64_t step, int64_t size)
+{
+    int64_t last;
+    if (count == 0) return low <= size;
+    return step != INT64_MIN && !__builtin_mul_overflow(count - 1, step < 0 ? -step : step, &last) &&
+           !__builtin_add_overflow(last, low, &last) && last < size;
+}
+
+static int infer(wg_infer *c)
+{
+    const struct attr *a = c->attr;
+    int                axis = wg_axis(c, a->axis, c->x[0].rank);
+    if (axis < 0) return axis;
+    int64_t size = c->x[0].dim[axis], low = a->range.dim[0], count = a->range.dim[1];
+    if (a->range.rank != 2 || a->step == 0) return wg_reject(c, WG_EARG, "needs a first element, a count and a step other than 0");
+    if (wg_dim_known(size) && wg_dim_known(low) && wg_dim_known(count) && !inside(low, count, a->step, size))
+        return wg_reject(c, WG_EARG, "%lld elements from %lld in steps of %lld are not in axis %d of size %lld", (long long)count,
+                         (long long)low, (long long)a->step, axis, (long long)size);
+    c->y = c->x[0];
+    c->y.dim[axis] = count;
+    return WG_OK;
+}
+
+struct work {
+    const char *x; /* the first element taken */
+    char       *y;
+    int64_t     count, inner, outer_step, step; /* inner and the steps in bytes */
+};
+
+/* Rows begin..end-1 of outer*count rows of `inner` bytes. */
+static void some(void *context, int64_t begin, int64_t end)
+{
+    const struct work *w = context;
+    while (begin < end) {
+        int64_t o = begin / w->count, j = begin % w->count;
+        int64_t n = w->count - j < end - begin ? w->count - j : end - begin;
+        wg__copy_strided(w->y + begin * w->inner, w->inner, w->x + o * w->outer_step + j * w->step, w->step, n, (size_t)w->inner);
+        begin += n;
+    }
+}
+
+static int cpu(wg_call *c)
+{
+    const struct attr *a = c->attr;
+    int                axis = a->axis < 0 ? a->axis + c->y.shape.rank : a->axis;
+    struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
+    int64_t            size = (int64_t)wg_dtype_size(c->y.dtype), low = a->range.dim[0], count = a->range.dim[1];
+    int64_t            first = a->step < 0 ? low - a->step * (count - 1) : low;
+    struct work        w = {.y = c->y.data, .count = count, .inner = p.inner * size};
+    if (wg_count(&c->y.shape) == 0) return WG_OK;
+    w.outer_step = p.n * w.inner;
+    w.step = count > 1 ? a->step * w.inner : w.inner;
+    w.x = (const char *)c->x[0].data + first * w.inner;
+    wg_parallel(c, p.outer * count, wg__grain(p.inner), some, &w);
+    return WG_OK;
+}
+
+static void grad(wg_adjoint *v)
+{
+    const struct attr *a = v->attr;
+    int                rank = v->x[0]->shape->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
+    wg_shape           before = {.rank = rank};
+    wg_list            stride = {.n = rank};
+    for (int i = 0; i < rank; i++) stride.at[i] = 1;
+    before.dim[axis] = a->range.dim[0];
+    stride.at[axis] = a->step < 0 ? -a->step : a->step;
+    wg_node *g = a->step < 0 ? wg__slice(v->g, axis, 0, a->range.dim[1], -1) : v->g;
+    v->dx[0] = wg__pad(g, before, stride, *v->x[0]->shape, 0);
+}
+
+static double flops(const wg_call *c) { return (void)c, 0; }
+
+const wg_op wg_op_slice = {.name = "slice", .onnx = "Slice", .doc = "y = every step-th element of x in a range of one axis", .arity = 1,
+                           .attr_size = sizeof(struct attr), .fields = fields,
+                           .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+
+wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)
+{
+    if (!x) return NULL;
+    if (low == 0 && step == 1 && count == x->shape->dim[axis]) return x;
+    return wg_apply(&wg_op_slice, 1, &x, &(struct attr){axis, WG_SHAPE(low, count), step});
+}
+
+/* The place that an index of Python's means, clipped to lo..hi. */
+static int64_t place(int64_t i, int64_t size, int64_t lo, int64_t hi)
+{
+    if (i < 0) i = i < -size ? lo : i + size;
+    return i < lo ? lo : i > hi ? hi : i;
+}
+
+static wg_node *slice_known(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
+{
+    int64_t size = x->shape->dim[axis], back = step < 0;
+    start = place(start, size, 0 - back, size - back);
+    stop = place(stop, size, 0 - back, size - back);
+    uint64_t width = back ? (start > stop ? (uint64_t)(start - stop) : 0) : (stop > start ? (uint64_t)(stop - start) : 0);
+    uint64_t by = back ? 0 - (uint64_t)step : (uint64_t)step;
+    int64_t  count = width ? (int64_t)((width - 1) / by) + 1 : 0;
+    if (count == 0) return wg__slice(x, axis, 0, 0, 1);
+    if (count == 1) return wg__slice(x, axis, start, 1, 1);
+    return wg__slice(x, axis, back ? start + step * (count - 1) : start, count, step);
+}
+
+/* The size is not known: the whole range, or one whose ends are. */
+static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
+{
+    char    name[48];
+    int64_t size = x->shape->dim[axis];
+    bool    to_end = stop == WG_END || stop == size;
+    if (start == 0 && to_end && step == 1) return x;
+    if (start == WG_END && stop == INT64_MIN && step == -1) return wg__slice(x, axis, 0, size, -1);
+    if (start == 0 && step == 1 && stop != WG_END && *wg_dim_name(x->g, stop, name, sizeof name)) return wg__slice(x, axis, 0, stop, 1);
+    if (start >= 0 && stop != WG_END && stop >= start && step > 0)
+        return wg__slice(x, axis, start, stop > start ? (stop - start - 1) / step + 1 : 0, stop > start + 1 ? step : 1);
+    return wg__bad(x, WG_ESHAPE, "slice", "axis %d is symbolic (%s): its range must be whole, or start and stop not count from its end", axis,
+                   wg_dim_name(x->g, size, name, sizeof name));
+}
+
+wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
+{
+    if (!x || !wg__axis_in(x, "slice", &axis)) return NULL;
+    if (step == 0) return wg__bad(x, WG_EARG, "slice", "step is 0");
+    return wg_dim_known(x->shape->dim[axis]) ? slice_known(x, axis, start, stop, step) : slice_symbolic(x, axis, start, stop, step);
+}

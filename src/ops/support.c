@@ -1,0 +1,165 @@
+/* What structured operators share: axes, splits, copies. */
+#include "ops/ops_impl.h"
+
+#include <string.h>
+
+wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
+{
+    char    head[200], why[240];
+    va_list ap;
+    if (!x) return NULL;
+    va_start(ap, format);
+    vsnprintf(why, sizeof why, format, ap);
+    va_end(ap);
+    wg__fail(x->g, status, "%s(%s): %s", who, wg__node_str(x, head, sizeof head), why);
+    return NULL;
+}
+
+/* ---- Axes ---- */
+
+int wg__axis_set(wg_infer *c, const wg_axes *a, int rank, bool in[WG_MAX_RANK])
+{
+    if (a->n < -1 || a->n > WG_MAX_RANK) return wg_reject(c, WG_EARG, "%d axes are outside of rank %d", a->n, rank);
+    for (int i = 0; i < WG_MAX_RANK; i++) in[i] = a->n < 0 && i < rank;
+    for (int i = 0; i < a->n; i++) {
+        int axis = wg_axis(c, a->axis[i], rank);
+        if (axis < 0) return axis;
+        if (in[axis]) return wg_reject(c, WG_EARG, "axis %d is named twice", axis);
+        in[axis] = true;
+    }
+    return WG_OK;
+}
+
+bool wg__axes_in(const wg_node *x, const char *who, const wg_axes *a, bool in[WG_MAX_RANK])
+{
+    wg_infer c = {.g = x->g};
+    int      status = wg__axis_set(&c, a, x->shape->rank, in);
+    if (status) wg__bad(x, status, who, "%s", c.why);
+    return status == WG_OK;
+}
+
+bool wg__axis_in(const wg_node *x, const char *who, int *axis)
+{
+    wg_infer c = {.g = x->g};
+    int      at = wg_axis(&c, *axis, x->shape->rank);
+    if (at < 0) return wg__bad(x, at, who, "%s", c.why), false;
+    *axis = at;
+    return true;
+}
+
+wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK])
+{
+    wg_axes a = {0};
+    for (int i = 0; i < rank; i++)
+        if (in[i]) a.axis[a.n++] = i;
+    return a;
+}
+
+wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep)
+{
+    wg_shape y = {0};
+    for (int i = 0; i < s->rank; i++)
+        if (!in[i] || keep) y.dim[y.rank++] = in[i] ? 1 : s->dim[i];
+    return y;
+}
+
+int wg__dims_product(wg_infer *c, const wg_shape *s, int first, int last, int64_t *y)
+{
+    int status = WG_OK;
+    *y = 1;
+    for (int i = first; i < last; i++)
+        if (s->dim[i] == 0) return *y = 0, WG_OK;
+    for (int i = first; i < last && !status; i++) status = wg_dim_mul(c, *y, s->dim[i], y);
+    return status;
+}
+
+struct wg__split wg__split_at(const wg_shape *s, int first, int last)
+{
+    struct wg__split p = {1, 1, 1};
+    for (int i = 0; i < first; i++) p.outer *= s->dim[i];
+    for (int i = first; i < last; i++) p.n *= s->dim[i];
+    for (int i = last; i < s->rank; i++) p.inner *= s->dim[i];
+    return p;
+}
+
+/* ---- Copies ---- */
+
+static inline __attribute__((always_inline)) void copy_by(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n,
+                                                          size_t size)
+{
+    for (int64_t i = 0; i < n; i++) memcpy(y + i * ystep, x + i * xstep, size);
+}
+
+void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size)
+{
+    if (ystep == (int64_t)size && xstep == (int64_t)size) copy_by(y, 0, x, 0, 1, (size_t)n * size);
+    else if (size == 4) copy_by(y, ystep, x, xstep, n, 4);
+    else if (size == 8) copy_by(y, ystep, x, xstep, n, 8);
+    else if (size == 1) copy_by(y, ystep, x, xstep, n, 1);
+    else copy_by(y, ystep, x, xstep, n, size);
+}
+
+struct rows {
+    char       *y;
+    const char *x;
+    int64_t     ystep, xstep, width;
+};
+
+static void copy_some_rows(void *context, int64_t begin, int64_t end)
+{
+    const struct rows *r = context;
+    wg__copy_strided(r->y + begin * r->ystep, r->ystep, r->x + begin * r->xstep, r->xstep, end - begin, (size_t)r->width);
+}
+
+static void copy_some_bytes(void *context, int64_t begin, int64_t end)
+{
+    const struct rows *r = context;
+    memcpy(r->y + begin, r->x + begin, (size_t)(end - begin));
+}
+
+void wg__copy_rows(const wg_call *c, int64_t rows, int64_t width, char *y, int64_t ystep, const char *x, int64_t xstep)
+{
+    struct rows r = {y, x, ystep, xstep, width};
+    if (rows == 0 || width == 0) return;
+    if (rows == 1 || (ystep == width && xstep == width)) wg_parallel(c, rows * width, 1 << 18, copy_some_bytes, &r);
+    else wg_parallel(c, rows, wg__grain(width), copy_some_rows, &r);
+}
+
+struct fill {
+    char  *y;
+    size_t size;
+    char   value[8];
+};
+
+static void fill_some(void *context, int64_t begin, int64_t end)
+{
+    const struct fill *f = context;
+    wg__copy_strided(f->y + begin * (int64_t)f->size, (int64_t)f->size, f->value, 0, end - begin, f->size);
+}
+
+void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value)
+{
+    static const char zero[8];
+    union { double align; char bytes[8]; } v = {0};
+    struct fill f = {.y = y->data, .size = wg_dtype_size(y->dtype)};
+    wg__store(y->dtype, &v, 0, value);
+    memcpy(f.value, v.bytes, sizeof f.value);
+    if (wg_count(&y->shape) == 0) return;
+    if (memcmp(f.value, zero, sizeof zero) == 0) memset(y->data, 0, wg__bytes(y->dtype, &y->shape));
+    else wg_parallel(c, wg_count(&y->shape), 1 << 16, fill_some, &f);
+}
+
+/* ---- Indices ---- */
+
+int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to)
+{
+    int64_t n = wg_count(&index->shape);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = index->dtype == WG_I32 ? ((const int32_t *)index->data)[i] : ((const int64_t *)index->data)[i];
+        if (at < -size || at >= size)
+            return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld", (long long)at,
+                                 (long long)i, axis, (long long)size);
+        to[i] = at < 0 ? at + size : at;
+    }
+    return WG_OK;
+}

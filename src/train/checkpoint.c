@@ -1,0 +1,191 @@
+/* Checkpoints: every parameter of a graph as one safetensors file.
+ *
+ * Loading reads and checks all, then copies: nothing can fail between the
+ * first and the last parameter that changes. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/train_impl.h"
+
+#define FORMAT "1"
+#define OWN_KEYS "wengert."
+enum { MAX_OWN = 4 };
+
+/* ---- Saving ---- */
+
+static int check_save(const wg_graph *g, const wg_save_options *o, wg_error *e)
+{
+    if (!g) return wg__say(e, "checkpoint_save", WG_EARG, -1, "the graph is NULL");
+    if (o->n_meta < 0 || (o->n_meta && !o->meta))
+        return wg__say(e, "checkpoint_save", WG_EARG, -1, "%d pairs of metadata", o->n_meta);
+    for (int i = 0; i < o->n_meta; i++)
+        if (o->meta[i][0] && strncmp(o->meta[i][0], OWN_KEYS, strlen(OWN_KEYS)) == 0)
+            return wg__say(e, "checkpoint_save", WG_EARG, -1, "the key %.100s begins with " OWN_KEYS, o->meta[i][0]);
+    return WG_OK;
+}
+
+/* Parameters as tensors that borrow their values; returns how many. */
+static int gather(const wg_graph *g, bool weights_only, wg_safetensor *x)
+{
+    int n = 0;
+    for (int i = 0; i < wg_param_count(g); i++) {
+        const wg_node *p = wg_param_at(g, i);
+        const char    *name = wg_node_name(p);
+        if (weights_only && wg__is_solver_state(name)) continue;
+        x[n++] = (wg_safetensor){name, wg_node_dtype(p), *wg_node_shape(p), wg_param_view(p)};
+    }
+    return n;
+}
+
+int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, const wg_save_options *options,
+                       wg_error *e)
+{
+    wg_save_options o = options ? *options : (wg_save_options){0};
+    int             status = check_save(g, &o, e), n = 0;
+    char            seed[24], run[24];
+    if (status) return status;
+    wg_safetensor *x = calloc((size_t)wg_param_count(g) + 1, sizeof *x);
+    const char *(*meta)[2] = calloc((size_t)o.n_meta + MAX_OWN, sizeof *meta);
+    if (x && meta) {
+        snprintf(seed, sizeof seed, "%" PRIu64, wg_seed(g));
+        memcpy(meta[n++], (const char *[]){OWN_KEYS "checkpoint", FORMAT}, sizeof *meta);
+        memcpy(meta[n++], (const char *[]){OWN_KEYS "version", WG_VERSION}, sizeof *meta);
+        memcpy(meta[n++], (const char *[]){OWN_KEYS "seed", seed}, sizeof *meta);
+        if (t) {
+            snprintf(run, sizeof run, "%" PRIu64, wg_run_number(t));
+            memcpy(meta[n++], (const char *[]){OWN_KEYS "run", run}, sizeof *meta);
+        }
+        for (int i = 0; i < o.n_meta; i++) memcpy(meta[n++], o.meta[i], sizeof *meta);
+        status = wg_safetensors_write(path, gather(g, o.weights_only, x), x, n, (const char *const(*)[2])meta, e);
+    } else status = wg__say(e, "checkpoint_save", WG_ENOMEM, -1, "out of memory");
+    free(meta);
+    free(x);
+    return status;
+}
+
+/* ---- Loading: checks ---- */
+
+struct load {
+    wg_graph              *g;
+    wg_tape               *t;
+    const char            *path;
+    const wg_safetensors  *f;
+    wg_load_options        o;
+    wg_load_info           info;
+    const wg_safetensor  **from; /* [parameters] NULL: stays as it is */
+    wg_error              *e;
+};
+
+static int complain(const struct load *l, int status, const char *why, const char *name)
+{
+    return wg__say(l->e, l->path, status, -1, "%s %.100s", why, name);
+}
+
+/* A whole number in decimal, as saved; anything else is not ours. */
+static int read_number(const struct load *l, const char *key, int *has, uint64_t *value)
+{
+    const char *text = wg_safetensors_meta(l->f, key);
+    char        back[24];
+    *has = text != NULL;
+    if (!text) return WG_OK;
+    *value = strtoull(text, NULL, 10);
+    snprintf(back, sizeof back, "%" PRIu64, *value);
+    return strcmp(back, text) == 0 ? WG_OK : complain(l, WG_EFORMAT, "no number in its metadata for", key);
+}
+
+static int check_numbers(struct load *l)
+{
+    const char *format = wg_safetensors_meta(l->f, OWN_KEYS "checkpoint");
+    if (format && strcmp(format, FORMAT) != 0)
+        return complain(l, WG_EFORMAT, "an unknown format of checkpoint:", format);
+    int status = read_number(l, OWN_KEYS "seed", &l->info.has_seed, &l->info.seed);
+    if (!status) status = read_number(l, OWN_KEYS "run", &l->info.has_run, &l->info.run);
+    if (status || l->o.partial || l->o.weights_only || !l->t || !l->info.has_seed || l->info.seed == wg_seed(l->g))
+        return status;
+    return wg__say(l->e, l->path, WG_EARG, -1,
+                   "was saved with seed %" PRIu64 " but the graph of the tape has %" PRIu64 ": set it before compiling",
+                   l->info.seed, wg_seed(l->g));
+}
+
+static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor *x)
+{
+    char have[96], want[96];
+    return wg__say(l->e, l->path, x->dtype != wg_node_dtype(p) ? WG_EDTYPE : WG_ESHAPE, -1,
+                   "%.60s is %s %s in the graph but %s %s in the file", x->name, wg_dtype_name(wg_node_dtype(p)),
+                   wg__shape_str(l->g, wg_node_shape(p), want, sizeof want), wg_dtype_name(x->dtype),
+                   wg__shape_str(l->g, &x->shape, have, sizeof have));
+}
+
+/* Each parameter finds its tensor. */
+static int match(struct load *l)
+{
+    for (int i = 0; i < wg_param_count(l->g); i++) {
+        const wg_node *p = wg_param_at(l->g, i);
+        const char    *name = wg_node_name(p);
+        if (l->o.weights_only && wg__is_solver_state(name)) continue;
+        const wg_safetensor *x = wg_safetensors_find(l->f, name);
+        if (!x && l->o.partial) continue;
+        if (!x) return complain(l, WG_EARG, "no tensor for parameter", name);
+        if (x->dtype != wg_node_dtype(p) || !wg__shape_equal(&x->shape, wg_node_shape(p))) return mismatch(l, p, x);
+        l->from[i] = x;
+        l->info.loaded++;
+    }
+    if (l->info.loaded || !l->o.partial) return WG_OK;
+    return complain(l, WG_EARG, "no tensor for any parameter of", "the graph");
+}
+
+/* Each tensor found its parameter.  Names are unique on both sides, so
+ * counting tells whether one is left; only then it is looked for. */
+static int check_left(const struct load *l)
+{
+    int wanted = 0;
+    if (l->o.partial) return WG_OK;
+    for (int i = 0; i < wg_safetensors_count(l->f); i++)
+        wanted += !(l->o.weights_only && wg__is_solver_state(wg_safetensors_at(l->f, i)->name));
+    if (wanted == l->info.loaded) return WG_OK;
+    for (int i = 0; i < wg_safetensors_count(l->f); i++) {
+        const char *name = wg_safetensors_at(l->f, i)->name;
+        if (l->o.weights_only && wg__is_solver_state(name)) continue;
+        if (!wg_param_find(l->g, name)) return complain(l, WG_EARG, "the graph has no parameter for tensor", name);
+    }
+    return complain(l, WG_EINTERNAL, "tensors do not match", "the graph");
+}
+
+/* ---- Loading: the copy ---- */
+
+static void commit(const struct load *l)
+{
+    for (int i = 0; i < wg_param_count(l->g); i++)
+        if (l->from[i]) wg_param_set(wg_param_at(l->g, i), l->from[i]->data);
+    if (l->o.partial || l->o.weights_only) return;
+    if (l->info.has_seed) wg_set_seed(l->g, l->info.seed);
+    if (l->info.has_run && l->t) wg_set_run_number(l->t, l->info.run);
+}
+
+static int load(struct load *l)
+{
+    int status;
+    l->from = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->from);
+    if (!l->from) return wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
+    if (!(status = check_numbers(l)) && !(status = match(l)) && !(status = check_left(l))) commit(l);
+    free(l->from);
+    return status;
+}
+
+int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_options *options, wg_load_info *info,
+                       wg_error *e)
+{
+    wg_error own;
+    if (!e) e = &own;
+    if (!g || (t && wg_tape_graph(t) != g))
+        return wg__say(e, "checkpoint_load", WG_EARG, -1, g ? "the tape is of another graph" : "the graph is NULL");
+    wg_safetensors *f = wg_safetensors_read(path, e);
+    if (!f) return e->status;
+    struct load l = {.g = g, .t = t, .path = path, .f = f, .e = e};
+    if (options) l.o = *options;
+    int status = load(&l);
+    if (!status && info) *info = l.info;
+    wg_safetensors_free(f);
+    return status;
+}

@@ -1,0 +1,78 @@
+/* train_impl.h - inside of src/train. */
+#ifndef WENGERT_TRAIN_IMPL_H
+#define WENGERT_TRAIN_IMPL_H
+
+#include "data/io_impl.h"
+#include "graph/graph_impl.h"
+
+#include <wengert/train.h>
+
+/* A parameter whose name is printed; NULL with the reason on g. */
+wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- Solvers ---- */
+
+enum { WG__MAX_SLOTS = 2 };
+
+/* One group of parameters on its way to assignments: s has its defaults
+ * filled in, and true zeros where the caller gave negative numbers. */
+struct wg__update {
+    wg_graph   *g;
+    wg_solver   s;
+    char        prefix[32]; /* of the names of its state: "adam", "adam#2" */
+    wg_node    *alpha, *eps; /* Adam: rank-0 f64 factors of this step */
+    wg_node   **assign;      /* [n], room for all */
+    int         n;
+};
+
+/* Fills in u->s from the caller's solver, checked. */
+int wg__solver_read(wg_graph *g, const wg_solver *s, wg_solver *read);
+/* Begins a group: prefix, step counter, factors that all its parameters share. */
+int wg__update_begin(struct wg__update *u);
+/* Assignments of p and its state, from its gradient. */
+int wg__update_add(struct wg__update *u, wg_node *p, wg_node *dp);
+/* At most so many assignments for n parameters. */
+int wg__update_room(int n);
+/* Names of the tensors that a solver keeps for each parameter, NULL where there are fewer. */
+const char *wg__solver_slot(int kind, int i);
+/* Whether a parameter of this name is a solver's: "adam.step", "adam#2.m/w". */
+bool wg__is_solver_state(const char *name);
+
+/* ---- safetensors ---- */
+
+/* The longest header, as in the format's first reader. */
+enum { WG__ST_HEADER = 100000000 };
+
+/* A key of "__metadata__". */
+struct wg__note {
+    const char *key, *text;
+    size_t      at; /* offset in the file */
+};
+/* What the reader keeps of a file. */
+struct wg_safetensors {
+    const char    *name; /* for messages, while it is read */
+    unsigned char *file; /* [size] */
+    size_t         size, header; /* header: bytes of JSON, after the first 8 */
+    char          *text; /* decoded strings of the header */
+    wg_safetensor *tensor; /* [n] */
+    struct wg__span {
+        size_t begin, end; /* in the data */
+        size_t at;         /* offset in the file of what the header says of it */
+    } *place; /* [n] */
+    int *by_name; /* [n] indices, in the order of the names */
+    int  n, cap;
+    struct wg__note *meta; /* [n_meta], once checked in the order of the keys */
+    int  n_meta, cap_meta;
+};
+
+/* "F32"; NULL for what is no dtype. */
+const char *wg__st_dtype_name(wg_dtype t);
+/* In memory a bool is 0 or 1: the first byte of x that is another, or NULL. */
+const unsigned char *wg__st_bad_bool(const wg_safetensor *x);
+/* Parses the header of f into tensor, place and meta.  WG_OK or a status with e filled in. */
+int wg__st_header(struct wg_safetensors *f, wg_error *e);
+/* Bytes of the UTF-8 character at p, n bytes left; 0 if it is none. */
+size_t wg__utf8(const unsigned char *p, size_t n);
+
+#endif
