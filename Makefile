@@ -1,8 +1,9 @@
-# Wengert: `make` builds the library, `make test` tests it, `make mnist` trains on digits.
+# Wengert: `make` builds the library, `make test` tests it, `make mnist` trains on digits, `make help` lists the rest.
 VERSION := 0.1.0
 MAJOR   := 0
 
 CC       ?= cc
+CXX      ?= c++
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 CUDA     ?= auto
@@ -10,13 +11,19 @@ BUILD    ?= build
 SANITIZE ?=
 PYTHON   ?= python3
 
+ifeq ($(filter auto 0 1,$(CUDA)),)
+$(error CUDA=$(CUDA): say auto, 0 or 1)
+else ifeq ($(CUDA),1)
+$(error CUDA=1: version $(VERSION) has no CUDA backend; leave CUDA out, or say CUDA=0)
+endif
+
 # The libraries that the library itself needs, and those that only tests need.
 LIBS      := -lopenblas -lxxhash -lz -lpthread -lm
 TEST_LIBS := -lcriterion
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Werror
 # No contraction: fused and unfused loops must give the same bits.
 CFLAGS    ?= -O2 -g
-FLAGS     := -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) $(SANITIZE) -fPIC -fvisibility=hidden -pthread \
+FLAGS     := -std=c11 -D_GNU_SOURCE $(WARN) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -fPIC -fvisibility=hidden -pthread \
              -ffp-contract=off -fno-math-errno -fno-trapping-math \
              -DWG_VERSION='"$(VERSION)"' -I$(BUILD)/include -Isrc -Itests -MMD -MP
 LDFLAGS   += $(SANITIZE)
@@ -30,53 +37,166 @@ else
 LEVELS := baseline
 endif
 
+# ---- What is made of what ----
+
 KERNELS  := $(wildcard src/cpu/kernel_*.c)
-SOURCES  := $(filter-out $(KERNELS),$(wildcard src/graph/*.c src/ops/*.c src/grad/*.c src/cpu/*.c src/tape/*.c src/train/*.c src/data/*.c))
+SOURCES  := $(filter-out $(KERNELS),$(wildcard $(addsuffix /*.c,$(addprefix src/,graph ops grad cpu tape train data))))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(foreach l,$(LEVELS),$(KERNELS:%.c=$(BUILD)/%.$(l).o))
 HEADERS  := $(wildcard include/*.h)
 STATIC   := $(BUILD)/libwengert.a
 SHARED   := $(BUILD)/libwengert.so.$(VERSION)
 LINK     := $(BUILD)/include/wengert
 
-TESTS    := $(wildcard tests/*.c tests/*/*.c)
+# Criterion runs the tests, each in a process of its own.  Sanitizers and valgrind do not
+# get on with its way of starting one: there, a plain runner forks (PLAIN=1).
+RUNNER   := tests/support/plain_runner.c
+PLAIN    ?=
+TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)),$(wildcard tests/*.c tests/*/*.c))
 TESTER   := $(BUILD)/tests/wengert-tests
 # Tests make the n-th allocation of the library fail.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
+TOOLS    := $(patsubst tools/%.c,$(BUILD)/tools/%,$(wildcard tools/*.c))
 MNIST    := $(BUILD)/examples/mnist/mnist
+MNIST_C  := $(wildcard examples/mnist/*.c)
+PROGRAMS := $(EXAMPLES) $(if $(MNIST_C),$(MNIST))
 
-.PHONY: all deps test-deps
-all: $(STATIC) $(SHARED) $(EXAMPLES) $(MNIST)
+.PHONY: all deps test-deps bench-deps lint-deps test check mnist bench install uninstall docs lint sanitize asan \
+        tsan valgrind clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+all: $(STATIC) $(SHARED) $(PROGRAMS)
+
+# ---- Compiling and linking (V=1 shows the commands) ----
+
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '%-4s %s\n' $(1) $(2))
 
 $(LINK):
 	@mkdir -p $(BUILD)/include && ln -sfn $(abspath include) $@
 
-$(BUILD)/%.o: %.c | $(LINK)
+# Compiles again what other flags made, and says at once what is not installed.
+$(BUILD)/flags: export NOW = $(CC) $(FLAGS)
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -c $< -o $@
+	@echo "$$NOW" | cmp -s - $@ || { CC='$(CC)' scripts/deps.sh --check build && echo "$$NOW" > $@; }
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(LINK)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FLAGS) -c $< -o $@
 
 define level_rule
-$(BUILD)/src/cpu/%.$(1).o: src/cpu/%.c | $(LINK)
+$(BUILD)/src/cpu/%.$(1).o: src/cpu/%.c $(BUILD)/flags | $(LINK)
 	@mkdir -p $$(@D)
-	$(CC) $(FLAGS) -O3 $(FLAGS_$(1)) -DWG__LEVEL=$(1) -c $$< -o $$@
+	$$(call say,CC,"$$< ($(1))")
+	$$(Q)$(CC) $(FLAGS) -O3 $(FLAGS_$(1)) -DWG__LEVEL=$(1) -c $$< -o $$@
 endef
 $(foreach l,$(LEVELS),$(eval $(call level_rule,$(l))))
 
 $(STATIC): $(OBJECTS)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(SHARED): $(OBJECTS)
-	$(CC) -shared -Wl,-soname,libwengert.so.$(MAJOR) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libwengert.so.$(MAJOR) $(if $(SANITIZE),,-Wl,--no-undefined) $(LDFLAGS) $^ $(LIBS) -o $@
 	@ln -sfn $(@F) $(BUILD)/libwengert.so.$(MAJOR) && ln -sfn $(@F) $(BUILD)/libwengert.so
 
 $(BUILD)/examples/%: $(BUILD)/examples/%.o $(STATIC)
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
-$(MNIST): $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/mnist/*.c)) $(STATIC)
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+$(MNIST): $(MNIST_C:%.c=$(BUILD)/%.o) $(STATIC)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 $(TESTER): $(TESTS:%.c=$(BUILD)/%.o) $(STATIC)
-	$(CC) $(LDFLAGS) $(WRAP) $^ $(LIBS) $(TEST_LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(WRAP) $^ $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(STATIC)
-	$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+$(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(wildcard $(addprefix $(BUILD)/,$(addsuffix /*.d,src/* tests tests/* examples examples/* bench tools)))
+
+# ---- What is needed: installed by apt where that is allowed, else named ----
+
+deps:
+	@CC='$(CC)' scripts/deps.sh build
+test-deps:
+	@CC='$(CC)' CXX='$(CXX)' scripts/deps.sh build test
+bench-deps:
+	@CC='$(CC)' PYTHON='$(PYTHON)' scripts/deps.sh build bench
+lint-deps:
+	@CC='$(CC)' scripts/deps.sh build lint
+
+# ---- Tests ----
+
+# What the test scripts want to know.
+export BUILD CC CXX SANITIZE PLAIN VERSION LIBS
+
+test: test-deps
+	@$(MAKE) --no-print-directory check
+# The same, installing nothing.
+check: all $(TESTER) $(TOOLS)
+	@scripts/test.sh
+
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN := -fsanitize=thread -fno-omit-frame-pointer
+sanitize: asan tsan
+asan: test-deps
+	@$(MAKE) --no-print-directory check BUILD=$(BUILD)/asan PLAIN=1 CFLAGS='-O1 -g' SANITIZE='$(ASAN)'
+tsan: test-deps
+	@$(MAKE) --no-print-directory check BUILD=$(BUILD)/tsan PLAIN=1 CFLAGS='-O1 -g' SANITIZE='$(TSAN)'
+valgrind: test-deps
+	@$(MAKE) --no-print-directory $(BUILD)/memcheck/tests/wengert-tests BUILD=$(BUILD)/memcheck PLAIN=1 CFLAGS='-O1 -g'
+	@BUILD=$(BUILD)/memcheck scripts/valgrind.sh
+
+lint: lint-deps
+	@$(MAKE) --no-print-directory $(LINK)
+	@scripts/lint.sh $(FLAGS)
+
+# ---- Examples, benchmarks, documents ----
+
+mnist: deps
+	@$(MAKE) --no-print-directory $(if $(MNIST_C),$(MNIST),$(error examples/mnist has no program))
+	$(MNIST)
+
+bench: bench-deps
+	@$(MAKE) --no-print-directory $(BENCHES)
+	@set -e; for b in $(BENCHES); do $$b; done
+
+# docs/ops.md comes out of the operators, and what programs in documents print out of the programs.
+docs: $(BUILD)/tools/opsdoc
+	$(call say,GEN,docs/ops.md)
+	$(Q)$(BUILD)/tools/opsdoc > docs/ops.md
+	$(call say,RUN,"the programs in README.md and docs/")
+	$(Q)UPDATE=1 sh tests/docs/run.sh > $(BUILD)/docs.tap || true
+
+# ---- Installing ----
+
+INCLUDES := $(DESTDIR)$(PREFIX)/include/wengert
+LIBDIR   := $(DESTDIR)$(PREFIX)/lib
+
+install: $(STATIC) $(SHARED)
+	install -d $(INCLUDES) $(LIBDIR)/pkgconfig
+	install -m 644 $(HEADERS) $(INCLUDES)
+	install -m 644 $(STATIC) $(LIBDIR)
+	install -m 755 $(SHARED) $(LIBDIR)
+	ln -sfn libwengert.so.$(VERSION) $(LIBDIR)/libwengert.so.$(MAJOR)
+	ln -sfn libwengert.so.$(MAJOR) $(LIBDIR)/libwengert.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' wengert.pc.in \
+	    > $(LIBDIR)/pkgconfig/wengert.pc
+uninstall:
+	rm -f $(addprefix $(INCLUDES)/,$(notdir $(HEADERS)))
+	-rmdir $(INCLUDES)
+	rm -f $(LIBDIR)/libwengert.a $(LIBDIR)/libwengert.so* $(LIBDIR)/pkgconfig/wengert.pc
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@cat scripts/help.txt

@@ -27,6 +27,7 @@ enum wg__row {
 
 enum wg__reduce { WG__SUM, WG__PROD, WG__MAX, WG__MIN, WG__REDUCES };
 
+struct wg__gemm;
 struct wg__kernels {
     const char *level;
     /* [row][dtype of the first data operand]; NULL: not for that dtype. */
@@ -49,6 +50,8 @@ struct wg__kernels {
     void (*normal[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double mean, double sd, void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
+    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0. */
+    void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 };
 
 const struct wg__kernels *wg__kernels(void);

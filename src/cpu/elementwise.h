@@ -19,7 +19,10 @@ INLINE void NAME(fill)(int64_t n, T *y, T value)
 typedef T NAME(libm_fn)(T x);
 INLINE NAME(libm_fn) * NAME(libm)(enum wg__row row)
 {
-    return row == WG__ROW_sin ? LIBM(sin) : row == WG__ROW_cos ? LIBM(cos) : row == WG__ROW_tan ? LIBM(tan) : (NAME(libm_fn) *)0;
+    return row == WG__ROW_sin   ? LIBM(sin)
+           : row == WG__ROW_cos ? LIBM(cos)
+           : row == WG__ROW_tan ? LIBM(tan)
+                                : (NAME(libm_fn) *)0;
 }
 INLINE bool NAME(beyond)(T x) { return BEYOND((WIDE)x); }
 INLINE bool NAME(any_beyond)(int64_t n, const T *x)
@@ -143,13 +146,13 @@ LINKAGE void BLOCK(copy)(int64_t n, void *y, const void *const x[], unsigned onc
     LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)    \
     {                                                                                                      \
         (void)attr;                                                                                        \
-        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), 0);                                                  \
+        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), 0);                                  \
     }
 #define UA(row, f, ...)                                                                                    \
     ONE(row_##row, f)                                                                                      \
     LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)    \
     {                                                                                                      \
-        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), (T) * (const double *)attr);                        \
+        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), (T) * (const double *)attr);         \
     }
 #include "ops/unary.def"
 

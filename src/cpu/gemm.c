@@ -1,4 +1,5 @@
-/* Matrix products: a grid of pieces of the result, each by BLAS on one thread.
+/* Matrix products: a grid of pieces of the result, each made by one thread,
+ * with the library's own kernel where that is the quicker one, else with BLAS.
  *
  * The grid is a law of the shape alone: the same pieces are made by one thread
  * and by many, so the bits are the same. */
@@ -46,10 +47,8 @@ static void blas(const struct wg__gemm *g, struct span i, struct span j, struct 
     double      beta = k.begin > 0;
 
     enum CBLAS_TRANSPOSE ta = g->ta ? CblasTrans : CblasNoTrans, tb = g->tb ? CblasTrans : CblasNoTrans;
-    if (g->dtype == WG_F32)
-        cblas_sgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, (float)beta, c, ldc);
-    else
-        cblas_dgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, beta, c, ldc);
+    if (g->dtype == WG_F32) cblas_sgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, (float)beta, c, ldc);
+    else cblas_dgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, beta, c, ldc);
 }
 
 static void multiply(const struct wg__gemm *g, struct span i, struct span j)
@@ -71,6 +70,17 @@ static void zero(const struct wg__gemm *g, struct span i, struct span j)
     for (int64_t r = i.begin; r < i.end; r++) memset((char *)g->c + (size_t)(r * g->n + j.begin) * size, 0, n);
 }
 
+/* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces
+ * that are wide enough for its panels, with an op(a) that stays in the
+ * second-level cache and whose rows do not all fall into the same cache sets. */
+static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
+{
+    enum { NARROW = 32, LOW = 4, CACHE = 1 << 18, SETS = 1024 };
+    int64_t distance_of_rows = g->ta ? g->m : g->k;
+    return g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW && rows <= CACHE / (g->k ? g->k : 1) &&
+           distance_of_rows % SETS;
+}
+
 /* ---- The grid ---- */
 
 struct grid {
@@ -79,6 +89,7 @@ struct grid {
     void                  *context;
     int64_t                rows, cols; /* of a piece */
     int64_t                down, across;
+    bool                   own;
 };
 
 static int64_t split(int64_t n, int64_t pieces)
@@ -96,10 +107,8 @@ static void plan(struct grid *p)
     for (int pieces = 1; pieces < MANY && work >= (pieces < FEW ? SMALL : LARGE); pieces *= 2, work /= 2) {
         int64_t m = g->m / down, n = g->n / across;
         if (m < 2 * MIN_SIDE && n < 2 * MIN_SIDE) break;
-        if (m > n)
-            down *= 2;
-        else
-            across *= 2;
+        if (m > n) down *= 2;
+        else across *= 2;
     }
     p->rows = split(g->m, down);
     p->cols = split(g->n, across);
@@ -112,7 +121,8 @@ static void run_piece(void *context, int64_t index)
     const struct grid *p = context;
     struct span        i = part((struct span){0, p->g->m}, index / p->across * p->rows, p->rows);
     struct span        j = part((struct span){0, p->g->n}, index % p->across * p->cols, p->cols);
-    (p->g->k ? multiply : zero)(p->g, i, j);
+    if (p->own) wg__kernels()->gemm_f32(p->g, i.begin, i.end, j.begin, j.end);
+    else (p->g->k ? multiply : zero)(p->g, i, j);
     if (p->done) p->done(p->context, i.begin, i.end, j.begin, j.end);
 }
 
@@ -123,5 +133,6 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *
     if (!g->m || !g->n) return;
     pthread_once(&once, one_blas_thread);
     plan(&p);
+    p.own = g->k > 0 && own_is_quicker(g, p.rows);
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }

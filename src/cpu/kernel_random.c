@@ -14,9 +14,9 @@ struct sequence {
 };
 
 /* The words of `blocks` blocks from `block` on. */
-static void draw(struct sequence s, int64_t block, uint32_t word[WORDS])
+static void draw(struct sequence s, int64_t block, int blocks, uint32_t word[WORDS])
 {
-    for (int i = 0; i < BLOCKS; i++) {
+    for (int i = 0; i < blocks; i++) {
         struct philox p = philox(philox_at(s.seed, s.stream, s.run, (uint64_t)block + (uint64_t)i));
         word[4 * i] = p.a;
         word[4 * i + 1] = p.b;

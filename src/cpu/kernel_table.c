@@ -99,6 +99,8 @@ extern void LEVEL(wg__normal_f64)(RANDOM_ARGUMENTS, double mean, double sd, void
 extern void LEVEL(wg__mask_f32)(RANDOM_ARGUMENTS, double p, void *y);
 extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
 
+extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+
 #define FOR(dtypes, t, f) ((dtypes) & WG_BIT(t) ? f : NULL)
 #define COLUMNS(row, dtypes)                                                                                   \
     [WG__ROW_##row] = {                                                                                        \
@@ -152,4 +154,5 @@ const struct wg__kernels LEVEL(wg__kernels) = {
     .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
     .normal = {LEVEL(wg__normal_f32), LEVEL(wg__normal_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
+    .gemm_f32 = LEVEL(wg__gemm_f32),
 };

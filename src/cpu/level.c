@@ -32,7 +32,8 @@ static bool has_avx2(void)
 static bool has_avx512(void)
 {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
 }
 #endif
 
@@ -65,7 +66,7 @@ static const struct wg__kernels *best(void)
 const struct wg__kernels *wg__kernels(void)
 {
     static _Atomic(const struct wg__kernels *) chosen;
-    const struct wg__kernels *k = atomic_load_explicit(&chosen, memory_order_acquire);
+    const struct wg__kernels                  *k = atomic_load_explicit(&chosen, memory_order_acquire);
     if (!k) {
         k = wg__kernels_of(getenv("WG_CPU"));
         if (!k) k = best();
@@ -79,7 +80,8 @@ const char *wg__cpu_level_note(void)
     const char *asked = getenv("WG_CPU");
     if (!asked || wg__kernels_of(asked)) return NULL;
     for (int i = 0; i < COUNT; i++)
-        if (strcmp(levels[i].kernels->level, asked) == 0) return "WG_CPU names a level that this CPU has not got: the best one is used";
+        if (strcmp(levels[i].kernels->level, asked) == 0)
+            return "WG_CPU names a level that this CPU has not got: the best one is used";
     return "WG_CPU names no level (baseline, avx2, avx512): the best one is used";
 }
 

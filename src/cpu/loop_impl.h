@@ -15,7 +15,7 @@ enum wg__form {
 };
 
 /* Buffers are a little apart from multiples of 4 KiB, where loads that follow stores to the same offset wait. */
-enum { WG__BUFFER = WG__BLOCK * 8 + 192 };
+enum { WG__BUFFER_BYTES = WG__BLOCK * 8 + 192 };
 
 /* What a thread works in; made on its stack. */
 struct wg__frame {
@@ -23,8 +23,8 @@ struct wg__frame {
     void   *ptr[WG__LOOP_SLOTS];    /* of each slot in the block at hand */
     int64_t phase[WG__LOOP_INPUTS]; /* tiles: where in the period the copy starts, or -1 */
     int64_t have[WG__LOOP_INPUTS];  /* tiles: elements copied */
-    _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER];
-    _Alignas(64) char copy[WG__LOOP_INPUTS][WG__BUFFER];
+    _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER_BYTES];
+    _Alignas(64) char copy[WG__LOOP_INPUTS][WG__BUFFER_BYTES];
 };
 
 void wg__frame_open(struct wg__frame *f, const struct wg__loop *l);

@@ -9,8 +9,7 @@
 static void copy_run(char *y, const char *x, int64_t n, int64_t stride, size_t size)
 {
     ptrdiff_t step = (ptrdiff_t)(stride * (int64_t)size);
-    if (stride == 1)
-        memcpy(y, x, (size_t)n * size);
+    if (stride == 1) memcpy(y, x, (size_t)n * size);
     else if (size == 4)
         for (int64_t i = 0; i < n; i++) memcpy(y + 4 * i, x + i * step, 4);
     else if (size == 8)
@@ -133,7 +132,7 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 /* One block without a frame: what loops over a few elements cost is mostly this. */
 static void run_small(const struct wg__loop *l)
 {
-    _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER];
+    _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER_BYTES];
     void             *ptr[WG__LOOP_SLOTS], **p = ptr;
     for (int i = 0; i < l->inputs; i++) *p++ = l->in[i].data;
     for (int r = 0; r < l->registers; r++) *p++ = reg[r];
@@ -198,20 +197,15 @@ static void run_rectangle(void *context, int64_t i0, int64_t i1, int64_t j0, int
     struct wg__frame       f;
     int64_t                n = l->head->n;
     wg__frame_open(&f, l);
-    if (!l->rowwise && j1 - j0 == n)
-        run_span(&f, i0 * n, i1 * n);
+    if (!l->rowwise && j1 - j0 == n) run_span(&f, i0 * n, i1 * n);
     else
         for (int64_t i = i0; i < i1; i++) run_span(&f, i * n + j0, i * n + j1);
 }
 
 void wg__loop_run(const struct wg__loop *l, int threads)
 {
-    if (l->small)
-        run_small(l);
-    else if (l->head)
-        wg__gemm(l->head, threads, run_rectangle, (void *)l);
-    else if (l->tail >= 0)
-        wg__loop_tail(l, threads);
-    else if (l->count)
-        run_blocks(l, threads);
+    if (l->small) run_small(l);
+    else if (l->head) wg__gemm(l->head, threads, run_rectangle, (void *)l);
+    else if (l->tail >= 0) wg__loop_tail(l, threads);
+    else if (l->count) run_blocks(l, threads);
 }

@@ -39,8 +39,7 @@ static void part_set(const struct tail *t, int64_t n, void *part, const void *x)
 {
     double      *p = part;
     const float *v = x;
-    if (!wide(t))
-        memcpy(part, x, (size_t)n * t->size);
+    if (!wide(t)) memcpy(part, x, (size_t)n * t->size);
     else
         for (int64_t j = 0; j < n; j++) p[j] = (double)v[j];
 }
@@ -49,8 +48,7 @@ static void part_add(const struct tail *t, int64_t n, void *part, const void *x)
 {
     double      *p = part;
     const float *v = x;
-    if (!wide(t))
-        t->cols(1, n, n, x, part);
+    if (!wide(t)) t->cols(1, n, n, x, part);
     else
         for (int64_t j = 0; j < n; j++) p[j] += (double)v[j];
 }
@@ -59,8 +57,7 @@ static void part_merge(const struct tail *t, int64_t n, void *part, const void *
 {
     double       *p = part;
     const double *v = more;
-    if (!wide(t))
-        t->cols(1, n, n, more, part);
+    if (!wide(t)) t->cols(1, n, n, more, part);
     else
         for (int64_t j = 0; j < n; j++) p[j] += v[j];
 }
@@ -69,8 +66,7 @@ static void part_store(const struct tail *t, int64_t n, const void *part, void *
 {
     const double *p = part;
     float        *v = y;
-    if (!wide(t))
-        memcpy(y, part, (size_t)n * t->size);
+    if (!wide(t)) memcpy(y, part, (size_t)n * t->size);
     else
         for (int64_t j = 0; j < n; j++) v[j] = (float)p[j];
 }
@@ -101,10 +97,8 @@ static void chunk_cols(const struct tail *t, struct wg__frame *f, struct strip s
     for (int64_t r = r0; r < r1; r += n, first += n * l->inner) {
         n = wg__least(at_once, r1 - r);
         int64_t stride = stored ? l->inner : s.n;
-        if (stored)
-            f->ptr[l->tail_slot] = (char *)l->in[l->tail_slot].data + (size_t)first * t->size;
-        else
-            wg__frame_run(f, first, n * s.n);
+        if (stored) f->ptr[l->tail_slot] = (char *)l->in[l->tail_slot].data + (size_t)first * t->size;
+        else wg__frame_run(f, first, n * s.n);
         const char *x = f->ptr[l->tail_slot];
         if (r > r0) {
             t->cols(n, s.n, stride, x, y);
@@ -127,10 +121,8 @@ static void run_group(const struct tail *t, struct wg__frame *f, struct strip s,
     int64_t           first = group * t->per_group, end = wg__least(first + t->per_group, t->chunks);
     for (int64_t c = first; c < end; c++) {
         int64_t r0 = c * t->chunk, r1 = wg__least(r0 + t->chunk, t->l->reduced);
-        if (t->l->inner == 1)
-            chunk_row(t, f, s.o, r0, r1, y);
-        else
-            chunk_cols(t, f, s, r0, r1, y);
+        if (t->l->inner == 1) chunk_row(t, f, s.o, r0, r1, y);
+        else chunk_cols(t, f, s, r0, r1, y);
         (c == first ? part_set : part_add)(t, s.n, part, y);
     }
 }
@@ -172,8 +164,7 @@ static void strips_job(void *context, int64_t i)
     int64_t            each = t->tasks / t->jobs, more = t->tasks % t->jobs;
     int64_t            begin = i * each + wg__least(i, more), end = begin + each + (i < more);
     wg__frame_open(&f, t->l);
-    if (t->l->inner == 1 && t->chunks == 1)
-        run_rows(t, &f, begin, end);
+    if (t->l->inner == 1 && t->chunks == 1) run_rows(t, &f, begin, end);
     else
         for (int64_t task = begin; task < end; task++) run_strip(t, &f, task);
 }
@@ -222,14 +213,14 @@ static void plan(struct tail *t, const struct wg__loop *l)
 /* The reduction of nothing. */
 static void fill_identity(const struct wg__loop *l)
 {
-    static const float   f32[] = {0, 1, -INFINITY, INFINITY};
-    static const double  f64[] = {0, 1, -INFINITY, INFINITY};
-    static const int32_t i32[] = {0, 1, INT32_MIN, INT32_MAX};
-    static const int64_t i64[] = {0, 1, INT64_MIN, INT64_MAX};
-    static const uint8_t u8[] = {0, 1, 0, UINT8_MAX}, truth[] = {0, 1, 0, 1};
+    static const float       f32[] = {0, 1, -INFINITY, INFINITY};
+    static const double      f64[] = {0, 1, -INFINITY, INFINITY};
+    static const int32_t     i32[] = {0, 1, INT32_MIN, INT32_MAX};
+    static const int64_t     i64[] = {0, 1, INT64_MIN, INT64_MAX};
+    static const uint8_t     u8[] = {0, 1, 0, UINT8_MAX}, truth[] = {0, 1, 0, 1};
     static const void *const of[] = {f32, f64, i32, i64, u8, truth};
-    size_t      size = wg_dtype_size(l->tail_dtype);
-    const char *value = (const char *)of[l->tail_dtype] + (size_t)l->tail * size;
+    size_t                   size = wg_dtype_size(l->tail_dtype);
+    const char              *value = (const char *)of[l->tail_dtype] + (size_t)l->tail * size;
     for (int64_t i = 0; i < l->outer * l->inner; i++) memcpy((char *)l->tail_out + (size_t)i * size, value, size);
 }
 

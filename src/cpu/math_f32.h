@@ -1,5 +1,5 @@
 /* math_f32.h - the functions of math.h for float; included by math.h only. */
-#define LOG2E_F32  0x1.715476p+0f
+#define LOG2E_F32 0x1.715476p+0f
 #define LN2_HI_F32 0x1.62ep-1f /* 13 bits: n ln2_hi is exact */
 #define LN2_LO_F32 0x1.0bfbe8p-15f
 
@@ -108,14 +108,14 @@ INLINE float log1p_f32(float x)
 /* x + x^3 T(x^2) near 0, else 1 - 2 / (e^2x + 1), which rounds to 1 from 9.02 on */
 INLINE float tanh_f32(float x)
 {
-    float a = fabs_f32(x), b = a > 9.02f ? 9.02f : a, z = x * x;
+    float a = fabs_f32(x), b = a > 9.02f ? 9.02f : a, z = a * a;
     float t = -0x1.8308a2p-8f;
     t = fma_f32(t, z, 0x1.54df54p-6f);
     t = fma_f32(t, z, -0x1.b89ebap-5f);
     t = fma_f32(t, z, 0x1.1109dap-3f);
     t = fma_f32(t, z, -0x1.55553ep-2f);
     float far = 1 - 2 / (exp_inside_f32(2 * b) + 1);
-    return a < 0.6f ? fma_f32(x * z, t, x) : copysign_f32(far, x);
+    return copysign_f32(a < 0.6f ? fma_f32(a * z, t, a) : far, x);
 }
 INLINE float sigmoid_f32(float x)
 {

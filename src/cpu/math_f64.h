@@ -1,5 +1,5 @@
 /* math_f64.h - the functions of math.h for double; included by math.h only. */
-#define LOG2E_F64  0x1.71547652b82fep+0
+#define LOG2E_F64 0x1.71547652b82fep+0
 #define LN2_HI_F64 0x1.62e42fefa3000p-1 /* 41 bits: n ln2_hi is exact */
 #define LN2_LO_F64 0x1.3de6af278ece6p-42
 

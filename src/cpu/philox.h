@@ -24,9 +24,12 @@ struct philox {
 static inline __attribute__((always_inline)) struct philox philox_round(struct philox s)
 {
     uint64_t p = (uint64_t)s.a * 0xd2511f53, q = (uint64_t)s.c * 0xcd9e8d57;
-    return (struct philox){.a = (uint32_t)(q >> 32) ^ s.b ^ s.k, .b = (uint32_t)q,
-                           .c = (uint32_t)(p >> 32) ^ s.d ^ s.l, .d = (uint32_t)p,
-                           .k = s.k + 0x9e3779b9, .l = s.l + 0xbb67ae85}; /* the golden ratio, and sqrt(3) - 1 */
+    return (struct philox){.a = (uint32_t)(q >> 32) ^ s.b ^ s.k,
+                           .b = (uint32_t)q,
+                           .c = (uint32_t)(p >> 32) ^ s.d ^ s.l,
+                           .d = (uint32_t)p,
+                           .k = s.k + 0x9e3779b9,
+                           .l = s.l + 0xbb67ae85}; /* the golden ratio, and sqrt(3) - 1 */
 }
 
 /* Ten rounds without a loop, so that a loop over counters vectorises. */
@@ -40,9 +43,12 @@ static inline __attribute__((always_inline)) struct philox philox(struct philox 
 static inline __attribute__((always_inline)) struct philox philox_at(uint64_t seed, uint64_t stream, uint64_t run,
                                                                      uint64_t block)
 {
-    return (struct philox){.a = (uint32_t)block, .c = (uint32_t)stream, .d = (uint32_t)run,
+    return (struct philox){.a = (uint32_t)block,
+                           .c = (uint32_t)stream,
+                           .d = (uint32_t)run,
                            .b = (uint32_t)(block >> 32 & 0xffff) | (uint32_t)(run >> 32 << 16),
-                           .k = (uint32_t)seed, .l = (uint32_t)(seed >> 32)};
+                           .k = (uint32_t)seed,
+                           .l = (uint32_t)(seed >> 32)};
 }
 
 #endif

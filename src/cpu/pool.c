@@ -23,23 +23,23 @@
 
 #include "cpu/cpu.h"
 
-enum { MAX_THREADS = 1024, MAX_PIECES = 4095, SPIN_NS = 80000, SPINS_A_LOOK = 64, SPINS_A_YIELD = 4096 };
+enum { MAX_THREADS = 1024, MAX_PIECES = 4095, SPIN_NS = 80000, SPINS_A_YIELD = 64 };
 
 typedef void piece_fn(void *context, int64_t i);
 
 static struct {
-    pthread_once_t   once;
-    int              threads; /* at most, with the caller */
+    pthread_once_t once;
+    int            threads; /* at most, with the caller */
     _Alignas(64) atomic_flag busy;
     _Alignas(64) _Atomic uint64_t ticket;
     _Alignas(64) atomic_int done;
     _Alignas(64) atomic_int sleepers;
-    atomic_uint      wake; /* what sleepers wait on */
-    atomic_bool      started;
+    atomic_uint wake; /* what sleepers wait on */
+    atomic_bool started;
     /* The job: written while busy is held and no piece is out. */
     _Alignas(64) piece_fn *body;
-    void            *context;
-    int64_t          n, piece; /* calls in all, calls in one piece */
+    void   *context;
+    int64_t n, piece; /* calls in all, calls in one piece */
 } pool = {.once = PTHREAD_ONCE_INIT, .busy = ATOMIC_FLAG_INIT};
 
 /* ---- How many threads ---- */
@@ -101,7 +101,7 @@ int wg__threads(void)
 /* ---- The ticket ---- */
 
 enum { PIECE_BITS = 12, SEAT_BITS = 11 };
-#define PIECES(t) ((t) & MAX_PIECES)
+#define PIECES(t) ((t)&MAX_PIECES)
 #define NEXT(t) ((t) >> PIECE_BITS & MAX_PIECES)
 #define SEATS(t) ((t) >> 2 * PIECE_BITS & ((1u << SEAT_BITS) - 1))
 #define GENERATION(t) ((t) >> (2 * PIECE_BITS + SEAT_BITS))
@@ -157,10 +157,11 @@ static int64_t now(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Where threads outnumber CPUs, who spins must not hold up who works: so it yields now and then. */
 static bool spin(uint64_t *generation)
 {
-    for (int64_t stop = now() + SPIN_NS; now() < stop;)
-        for (int i = 0; i < SPINS_A_LOOK; i++, relax())
+    for (int64_t stop = now() + SPIN_NS; now() < stop; sched_yield())
+        for (int i = 0; i < SPINS_A_YIELD; i++, relax())
             if (work(generation)) return true;
     return false;
 }
@@ -212,7 +213,8 @@ static uint64_t publish(int threads, int64_t n, piece_fn *body, void *context)
     pool.n = n;
     pool.piece = piece;
     atomic_store_explicit(&pool.done, 0, memory_order_relaxed);
-    atomic_store(&pool.ticket, generation << (2 * PIECE_BITS + SEAT_BITS) | (uint64_t)seats * ONE_SEAT | (uint64_t)pieces);
+    atomic_store(&pool.ticket,
+                 generation << (2 * PIECE_BITS + SEAT_BITS) | (uint64_t)seats * ONE_SEAT | (uint64_t)pieces);
     if (atomic_load(&pool.sleepers) > 0) {
         atomic_fetch_add(&pool.wake, 1);
         syscall(SYS_futex, &pool.wake, FUTEX_WAKE_PRIVATE, (int)seats, NULL, NULL, 0);
@@ -223,10 +225,8 @@ static uint64_t publish(int threads, int64_t n, piece_fn *body, void *context)
 static void await(int pieces)
 {
     for (int i = 1; atomic_load_explicit(&pool.done, memory_order_acquire) != pieces; i++)
-        if (i % SPINS_A_YIELD)
-            relax();
-        else
-            sched_yield();
+        if (i % SPINS_A_YIELD) relax();
+        else sched_yield();
 }
 
 void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i), void *context)

@@ -1,24 +1,23 @@
 /* random.h - for one real dtype; included twice by kernel_random.c with DTYPE,
  * T, M, EACH, ROUNDER and the functions unit, above_zero, turned and below. */
-enum { NAME(NUMBERS) = WORDS / EACH };
-
 /* What a distribution needs besides the words. */
 struct NAME(range) {
     T        a, b, last; /* low, width, largest below high; or mean, deviation */
     uint32_t least;      /* of a word that a mask keeps */
 };
-typedef void NAME(shape_fn)(const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS]);
+/* The numbers of some words; an even count. */
+typedef void NAME(shape_fn)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS]);
 
-static void NAME(as_uniform)(const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
+static void NAME(as_uniform)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
 {
-    for (int64_t i = 0; i < NAME(NUMBERS); i++) {
+    for (int64_t i = 0; i < n; i++) {
         T v = NAME(unit)(word, i) * q.b + q.a;
         y[i] = v > q.last ? q.last : v;
     }
 }
-static void NAME(as_normal)(const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
+static void NAME(as_normal)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
 {
-    for (int64_t i = 0; i < NAME(NUMBERS); i += 2) {
+    for (int64_t i = 0; i < n; i += 2) {
         T u = NAME(above_zero)(word, i), v = 4 * NAME(unit)(word, i + 1);
         T sum = v + ROUNDER, angle = (v - (sum - ROUNDER)) * (T)1.5707963267948966; /* |angle| <= pi/4 */
         T radius = M(sqrt)(-2 * M(log)(u));
@@ -27,25 +26,24 @@ static void NAME(as_normal)(const uint32_t word[WORDS], struct NAME(range) q, T 
         y[i + 1] = radius * s * q.b + q.a;
     }
 }
-static void NAME(as_mask)(const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
+static void NAME(as_mask)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
 {
-    for (int64_t i = 0; i < WORDS; i++) y[i] = word[i] >= q.least ? q.a : 0;
+    for (int64_t i = 0; i < n; i++) y[i] = word[i] >= q.least ? q.a : 0;
 }
 
-/* Numbers first..first+n-1, where `numbers` come from the words of one draw. */
-static void NAME(pieces)(struct sequence s, int64_t first, int64_t n, int64_t numbers, NAME(shape_fn) *shape,
+/* Numbers first..first+n-1 of a shape that makes `each` numbers of a block. */
+static void NAME(pieces)(struct sequence s, int64_t first, int64_t n, int each, NAME(shape_fn) *shape,
                          struct NAME(range) q, T *y)
 {
     uint32_t word[WORDS];
     T        piece[WORDS];
-    int64_t  a_block = numbers / BLOCKS, i = 0;
-    while (i < n) {
-        int64_t block = (first + i) / a_block, skip = (first + i) % a_block;
-        int64_t k = numbers - skip < n - i ? numbers - skip : n - i;
-        draw(s, block, word);
-        shape(word, q, piece);
+    for (int64_t i = 0, k; i < n; i += k) {
+        int64_t skip = (first + i) % each, want = skip + n - i;
+        int     blocks = want < BLOCKS * each ? (int)((want + each - 1) / each) : BLOCKS;
+        draw(s, (first + i) / each, blocks, word);
+        shape(blocks * each, word, q, piece);
+        k = (want < blocks * each ? want : blocks * each) - skip;
         memcpy(y + i, piece + skip, (size_t)k * sizeof *y);
-        i += k;
     }
 }
 
@@ -58,19 +56,19 @@ void FUNCTION(uniform)(RANDOM_ARGUMENTS, double lo, double hi, void *y)
 {
     struct NAME(range) q = {.a = (T)lo, .b = (T)hi - (T)lo};
     q.last = (T)hi > (T)lo ? NAME(below)((T)hi) : (T)lo;
-    NAME(pieces)((struct sequence){seed, stream, run}, first, n, NAME(NUMBERS), NAME(as_uniform), q, y);
+    NAME(pieces)((struct sequence){seed, stream, run}, first, n, 4 / EACH, NAME(as_uniform), q, y);
 }
 void FUNCTION(normal)(RANDOM_ARGUMENTS, double mean, double sd, void *y);
 void FUNCTION(normal)(RANDOM_ARGUMENTS, double mean, double sd, void *y)
 {
     struct NAME(range) q = {.a = (T)mean, .b = (T)sd};
-    NAME(pieces)((struct sequence){seed, stream, run}, first, n, NAME(NUMBERS), NAME(as_normal), q, y);
+    NAME(pieces)((struct sequence){seed, stream, run}, first, n, 4 / EACH, NAME(as_normal), q, y);
 }
 void FUNCTION(mask)(RANDOM_ARGUMENTS, double p, void *y);
 void FUNCTION(mask)(RANDOM_ARGUMENTS, double p, void *y)
 {
     struct NAME(range) q = {.a = (T)(1 / (1 - p)), .least = (uint32_t)(p * 0x1p32)};
-    NAME(pieces)((struct sequence){seed, stream, run}, first, n, WORDS, NAME(as_mask), q, y);
+    NAME(pieces)((struct sequence){seed, stream, run}, first, n, 4, NAME(as_mask), q, y);
 }
 
 #undef FUNCTION

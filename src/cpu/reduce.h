@@ -10,8 +10,8 @@ INLINE T NAME(prod2)(T a, T b) { return (T)((WRAPPING)a * (WRAPPING)b); }
 INLINE T NAME(high2)(T a, T b) { return b > a ? b : a; }
 INLINE T NAME(low2)(T a, T b) { return b < a ? b : a; }
 /* The same, but a NaN stays, and a new one comes in. */
-INLINE T NAME(max2)(T a, T b) { return (b > a) | NOT_A_NUMBER(b) ? b : a; }
-INLINE T NAME(min2)(T a, T b) { return (b < a) | NOT_A_NUMBER(b) ? b : a; }
+INLINE T NAME(max2)(T a, T b) { return ((b > a) | NOT_A_NUMBER(b)) ? b : a; }
+INLINE T NAME(min2)(T a, T b) { return ((b < a) | NOT_A_NUMBER(b)) ? b : a; }
 
 INLINE T NAME(fold_row)(int64_t n, const T *x, T start, NAME(fold_fn) *f)
 {

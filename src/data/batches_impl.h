@@ -13,10 +13,10 @@ struct wg__source {
     wg_node        *input;
     wg_dtype        dtype; /* of the batch */
     double          scale, shift;
-    int64_t         row;         /* elements of an example */
-    size_t          from, to;    /* bytes of an example, in the array and in the batch */
-    bool            copy;        /* no conversion at all */
-    void           *lookup;      /* [256] of dtype: what each byte becomes; NULL unless the array is u8 or bool */
+    int64_t         row;      /* elements of an example */
+    size_t          from, to; /* bytes of an example, in the array and in the batch */
+    bool            copy;     /* no conversion at all */
+    void           *lookup;   /* [256] of dtype: what each byte becomes; NULL unless the array is u8 or bool */
 };
 /* Reads dtype, scale and shift; false if memory is short. */
 bool wg__source_prepare(struct wg__source *s);

@@ -16,7 +16,7 @@ struct table {
     size_t                n, cap; /* bytes of values */
 };
 
-static const wg_csv_options defaults = {.delimiter = ','};
+static const wg_csv_options defaults;
 
 static int check_options(const struct wg__file *f, const wg_csv_options *o)
 {
@@ -56,9 +56,8 @@ static int pick_one(struct table *t, int i)
 static int keep_name(struct table *t, int i)
 {
     const struct wg__field *f = &t->r.field[t->pick[i]];
-    char                   *name = malloc(f->n + 1);
-    if (!name) return wg__bad_memory(t->r.s.f);
-    t->out->name[i] = memcpy(name, text_of(t, t->pick[i]), f->n + 1);
+    if (!(t->out->name[i] = malloc(f->n + 1))) return wg__bad_memory(t->r.s.f);
+    memcpy(t->out->name[i], text_of(t, t->pick[i]), f->n + 1);
     return WG_OK;
 }
 
@@ -92,8 +91,7 @@ static int make_room(struct table *t, size_t more)
 {
     if (more <= t->cap - t->n) return WG_OK;
     size_t cap = t->cap > more ? 2 * t->cap : t->cap + more;
-    if (cap > PTRDIFF_MAX / 2 || !wg__data_resize(&t->out->values.data, t->n, cap))
-        return wg__bad_memory(t->r.s.f);
+    if (cap > PTRDIFF_MAX / 2 || !wg__data_resize(&t->out->values.data, t->n, cap)) return wg__bad_memory(t->r.s.f);
     t->cap = cap;
     return WG_OK;
 }
@@ -142,7 +140,7 @@ static int read_file(struct wg__file *f, const wg_csv_options *options, wg_csv *
 {
     struct table t = {.o = options ? options : &defaults, .out = out};
     int          status = check_options(f, t.o);
-    if (status || (status = wg__csv_open(&t.r, f, t.o->delimiter ? t.o->delimiter : ','))) return status;
+    if (status || (status = wg__csv_open(&t.r, f, t.o->delimiter))) return status;
     status = read_records(&t);
     if (!status) status = finish(&t);
     wg__csv_close(&t.r);

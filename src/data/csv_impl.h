@@ -27,12 +27,13 @@ struct wg__csv_reader {
     int64_t  line;
 };
 
+/* delimiter 0: a comma. */
 int  wg__csv_open(struct wg__csv_reader *c, struct wg__file *f, char delimiter);
 void wg__csv_close(struct wg__csv_reader *c);
 /* The next record that is not an empty line; fields is 0 at the end. */
 int wg__csv_record(struct wg__csv_reader *c);
 /* Complains about field k of the record: line, column, offset. */
-#define wg__csv_bad(c, k, status, format, ...)                                                                   \
+#define wg__csv_bad(c, k, status, format, ...)                                                                      \
     wg__bad((c)->s.f, status, (c)->field[k].offset, "line %lld, column %d: " format, (long long)(c)->field[k].line, \
             (k) + 1, __VA_ARGS__)
 

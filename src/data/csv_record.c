@@ -8,7 +8,8 @@ enum { END = -1, FAILED = -2 };
 
 int wg__csv_open(struct wg__csv_reader *c, struct wg__file *f, char delimiter)
 {
-    c->delimiter = delimiter;
+    c->delimiter = ',';
+    if (delimiter) c->delimiter = delimiter;
     c->fields = c->cap_fields = 0;
     c->field = NULL;
     c->text = NULL;
@@ -153,8 +154,7 @@ static int end_record(struct wg__csv_reader *c, bool *more)
     if (byte != '\r') return WG_OK;
     byte = peek(c, &status);
     if (byte == FAILED) return status;
-    if (byte != '\n')
-        return wg__csv_bad(c, c->fields - 1, WG_EFORMAT, "%s", "a carriage return without a line feed");
+    if (byte != '\n') return wg__csv_bad(c, c->fields - 1, WG_EFORMAT, "%s", "a carriage return without a line feed");
     skip(c);
     return WG_OK;
 }

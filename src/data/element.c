@@ -68,7 +68,7 @@ static void widen(const struct wg__element *t, const void *raw, size_t n, void *
     int64_t      *wide = out;
     float        *real = out;
     if (t->kind == 'i' && t->size == 1)
-        for (size_t i = 0; i < n; i++) y[i] = i1[i];
+        for (size_t i = 0; i < n; i++) y[i] = (int32_t)i1[i];
     if (t->kind == 'i' && t->size == 2)
         for (size_t i = 0; i < n; i++) y[i] = (int16_t)u2[i];
     if (t->kind == 'u' && t->size == 2)

@@ -15,9 +15,9 @@ static const char *tail(const char *name, size_t most)
     return n > most ? name + n - most : name;
 }
 
-int wg__say(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
+void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
 {
-    if (!e) return status;
+    if (!e) return;
     int k = offset < 0 ? snprintf(e->message, sizeof e->message, "%s: ", tail(name, 100))
                        : snprintf(e->message, sizeof e->message, "%s: byte %lld: ", tail(name, 100), (long long)offset);
     e->status = status;
@@ -26,10 +26,7 @@ int wg__say(wg_error *e, const char *name, int status, int64_t offset, const cha
     va_start(ap, format);
     vsnprintf(e->message + k, sizeof e->message - (size_t)k, format, ap);
     va_end(ap);
-    return status;
 }
-
-int wg__bad_memory(const struct wg__file *f) { return wg__bad(f, WG_ENOMEM, -1, "out of memory"); }
 
 static int bad_errno(const struct wg__file *f, const char *what)
 {

@@ -9,6 +9,9 @@
 /* Larger headers belong to structured dtypes, which no array of ours has. */
 enum { MOST = 16384, WORD = 32 };
 
+/* With version 1.0. */
+static const char magic[8] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0};
+
 struct text {
     const struct wg__stream *s;
     const char              *begin, *at, *end;
@@ -47,7 +50,8 @@ static int quoted(struct text *t, char *word, const char *what)
 {
     skip_space(t);
     const char *from = t->at;
-    char        quote = from < t->end ? *from : 0;
+    char        quote = 0;
+    if (from < t->end) quote = *from;
     if (quote != '\'' && quote != '"') return bad(t, from, what);
     const char *to = memchr(from + 1, quote, (size_t)(t->end - from - 1));
     if (!to || to - from > WORD) return bad(t, from, what);
@@ -156,7 +160,7 @@ static int read_length(struct wg__stream *s, size_t *n)
     uint64_t at = wg__stream_offset(s);
     int      status = wg__stream_exact(s, h, 8, "the .npy magic number");
     if (status) return status;
-    if (memcmp(h, "\x93NUMPY", 6) != 0) return wg__bad(s->f, WG_EFORMAT, at, "does not start as a .npy file does");
+    if (memcmp(h, magic, 6) != 0) return wg__bad(s->f, WG_EFORMAT, at, "does not start as a .npy file does");
     if (h[6] < 1 || h[6] > 3 || h[7])
         return wg__bad(s->f, WG_EFORMAT, at + 6, ".npy version %d.%d is not supported", h[6], h[7]);
     if ((status = wg__stream_exact(s, h + 0, 2, "the header's length"))) return status;
@@ -184,13 +188,13 @@ int wg__npy_header_read(struct wg__stream *s, struct wg__npy_header *h)
 
 size_t wg__npy_header_write(const wg_array *a, char *to)
 {
-    static const char *const code[WG_DTYPES] = {[WG_F32] = "f4", [WG_F64] = "f8", [WG_I32] = "i4",
-                                                [WG_I64] = "i8", [WG_U8] = "u1",  [WG_BOOL] = "b1"};
+    static const char *const code[WG_DTYPES] = {
+        [WG_F32] = "f4", [WG_F64] = "f8", [WG_I32] = "i4", [WG_I64] = "i8", [WG_U8] = "u1", [WG_BOOL] = "b1"};
     char  *dict = to + 10;
     size_t most = WG__NPY_HEADER - 10;
     char   order = wg_dtype_size(a->dtype) == 1 ? '|' : WG__BIG_HOST ? '>' : '<';
-    size_t n = (size_t)snprintf(dict, most, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order,
-                                code[a->dtype]);
+    size_t n =
+        (size_t)snprintf(dict, most, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, code[a->dtype]);
     for (int i = 0; i < a->shape.rank; i++)
         n += (size_t)snprintf(dict + n, most - n, "%s%lld%s", i ? " " : "", (long long)a->shape.dim[i],
                               i + 1 < a->shape.rank || i == 0 ? "," : "");
@@ -198,7 +202,7 @@ size_t wg__npy_header_write(const wg_array *a, char *to)
     size_t total = (10 + n + 1 + 63) / 64 * 64;
     memset(dict + n, ' ', total - 10 - n);
     to[total - 1] = '\n';
-    memcpy(to, "\x93NUMPY\1\0", 8);
+    memcpy(to, magic, sizeof magic);
     to[8] = (char)((total - 10) & 255);
     to[9] = (char)((total - 10) >> 8);
     return total;

@@ -107,7 +107,7 @@ const wg_array *wg_npz_find(const wg_npz *z, const char *name)
 void wg_npz_free(wg_npz *z)
 {
     if (!z) return;
-    for (int i = 0; i < z->n; i++) {
+    for (int i = 0; z->entry && i < z->n; i++) {
         free(z->entry[i].name);
         wg_array_free(&z->entry[i].array);
     }

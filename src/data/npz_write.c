@@ -97,10 +97,7 @@ static int prepare(const char *path, struct item *t, const char *name, const wg_
     return WG_OK;
 }
 
-static int by_name(const void *x, const void *y)
-{
-    return strcmp(*(const char *const *)x, *(const char *const *)y);
-}
+static int by_name(const void *x, const void *y) { return strcmp(*(const char *const *)x, *(const char *const *)y); }
 
 static int check_names(const char *path, int n, const struct item *t, wg_error *e)
 {

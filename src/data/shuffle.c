@@ -13,12 +13,16 @@ static uint64_t joined(uint32_t low, uint32_t high) { return (uint64_t)high << 3
 /* Draws 2 * pair and 2 * pair + 1. */
 static void draw_pair(uint64_t seed, uint64_t epoch, uint64_t pair, uint64_t draw[2])
 {
-    uint64_t key = seed ^ SHUFFLE_KEY;
-    uint32_t word[4];
-    philox((uint32_t[]){(uint32_t)pair, (uint32_t)(pair >> 32), (uint32_t)epoch, (uint32_t)(epoch >> 32)},
-           (uint32_t[]){(uint32_t)key, (uint32_t)(key >> 32)}, word);
-    draw[0] = joined(word[0], word[1]);
-    draw[1] = joined(word[2], word[3]);
+    uint64_t      key = seed ^ SHUFFLE_KEY;
+    struct philox p = {.a = (uint32_t)pair,
+                       .b = (uint32_t)(pair >> 32),
+                       .c = (uint32_t)epoch,
+                       .d = (uint32_t)(epoch >> 32),
+                       .k = (uint32_t)key,
+                       .l = (uint32_t)(key >> 32)};
+    p = philox(p);
+    draw[0] = joined(p.a, p.b);
+    draw[1] = joined(p.c, p.d);
 }
 
 void wg__shuffle(int64_t n, int64_t *order, uint64_t seed, uint64_t epoch)

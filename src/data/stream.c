@@ -49,10 +49,7 @@ void wg__stream_close(struct wg__stream *s)
     if (s->packing != WG__PLAIN) inflateEnd(&s->z);
 }
 
-uint64_t wg__stream_offset(const struct wg__stream *s)
-{
-    return s->packing == WG__PLAIN ? s->begin + s->at : s->at;
-}
+uint64_t wg__stream_offset(const struct wg__stream *s) { return s->packing == WG__PLAIN ? s->begin + s->at : s->at; }
 
 static uint64_t packed_offset(const struct wg__stream *s) { return s->next - s->z.avail_in; }
 

@@ -14,7 +14,8 @@ static int check(wg_graph *g, int n, wg_node *const x[], wg_node *const tangent[
         if (!tangent[i]) status = wg__fail(g, WG_EARG, "jvp: tangent[%d] is NULL", i);
         else if (tangent[i]->g != g) status = wg__fail(g, WG_EARG, "jvp: tangent[%d] belongs to another graph", i);
         else if (tangent[i]->dtype != x[i]->dtype || tangent[i]->kind == WG__ASSIGN || tangent[i]->kind == WG__GROUP)
-            status = wg__fail(g, WG_EDTYPE, "jvp: tangent[%d] is not %s as x[%d]", i, wg_dtype_name((wg_dtype)x[i]->dtype), i);
+            status = wg__fail(g, WG_EDTYPE, "jvp: tangent[%d] is not %s as x[%d]", i,
+                              wg_dtype_name((wg_dtype)x[i]->dtype), i);
         else if (!wg__shape_equal(tangent[i]->shape, x[i]->shape))
             status = wg__fail(g, WG_ESHAPE, "jvp: x[%d] is %s but its tangent %s", i, wg__node_str(x[i], a, sizeof a),
                               wg__node_str(tangent[i], b, sizeof b));
@@ -65,7 +66,8 @@ wg_node *wg_jvp(wg_node *y, int n, wg_node *const x[], wg_node *const tangent[])
     wg_node  *dy = NULL;
     wg_node **w = calloc(2 * (size_t)(n > 0 ? n : 0) + 1, sizeof *w);
     if (!w) wg__fail_nomem(g);
-    else if (wg__check_wrt(g, "jvp", 1, &y) == WG_OK && check(g, n, x, tangent) == WG_OK) dy = push(y, n, x, tangent, w);
+    else if (wg__check_wrt(g, "jvp", 1, &y) == WG_OK && check(g, n, x, tangent) == WG_OK)
+        dy = push(y, n, x, tangent, w);
     free(w);
     return wg__error_back(g, &aside) == WG_OK ? dy : NULL;
 }

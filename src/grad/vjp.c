@@ -39,7 +39,8 @@ static int add_to(struct sweep *s, const wg_node *v, wg_node *x, wg_node *dx)
     char text[160];
     if (dx->dtype != x->dtype)
         return wg__fail(x->g, WG_EDTYPE, "%s: the rule of %s gives %s for %s, which is %s", s->who, wg_node_kind(v),
-                        wg_dtype_name((wg_dtype)dx->dtype), wg__node_str(x, text, sizeof text), wg_dtype_name((wg_dtype)x->dtype));
+                        wg_dtype_name((wg_dtype)dx->dtype), wg__node_str(x, text, sizeof text),
+                        wg_dtype_name((wg_dtype)x->dtype));
     if (!wg__shape_equal(dx->shape, x->shape)) dx = wg_sum_to(dx, *x->shape);
     wg_node **sum = &s->adjoint[x->id];
     if (dx) *sum = *sum ? wg_add(*sum, dx) : dx;
@@ -51,19 +52,22 @@ static int step(struct sweep *s, wg_node *v)
 {
     char text[160];
     if (!v->op->grad)
-        return wg__fail(v->g, WG_EGRAD, "%s: %s has no gradient, which %s needs", s->who, v->op->name, wg__node_str(v, text, sizeof text));
+        return wg__fail(v->g, WG_EGRAD, "%s: %s has no gradient, which %s needs", s->who, v->op->name,
+                        wg__node_str(v, text, sizeof text));
     for (int i = 0; i < v->n; i++) {
         s->need[i] = s->mark[v->x[i]->id] != 0;
         s->dx[i] = NULL;
     }
-    v->op->grad(&(wg_adjoint){.g = s->adjoint[v->id], .y = v, .n = v->n, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
+    v->op->grad(&(wg_adjoint){
+        .g = s->adjoint[v->id], .y = v, .n = v->n, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
     int status = v->g->status;
     for (int i = 0; i < v->n && !status; i++)
         if (s->dx[i] && s->need[i]) status = add_to(s, v, v->x[i], s->dx[i]);
     return status;
 }
 
-static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node *const seed[], int n, wg_node *const x[], wg_node *dx[])
+static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node *const seed[], int n,
+               wg_node *const x[], wg_node *dx[])
 {
     int count = wg__postorder(g, m, y, &s->order);
     if (count < 0) return count;
@@ -130,9 +134,11 @@ static int check_seed(wg_graph *g, const wg_node *y, const wg_node *seed)
     int  status = check_value(g, "vjp", "the seed", seed);
     if (status) return status;
     if (seed->dtype != y->dtype)
-        return wg__fail(g, WG_EDTYPE, "vjp: y is %s but the seed is %s", wg_dtype_name((wg_dtype)y->dtype), wg_dtype_name((wg_dtype)seed->dtype));
+        return wg__fail(g, WG_EDTYPE, "vjp: y is %s but the seed is %s", wg_dtype_name((wg_dtype)y->dtype),
+                        wg_dtype_name((wg_dtype)seed->dtype));
     if (!wg__shape_equal(seed->shape, y->shape))
-        return wg__fail(g, WG_ESHAPE, "vjp: y is %s but the seed is %s", wg__node_str(y, a, sizeof a), wg__node_str(seed, b, sizeof b));
+        return wg__fail(g, WG_ESHAPE, "vjp: y is %s but the seed is %s", wg__node_str(y, a, sizeof a),
+                        wg__node_str(seed, b, sizeof b));
     return WG_OK;
 }
 

@@ -25,7 +25,8 @@ static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *
 {
     switch (t) {
 #define X(name, type, text) \
-    case WG_##name: return !(((const type *)x)[i] <= ((const type *)x)[best]) && ((const type *)x)[best] == ((const type *)x)[best];
+    case WG_##name:         \
+        return !(((const type *)x)[i] <= ((const type *)x)[best]) && ((const type *)x)[best] == ((const type *)x)[best];
         WG_DTYPE_MAP(X)
 #undef X
     case WG_DTYPES: break;
@@ -33,7 +34,8 @@ static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *
     return false;
 }
 
-static inline __attribute__((always_inline)) int64_t along(wg_dtype t, const void *x, int64_t at, int64_t n, int64_t stride)
+static inline __attribute__((always_inline)) int64_t along(wg_dtype t, const void *x, int64_t at, int64_t n,
+                                                           int64_t stride)
 {
     int64_t best = at, place = 0;
     for (int64_t i = 1; i < n; i++)
@@ -74,9 +76,16 @@ static int cpu(wg_call *c)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
-const wg_op wg_op_argmax = {.name = "argmax", .onnx = "ArgMax", .doc = "y = index of the first largest x along an axis", .arity = 1,
-                            .dtypes = WG_ALL_DTYPES, .attr_size = sizeof(struct attr), .fields = fields,
-                            .infer = infer, .cpu = cpu, .flops = flops};
+const wg_op wg_op_argmax = {.name = "argmax",
+                            .onnx = "ArgMax",
+                            .doc = "y = index of the first largest x along an axis",
+                            .arity = 1,
+                            .dtypes = WG_ALL_DTYPES,
+                            .attr_size = sizeof(struct attr),
+                            .fields = fields,
+                            .infer = infer,
+                            .cpu = cpu,
+                            .flops = flops};
 
 wg_node *wg_argmax(wg_node *x, int axis, int keep)
 {

@@ -64,11 +64,12 @@ wg_node *wg_mse(wg_node *x, wg_node *y)
 
 wg_node *wg_squeeze(wg_node *x, int axis)
 {
-    char     name[48];
-    bool     in[WG_MAX_RANK] = {0};
+    char name[48];
+    bool in[WG_MAX_RANK] = {0};
     if (!x || !wg__axis_in(x, "squeeze", &axis)) return NULL;
     if (x->shape->dim[axis] != 1)
-        return wg__bad(x, WG_ESHAPE, "squeeze", "axis %d has size %s, not 1", axis, wg_dim_name(x->g, x->shape->dim[axis], name, sizeof name));
+        return wg__bad(x, WG_ESHAPE, "squeeze", "axis %d has size %s, not 1", axis,
+                       wg_dim_name(x->g, x->shape->dim[axis], name, sizeof name));
     in[axis] = true;
     return wg_reshape(x, wg__shape_reduced(x->shape, in, 0));
 }
@@ -79,7 +80,8 @@ wg_node *wg_unsqueeze(wg_node *x, int axis)
     int      rank = x->shape->rank + 1;
     wg_shape s = {.rank = rank};
     if (rank > WG_MAX_RANK) return wg__bad(x, WG_ESHAPE, "unsqueeze", "rank %d is above %d", rank, WG_MAX_RANK);
-    if (axis < -rank || axis >= rank) return wg__bad(x, WG_EARG, "unsqueeze", "axis %d is outside of rank %d", axis, rank);
+    if (axis < -rank || axis >= rank)
+        return wg__bad(x, WG_EARG, "unsqueeze", "axis %d is outside of rank %d", axis, rank);
     if (axis < 0) axis += rank;
     for (int i = 0; i < rank; i++) s.dim[i] = i < axis ? x->shape->dim[i] : i == axis ? 1 : x->shape->dim[i - 1];
     return wg_reshape(x, s);
@@ -119,6 +121,8 @@ wg_node *wg_sum_to(wg_node *x, wg_shape s)
         in[i] = i < front || want != x->shape->dim[i];
         fits = !in[i] || want == 1;
     }
-    if (!fits) return wg__bad(x, WG_ESHAPE, "sum_to", "%s does not broadcast to it", wg__shape_str(x->g, &s, have, sizeof have));
+    if (!fits)
+        return wg__bad(x, WG_ESHAPE, "sum_to", "%s does not broadcast to it",
+                       wg__shape_str(x->g, &s, have, sizeof have));
     return wg_reshape(wg_sum(x, wg__axes_list(x->shape->rank, in), 1), s);
 }

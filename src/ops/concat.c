@@ -17,12 +17,14 @@ static int infer(wg_infer *c)
     c->y = c->x[0];
     for (int i = 1; i < c->n; i++) {
         if (c->dtype[i] != c->dtype[0])
-            return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]), wg_dtype_name(c->dtype[i]));
+            return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]),
+                             wg_dtype_name(c->dtype[i]));
         wg_shape other = c->x[i];
         if (other.rank == c->y.rank) other.dim[axis] = c->y.dim[axis];
         if (!wg__shape_equal(&other, &c->y))
-            return wg_reject(c, WG_ESHAPE, "%s and %s differ not only in axis %d", wg__shape_str(c->g, &c->x[0], p, sizeof p),
-                             wg__shape_str(c->g, &c->x[i], q, sizeof q), axis);
+            return wg_reject(c, WG_ESHAPE, "%s and %s differ not only in axis %d",
+                             wg__shape_str(c->g, &c->x[0], p, sizeof p), wg__shape_str(c->g, &c->x[i], q, sizeof q),
+                             axis);
         int status = wg_dim_add(c, c->y.dim[axis], c->x[i].dim[axis], &c->y.dim[axis]);
         if (status) return status;
     }
@@ -62,9 +64,16 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-const wg_op wg_op_concat = {.name = "concat", .onnx = "Concat", .doc = "y = the operands one after the other along an axis", .arity = WG_VARIADIC,
-                            .attr_size = sizeof(struct attr), .fields = fields,
-                            .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_concat = {.name = "concat",
+                            .onnx = "Concat",
+                            .doc = "y = the operands one after the other along an axis",
+                            .arity = WG_VARIADIC,
+                            .attr_size = sizeof(struct attr),
+                            .fields = fields,
+                            .infer = infer,
+                            .cpu = cpu,
+                            .grad = grad,
+                            .flops = flops};
 
 wg_node *wg_concat(int n, wg_node *const x[], int axis)
 {

@@ -7,12 +7,13 @@
 static int infer(wg_infer *c)
 {
     char z[96], l[96];
-    if (!(WG_BIT(c->dtype[0]) & WG_REALS)) return wg_reject(c, WG_EDTYPE, "the logits are %s, not real", wg_dtype_name(c->dtype[0]));
+    if (!(WG_BIT(c->dtype[0]) & WG_REALS))
+        return wg_reject(c, WG_EDTYPE, "the logits are %s, not real", wg_dtype_name(c->dtype[0]));
     if (!(WG_BIT(c->dtype[1]) & (WG_INTS | WG_BIT(WG_U8))))
         return wg_reject(c, WG_EDTYPE, "the labels are %s, not i32, i64 or u8", wg_dtype_name(c->dtype[1]));
     if (c->x[0].rank != 2 || c->x[1].rank != 1 || c->x[0].dim[0] != c->x[1].dim[0])
-        return wg_reject(c, WG_ESHAPE, "needs logits [b,classes] and labels [b], not %s and %s", wg__shape_str(c->g, &c->x[0], z, sizeof z),
-                         wg__shape_str(c->g, &c->x[1], l, sizeof l));
+        return wg_reject(c, WG_ESHAPE, "needs logits [b,classes] and labels [b], not %s and %s",
+                         wg__shape_str(c->g, &c->x[0], z, sizeof z), wg__shape_str(c->g, &c->x[1], l, sizeof l));
     c->y = c->x[1];
     return WG_OK;
 }
@@ -33,8 +34,9 @@ static struct plan plan(const wg_call *c)
 
 static int64_t label_at(const wg_tensor *label, int64_t i)
 {
-    return label->dtype == WG_I32 ? ((const int32_t *)label->data)[i]
-           : label->dtype == WG_I64 ? ((const int64_t *)label->data)[i] : ((const uint8_t *)label->data)[i];
+    return label->dtype == WG_I32   ? ((const int32_t *)label->data)[i]
+           : label->dtype == WG_I64 ? ((const int64_t *)label->data)[i]
+                                    : ((const uint8_t *)label->data)[i];
 }
 
 struct work {
@@ -65,8 +67,8 @@ static int cpu(wg_call *c)
     for (int64_t i = 0; i < w.p.rows; i++) {
         int64_t label = label_at(&c->x[1], i);
         if (label < 0 || label >= w.p.n)
-            return wg_reject_run(c, WG_EINDEX, "label %lld at position %lld is outside of %lld classes", (long long)label, (long long)i,
-                                 (long long)w.p.n);
+            return wg_reject_run(c, WG_EINDEX, "label %lld at position %lld is outside of %lld classes",
+                                 (long long)label, (long long)i, (long long)w.p.n);
     }
     if (w.p.rows) wg_parallel(c, w.p.rows, w.p.grain, some_rows, &w);
     return WG_OK;
@@ -96,8 +98,16 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return 5.0 * (double)wg_count(&c->x[0].shape); }
 
-const wg_op wg_op_cross_entropy = {.name = "cross_entropy", .doc = "y[i] = -log_softmax(z[i])[label[i]]", .arity = 2, .flags = WG_OP_MAY_FAIL,
-                                   .domain = WG_ANY, .infer = infer, .cpu = cpu, .grad = grad, .scratch = scratch, .flops = flops};
+const wg_op wg_op_cross_entropy = {.name = "cross_entropy",
+                                   .doc = "y[i] = -log_softmax(z[i])[label[i]]",
+                                   .arity = 2,
+                                   .flags = WG_OP_MAY_FAIL,
+                                   .domain = WG_ANY,
+                                   .infer = infer,
+                                   .cpu = cpu,
+                                   .grad = grad,
+                                   .scratch = scratch,
+                                   .flops = flops};
 
 wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label)
 {

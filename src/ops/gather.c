@@ -15,9 +15,11 @@ static int infer(wg_infer *c)
     const wg_shape    *x = &c->x[0], *index = &c->x[1];
     int                axis = wg_axis(c, a->axis, x->rank);
     if (axis < 0) return axis;
-    if (!(WG_BIT(c->dtype[1]) & WG_INTS)) return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
+    if (!(WG_BIT(c->dtype[1]) & WG_INTS))
+        return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
     if (x->rank - 1 + index->rank > WG_MAX_RANK)
-        return wg_reject(c, WG_ESHAPE, "the result would have rank %d, above %d", x->rank - 1 + index->rank, WG_MAX_RANK);
+        return wg_reject(c, WG_ESHAPE, "the result would have rank %d, above %d", x->rank - 1 + index->rank,
+                         WG_MAX_RANK);
     for (int i = 0; i < axis; i++) c->y.dim[c->y.rank++] = x->dim[i];
     for (int i = 0; i < index->rank; i++) c->y.dim[c->y.rank++] = index->dim[i];
     for (int i = axis + 1; i < x->rank; i++) c->y.dim[c->y.rank++] = x->dim[i];
@@ -27,7 +29,7 @@ static int infer(wg_infer *c)
 struct work {
     const char    *x;
     char          *y;
-    const int64_t *at;      /* [m] */
+    const int64_t *at;          /* [m] */
     int64_t        m, n, inner; /* inner in bytes */
 };
 
@@ -35,8 +37,8 @@ static void some(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     for (int64_t i = begin; i < end; i++)
-        wg__copy_strided(w->y + i * w->inner, w->inner, w->x + (i / w->m * w->n + w->at[i % w->m]) * w->inner, w->inner, 1,
-                         (size_t)w->inner);
+        wg__copy_strided(w->y + i * w->inner, w->inner, w->x + (i / w->m * w->n + w->at[i % w->m]) * w->inner, w->inner,
+                         1, (size_t)w->inner);
 }
 
 static int cpu(wg_call *c)
@@ -46,7 +48,11 @@ static int cpu(wg_call *c)
     struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
     int                status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
     if (status || wg_count(&c->y.shape) == 0) return status;
-    struct work w = {.x = c->x[0].data, .y = c->y.data, .at = c->scratch, .m = wg_count(&c->x[1].shape), .n = p.n,
+    struct work w = {.x = c->x[0].data,
+                     .y = c->y.data,
+                     .at = c->scratch,
+                     .m = wg_count(&c->x[1].shape),
+                     .n = p.n,
                      .inner = p.inner * (int64_t)wg_dtype_size(c->y.dtype)};
     wg_parallel(c, p.outer * w.m, wg__grain(p.inner), some, &w);
     return WG_OK;
@@ -62,9 +68,18 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-const wg_op wg_op_gather = {.name = "gather", .onnx = "Gather", .doc = "y = the slices of x at indices along an axis", .arity = 2, .flags = WG_OP_MAY_FAIL,
-                            .attr_size = sizeof(struct attr), .fields = fields,
-                            .infer = infer, .cpu = cpu, .grad = grad, .scratch = scratch, .flops = flops};
+const wg_op wg_op_gather = {.name = "gather",
+                            .onnx = "Gather",
+                            .doc = "y = the slices of x at indices along an axis",
+                            .arity = 2,
+                            .flags = WG_OP_MAY_FAIL,
+                            .attr_size = sizeof(struct attr),
+                            .fields = fields,
+                            .infer = infer,
+                            .cpu = cpu,
+                            .grad = grad,
+                            .scratch = scratch,
+                            .flops = flops};
 
 wg_node *wg_gather(wg_node *x, wg_node *index, int axis)
 {

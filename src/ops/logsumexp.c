@@ -72,10 +72,18 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return 4.0 * (double)wg_count(&c->x[0].shape); }
 
-const wg_op wg_op_logsumexp = {.name = "logsumexp", .onnx = "ReduceLogSumExp", .doc = "y = ln of the sum of e^x along axes, without overflow",
-                               .arity = 1, .dtypes = WG_REALS, .domain = WG_ANY,
-                               .attr_size = sizeof(struct attr), .fields = fields,
-                               .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_logsumexp = {.name = "logsumexp",
+                               .onnx = "ReduceLogSumExp",
+                               .doc = "y = ln of the sum of e^x along axes, without overflow",
+                               .arity = 1,
+                               .dtypes = WG_REALS,
+                               .domain = WG_ANY,
+                               .attr_size = sizeof(struct attr),
+                               .fields = fields,
+                               .infer = infer,
+                               .cpu = cpu,
+                               .grad = grad,
+                               .flops = flops};
 
 /* Axes that are not the last are moved there. */
 wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)

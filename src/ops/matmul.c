@@ -27,7 +27,8 @@ static int infer(wg_infer *c)
     char               left[48], right[48];
     if (a->rank < 2 || b->rank < 2) return wg_reject(c, WG_ESHAPE, "needs matrices");
     if (c->dtype[0] != c->dtype[1])
-        return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]), wg_dtype_name(c->dtype[1]));
+        return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]),
+                         wg_dtype_name(c->dtype[1]));
     int64_t m = a->dim[a->rank - (t->ta ? 1 : 2)], k = a->dim[a->rank - (t->ta ? 2 : 1)];
     int64_t n = b->dim[b->rank - (t->tb ? 2 : 1)], l = b->dim[b->rank - (t->tb ? 1 : 2)];
     if (k != l)
@@ -65,8 +66,15 @@ static struct products products(const wg_call *c)
     const wg_shape    *a = &c->x[0].shape, *b = &c->x[1].shape, *y = &c->y.shape;
     int64_t            size = (int64_t)wg_dtype_size(c->y.dtype);
     struct products    p = {.count = 1, .rank = y->rank - 2};
-    p.g = (struct wg__gemm){.dtype = c->y.dtype, .ta = t->ta, .tb = t->tb, .m = y->dim[p.rank], .n = y->dim[p.rank + 1],
-                            .k = a->dim[a->rank - (t->ta ? 2 : 1)], .a = c->x[0].data, .b = c->x[1].data, .c = c->y.data};
+    p.g = (struct wg__gemm){.dtype = c->y.dtype,
+                            .ta = t->ta,
+                            .tb = t->tb,
+                            .m = y->dim[p.rank],
+                            .n = y->dim[p.rank + 1],
+                            .k = a->dim[a->rank - (t->ta ? 2 : 1)],
+                            .a = c->x[0].data,
+                            .b = c->x[1].data,
+                            .c = c->y.data};
     for (int i = 0; i < p.rank; i++) p.count *= p.dim[i] = y->dim[i];
     steps(a, p.rank, p.astep);
     steps(b, p.rank, p.bstep);
@@ -147,9 +155,18 @@ static double flops(const wg_call *c)
     return 2.0 * (double)p.count * (double)p.g.m * (double)p.g.n * (double)p.g.k;
 }
 
-const wg_op wg_op_matmul = {.name = "matmul", .onnx = "MatMul", .doc = "y = op(a) op(b) over the last two axes, op a transpose where ta or tb is set",
-                            .arity = 2, .dtypes = WG_REALS, .domain = WG_ANY, .attr_size = sizeof(struct attr), .fields = fields,
-                            .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_matmul = {.name = "matmul",
+                            .onnx = "MatMul",
+                            .doc = "y = op(a) op(b) over the last two axes, op a transpose where ta or tb is set",
+                            .arity = 2,
+                            .dtypes = WG_REALS,
+                            .domain = WG_ANY,
+                            .attr_size = sizeof(struct attr),
+                            .fields = fields,
+                            .infer = infer,
+                            .cpu = cpu,
+                            .grad = grad,
+                            .flops = flops};
 
 wg_node *wg_matmul_t(wg_node *x, wg_node *y, int tx, int ty)
 {

@@ -38,7 +38,10 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last);
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
 
 /* How many pieces of that many elements make one worth a thread's while. */
-static inline int64_t wg__grain(int64_t elements) { return elements > 16384 ? 1 : elements > 1 ? 16384 / elements : 16384; }
+static inline int64_t wg__grain(int64_t elements)
+{
+    return elements > 16384 ? 1 : elements > 1 ? 16384 / elements : 16384;
+}
 /* n elements of `size` bytes, ystep and xstep bytes apart. */
 void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size);
 /* rows of `width` bytes, on several threads. */

@@ -12,8 +12,11 @@ struct attr {
     wg_shape to;
     double   value;
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, before, SHAPE), WG_FIELD(struct attr, stride, LIST),
-                                  WG_FIELD(struct attr, to, SHAPE), WG_FIELD(struct attr, value, REAL), {0}};
+static const wg_field fields[] = {WG_FIELD(struct attr, before, SHAPE),
+                                  WG_FIELD(struct attr, stride, LIST),
+                                  WG_FIELD(struct attr, to, SHAPE),
+                                  WG_FIELD(struct attr, value, REAL),
+                                  {0}};
 
 static int infer(wg_infer *c)
 {
@@ -23,10 +26,12 @@ static int infer(wg_infer *c)
         return wg_reject(c, WG_EARG, "needs one number for each of %d axes", rank);
     for (int i = 0; i < rank; i++) {
         int64_t at = a->before.dim[i], n = c->x[0].dim[i], size = a->to.dim[i], last;
-        if (a->stride.at[i] < 1) return wg_reject(c, WG_EARG, "the stride of axis %d is %lld", i, (long long)a->stride.at[i]);
+        if (a->stride.at[i] < 1)
+            return wg_reject(c, WG_EARG, "the stride of axis %d is %lld", i, (long long)a->stride.at[i]);
         if (!wg_dim_known(at) || !wg_dim_known(n) || !wg_dim_known(size)) continue;
-        bool fits = n == 0 ? at <= size : !__builtin_mul_overflow(n - 1, a->stride.at[i], &last) &&
-                                              !__builtin_add_overflow(last, at, &last) && last < size;
+        bool fits = n == 0 ? at <= size
+                           : !__builtin_mul_overflow(n - 1, a->stride.at[i], &last) &&
+                                 !__builtin_add_overflow(last, at, &last) && last < size;
         if (!fits) return wg_reject(c, WG_ESHAPE, "axis %d of size %lld has no room for x", i, (long long)size);
     }
     c->y = a->to;
@@ -73,15 +78,23 @@ static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
     wg_node           *g = v->g;
-    for (int i = 0; g && i < a->to.rank; i++) g = wg__slice(g, i, a->before.dim[i], v->x[0]->shape->dim[i], a->stride.at[i]);
+    for (int i = 0; g && i < a->to.rank; i++)
+        g = wg__slice(g, i, a->before.dim[i], v->x[0]->shape->dim[i], a->stride.at[i]);
     v->dx[0] = g;
 }
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-const wg_op wg_op_pad = {.name = "pad", .onnx = "Pad", .doc = "y = x with a value around and between its elements", .arity = 1,
-                         .attr_size = sizeof(struct attr), .fields = fields,
-                         .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_pad = {.name = "pad",
+                         .onnx = "Pad",
+                         .doc = "y = x with a value around and between its elements",
+                         .arity = 1,
+                         .attr_size = sizeof(struct attr),
+                         .fields = fields,
+                         .infer = infer,
+                         .cpu = cpu,
+                         .grad = grad,
+                         .flops = flops};
 
 wg_node *wg__pad(wg_node *x, wg_shape before, wg_list stride, wg_shape to, double value)
 {
@@ -100,7 +113,8 @@ wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double 
     bool     same = true;
     for (int i = 0; i < rank; i++) {
         if (!*wg_dim_name(x->g, before[i], name, sizeof name) || !*wg_dim_name(x->g, after[i], name, sizeof name))
-            return wg__bad(x, WG_EARG, "pad", "%lld and %lld around axis %d", (long long)before[i], (long long)after[i], i);
+            return wg__bad(x, WG_EARG, "pad", "%lld and %lld around axis %d", (long long)before[i], (long long)after[i],
+                           i);
         int status = wg_dim_add(&c, to.dim[i], before[i], &to.dim[i]);
         if (!status) status = wg_dim_add(&c, to.dim[i], after[i], &to.dim[i]);
         if (status) return wg__bad(x, status, "pad", "%s", c.why);

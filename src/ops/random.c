@@ -15,14 +15,23 @@ struct attr {
     double   a, b; /* lo and hi, mean and sd, or p */
     uint64_t stream;
 };
-static const wg_field uniform_fields[] = {WG_FIELD(struct attr, shape, SHAPE), WG_FIELD(struct attr, dtype, DTYPE),
-                                          {"lo", WG_FIELD_REAL, offsetof(struct attr, a)}, {"hi", WG_FIELD_REAL, offsetof(struct attr, b)},
-                                          WG_FIELD(struct attr, stream, U64), {0}};
-static const wg_field normal_fields[] = {WG_FIELD(struct attr, shape, SHAPE), WG_FIELD(struct attr, dtype, DTYPE),
-                                         {"mean", WG_FIELD_REAL, offsetof(struct attr, a)}, {"sd", WG_FIELD_REAL, offsetof(struct attr, b)},
-                                         WG_FIELD(struct attr, stream, U64), {0}};
-static const wg_field mask_fields[] = {WG_FIELD(struct attr, shape, SHAPE), WG_FIELD(struct attr, dtype, DTYPE),
-                                       {"p", WG_FIELD_REAL, offsetof(struct attr, a)}, WG_FIELD(struct attr, stream, U64), {0}};
+static const wg_field uniform_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
+                                          WG_FIELD(struct attr, dtype, DTYPE),
+                                          {"lo", WG_FIELD_REAL, offsetof(struct attr, a)},
+                                          {"hi", WG_FIELD_REAL, offsetof(struct attr, b)},
+                                          WG_FIELD(struct attr, stream, U64),
+                                          {0}};
+static const wg_field normal_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
+                                         WG_FIELD(struct attr, dtype, DTYPE),
+                                         {"mean", WG_FIELD_REAL, offsetof(struct attr, a)},
+                                         {"sd", WG_FIELD_REAL, offsetof(struct attr, b)},
+                                         WG_FIELD(struct attr, stream, U64),
+                                         {0}};
+static const wg_field mask_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
+                                       WG_FIELD(struct attr, dtype, DTYPE),
+                                       {"p", WG_FIELD_REAL, offsetof(struct attr, a)},
+                                       WG_FIELD(struct attr, stream, U64),
+                                       {0}};
 
 static int infer(wg_infer *c)
 {
@@ -40,12 +49,12 @@ struct work {
 };
 static void some(void *context, int64_t begin, int64_t end)
 {
-    const struct work         *w = context;
-    const wg_call             *c = w->c;
-    const struct attr         *a = c->attr;
-    const struct wg__kernels  *k = wg__kernels();
-    int                        f64 = c->y.dtype == WG_F64;
-    void                      *y = (char *)c->y.data + begin * (int64_t)wg_dtype_size(c->y.dtype);
+    const struct work        *w = context;
+    const wg_call            *c = w->c;
+    const struct attr        *a = c->attr;
+    const struct wg__kernels *k = wg__kernels();
+    int                       f64 = c->y.dtype == WG_F64;
+    void                     *y = (char *)c->y.data + begin * (int64_t)wg_dtype_size(c->y.dtype);
     switch (w->which) {
     case UNIFORM: k->uniform[f64](c->seed, a->stream, c->run, begin, end - begin, a->a, a->b, y); return;
     case NORMAL: k->normal[f64](c->seed, a->stream, c->run, begin, end - begin, a->a, a->b, y); return;
@@ -63,32 +72,53 @@ static int    normal_cpu(wg_call *c) { return run(c, NORMAL); }
 static int    mask_cpu(wg_call *c) { return run(c, MASK); }
 static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y.shape); }
 
-const wg_op wg_op_uniform = {.name = "uniform", .onnx = "RandomUniform", .doc = "y uniform in [lo, hi), fresh each run", .flags = WG_OP_RANDOM,
-                             .attr_size = sizeof(struct attr), .fields = uniform_fields, .infer = infer, .cpu = uniform_cpu, .flops = flops};
-const wg_op wg_op_normal = {.name = "normal", .onnx = "RandomNormal", .doc = "y normal with a mean and a standard deviation, fresh each run",
-                            .flags = WG_OP_RANDOM, .attr_size = sizeof(struct attr), .fields = normal_fields, .infer = infer,
-                            .cpu = normal_cpu, .flops = flops};
-const wg_op wg_op_dropout_mask = {.name = "dropout_mask", .doc = "y = 0 with probability p, else 1/(1-p); ones in evaluation",
-                                  .flags = WG_OP_RANDOM | WG_OP_TRAIN, .attr_size = sizeof(struct attr), .fields = mask_fields,
-                                  .infer = infer, .cpu = mask_cpu, .flops = flops};
+const wg_op wg_op_uniform = {.name = "uniform",
+                             .onnx = "RandomUniform",
+                             .doc = "y uniform in [lo, hi), fresh each run",
+                             .flags = WG_OP_RANDOM,
+                             .attr_size = sizeof(struct attr),
+                             .fields = uniform_fields,
+                             .infer = infer,
+                             .cpu = uniform_cpu,
+                             .flops = flops};
+const wg_op wg_op_normal = {.name = "normal",
+                            .onnx = "RandomNormal",
+                            .doc = "y normal with a mean and a standard deviation, fresh each run",
+                            .flags = WG_OP_RANDOM,
+                            .attr_size = sizeof(struct attr),
+                            .fields = normal_fields,
+                            .infer = infer,
+                            .cpu = normal_cpu,
+                            .flops = flops};
+const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
+                                  .doc = "y = 0 with probability p, else 1/(1-p); ones in evaluation",
+                                  .flags = WG_OP_RANDOM | WG_OP_TRAIN,
+                                  .attr_size = sizeof(struct attr),
+                                  .fields = mask_fields,
+                                  .infer = infer,
+                                  .cpu = mask_cpu,
+                                  .flops = flops};
 
 static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {
-    if (!wg_dtype_size(t) || !(WG_BIT(t) & WG_REALS)) return wg__fail(g, WG_EDTYPE, "%s: %s is not real", who, wg_dtype_name(t)), false;
+    if (!wg_dtype_size(t) || !(WG_BIT(t) & WG_REALS))
+        return wg__fail(g, WG_EDTYPE, "%s: %s is not real", who, wg_dtype_name(t)), false;
     return wg__shape_valid(g, who, s);
 }
 
 wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi)
 {
     if (!g || !valid(g, "uniform", t, &s)) return NULL;
-    if (!(lo <= hi) || hi - lo > 1.7e308) return wg__fail(g, WG_EARG, "uniform: from %g to %g is no range", lo, hi), NULL;
+    if (!(lo <= hi) || hi - lo > 1.7e308)
+        return wg__fail(g, WG_EARG, "uniform: from %g to %g is no range", lo, hi), NULL;
     return wg__apply_leaf(g, &wg_op_uniform, &(struct attr){s, t, lo, hi, wg__stream(g)});
 }
 
 wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
 {
     if (!g || !valid(g, "normal", t, &s)) return NULL;
-    if (!(sd >= 0) || sd > 1.7e308 || mean != mean) return wg__fail(g, WG_EARG, "normal: mean %g and standard deviation %g", mean, sd), NULL;
+    if (!(sd >= 0) || sd > 1.7e308 || mean != mean)
+        return wg__fail(g, WG_EARG, "normal: mean %g and standard deviation %g", mean, sd), NULL;
     return wg__apply_leaf(g, &wg_op_normal, &(struct attr){s, t, mean, sd, wg__stream(g)});
 }
 
@@ -96,8 +126,10 @@ wg_node *wg_dropout(wg_node *x, double p)
 {
     if (!x) return NULL;
     if (!(p >= 0 && p < 1)) return wg__bad(x, WG_EARG, "dropout", "p is %g, outside of [0, 1)", p);
-    if (!(WG_BIT(x->dtype) & WG_REALS)) return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
+    if (!(WG_BIT(x->dtype) & WG_REALS))
+        return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
     if (p == 0) return x;
-    wg_node *mask = wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, wg__stream(x->g)});
+    wg_node *mask =
+        wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, wg__stream(x->g)});
     return wg_mul(x, mask);
 }

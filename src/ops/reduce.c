@@ -101,46 +101,60 @@ static wg_node *product_before(wg_node *x, int64_t n)
     return p;
 }
 
+/* x's shape as [before, reduced, after]; WG_EGRAD where the middle is symbolic. */
+static int in_three(const wg_adjoint *v, wg_shape *s)
+{
+    const struct attr *a = v->attr;
+    const wg_shape    *x = v->x[0]->shape;
+    wg_infer           c = {.g = v->g->g};
+    bool               in[WG_MAX_RANK];
+    int                first, last, status = wg__axis_set(&c, &a->axes, x->rank, in);
+    if (!status) {
+        one_run(x, in, &first, &last);
+        s->rank = 3;
+        status = wg__dims_product(&c, x, 0, first, &s->dim[0]);
+    }
+    if (!status) status = wg__dims_product(&c, x, first, last, &s->dim[1]);
+    if (!status) status = wg__dims_product(&c, x, last, x->rank, &s->dim[2]);
+    if (!status && !wg_dim_known(s->dim[1]))
+        status = wg_reject(&c, WG_EGRAD, "no gradient along an axis whose size is symbolic");
+    if (status) wg__bad(v->x[0], status, "prod", "%s", c.why);
+    return status;
+}
+
 /* The products of the others come from products before and after, not from a
  * division: exact with zeros, and in every further derivative. */
 static void prod_grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_node           *x = v->x[0];
-    bool               in[WG_MAX_RANK];
-    int                first, last;
-    wg_infer           c = {.g = x->g};
-    wg_shape           s = {.rank = 3}, one = {.rank = 3};
-    if (!wg__axes_in(x, "prod", &a->axes, in)) return;
-    one_run(x->shape, in, &first, &last);
-    if (wg__dims_product(&c, x->shape, 0, first, &s.dim[0]) || wg__dims_product(&c, x->shape, first, last, &s.dim[1]) ||
-        wg__dims_product(&c, x->shape, last, x->shape->rank, &s.dim[2])) {
-        wg__bad(x, WG_ESHAPE, "gradient of prod", "%s", c.why);
-        return;
-    }
-    if (!wg_dim_known(s.dim[1])) {
-        wg__bad(x, WG_EGRAD, "prod", "no gradient along an axis whose size is symbolic");
-        return;
-    }
+    wg_shape s = {0};
+    if (in_three(v, &s)) return;
     if (s.dim[1] <= 1) {
         sum_grad(v);
         return;
     }
-    one = s;
-    one.dim[1] = 1;
-    wg_node *x3 = wg_reshape(x, s);
-    wg_node *before = product_before(x3, s.dim[1]);
-    wg_node *mirror = wg__slice(x3, 1, 0, s.dim[1], -1);
-    wg_node *after = wg__slice(product_before(mirror, s.dim[1]), 1, 0, s.dim[1], -1);
+    int64_t  n = s.dim[1];
+    wg_node *x = wg_reshape(v->x[0], s);
+    wg_node *before = product_before(x, n);
+    wg_node *mirror = wg__slice(x, 1, 0, n, -1);
+    wg_node *after = wg__slice(product_before(mirror, n), 1, 0, n, -1);
     wg_node *others = wg_mul(before, after);
-    wg_node *g = wg_reshape(v->g, one);
-    v->dx[0] = wg_reshape(wg_mul(others, g), *x->shape);
+    wg_node *g = wg_reshape(v->g, WG_SHAPE(s.dim[0], 1, s.dim[2]));
+    v->dx[0] = wg_reshape(wg_mul(others, g), *v->x[0]->shape);
 }
 
-#define REDUCTION(id, onnx_, domain_, grad_, doc_)                                                              \
-    const wg_op wg_op_##id = {.name = #id, .onnx = onnx_, .doc = doc_, .arity = 1, .dtypes = WG_NUMBERS,        \
-                              .domain = domain_, .attr_size = sizeof(struct attr), .fields = fields,            \
-                              .infer = infer, .cpu = id##_cpu, .grad = grad_, .flops = flops};
+#define REDUCTION(id, onnx_, domain_, grad_, doc_)              \
+    const wg_op wg_op_##id = {.name = #id,                      \
+                              .onnx = onnx_,                    \
+                              .doc = doc_,                      \
+                              .arity = 1,                       \
+                              .dtypes = WG_REALS | WG_INTS,     \
+                              .domain = domain_,                \
+                              .attr_size = sizeof(struct attr), \
+                              .fields = fields,                 \
+                              .infer = infer,                   \
+                              .cpu = id##_cpu,                  \
+                              .grad = grad_,                    \
+                              .flops = flops};
 REDUCTION(sum, "ReduceSum", WG_ANY, sum_grad, "y = the sum of x along axes")
 REDUCTION(prod, "ReduceProd", WG_ANY, prod_grad, "y = the product of x along axes")
 REDUCTION(max, "ReduceMax", WG_ANY, extreme_grad, "y = the largest x along axes")

@@ -18,7 +18,8 @@ static int infer(wg_infer *c)
     int64_t            have, want;
     int                open = -1;
     char               from[96];
-    if (rest.rank < 0 || rest.rank > WG_MAX_RANK) return wg_reject(c, WG_EARG, "rank %d is outside 0..%d", rest.rank, WG_MAX_RANK);
+    if (rest.rank < 0 || rest.rank > WG_MAX_RANK)
+        return wg_reject(c, WG_EARG, "rank %d is outside 0..%d", rest.rank, WG_MAX_RANK);
     for (int i = 0; i < rest.rank; i++) {
         if (rest.dim[i] != WG_AUTO) continue;
         if (open >= 0) return wg_reject(c, WG_EARG, "more than one dimension is WG_AUTO");
@@ -45,9 +46,17 @@ static void grad(wg_adjoint *v) { v->dx[0] = wg_reshape(v->g, *v->x[0]->shape); 
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-const wg_op wg_op_reshape = {.name = "reshape", .onnx = "Reshape", .doc = "y = x under another shape", .arity = 1, .flags = WG_OP_VIEW,
-                             .attr_size = sizeof(struct attr), .fields = fields,
-                             .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_reshape = {.name = "reshape",
+                             .onnx = "Reshape",
+                             .doc = "y = x under another shape",
+                             .arity = 1,
+                             .flags = WG_OP_VIEW,
+                             .attr_size = sizeof(struct attr),
+                             .fields = fields,
+                             .infer = infer,
+                             .cpu = cpu,
+                             .grad = grad,
+                             .flops = flops};
 
 /* WG_AUTO is resolved here, so that equal reshapes have equal attributes. */
 wg_node *wg_reshape(wg_node *x, wg_shape s)

@@ -19,8 +19,10 @@ static int infer(wg_infer *c)
     char               have[96], need[96];
     int                axis = wg_axis(c, a->axis, a->to.rank);
     if (axis < 0) return axis;
-    if (!(WG_BIT(c->dtype[0]) & WG_NUMBERS)) return wg_reject(c, WG_EDTYPE, "%s is no number", wg_dtype_name(c->dtype[0]));
-    if (!(WG_BIT(c->dtype[1]) & WG_INTS)) return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
+    if (!(WG_BIT(c->dtype[0]) & WG_NUMBERS))
+        return wg_reject(c, WG_EDTYPE, "%s is no number", wg_dtype_name(c->dtype[0]));
+    if (!(WG_BIT(c->dtype[1]) & WG_INTS))
+        return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
     if (a->to.rank - 1 + c->x[1].rank > WG_MAX_RANK) return wg_reject(c, WG_ESHAPE, "more than %d axes", WG_MAX_RANK);
     for (int i = 0; i < axis; i++) want.dim[want.rank++] = a->to.dim[i];
     for (int i = 0; i < c->x[1].rank; i++) want.dim[want.rank++] = c->x[1].dim[i];
@@ -42,14 +44,20 @@ enum { COLUMNS = 256 };
 static inline __attribute__((always_inline)) void add(wg_dtype t, void *y, const void *x, int64_t n)
 {
     switch (t) {
-#define X(name, type, text) \
-    case WG_##name: for (int64_t i = 0; i < n; i++) ((type *)y)[i] = (type)(((type *)y)[i] + ((const type *)x)[i]); break;
+#define X(name, type, text)                                                                             \
+    case WG_##name:                                                                                     \
+        for (int64_t i = 0; i < n; i++) ((type *)y)[i] = (type)(((type *)y)[i] + ((const type *)x)[i]); \
+        break;
         X(F32, float, )
         X(F64, double, )
         X(U8, uint8_t, )
 #undef X
-    case WG_I32: for (int64_t i = 0; i < n; i++) ((uint32_t *)y)[i] += ((const uint32_t *)x)[i]; break; /* wraps */
-    case WG_I64: for (int64_t i = 0; i < n; i++) ((uint64_t *)y)[i] += ((const uint64_t *)x)[i]; break;
+    case WG_I32:
+        for (int64_t i = 0; i < n; i++) ((uint32_t *)y)[i] += ((const uint32_t *)x)[i];
+        break; /* wraps */
+    case WG_I64:
+        for (int64_t i = 0; i < n; i++) ((uint64_t *)y)[i] += ((const uint64_t *)x)[i];
+        break;
     case WG_BOOL:
     case WG_DTYPES: break;
     }
@@ -62,9 +70,9 @@ static void some(void *context, int64_t begin, int64_t end)
     wg_dtype           t = w->c->y.dtype;
     int64_t            e = (int64_t)wg_dtype_size(t);
     for (int64_t k = begin; k < end; k++) {
-        int64_t o = k / w->per_outer, col = k % w->per_outer * COLUMNS;
-        int64_t n = w->inner - col < COLUMNS ? w->inner - col : COLUMNS;
-        char   *y = (char *)w->c->y.data + (o * w->n * w->inner + col) * e;
+        int64_t     o = k / w->per_outer, col = k % w->per_outer * COLUMNS;
+        int64_t     n = w->inner - col < COLUMNS ? w->inner - col : COLUMNS;
+        char       *y = (char *)w->c->y.data + (o * w->n * w->inner + col) * e;
         const char *x = (const char *)w->c->x[0].data + (o * w->m * w->inner + col) * e;
         for (int64_t i = 0; i < w->m; i++) add(t, y + w->at[i] * w->inner * e, x + i * w->inner * e, n);
     }
@@ -94,9 +102,17 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
-const wg_op wg_op_scatter_add = {.name = "scatter_add", .doc = "y = zeros with slices of x added at indices along an axis", .arity = 2, .flags = WG_OP_MAY_FAIL,
-                                 .attr_size = sizeof(struct attr), .fields = fields,
-                                 .infer = infer, .cpu = cpu, .grad = grad, .scratch = scratch, .flops = flops};
+const wg_op wg_op_scatter_add = {.name = "scatter_add",
+                                 .doc = "y = zeros with slices of x added at indices along an axis",
+                                 .arity = 2,
+                                 .flags = WG_OP_MAY_FAIL,
+                                 .attr_size = sizeof(struct attr),
+                                 .fields = fields,
+                                 .infer = infer,
+                                 .cpu = cpu,
+                                 .grad = grad,
+                                 .scratch = scratch,
+                                 .flops = flops};
 
 wg_node *wg__scatter_add(wg_node *x, wg_node *index, int axis, wg_shape to)
 {

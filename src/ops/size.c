@@ -33,9 +33,16 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v) { (void)v; }
 
-const wg_op wg_op_size = {.name = "size", .doc = "y = the number of elements of x along axes", .arity = 1, .flags = WG_OP_SHAPE,
-                          .dtypes = WG_NUMBERS, .attr_size = sizeof(struct attr), .fields = fields,
-                          .infer = infer, .cpu = cpu, .grad = grad};
+const wg_op wg_op_size = {.name = "size",
+                          .doc = "y = the number of elements of x along axes",
+                          .arity = 1,
+                          .flags = WG_OP_SHAPE,
+                          .dtypes = WG_NUMBERS,
+                          .attr_size = sizeof(struct attr),
+                          .fields = fields,
+                          .infer = infer,
+                          .cpu = cpu,
+                          .grad = grad};
 
 /* A constant where every size is known. */
 wg_node *wg_size(wg_node *x, wg_axes axes)

@@ -11,8 +11,8 @@ struct attr {
     wg_shape range; /* low, count: a shape, so that symbols are bound */
     int64_t  step;
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, range, SHAPE),
-                                  WG_FIELD(struct attr, step, I64), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, range, SHAPE), WG_FIELD(struct attr, step, I64), {0}};
 
 /* low + (count-1) |step| < size, without overflow */
 static bool inside(int64_t low, int64_t count, int64_t step, int64_t size)
@@ -29,10 +29,11 @@ static int infer(wg_infer *c)
     int                axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
     int64_t size = c->x[0].dim[axis], low = a->range.dim[0], count = a->range.dim[1];
-    if (a->range.rank != 2 || a->step == 0) return wg_reject(c, WG_EARG, "needs a first element, a count and a step other than 0");
+    if (a->range.rank != 2 || a->step == 0)
+        return wg_reject(c, WG_EARG, "needs a first element, a count and a step other than 0");
     if (wg_dim_known(size) && wg_dim_known(low) && wg_dim_known(count) && !inside(low, count, a->step, size))
-        return wg_reject(c, WG_EARG, "%lld elements from %lld in steps of %lld are not in axis %d of size %lld", (long long)count,
-                         (long long)low, (long long)a->step, axis, (long long)size);
+        return wg_reject(c, WG_EARG, "%lld elements from %lld in steps of %lld are not in axis %d of size %lld",
+                         (long long)count, (long long)low, (long long)a->step, axis, (long long)size);
     c->y = c->x[0];
     c->y.dim[axis] = count;
     return WG_OK;
@@ -51,7 +52,8 @@ static void some(void *context, int64_t begin, int64_t end)
     while (begin < end) {
         int64_t o = begin / w->count, j = begin % w->count;
         int64_t n = w->count - j < end - begin ? w->count - j : end - begin;
-        wg__copy_strided(w->y + begin * w->inner, w->inner, w->x + o * w->outer_step + j * w->step, w->step, n, (size_t)w->inner);
+        wg__copy_strided(w->y + begin * w->inner, w->inner, w->x + o * w->outer_step + j * w->step, w->step, n,
+                         (size_t)w->inner);
         begin += n;
     }
 }
@@ -87,9 +89,16 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-const wg_op wg_op_slice = {.name = "slice", .onnx = "Slice", .doc = "y = every step-th element of x in a range of one axis", .arity = 1,
-                           .attr_size = sizeof(struct attr), .fields = fields,
-                           .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_slice = {.name = "slice",
+                           .onnx = "Slice",
+                           .doc = "y = every step-th element of x in a range of one axis",
+                           .arity = 1,
+                           .attr_size = sizeof(struct attr),
+                           .fields = fields,
+                           .infer = infer,
+                           .cpu = cpu,
+                           .grad = grad,
+                           .flops = flops};
 
 wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)
 {
@@ -110,7 +119,8 @@ static wg_node *slice_known(wg_node *x, int axis, int64_t start, int64_t stop, i
     int64_t size = x->shape->dim[axis], back = step < 0;
     start = place(start, size, 0 - back, size - back);
     stop = place(stop, size, 0 - back, size - back);
-    uint64_t width = back ? (start > stop ? (uint64_t)(start - stop) : 0) : (stop > start ? (uint64_t)(stop - start) : 0);
+    uint64_t width =
+        back ? (start > stop ? (uint64_t)(start - stop) : 0) : (stop > start ? (uint64_t)(stop - start) : 0);
     uint64_t by = back ? 0 - (uint64_t)step : (uint64_t)step;
     int64_t  count = width ? (int64_t)((width - 1) / by) + 1 : 0;
     if (count == 0) return wg__slice(x, axis, 0, 0, 1);
@@ -126,10 +136,12 @@ static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop
     bool    to_end = stop == WG_END || stop == size;
     if (start == 0 && to_end && step == 1) return x;
     if (start == WG_END && stop == INT64_MIN && step == -1) return wg__slice(x, axis, 0, size, -1);
-    if (start == 0 && step == 1 && stop != WG_END && *wg_dim_name(x->g, stop, name, sizeof name)) return wg__slice(x, axis, 0, stop, 1);
+    if (start == 0 && step == 1 && stop != WG_END && *wg_dim_name(x->g, stop, name, sizeof name))
+        return wg__slice(x, axis, 0, stop, 1);
     if (start >= 0 && stop != WG_END && stop >= start && step > 0)
         return wg__slice(x, axis, start, stop > start ? (stop - start - 1) / step + 1 : 0, stop > start + 1 ? step : 1);
-    return wg__bad(x, WG_ESHAPE, "slice", "axis %d is symbolic (%s): its range must be whole, or start and stop not count from its end", axis,
+    return wg__bad(x, WG_ESHAPE, "slice",
+                   "axis %d is symbolic (%s): its range must be whole, or start and stop not count from its end", axis,
                    wg_dim_name(x->g, size, name, sizeof name));
 }
 
@@ -137,5 +149,6 @@ wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t ste
 {
     if (!x || !wg__axis_in(x, "slice", &axis)) return NULL;
     if (step == 0) return wg__bad(x, WG_EARG, "slice", "step is 0");
-    return wg_dim_known(x->shape->dim[axis]) ? slice_known(x, axis, start, stop, step) : slice_symbolic(x, axis, start, stop, step);
+    return wg_dim_known(x->shape->dim[axis]) ? slice_known(x, axis, start, stop, step)
+                                             : slice_symbolic(x, axis, start, stop, step);
 }

@@ -56,12 +56,30 @@ static void log_softmax_grad(wg_adjoint *v)
     v->dx[0] = wg_sub(v->g, all);
 }
 
-const wg_op wg_op_softmax = {.name = "softmax", .onnx = "Softmax", .doc = "y = e^x / sum of e^x over the last axis", .arity = 1,
-                             .dtypes = WG_REALS, .domain = WG_ANY, .attr_size = sizeof(struct attr), .fields = fields,
-                             .infer = infer, .cpu = softmax_cpu, .grad = softmax_grad, .flops = flops};
-const wg_op wg_op_log_softmax = {.name = "log_softmax", .onnx = "LogSoftmax", .doc = "y = ln(e^x / sum of e^x) over the last axis", .arity = 1,
-                                 .dtypes = WG_REALS, .domain = WG_ANY, .attr_size = sizeof(struct attr), .fields = fields,
-                                 .infer = infer, .cpu = log_softmax_cpu, .grad = log_softmax_grad, .flops = flops};
+const wg_op wg_op_softmax = {.name = "softmax",
+                             .onnx = "Softmax",
+                             .doc = "y = e^x / sum of e^x over the last axis",
+                             .arity = 1,
+                             .dtypes = WG_REALS,
+                             .domain = WG_ANY,
+                             .attr_size = sizeof(struct attr),
+                             .fields = fields,
+                             .infer = infer,
+                             .cpu = softmax_cpu,
+                             .grad = softmax_grad,
+                             .flops = flops};
+const wg_op wg_op_log_softmax = {.name = "log_softmax",
+                                 .onnx = "LogSoftmax",
+                                 .doc = "y = ln(e^x / sum of e^x) over the last axis",
+                                 .arity = 1,
+                                 .dtypes = WG_REALS,
+                                 .domain = WG_ANY,
+                                 .attr_size = sizeof(struct attr),
+                                 .fields = fields,
+                                 .infer = infer,
+                                 .cpu = log_softmax_cpu,
+                                 .grad = log_softmax_grad,
+                                 .flops = flops};
 
 /* Another axis changes places with the last, and back. */
 static wg_node *over(const wg_op *op, wg_node *x, int axis)

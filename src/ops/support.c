@@ -84,8 +84,8 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last)
 
 /* ---- Copies ---- */
 
-static inline __attribute__((always_inline)) void copy_by(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n,
-                                                          size_t size)
+static inline __attribute__((always_inline)) void copy_by(char *y, int64_t ystep, const char *x, int64_t xstep,
+                                                          int64_t n, size_t size)
 {
     for (int64_t i = 0; i < n; i++) memcpy(y + i * ystep, x + i * xstep, size);
 }
@@ -108,7 +108,8 @@ struct rows {
 static void copy_some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct rows *r = context;
-    wg__copy_strided(r->y + begin * r->ystep, r->ystep, r->x + begin * r->xstep, r->xstep, end - begin, (size_t)r->width);
+    wg__copy_strided(r->y + begin * r->ystep, r->ystep, r->x + begin * r->xstep, r->xstep, end - begin,
+                     (size_t)r->width);
 }
 
 static void copy_some_bytes(void *context, int64_t begin, int64_t end)
@@ -140,7 +141,10 @@ static void fill_some(void *context, int64_t begin, int64_t end)
 void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value)
 {
     static const char zero[8];
-    union { double align; char bytes[8]; } v = {0};
+    union {
+        double align;
+        char   bytes[8];
+    } v = {0};
     struct fill f = {.y = y->data, .size = wg_dtype_size(y->dtype)};
     wg__store(y->dtype, &v, 0, value);
     memcpy(f.value, v.bytes, sizeof f.value);
@@ -157,8 +161,8 @@ int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size
     for (int64_t i = 0; i < n; i++) {
         int64_t at = index->dtype == WG_I32 ? ((const int32_t *)index->data)[i] : ((const int64_t *)index->data)[i];
         if (at < -size || at >= size)
-            return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld", (long long)at,
-                                 (long long)i, axis, (long long)size);
+            return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld",
+                                 (long long)at, (long long)i, axis, (long long)size);
         to[i] = at < 0 ? at + size : at;
     }
     return WG_OK;

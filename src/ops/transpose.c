@@ -87,14 +87,15 @@ static void locate(const struct plan *p, int64_t i, const char **x, char **y)
 }
 
 /* y[i*ys + j] = x[j*xs + i], i < m, j < n, in elements of `size` bytes */
-static inline __attribute__((always_inline)) void swap_by(size_t size, const char *x, int64_t xs, char *y, int64_t ys, int64_t m, int64_t n)
+static inline __attribute__((always_inline)) void swap_by(size_t size, const char *x, int64_t xs, char *y, int64_t ys,
+                                                          int64_t m, int64_t n)
 {
     int64_t e = (int64_t)size;
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) memcpy(y + (i * ys + j) * e, x + (j * xs + i) * e, size);
 }
 
-typedef uint32_t four __attribute__((vector_size(16)));
+typedef uint32_t   four __attribute__((vector_size(16)));
 static inline four load4(const char *p)
 {
     four v;
@@ -184,9 +185,16 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-const wg_op wg_op_transpose = {.name = "transpose", .onnx = "Transpose", .doc = "y = x with its axes in another order", .arity = 1,
-                               .attr_size = sizeof(struct attr), .fields = fields,
-                               .infer = infer, .cpu = cpu, .grad = grad, .flops = flops};
+const wg_op wg_op_transpose = {.name = "transpose",
+                               .onnx = "Transpose",
+                               .doc = "y = x with its axes in another order",
+                               .arity = 1,
+                               .attr_size = sizeof(struct attr),
+                               .fields = fields,
+                               .infer = infer,
+                               .cpu = cpu,
+                               .grad = grad,
+                               .flops = flops};
 
 wg_node *wg_transpose(wg_node *x, wg_axes perm)
 {

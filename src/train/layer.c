@@ -5,21 +5,17 @@
 
 wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const char *format, ...)
 {
-    char    few[128], *name = few;
     va_list ap;
     va_start(ap, format);
-    int n = vsnprintf(few, sizeof few, format, ap);
+    int n = vsnprintf(NULL, 0, format, ap);
     va_end(ap);
-    if (n < 0) return wg__fail(g, WG_EARG, "param: the name cannot be printed"), NULL;
-    if ((size_t)n >= sizeof few) {
-        name = malloc((size_t)n + 1);
-        if (!name) return wg__fail_nomem(g), NULL;
-        va_start(ap, format);
-        vsnprintf(name, (size_t)n + 1, format, ap);
-        va_end(ap);
-    }
+    char *name = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (!name) return wg__fail_nomem(g), NULL;
+    va_start(ap, format);
+    vsnprintf(name, (size_t)n + 1, format, ap);
+    va_end(ap);
     wg_node *p = wg_param(g, name, t, *s);
-    if (name != few) free(name);
+    free(name);
     return p;
 }
 

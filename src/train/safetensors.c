@@ -96,11 +96,13 @@ static int check_tensors(struct wg_safetensors *f, wg_error *e)
 {
     struct key *key = calloc((size_t)f->n + 1, sizeof *key);
     f->by_name = calloc((size_t)f->n + 1, sizeof *f->by_name);
-    int status = key && f->by_name ? WG_OK : wg__say(e, f->name, WG_ENOMEM, -1, "out of memory");
-    for (int i = 0; key && i < f->n; i++) key[i] = (struct key){f, i};
-    if (!status) status = check_keys(f, e);
-    if (!status) status = check_names(f, key, e);
-    if (!status) status = check_tiling(f, key, e);
+    int status = check_keys(f, e);
+    if (!key || !f->by_name) status = wg__say(e, f->name, WG_ENOMEM, -1, "out of memory");
+    else {
+        for (int i = 0; i < f->n; i++) key[i] = (struct key){f, i};
+        if (!status) status = check_names(f, key, e);
+        if (!status) status = check_tiling(f, key, e);
+    }
     free(key);
     return status ? status : check_bools(f, e);
 }

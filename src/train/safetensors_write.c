@@ -49,7 +49,8 @@ static int check_tensors(const struct file *f, const char **names, wg_error *e)
         if (bytes == SIZE_MAX)
             return wg__say(e, f->path, WG_EARG, -1, "%.100s has no dtype, or no shape of known size", x->name);
         if (bytes && !x->data) return wg__say(e, f->path, WG_EARG, -1, "%.100s has no data", x->name);
-        if (wg__st_bad_bool(x)) return wg__say(e, f->path, WG_EARG, -1, "%.100s has a bool that is not 0 or 1", x->name);
+        if (wg__st_bad_bool(x))
+            return wg__say(e, f->path, WG_EARG, -1, "%.100s has a bool that is not 0 or 1", x->name);
         names[i] = x->name;
     }
     return check_twice(f, f->n, names, e);
@@ -181,9 +182,9 @@ int wg_safetensors_write(const char *path, int n, const wg_safetensor x[], int n
     size_t       most = (size_t)(n > n_meta ? n : n_meta) + 1;
     const char **names = calloc(most, sizeof *names);
     f.order = calloc(most, sizeof *f.order);
-    int status = names && f.order ? WG_OK : wg__say(e, f.path, WG_ENOMEM, -1, "out of memory");
-    if (!status) status = check_tensors(&f, names, e);
-    if (!status) status = check_meta(&f, names, e);
+    int status = WG_ENOMEM;
+    if (!names || !f.order) wg__say(e, path, status, -1, "out of memory");
+    else if (!(status = check_tensors(&f, names, e))) status = check_meta(&f, names, e);
     if (!status) status = make_header(&f, e);
     if (!status) status = write_file(path, &f, e);
     free(f.header);

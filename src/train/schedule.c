@@ -29,9 +29,10 @@ double wg_schedule_at(const wg_schedule *s, int64_t t)
     }
     if (s->kind == WG_RATE_CONSTANT) return s->rate;
     if (s->steps < 1) return NAN;
-    double n = (double)s->steps, u = t < s->steps ? (double)t / n : 1, factor;
+    double  n = (double)s->steps, u = t < s->steps ? (double)t / n : 1, factor;
+    int64_t periods = t / s->steps;
     switch (s->kind) {
-    case WG_RATE_STEP: return s->rate * pow(or_default(s->factor, 0.1), (double)(t / s->steps));
+    case WG_RATE_STEP: return s->rate * pow(or_default(s->factor, 0.1), (double)periods);
     case WG_RATE_COSINE: return u < 1 ? cosine(s->rate, s->low, u) : s->low;
     case WG_RATE_WARMUP:
         factor = or_default(s->factor, 1.0 / 3);

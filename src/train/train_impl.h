@@ -21,7 +21,7 @@ struct wg__update {
     wg_graph   *g;
     wg_solver   s;
     char        prefix[32]; /* of the names of its state: "adam", "adam#2" */
-    wg_node    *alpha, *eps; /* Adam: rank-0 f64 factors of this step */
+    wg_node    *alpha, *eps, *shrink; /* Adam: rank-0 f64 factors of this step; shrink may be NULL */
     wg_node   **assign;      /* [n], room for all */
     int         n;
 };

@@ -95,11 +95,7 @@ static wg_node *adam(struct one *o)
     wg_node *root = wg_add(wg_sqrt(o->next[1]), eps);
     wg_node *move = wg_div(wg_mul(alpha, o->next[0]), root);
     wg_node *from = o->p;
-    if (u->s.kind == WG_ADAMW && u->s.weight_decay > 0) {
-        wg_node *shrink = u->s.rate_node ? wg_one_minus(rate_times(o, u->s.weight_decay))
-                                         : wg_lit(o->p, 1 - u->s.rate * u->s.weight_decay);
-        from = wg_mul(shrink, o->p);
-    }
+    if (u->shrink) from = wg_mul(wg_cast(u->shrink, t), o->p);
     return wg_sub(from, move);
 }
 
@@ -154,6 +150,9 @@ static int adam_factors(struct wg__update *u)
     wg_node *above = wg_scale(rate, 1 - s->beta1), *below = wg_mul(c1, k);
     u->alpha = wg_div(above, below);
     u->eps = wg_div(wg_lit(t, s->eps), k);
+    u->shrink = NULL;
+    if (s->kind == WG_ADAMW && s->weight_decay > 0 && !(u->shrink = wg_one_minus(wg_scale(rate, s->weight_decay))))
+        return wg_status(u->g);
     return u->alpha && u->eps ? add(u, step, t) : wg_status(u->g);
 }
 

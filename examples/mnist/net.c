@@ -1,0 +1,84 @@
+/* The net, and how well it does. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mnist.h"
+
+static wg_node *hidden(wg_node *x, const char *name, double dropout)
+{
+    wg_dense_options o = {.activation = WG_RELU, .weight = {.kind = WG_INIT_HE_UNIFORM}};
+    return wg_dropout(wg_dense_with(x, 512, name, &o), dropout);
+}
+
+int net_build(struct net *n, const struct options *o)
+{
+    memset(n, 0, sizeof *n);
+    wg_graph *g = n->g = wg_graph_new();
+    if (!g) return complain("out of memory");
+    wg_set_seed(g, o->seed);
+    int64_t batch = wg_dim(g, "batch");
+    n->image = wg_input(g, "image", WG_F32, WG_SHAPE(batch, PIXELS));
+    n->label = wg_input(g, "label", WG_U8, WG_SHAPE(batch));
+    n->rate = wg_input(g, "rate", WG_F32, WG_SCALAR);
+
+    wg_node *h = hidden(n->image, "fc1", o->dropout);
+    h = hidden(h, "fc2", o->dropout);
+    n->logits = wg_named(wg_dense(h, CLASSES, "fc3"), "logits");
+    n->probability = wg_named(wg_softmax(n->logits, 1), "probability");
+    n->guess = wg_named(wg_cast(wg_argmax(n->logits, 1, 0), WG_U8), "guess");
+    n->loss = wg_named(wg_softmax_cross_entropy(n->logits, n->label), "loss");
+    wg_node *right = wg_cast(wg_equal(n->guess, n->label), WG_F32);
+    n->accuracy = wg_named(wg_mean(right, WG_ALL_AXES, 0), "accuracy");
+    return wg_status(g) ? complain("%s", wg_message(g)) : 0;
+}
+
+wg_tape *net_evaluation(struct net *n, int64_t batch, int threads)
+{
+    wg_options o = {.bind = {{"batch", batch}}, .evaluate = 1, .threads = threads};
+    wg_tape   *t = wg_compile(n->g, WG_NODES(n->guess, n->probability), &o);
+    if (!t) complain("%s", wg_message(n->g));
+    return t;
+}
+
+static wg_batches *test_batches(struct net *n, const struct digits *d)
+{
+    wg_error    e;
+    wg_column   c[] = {{.array = &d->test_image, .input = n->image, .scale = 1.0 / 255}, {.array = &d->test_label, .input = n->label}};
+    wg_batches *b = wg_batches_new(&(wg_batch_options){.n = 1, .column = c, .size = 500, .last = WG_LAST_SHORT}, &e);
+    if (!b) complain("%s", e.message);
+    return b;
+}
+
+int net_test(struct net *n, const struct digits *d, int threads, long confusion[CLASSES][CLASSES])
+{
+    memset(confusion, 0, sizeof(long[CLASSES][CLASSES]));
+    const uint8_t *label = d->test_label.data;
+    wg_batches    *b = test_batches(n, d);
+    wg_tape       *t = NULL;
+    int            size, was = 0, status = b ? 0 : -1;
+    while (!status && (size = wg_batch_peek(b)) > 0) {
+        if (size != was) { /* the last batch may be smaller */
+            wg_tape_free(t);
+            t = net_evaluation(n, was = size, threads);
+        }
+        if (!t) status = -1;
+        else if (wg_batch_next(b, t) < 0) status = complain("%s", wg_batches_message(b));
+        else if (wg_run(t)) status = complain("%s", wg_tape_message(t));
+        const uint8_t *guess = status ? NULL : wg_view(t, n->guess);
+        for (int i = 0; guess && i < size; i++) confusion[*label++][guess[i]]++;
+    }
+    wg_tape_free(t);
+    wg_batches_free(b);
+    return status;
+}
+
+double confusion_accuracy(long confusion[CLASSES][CLASSES])
+{
+    long right = 0, all = 0;
+    for (int i = 0; i < CLASSES; i++)
+        for (int j = 0; j < CLASSES; j++) {
+            all += confusion[i][j];
+            right += i == j ? confusion[i][j] : 0;
+        }
+    return all ? (double)right / (double)all : 0;
+}

@@ -1,0 +1,107 @@
+#!/bin/sh
+# The rules of the house that a compiler does not know.  Prints what breaks
+# one, as file:line: text; silent if nothing does.
+set -u
+found=$(mktemp)
+trap 'rm -f "$found"' EXIT
+
+# Arrows point downward only: which rooms of src/ a room may include, and which
+# public headers it may know.  What is not here is not allowed.
+rooms() {
+    cat <<'END'
+graph | graph                        | graph graph_op
+cpu   | cpu graph ops/*.def          | graph graph_op
+ops   | ops cpu graph                | graph graph_op
+grad  | grad graph                   | graph graph_op
+tape  | tape grad ops cpu graph      | graph graph_op
+data  | data graph                   | graph data
+train | train data cpu graph         | graph graph_op train data
+END
+}
+
+sources() { find src include examples tools tests bench -name '*.[ch]' -o -name '*.def' -o -name '*.cc' 2> /dev/null | sort; }
+
+# The text of a C file with its comments and strings blanked, "file:line: " before each line.
+bare() {
+    awk '{
+        line = $0
+        out = ""
+        while (line != "") {
+            if (inside) {
+                i = index(line, "*/")
+                if (!i) break
+                line = substr(line, i + 2)
+                inside = 0
+            } else if (match(line, /"([^"\\]|\\.)*"|\/\*/)) {
+                out = out substr(line, 1, RSTART - 1)
+                if (substr(line, RSTART, 2) == "/*") inside = 1
+                else out = out "\"\""
+                line = substr(line, RSTART + RLENGTH)
+            } else { out = out line; break }
+        }
+        printf "%s:%d: %s\n", FILENAME, FNR, out
+    }' "$1"
+}
+
+includes_point_down() {
+    rooms | while IFS='|' read -r room down public; do
+        for file in src/"${room%% *}"/*.[ch]; do
+            [ -f "$file" ] || continue
+            grep -Hn '^ *#include "' "$file" | while IFS= read -r line; do
+                target=$(echo "$line" | sed 's/.*"\(.*\)".*/\1/')
+                case " $down " in *" ${target%%/*} "* | *" ${target%%/*}/*.${target##*.} "*) continue ;; esac
+                [ "$target" = "${target#*/}" ] && [ -f "$(dirname "$file")/$target" ] && continue
+                echo "$line: src/${room%% *} may not include this"
+            done
+            grep -Hn '^ *#include <wengert/' "$file" | while IFS= read -r line; do
+                header=$(echo "$line" | sed 's/.*<wengert\/\(.*\)\.h>.*/\1/')
+                case " $public " in *" $header "*) ;; *) echo "$line: src/${room%% *} may not know this header" ;; esac
+            done
+        done
+    done
+    for room in src/*/; do
+        room=$(basename "$room")
+        rooms | grep -q "^$room " || echo "src/$room: a room without a row in scripts/lint-house.sh"
+    done
+}
+
+# The library never ends the process and never prints: it returns.  errno is
+# read only where the system is called.
+library_is_quiet() {
+    for file in src/*/*.[ch] src/*/*.def; do
+        [ -f "$file" ] || continue
+        bare "$file" | grep -E '(^|[^a-zA-Z0-9_.>])(printf|puts|putchar|perror|abort|exit|_exit|quick_exit|assert) *\(|std(err|out)'
+        case $file in src/data/*.c | src/cpu/pool.c) ;; *) bare "$file" | grep -w errno ;; esac
+    done
+}
+
+files_are_short() {
+    sources | xargs wc -l | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines, over 500: perhaps two files" }'
+}
+
+lines_are_short() { # but a row of a table is one line
+    sources | grep -v '\.def$' | xargs awk 'length > 120 { print FILENAME ":" FNR ": " length " columns, over 120" }'
+}
+
+# A paragraph of declarations in a public header has a comment above or in it.
+headers_explain() {
+    for header in include/*.h; do
+        awk '
+            function done() { if (first && !comment) print FILENAME ":" first ": declared without a word of comment"; first = comment = 0 }
+            /^[ \t]*$/ { done() }
+            /\/\*|\*\// { comment = 1 }
+            /^WG_API .*\(/ && !first { first = FNR }
+            END { done() }' "$header"
+    done
+}
+
+# Spelling of the tree: no tabs, no blanks at a line'"'"'s end.
+blanks_are_clean() {
+    sources | xargs grep -nE '	| +$'
+}
+
+for rule in includes_point_down library_is_quiet files_are_short lines_are_short headers_explain blanks_are_clean; do
+    $rule >> "$found"
+done
+cat "$found"
+[ ! -s "$found" ]

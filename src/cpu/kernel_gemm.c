@@ -1,0 +1,165 @@
+/* f32 matrix product: one piece of c = op(a) op(b).
+ *
+ * c is made in tiles that stay in registers while k runs to its end, so each
+ * element is one chain of multiply-adds in the order of k: its bits depend on
+ * neither the tile nor the piece that it lies in.  op(b) is copied into panels
+ * as wide as a tile, which are read front to back by every row of tiles;
+ * op(a) is read where it is.  (Goto & van de Geijn 2008 describe the scheme.) */
+#include "cpu/kernel.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+typedef __m512 vec;
+enum { LANES = 16, ROWS = 12 };
+static inline vec  load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void store(float *p, vec x) { _mm512_storeu_ps(p, x); }
+static inline vec  all(float x) { return _mm512_set1_ps(x); }
+static inline vec  multiply_add(vec x, vec y, vec z) { return _mm512_fmadd_ps(x, y, z); }
+#elif defined(__FMA__)
+#include <immintrin.h>
+typedef __m256 vec;
+enum { LANES = 8, ROWS = 6 };
+static inline vec  load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void store(float *p, vec x) { _mm256_storeu_ps(p, x); }
+static inline vec  all(float x) { return _mm256_set1_ps(x); }
+static inline vec  multiply_add(vec x, vec y, vec z) { return _mm256_fmadd_ps(x, y, z); }
+#else
+typedef float vec __attribute__((vector_size(16), aligned(4), may_alias));
+enum { LANES = 4, ROWS = 4 };
+static inline vec  load(const float *p) { return *(const vec *)p; }
+static inline void store(float *p, vec x) { *(vec *)p = x; }
+static inline vec  all(float x) { return (vec){x, x, x, x}; }
+static inline vec  multiply_add(vec x, vec y, vec z) { return x * y + z; }
+#endif
+
+/* A panel is at most two vectors wide and DEPTH long, and lies on the stack. */
+enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 512 };
+
+struct tile {
+    const float *a;    /* op(a)[i][p] is a[i * row + p * step] */
+    int64_t      row, step;
+    const float *b;    /* the panel: [k][width] */
+    int64_t      k;
+    float       *c;
+    int64_t      c_row;
+    int          cols; /* of c; the panel is padded to whole vectors */
+    bool         more; /* adds to c what earlier panels gave */
+};
+
+/* rows x wide vectors of c: constants where it is inlined. */
+static inline __attribute__((always_inline)) void run_tile(const struct tile *t, int rows, int wide)
+{
+    vec   sum[ROWS][WIDE];
+    float edge[WIDTH];
+    bool  whole = t->cols == wide * LANES;
+    for (int i = 0; i < rows; i++) {
+        const float *from = t->c + i * t->c_row;
+        if (t->more && !whole) {
+            for (int j = 0; j < t->cols; j++) edge[j] = from[j];
+            for (int j = t->cols; j < wide * LANES; j++) edge[j] = 0;
+            from = edge;
+        }
+        for (int v = 0; v < wide; v++) sum[i][v] = t->more ? load(from + v * LANES) : all(0);
+    }
+    const float *a = t->a, *b = t->b;
+    for (int64_t p = 0; p < t->k; p++, a += t->step, b += wide * LANES)
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) {
+            vec x = all(a[i * t->row]);
+#pragma GCC unroll 2
+            for (int v = 0; v < wide; v++) sum[i][v] = multiply_add(x, load(b + v * LANES), sum[i][v]);
+        }
+    for (int i = 0; i < rows; i++) {
+        float *to = whole ? t->c + i * t->c_row : edge;
+        for (int v = 0; v < wide; v++) store(to + v * LANES, sum[i][v]);
+        for (int j = 0; !whole && j < t->cols; j++) t->c[i * t->c_row + j] = edge[j];
+    }
+}
+
+#define TILE_ROWS(X, wide) X(1, wide) X(2, wide) X(3, wide) X(4, wide) TILE_ROWS_6(X, wide) TILE_ROWS_12(X, wide)
+#if defined(__FMA__)
+#define TILE_ROWS_6(X, wide) X(5, wide) X(6, wide)
+#else
+#define TILE_ROWS_6(X, wide)
+#endif
+#if defined(__AVX512F__)
+#define TILE_ROWS_12(X, wide) X(7, wide) X(8, wide) X(9, wide) X(10, wide) X(11, wide) X(12, wide)
+#else
+#define TILE_ROWS_12(X, wide)
+#endif
+
+typedef void tile_fn(const struct tile *t);
+#define X(rows, wide) \
+    static void tile_##rows##_##wide(const struct tile *t) { run_tile(t, rows, wide); }
+TILE_ROWS(X, 1)
+TILE_ROWS(X, 2)
+#undef X
+#define X(rows, wide) [rows] = tile_##rows##_##wide,
+static tile_fn *const tiles[WIDE + 1][ROWS + 1] = {[1] = {TILE_ROWS(X, 1)}, [2] = {TILE_ROWS(X, 2)}};
+#undef X
+
+/* ---- Panels ---- */
+
+/* panel[p][j] = b[p][j], j < cols, padded with 0 to width. */
+static void pack(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
+{
+    if (cols == width)
+        for (int64_t p = 0; p < k; p++, panel += width, b += row)
+            for (int v = 0; v < width; v += LANES) store(panel + v, load(b + v));
+    else
+        for (int64_t p = 0; p < k; p++, panel += width, b += row)
+            for (int j = 0; j < width; j++) panel[j] = j < cols ? b[j] : 0;
+}
+
+/* The same for a b that is stored transposed: panel[p][j] = b[j][p]. */
+static void pack_transposed(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
+{
+    typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+    typedef int   mask __attribute__((vector_size(16)));
+    int           j = 0;
+    int64_t       p;
+    for (; j + 4 <= cols; j += 4) {
+        const float *r0 = b + j * row, *r1 = r0 + row, *r2 = r1 + row, *r3 = r2 + row;
+        for (p = 0; p + 4 <= k; p += 4) { /* a square of 4 x 4 */
+            quad   x0 = *(const quad *)(r0 + p), x1 = *(const quad *)(r1 + p);
+            quad   x2 = *(const quad *)(r2 + p), x3 = *(const quad *)(r3 + p);
+            quad   a0 = __builtin_shuffle(x0, x1, (mask){0, 4, 1, 5}), a1 = __builtin_shuffle(x2, x3, (mask){0, 4, 1, 5});
+            quad   a2 = __builtin_shuffle(x0, x1, (mask){2, 6, 3, 7}), a3 = __builtin_shuffle(x2, x3, (mask){2, 6, 3, 7});
+            float *y = panel + p * width + j;
+            *(quad *)y = __builtin_shuffle(a0, a1, (mask){0, 1, 4, 5});
+            *(quad *)(y + width) = __builtin_shuffle(a0, a1, (mask){2, 3, 6, 7});
+            *(quad *)(y + 2 * width) = __builtin_shuffle(a2, a3, (mask){0, 1, 4, 5});
+            *(quad *)(y + 3 * width) = __builtin_shuffle(a2, a3, (mask){2, 3, 6, 7});
+        }
+        for (; p < k; p++)
+            for (int i = 0; i < 4; i++) panel[p * width + j + i] = b[(j + i) * row + p];
+    }
+    for (; j < width; j++)
+        for (p = 0; p < k; p++) panel[p * width + j] = j < cols ? b[j * row + p] : 0;
+}
+
+void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+{
+    _Alignas(64) float panel[DEPTH * WIDTH];
+    const float       *a = g->a, *b = g->b;
+    struct tile        t = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b = panel, .c_row = g->n};
+    int64_t            b_row = g->tb ? g->k : g->n;
+    for (int64_t p = 0; p < g->k; p += DEPTH) {
+        t.k = g->k - p < DEPTH ? g->k - p : DEPTH;
+        t.more = p > 0;
+        for (int64_t j = j0; j < j1; j += WIDTH) {
+            t.cols = (int)(j1 - j < WIDTH ? j1 - j : WIDTH);
+            int wide = t.cols > LANES ? 2 : 1;
+            if (g->tb) pack_transposed(panel, b + j * b_row + p, b_row, t.k, t.cols, wide * LANES);
+            else pack(panel, b + p * b_row + j, b_row, t.k, t.cols, wide * LANES);
+            for (int64_t i = i0; i < i1;) { /* tiles of nearly equal height */
+                int64_t left = i1 - i, rows = left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : ROWS;
+                t.a = a + i * t.row + p * t.step;
+                t.c = (float *)g->c + i * g->n + j;
+                tiles[wide][rows](&t);
+                i += rows;
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+/* Matrix products against three loops; the same bits from any number of threads. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+
+static void four_threads(void) { setenv("WG_THREADS", "4", 1); }
+TestSuite(gemm, .init = four_threads, .timeout = 120);
+
+static uint32_t state = 1;
+static double   real(void)
+{
+    state = state * 1664525u + 1013904223u;
+    return (double)(state >> 8) / (1 << 23) - 1;
+}
+
+static void *operand(wg_dtype t, int64_t n)
+{
+    char *x = malloc((size_t)n * 8 + 8);
+    for (int64_t i = 0; i < n; i++)
+        if (t == WG_F32) ((float *)x)[i] = (float)real();
+        else ((double *)x)[i] = real();
+    return x;
+}
+
+static double element(wg_dtype t, const void *x, int64_t i)
+{
+    return t == WG_F32 ? (double)((const float *)x)[i] : ((const double *)x)[i];
+}
+
+struct seen {
+    atomic_int *hit; /* [m, n] */
+    int64_t     n;
+};
+
+static void see(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+{
+    struct seen *s = context;
+    for (int64_t i = i0; i < i1; i++)
+        for (int64_t j = j0; j < j1; j++) s->hit[i * s->n + j]++;
+}
+
+static void expect_product(const struct wg__gemm *g)
+{
+    double eps = g->dtype == WG_F32 ? 0x1p-23 : 0x1p-52;
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++) {
+            double want = 0, size = 0;
+            for (int64_t k = 0; k < g->k; k++) {
+                double p = element(g->dtype, g->a, g->ta ? k * g->m + i : i * g->k + k) *
+                           element(g->dtype, g->b, g->tb ? j * g->k + k : k * g->n + j);
+                want += p;
+                size += fabs(p);
+            }
+            double got = element(g->dtype, g->c, i * g->n + j);
+            if (!(fabs(got - want) <= 2 * eps * size * (1 + sqrt((double)g->k))))
+                cr_assert_fail("[%lld,%lld] of %lldx%lldx%lld ta %d tb %d: %.17g, not %.17g", (long long)i,
+                               (long long)j, (long long)g->m, (long long)g->n, (long long)g->k, g->ta, g->tb, got,
+                               want);
+        }
+}
+
+static void check(wg_dtype t, bool ta, bool tb, int64_t m, int64_t n, int64_t k)
+{
+    size_t          bytes = (size_t)(m * n) * wg_dtype_size(t);
+    struct wg__gemm g = {t, ta, tb, m, n, k, operand(t, m * k), operand(t, k * n), operand(t, m * n)};
+    void           *first = malloc(bytes + 1);
+    for (int threads = 1; threads <= 4; threads++) {
+        struct seen s = {calloc((size_t)(m * n) + 1, sizeof *s.hit), n};
+        memset(g.c, 0xff, bytes); /* NaN: c is overwritten, not added to */
+        wg__gemm(&g, threads, threads % 2 ? see : NULL, &s);
+        for (int64_t i = 0; i < m * n && threads % 2; i++)
+            if (s.hit[i] != 1) cr_assert_fail("element %lld is done %d times", (long long)i, s.hit[i]);
+        if (threads == 1) memcpy(first, g.c, bytes);
+        cr_assert_arr_eq(first, g.c, bytes, "%d threads give other bits than one", threads);
+        free(s.hit);
+    }
+    expect_product(&g);
+    free(first);
+    free((void *)g.a);
+    free((void *)g.b);
+    free(g.c);
+}
+
+Test(gemm, agrees_with_three_loops)
+{
+    static const int64_t shapes[][3] = {{1, 1, 1},      {1, 7, 5},      {5, 1, 7},      {3, 5, 0},      {1, 300, 40},
+                                        {300, 1, 40},   {17, 31, 33},   {128, 10, 512}, {64, 128, 784}, {10, 512, 128},
+                                        {97, 203, 150}, {130, 260, 70}, {16, 16, 1000}, {1, 512, 784}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int flags = 0; flags < 8; flags++)
+            check(flags & 4 ? WG_F64 : WG_F32, flags & 1, flags & 2, shapes[i][0], shapes[i][1], shapes[i][2]);
+}
+
+Test(gemm, no_rows_or_columns_do_nothing)
+{
+    check(WG_F32, false, false, 0, 5, 3);
+    check(WG_F32, false, true, 5, 0, 3);
+    check(WG_F64, true, false, 0, 0, 0);
+}
+
+Test(gemm, nan_and_infinity_are_kept)
+{
+    float           a[2] = {NAN, 1}, b[2] = {0, INFINITY}, c[4];
+    struct wg__gemm g = {WG_F32, false, false, 2, 2, 1, a, b, c};
+    wg__gemm(&g, 1, NULL, NULL);
+    cr_assert(isnan(c[0]) && isnan(c[1]), "NaN times anything");
+    cr_assert_eq(c[2], 0);
+    cr_assert_eq(c[3], INFINITY);
+}

@@ -1,0 +1,125 @@
+/* Symbolic dimensions: equal sizes are equal numbers. */
+#include <criterion/criterion.h>
+
+#include "graph/graph_impl.h"
+
+static wg_graph *g;
+static wg_infer  c;
+static int64_t   a, b;
+
+static void begin(void)
+{
+    g = wg_graph_new();
+    c = (wg_infer){.g = g};
+    a = wg_dim(g, "a");
+    b = wg_dim(g, "b");
+}
+static void end(void) { wg_graph_free(g); }
+TestSuite(graph_dim, .init = begin, .fini = end);
+
+static int64_t add(int64_t p, int64_t q)
+{
+    int64_t y;
+    cr_assert_eq(wg_dim_add(&c, p, q, &y), WG_OK, "%s", c.why);
+    return y;
+}
+static int64_t mul(int64_t p, int64_t q)
+{
+    int64_t y;
+    cr_assert_eq(wg_dim_mul(&c, p, q, &y), WG_OK, "%s", c.why);
+    return y;
+}
+static int64_t divide(int64_t p, int64_t q)
+{
+    int64_t y;
+    cr_assert_eq(wg_dim_div(&c, p, q, &y), WG_OK, "%s", c.why);
+    return y;
+}
+static int64_t at(int64_t d, int64_t size_a, int64_t size_b)
+{
+    wg_options  o = {.bind = {{"a", size_a}, {"b", size_b}}};
+    const char *unbound = NULL;
+    return wg__dim_bind(g, d, &o, &unbound);
+}
+
+Test(graph_dim, one_name_one_symbol)
+{
+    cr_expect_eq(wg_dim(g, "a"), a);
+    cr_expect_neq(a, b);
+    cr_expect(a < 0 && b < 0 && a != WG_AUTO && b != WG_AUTO);
+    cr_expect_eq(wg_dim(g, ""), INT64_MIN);
+    cr_expect_eq(wg_status(g), WG_EARG);
+    cr_expect_eq(wg_dim(NULL, "a"), INT64_MIN);
+}
+
+Test(graph_dim, laws)
+{
+    cr_expect_eq(add(a, b), add(b, a));
+    cr_expect_eq(mul(a, b), mul(b, a));
+    cr_expect_eq(mul(mul(a, b), 3), mul(a, mul(3, b)));
+    cr_expect_eq(add(a, a), mul(2, a));
+    cr_expect_eq(add(a, 0), a);
+    cr_expect_eq(mul(a, 1), a);
+    cr_expect_eq(mul(a, 0), 0);
+    cr_expect_eq(divide(mul(a, b), b), a);
+    cr_expect_eq(divide(mul(6, a), mul(2, a)), 3);
+    cr_expect_eq(divide(mul(6, a), 3), mul(2, a));
+    cr_expect_eq(divide(a, a), 1);
+}
+
+Test(graph_dim, binding_is_a_homomorphism)
+{
+    int64_t s = add(mul(3, mul(a, b)), b);
+    for (int64_t p = 0; p < 4; p++)
+        for (int64_t q = 0; q < 4; q++) {
+            cr_expect_eq(at(s, p, q), 3 * p * q + q);
+            cr_expect_eq(at(mul(s, a), p, q), (3 * p * q + q) * p);
+        }
+    const char *unbound = NULL;
+    cr_expect_lt(wg__dim_bind(g, s, &(wg_options){.bind = {{"b", 2}}}, &unbound), 0);
+    cr_expect_str_eq(unbound, "a");
+}
+
+Test(graph_dim, what_cannot_be_said_is_rejected)
+{
+    int64_t y;
+    cr_expect_eq(wg_dim_div(&c, a, 2, &y), WG_ESHAPE);
+    cr_expect_str_eq(c.why, "a is no multiple of 2");
+    cr_expect_eq(wg_dim_div(&c, 6, a, &y), WG_ESHAPE);
+    cr_expect_eq(wg_dim_div(&c, 6, 0, &y), WG_ESHAPE);
+    cr_expect_eq(wg_dim_div(&c, 0, 0, &y), WG_ESHAPE);
+    cr_expect_eq(wg_dim_mul(&c, INT64_MAX, 2, &y), WG_ESHAPE);
+    cr_expect_eq(wg_dim_add(&c, INT64_MAX, 1, &y), WG_ESHAPE);
+    cr_expect_eq(wg_dim_mul(&c, mul(INT64_MAX / 2, a), 3, &y), WG_ESHAPE);
+}
+
+Test(graph_dim, names)
+{
+    char text[64], small[4];
+    cr_expect_str_eq(wg_dim_name(g, 12, text, sizeof text), "12");
+    cr_expect_str_eq(wg_dim_name(g, a, text, sizeof text), "a");
+    cr_expect_str_eq(wg_dim_name(g, mul(2, mul(a, b)), text, sizeof text), "2*a*b");
+    cr_expect_str_eq(wg_dim_name(g, add(mul(2, a), 3), text, sizeof text), "(3+2*a)");
+    cr_expect_str_eq(wg_dim_name(g, -5, text, sizeof text), "");
+    cr_expect_str_eq(wg_dim_name(g, mul(2, mul(a, b)), small, sizeof small), "2*a");
+}
+
+Test(graph_dim, shapes_with_symbols)
+{
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(a, 3)), *y = wg_input(g, "y", WG_F32, WG_SHAPE(b, 3));
+    cr_expect_eq(wg_node_shape(wg_add(x, wg_input(g, NULL, WG_F32, WG_SHAPE(3))))->dim[0], a);
+    cr_expect_null(wg_add(x, y));
+    cr_expect_str_eq(wg_message(g), "add(x[a,3], y[b,3]): cannot broadcast a with b");
+    wg_clear_error(g);
+    cr_expect_eq(wg_node_shape(wg_reshape(x, WG_SHAPE(WG_AUTO)))->dim[0], mul(3, a));
+    cr_expect_eq(wg_node_shape(wg_concat(2, (wg_node *[]){x, y}, 0))->dim[0], add(a, b));
+    cr_expect_eq(wg_node_shape(wg_concat(2, (wg_node *[]){x, x}, 0))->dim[0], mul(2, a));
+    cr_expect_eq(wg_node_shape(wg_matmul(x, wg_transpose(y, WG_ALL_AXES)))->dim[1], b);
+    cr_expect_eq(wg_slice(x, 0, 0, WG_END, 1), x);
+    cr_expect_eq(wg_node_shape(wg_slice(x, 0, WG_END, INT64_MIN, -1))->dim[0], a);
+    cr_expect_null(wg_slice(x, 0, -1, WG_END, 1));
+    cr_expect_str_eq(
+        wg_message(g),
+        "slice(x[a,3]): axis 0 is symbolic (a): its range must be whole, or start and stop not count from its end");
+    cr_expect_lt(wg_count(wg_node_shape(x)), 0);
+}

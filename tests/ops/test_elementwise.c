@@ -1,0 +1,155 @@
+/* Elementwise operators against their own rows, read as plain C with libm. */
+#include "ops/ops_test.h"
+
+#define T double
+#define M(f) f
+#define R(c) (c)
+#define DIV(x, y) ((x) / (y))
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double softplus(double x) { return x > 30 ? x + exp(-x) : log1p(exp(x)); }
+
+#define U(name, y, ...) \
+    static double ref_##name(double x, double unused, double a) { return (void)unused, (void)a, y; }
+#define UA(name, y, ...) \
+    static double ref_##name(double x, double unused, double a) { return (void)unused, y; }
+#include "ops/unary.def"
+#undef U
+#undef UA
+#define B(name, z, ...) \
+    static double ref_##name(double x, double y, double a) { return (void)a, z; }
+#define C(name, z, ...) \
+    static double ref_##name(double x, double y, double a) { return (void)a, z; }
+#define L(name, z, ...)
+#include "ops/binary.def"
+#undef B
+#undef C
+#undef L
+
+static const struct row {
+    const wg_op *op;
+    double (*f)(double x, double y, double a);
+} rows[] = {
+#define U(name, ...) {&wg_op_##name, ref_##name},
+#define UA(name, ...) {&wg_op_##name, ref_##name},
+#define B(name, ...) {&wg_op_##name, ref_##name},
+#define C(name, ...) {&wg_op_##name, ref_##name},
+#define L(name, ...)
+#include "ops/unary.def"
+#include "ops/binary.def"
+};
+
+enum { N = 5000, ODD = 12 };
+static const double odd[ODD] = {0, -0.0, 1, -1, NAN, INFINITY, -INFINITY, 1e-30, -1e-30, 30, -30, 0.5};
+
+static bool near(double got, double want, wg_dtype t, const wg_op *op)
+{
+    double ulps = op == &wg_op_gelu ? 64 : 8, least = t == WG_F32 ? 1e-37 : 1e-300,
+           unit = t == WG_F32 ? 0x1p-23 : 0x1p-52;
+    if (t == WG_F32) want = (double)(float)want;
+    if (got != got || want != want) return got != got && want != want;
+    /* gelu cancels for x << 0: its error is measured against x/2 */
+    return got == want || fabs(got - want) <= ulps * unit * (fabs(want) + (op == &wg_op_gelu ? 1 : 0)) + least;
+}
+
+static void check_row(const struct row *r, wg_dtype t, int n, const double *p, const double *q)
+{
+    wg_graph *g = wg_graph_new();
+    double    alpha = 0.25, *v = malloc((size_t)n * 8);
+    wg_node  *x[2] = {const_of(g, t, WG_SHAPE(n), p), const_of(g, t, WG_SHAPE(n), q)};
+    wg_node  *y = wg_apply(r->op, r->op->arity, x, r->op->attr_size ? &alpha : NULL);
+    wg_tape  *tape = wg_compile(g, 1, &y, &(wg_options){.skip = WG_SKIP_REWRITE});
+    cr_assert_not_null(tape, "%s: %s", r->op->name, wg_message(g));
+    must_run(tape);
+    get_values(tape, y, v);
+    for (int i = 0; i < n; i++) {
+        double a = t == WG_F32 ? (double)(float)p[i] : p[i], b = t == WG_F32 ? (double)(float)q[i] : q[i],
+               want = r->f(a, b, alpha);
+        cr_expect(near(v[i], want, t, r->op), "%s(%.17g, %.17g) in %s is %.17g, not %.17g", r->op->name, a, b,
+                  wg_dtype_name(t), v[i], want);
+    }
+    free(v);
+    wg_graph_free(g);
+}
+
+Test(ops_elementwise, rows_are_their_formulas)
+{
+    static double p[N], q[N];
+    uint64_t      seed = 5;
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        for (int i = 0; i < N; i++) {
+            p[i] = (double)(float)draw_from(rows[k].op->domain, &seed);
+            q[i] = (double)(float)draw_from(rows[k].op->domain, &seed);
+        }
+        for (int t = WG_F32; t <= WG_F64; t++) check_row(&rows[k], (wg_dtype)t, N, p, q);
+    }
+}
+
+Test(ops_elementwise, odd_numbers)
+{
+    double p[ODD * ODD], q[ODD * ODD];
+    for (int i = 0; i < ODD * ODD; i++) p[i] = odd[i / ODD], q[i] = odd[i % ODD];
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+        for (int t = WG_F32; t <= WG_F64; t++) check_row(&rows[k], (wg_dtype)t, ODD * ODD, p, q);
+}
+
+static void expect(wg_node *y, int n, const double *want)
+{
+    double v[64];
+    value_of(y, v);
+    for (int i = 0; i < n; i++)
+        cr_expect(v[i] == want[i], "%s: element %d is %g, not %g", wg_node_kind(y), i, v[i], want[i]);
+}
+
+Test(ops_elementwise, integers)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_const(g, WG_I32, WG_SHAPE(4), (int32_t[]){7, -7, INT32_MIN, 5}),
+            *y = wg_const(g, WG_I32, WG_SHAPE(4), (int32_t[]){2, 2, -1, 0});
+    expect(wg_div(x, y), 3, (double[]){3, -3, INT32_MIN});
+    expect(wg_slice(wg_div(x, y), 0, 3, 4, 1), 1, (double[]){0});
+    expect(wg_maximum(x, y), 4, (double[]){7, 2, -1, 5});
+    expect(wg_less(x, y), 4, (double[]){0, 1, 1, 0});
+    wg_graph_free(g);
+}
+
+Test(ops_elementwise, logic)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = const_of(g, WG_BOOL, WG_SHAPE(4), (double[]){0, 0, 1, 1}),
+            *y = const_of(g, WG_BOOL, WG_SHAPE(4), (double[]){0, 1, 0, 1});
+    expect(wg_and(x, y), 4, (double[]){0, 0, 0, 1});
+    expect(wg_or(x, y), 4, (double[]){0, 1, 1, 1});
+    expect(wg_xor(x, y), 4, (double[]){0, 1, 1, 0});
+    expect(wg_not(x), 4, (double[]){1, 1, 0, 0});
+    wg_graph_free(g);
+}
+
+/* Casts do what wg__store does with a double: one truth in two places. */
+Test(ops_elementwise, casts)
+{
+    enum { HOW_MANY = 14 };
+    static const double v[HOW_MANY] = {0, 1, -1, 2.9, -2.9, 255, 256, 300.5, -0.0, 3e9, -3e9, NAN, INFINITY, -INFINITY};
+    wg_graph           *g = wg_graph_new();
+    for (int from = 0; from < WG_DTYPES; from++)
+        for (int to = 0; to < WG_DTYPES; to++) {
+            double   got[HOW_MANY];
+            wg_node *x = const_of(g, (wg_dtype)from, WG_SHAPE(HOW_MANY), v);
+            value_of(wg_cast(x, (wg_dtype)to), got);
+            for (int i = 0; i < HOW_MANY; i++) {
+                union {
+                    double align;
+                    char   bytes[8];
+                } in = {0}, out = {0};
+                wg__store((wg_dtype)from, &in, 0, v[i]);
+                double was = wg__load((wg_dtype)from, &in, 0);
+                if (from == WG_I64 && fabs(was) > 1e18 && to == WG_I32)
+                    continue; /* integers wrap or saturate: see below */
+                wg__store((wg_dtype)to, &out, 0, was);
+                double want = wg__load((wg_dtype)to, &out, 0);
+                bool   whole = from > WG_F64 && to > WG_F64;
+                cr_expect(whole || got[i] == want || (got[i] != got[i] && want != want), "%s %g to %s is %g, not %g",
+                          wg_dtype_name((wg_dtype)from), was, wg_dtype_name((wg_dtype)to), got[i], want);
+            }
+        }
+    wg_graph_free(g);
+}
