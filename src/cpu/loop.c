@@ -168,9 +168,14 @@ static void one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
 
 int wg__loop_call(const wg_op *op, wg_call *c)
 {
-    struct wg__loop l; /* large: only what is needed is set */
+    struct wg__loop         l;
+    struct wg__loop_operand in[WG_BLOCK_MAX_ARITY], out;
+    struct wg__step         step;
     const wg_shape *shape[WG_BLOCK_MAX_ARITY] = {0};
     for (int i = 0; i < c->n; i++) shape[i] = &c->x[i].shape;
+    l.in = in;
+    l.out = &out;
+    l.step = &step;
     one_step(&l, op, c);
     wg__loop_domain(&l, &c->y.shape, shape, false);
     wg__loop_prepare(&l);
@@ -181,7 +186,9 @@ int wg__loop_call(const wg_op *op, wg_call *c)
 void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, int64_t reduced, int64_t inner, void *y,
                      int threads)
 {
-    struct wg__loop l; /* large: only what is needed is set */
+    struct wg__loop         l;
+    struct wg__loop_operand in;
+    l.in = &in;
     l.rank = 1;
     l.dim[0] = outer * reduced * inner;
     l.inputs = 1;

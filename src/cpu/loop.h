@@ -6,7 +6,7 @@
  * A loop may begin with a matrix product, whose pieces it continues while they
  * are in the cache, or end in a reduction of one of its values.
  *
- * To make one: set inputs, registers, outputs and steps; wg__loop_domain; the
+ * To make one: give it room; set inputs, registers, outputs and steps; wg__loop_domain; the
  * head or tail; wg__loop_prepare.  Data pointers may change between runs. */
 #ifndef WENGERT_LOOP_H
 #define WENGERT_LOOP_H
@@ -15,7 +15,7 @@ enum {
     WG__BLOCK = 1024,
     WG__LOOP_STEPS = 32,
     WG__LOOP_INPUTS = 16,
-    WG__LOOP_REGISTERS = 12,
+    WG__LOOP_REGISTERS = WG__LOOP_STEPS,
     WG__LOOP_OUTPUTS = 8,
     WG__LOOP_SLOTS = WG__LOOP_INPUTS + WG__LOOP_REGISTERS + WG__LOOP_OUTPUTS
 };
@@ -42,9 +42,9 @@ struct wg__loop {
     int      rank;                 /* of the domain, after merging axes: at least 1 */
     int64_t  dim[WG_MAX_RANK];
     int      inputs, registers, outputs, steps;
-    struct wg__loop_operand in[WG__LOOP_INPUTS];
-    struct wg__loop_operand out[WG__LOOP_OUTPUTS]; /* dense over the domain: no strides */
-    struct wg__step         step[WG__LOOP_STEPS];
+    struct wg__loop_operand *in;   /* [inputs] */
+    struct wg__loop_operand *out;  /* [outputs] dense over the domain: no strides */
+    struct wg__step         *step; /* [steps] */
     double   cost;                 /* of one element, in nanoseconds or so: how finely to split */
 
     const struct wg__gemm *head;   /* or NULL: product whose c is in[0], dense over the domain [m, n]; no tail */
@@ -61,6 +61,18 @@ struct wg__loop {
     bool    rowwise;               /* no block leaves a row of the last axis */
     bool    small;                 /* one block and nothing to gather */
 };
+
+/* Room for the largest loop, while one is made. */
+struct wg__loop_room {
+    struct wg__loop_operand in[WG__LOOP_INPUTS], out[WG__LOOP_OUTPUTS];
+    struct wg__step         step[WG__LOOP_STEPS];
+};
+static inline void wg__loop_use(struct wg__loop *l, struct wg__loop_room *r)
+{
+    l->in = r->in;
+    l->out = r->out;
+    l->step = r->step;
+}
 
 /* Fills in rank, dim and strides from the domain and each operand's shape,
  * which broadcasts to it: merges axes that every operand walks alike.

@@ -37,6 +37,7 @@ static bool word(const char *p, double *value)
     } words[] = {{"nan", NAN}, {"inf", INFINITY}, {"infinity", INFINITY}};
     bool minus = *p == '-';
     if (*p == '+' || *p == '-') p++;
+    if (*p < 'A') return false; /* a digit, a point */
     size_t n = strcspn(p, " \t");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strlen(words[i].text) != n || strncasecmp(p, words[i].text, n) != 0) continue;

@@ -27,8 +27,9 @@ int wg__file_read(const struct wg__file *f, uint64_t offset, void *to, size_t n)
 /* Fills in *e as "name: byte 17: complaint" (no byte if offset < 0). */
 void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* The same as an expression: status. */
-#define wg__say(e, name, status, ...) (wg__tell(e, name, status, __VA_ARGS__), (status))
+/* The same as an expression that is status, for the compiler to see. */
+static inline int wg__told(int status) { return status; }
+#define wg__say(e, name, status, ...) (wg__tell(e, name, status, __VA_ARGS__), wg__told(status))
 #define wg__bad(f, status, offset, ...) wg__say((f)->e, (f)->name, status, (int64_t)(offset), __VA_ARGS__)
 static inline int wg__bad_memory(const struct wg__file *f) { return wg__bad(f, WG_ENOMEM, -1, "out of memory"); }
 

@@ -34,34 +34,44 @@ static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *
     return false;
 }
 
-static inline __attribute__((always_inline)) int64_t along(wg_dtype t, const void *x, int64_t at, int64_t n,
-                                                           int64_t stride)
+/* y[j] = the place in column j of `cols` columns, n elements `stride` apart: row
+ * by row, so that rows are read as they lie. */
+static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, int64_t at, int64_t n, int64_t stride,
+                                                       int64_t cols, int64_t *y)
 {
-    int64_t best = at, place = 0;
+    for (int64_t j = 0; j < cols; j++) y[j] = 0;
     for (int64_t i = 1; i < n; i++)
-        if (beats(t, x, at + i * stride, best)) best = at + i * stride, place = i;
-    return place;
+        for (int64_t j = 0; j < cols; j++)
+            if (beats(t, x, at + i * stride + j, at + y[j] * stride + j)) y[j] = i;
+}
+
+static void columns(wg_dtype t, const void *x, int64_t at, int64_t n, int64_t stride, int64_t cols, int64_t *y)
+{
+    switch (t) {
+#define X(name, type, text) \
+    case WG_##name: down(WG_##name, x, at, n, stride, cols, y); return;
+        WG_DTYPE_MAP(X)
+#undef X
+    case WG_DTYPES: return;
+    }
 }
 
 struct work {
     const wg_call   *c;
     struct wg__split p;
 };
-/* Result elements begin..end-1. */
+/* Result elements begin..end-1, in parts of a row of few columns. */
 static void some(void *context, int64_t begin, int64_t end)
 {
+    enum { FEW = 512 };
     const struct work *w = context;
-    const void        *x = w->c->x[0].data;
-    int64_t           *y = w->c->y.data, inner = w->p.inner, n = w->p.n;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t at = i / inner * n * inner + i % inner;
-        switch (w->c->x[0].dtype) {
-#define X(name, type, text) \
-    case WG_##name: y[i] = along(WG_##name, x, at, n, inner); break;
-            WG_DTYPE_MAP(X)
-#undef X
-        case WG_DTYPES: break;
-        }
+    int64_t            inner = w->p.inner, n = w->p.n, cols;
+    for (int64_t i = begin; i < end; i += cols) {
+        int64_t j = i % inner;
+        cols = inner - j < end - i ? inner - j : end - i;
+        if (cols > FEW) cols = FEW;
+        columns(w->c->x[0].dtype, w->c->x[0].data, i / inner * n * inner + j, n, inner, cols,
+                (int64_t *)w->c->y.data + i);
     }
 }
 
@@ -70,7 +80,7 @@ static int cpu(wg_call *c)
     const struct attr *a = c->attr;
     int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
     struct work        w = {c, wg__split_at(&c->x[0].shape, axis, axis + 1)};
-    if (w.p.outer && w.p.inner) wg_parallel(c, w.p.outer * w.p.inner, wg__grain(w.p.n), some, &w);
+    if (w.p.outer && w.p.inner) wg_parallel(c, w.p.outer * w.p.inner, w.p.inner > 1 ? 64 : wg__grain(w.p.n), some, &w);
     return WG_OK;
 }
 

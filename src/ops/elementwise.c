@@ -42,6 +42,13 @@ static wg_node *share(wg_node *x, wg_node *y, wg_node *z)
     return wg_mul(mine, wg_one_minus(wg_scale(theirs, 0.5)));
 }
 
+/* Below where x < 0, else g. */
+static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
+{
+    wg_node *negative = wg_less(x, wg_lit(x, 0));
+    return wg_where(negative, below, g);
+}
+
 /* ---- One tensor ---- */
 
 #define KERNEL(id)                                                         \

@@ -33,7 +33,6 @@ static void release(wg_tape *t)
     free(t->value);
     free(t->order);
     free(t->merge.slot);
-    free(t->merge.hash);
     free(t->map);
     if (t->g) t->g->n_param = 0; /* parameters belong to the user's graph */
     wg_graph_free(t->g);
@@ -83,20 +82,26 @@ static wg_node *materialised(wg_tape *t, wg_node *x)
     return shared ? wg__apply_raw(t->g, &wg_op_expand, 1, &x, x->shape) : x;
 }
 
+/* Watched nodes are outputs; inputs can be set even where rewriting found that nothing reads them. */
+static bool is_extra(const wg_tape *t, int i)
+{
+    return t->map[i] && (t->user->node[i]->watched || t->user->node[i]->kind == WG__INPUT);
+}
+
 static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***roots, int *n_roots)
 {
     int extra = 0;
-    for (int i = 0; i < t->n_map; i++) extra += t->map[i] && t->user->node[i]->watched;
+    for (int i = 0; i < t->n_map; i++) extra += is_extra(t, i);
     *roots = malloc(((size_t)(n + extra) + 1) * sizeof **roots);
     if (!*roots) return wg__fail_nomem(t->user);
     *n_roots = 0;
-    for (int i = 0; i < n; i++) {
-        wg_node *x = materialised(t, t->map[out[i]->id]);
+    for (int i = 0; i < n + t->n_map; i++) {
+        int id = i < n ? out[i]->id : i - n;
+        if (i >= n && !is_extra(t, id)) continue;
+        wg_node *x = materialised(t, t->map[id]);
         if (!x) return wg__fail_nomem(t->user);
-        (*roots)[(*n_roots)++] = t->map[out[i]->id] = x;
+        (*roots)[(*n_roots)++] = t->map[id] = x;
     }
-    for (int i = 0; i < t->n_map; i++)
-        if (t->map[i] && t->user->node[i]->watched) (*roots)[(*n_roots)++] = t->map[i];
     return WG_OK;
 }
 

@@ -13,6 +13,7 @@ struct builder {
     const struct wg__fuse *f;
     const struct wg__cluster *c;
     struct wg__loop        loop;
+    struct wg__loop_room   room;
     const wg_shape        *in_shape[WG__LOOP_INPUTS];
     wg_node               *in[WG__LOOP_INPUTS], *out[WG__LOOP_OUTPUTS];
     wg_node               *member[WG__LOOP_STEPS]; /* node of each step */
@@ -165,10 +166,17 @@ static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_o
     return i;
 }
 
+/* As large as it has to be. */
 static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
 {
-    struct wg__loop *copy = wg__arena_alloc(a, sizeof *copy);
-    if (copy) *copy = *l;
+    size_t           in = (size_t)l->inputs * sizeof *l->in, out = (size_t)l->outputs * sizeof *l->out;
+    size_t           step = (size_t)l->steps * sizeof *l->step;
+    struct wg__loop *copy = wg__arena_alloc(a, sizeof *copy + in + out + step);
+    if (!copy) return NULL;
+    *copy = *l;
+    copy->in = memcpy(copy + 1, l->in, in);
+    copy->out = memcpy((char *)copy->in + in, l->out, out);
+    copy->step = memcpy((char *)copy->out + out, l->step, step);
     return copy;
 }
 
@@ -199,6 +207,7 @@ static int emit_reduction_alone(wg_tape *t, wg_node *v)
     struct wg__cluster c = {.root = v, .tail = v, .loop = true};
     struct wg__fuse    none = {0};
     struct builder     b = {.t = t, .f = &none, .c = &c};
+    wg__loop_use(&b.loop, &b.room);
     b.loop.tail_slot = input_slot(&b, v->x[0]);
     wg__loop_domain(&b.loop, v->x[0]->shape, b.in_shape, false);
     set_tail(&b.loop, v);
@@ -209,6 +218,7 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
 {
     const struct wg__cluster *c = &f->cluster[ci];
     struct builder            b = {.t = t, .f = f, .c = c};
+    wg__loop_use(&b.loop, &b.room);
     if (c->head) {
         input_slot(&b, c->head);
         if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);

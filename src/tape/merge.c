@@ -60,17 +60,19 @@ static bool equal(const wg_node *y, const wg_op *op, int n, wg_node *const x[], 
 wg_node *wg__merge_find(wg_tape *t, uint64_t hash, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     const struct wg__merge *m = &t->merge;
-    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i]; i = (i + 1) & (m->cap - 1))
-        if (m->hash[i] == hash && m->slot[i]->kind == WG__OP && equal(m->slot[i], op, n, x, attr)) return m->slot[i];
+    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i].node; i = (i + 1) & (m->cap - 1)) {
+        wg_node *y = m->slot[i].node;
+        if (m->slot[i].hash == hash && y->kind == WG__OP && equal(y, op, n, x, attr)) return y;
+    }
     return NULL;
 }
 
 wg_node *wg__merge_find_const(wg_tape *t, uint64_t hash, wg_dtype dtype, const wg_shape *s, const void *data)
 {
     const struct wg__merge *m = &t->merge;
-    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i]; i = (i + 1) & (m->cap - 1)) {
-        wg_node *y = m->slot[i];
-        if (m->hash[i] == hash && y->kind == WG__CONST && y->dtype == dtype && wg__shape_equal(y->shape, s) &&
+    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i].node; i = (i + 1) & (m->cap - 1)) {
+        wg_node *y = m->slot[i].node;
+        if (m->slot[i].hash == hash && y->kind == WG__CONST && y->dtype == dtype && wg__shape_equal(y->shape, s) &&
             memcmp(y->data, data, wg__bytes(dtype, s)) == 0)
             return y;
     }
@@ -80,9 +82,8 @@ wg_node *wg__merge_find_const(wg_tape *t, uint64_t hash, wg_dtype dtype, const w
 static void insert(struct wg__merge *m, uint64_t hash, wg_node *x)
 {
     size_t i = hash & (m->cap - 1);
-    while (m->slot[i]) i = (i + 1) & (m->cap - 1);
-    m->slot[i] = x;
-    m->hash[i] = hash;
+    while (m->slot[i].node) i = (i + 1) & (m->cap - 1);
+    m->slot[i] = (struct wg__merge_slot){hash, x};
     m->used++;
 }
 
@@ -90,16 +91,10 @@ static bool grow(struct wg__merge *m)
 {
     struct wg__merge wide = {.cap = m->cap ? 2 * m->cap : 256};
     wide.slot = calloc(wide.cap, sizeof *wide.slot);
-    wide.hash = malloc(wide.cap * sizeof *wide.hash);
-    if (!wide.slot || !wide.hash) {
-        free(wide.slot);
-        free(wide.hash);
-        return false;
-    }
+    if (!wide.slot) return false;
     for (size_t i = 0; i < m->cap; i++)
-        if (m->slot[i]) insert(&wide, m->hash[i], m->slot[i]);
+        if (m->slot[i].node) insert(&wide, m->slot[i].hash, m->slot[i].node);
     free(m->slot);
-    free(m->hash);
     *m = wide;
     return true;
 }

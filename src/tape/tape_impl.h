@@ -92,9 +92,11 @@ struct wg_tape {
     wg_node   **map; /* [n_map] user's node id -> node of g, or NULL */
     int         n_map;
     struct wg__merge {
-        wg_node **slot;
-        uint64_t *hash;
-        size_t    cap, used;
+        struct wg__merge_slot {
+            uint64_t hash;
+            wg_node *node; /* NULL: free */
+        } *slot;
+        size_t cap, used; /* cap: a power of two, or 0 */
     } merge;
 
     wg_node         **order; /* [n_order] of g: operands before users */
