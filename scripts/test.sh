@@ -17,7 +17,7 @@ part() {
     { "$@" 2>&1; echo "exit $?"; } > "$report"
     awk '/^ok / { remarks = "" }
          /^ok .*# SKIP/ { print; next }
-         /^(ok |1\.\.|exit 0$|TAP version)|^# *(Running|Criterion|$)/ { next }
+         /^(ok |1\.\.|exit 0$|TAP version|\[)|^# *(Running|Criterion|$)/ { next }
          /^#/ { remarks = remarks $0 "\n"; next }
          { printf "%s%s\n", remarks, $0; remarks = "" }' "$report"
 }

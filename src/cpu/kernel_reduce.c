@@ -25,14 +25,6 @@
 #define NOT_A_NUMBER(x) ((void)(x), false)
 #include "cpu/reduce.h"
 
-#define DTYPE U8
-#define T uint8_t
-#define LEAST 0
-#define MOST UINT8_MAX
-#define WRAPPING uint32_t
-#define NOT_A_NUMBER(x) ((void)(x), false)
-#include "cpu/reduce.h"
-
 #define DTYPE I64
 #define T int64_t
 #define LEAST INT64_MIN

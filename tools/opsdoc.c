@@ -1,0 +1,79 @@
+/* opsdoc.c - writes docs/ops.md from the operators: `make docs`. */
+#include <stdio.h>
+#include <string.h>
+
+#include <wengert/graph_op.h>
+
+static void print_dtypes(unsigned set)
+{
+    const char *sep = "";
+    if (!set || set == WG_ALL_DTYPES) {
+        printf("any");
+        return;
+    }
+    for (int t = 0; t < WG_DTYPES; t++) {
+        if (!(set & WG_BIT(t))) continue;
+        printf("%s%s", sep, wg_dtype_name((wg_dtype)t));
+        sep = ", ";
+    }
+}
+
+static const char *type_name(wg_field_type t)
+{
+    static const char *const text[] = {
+        [WG_FIELD_INT] = "int",       [WG_FIELD_I64] = "int",     [WG_FIELD_U64] = "unsigned",
+        [WG_FIELD_REAL] = "real",     [WG_FIELD_DTYPE] = "dtype", [WG_FIELD_SHAPE] = "shape",
+        [WG_FIELD_AXES] = "axes",     [WG_FIELD_LIST] = "list",
+    };
+    return text[t];
+}
+
+static void print_attributes(const wg_field *f)
+{
+    const char *sep = "";
+    for (; f && f->name; f++, sep = ", ") printf("%s%s: %s", sep, f->name, type_name(f->type));
+}
+
+/* A bar inside of a cell would end it. */
+static void print_cell(const char *text)
+{
+    for (; *text; text++) printf(*text == '|' ? "\\|" : "%c", *text);
+}
+
+static void print_op(const wg_op *op)
+{
+    printf("| `%s` | ", op->name);
+    print_cell(op->doc ? op->doc : "");
+    if (op->arity == WG_VARIADIC) printf(" | 1 or more | ");
+    else printf(" | %d | ", op->arity);
+    print_dtypes(op->dtypes);
+    printf(" | ");
+    print_attributes(op->fields);
+    printf(" | %s | %s |\n", op->grad ? "yes" : "none", op->onnx ? op->onnx : "");
+}
+
+static void print_table(const char *title, const char *text, int elementwise)
+{
+    printf("\n## %s\n\n%s\n\n", title, text);
+    printf("| operator | what it computes | operands | dtypes | attributes | gradient | ONNX |\n");
+    printf("|---|---|---|---|---|---|---|\n");
+    for (const wg_op *const *op = wg_ops; *op; op++)
+        if (!(*op)->block == !elementwise) print_op(*op);
+}
+
+int main(void)
+{
+    int n = 0;
+    while (wg_ops[n]) n++;
+    printf("# The operators\n\n"
+           "Written by `make docs` from the operators themselves; a test holds this page to them. There are %d.\n"
+           "A constructor has the operator's name: `wg_tanh(x)`. Its arguments are in\n"
+           "[graph.h](../include/graph.h), which also has functions composed of these operators (`wg_mean`,\n"
+           "`wg_mse`, `wg_clip` and others). To add one, see [adding-an-op.md](adding-an-op.md).\n\n"
+           "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is the standard's name\n"
+           "for the same function.\n",
+           n);
+    print_table("Elementwise", "Operands broadcast as in NumPy; a chain becomes one instruction of a tape.", 1);
+    print_table("Structured", "One file each in `src/ops/`, or one for a family.", 0);
+    return 0;
+}
