@@ -70,17 +70,6 @@ static void zero(const struct wg__gemm *g, struct span i, struct span j)
     for (int64_t r = i.begin; r < i.end; r++) memset((char *)g->c + (size_t)(r * g->n + j.begin) * size, 0, n);
 }
 
-/* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces
- * that are wide enough for its panels, with an op(a) that stays in the
- * second-level cache and whose rows do not all fall into the same cache sets. */
-static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
-{
-    enum { NARROW = 32, LOW = 4, CACHE = 1 << 18, SETS = 1024 };
-    int64_t distance_of_rows = g->ta ? g->m : g->k;
-    return g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW && rows <= CACHE / (g->k ? g->k : 1) &&
-           distance_of_rows % SETS;
-}
-
 /* ---- The grid ---- */
 
 struct grid {
@@ -98,8 +87,35 @@ static int64_t split(int64_t n, int64_t pieces)
     return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
 }
 
+/* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces
+ * that are wide enough for its panels, with an op(a) that stays in the
+ * second-level cache and whose rows do not all fall into the same cache sets. */
+static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
+{
+    enum { NARROW = 32, LOW = 4, CACHE = 1 << 18, SETS = 1024 };
+    int64_t row = g->ta ? g->m : g->k;
+    return g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW && rows <= CACHE / g->k && row % SETS;
+}
+
+/* The own kernel copies op(b) for each piece, so pieces are cut along one side
+ * only: whole rows of c where it is high, whole panels of columns where it is wide. */
+static void plan_own(struct grid *p)
+{
+    enum { WORK = 1000000, MOST = 16, ROWS = 12, LEAST_ROWS = 48, COLS = 32 };
+    const struct wg__gemm *g = p->g;
+    double                 work = (double)g->m * (double)g->n * (double)g->k / WORK;
+    int64_t                pieces = work < 2 ? 1 : work > MOST ? MOST : (int64_t)work;
+    bool                   high = g->m >= g->n;
+    int64_t                most = high ? g->m / LEAST_ROWS : g->n / COLS, step = high ? ROWS : COLS;
+    if (pieces > most) pieces = most > 0 ? most : 1;
+    int64_t size = (high ? g->m : g->n) / pieces;
+    size = (size + step - 1) / step * step;
+    p->rows = high && pieces > 1 ? size : g->m;
+    p->cols = !high && pieces > 1 ? size : g->n;
+}
+
 /* Halves the longer side of the pieces for as long as that pays. */
-static void plan(struct grid *p)
+static void plan_blas(struct grid *p)
 {
     const struct wg__gemm *g = p->g;
     int64_t                down = 1, across = 1;
@@ -112,8 +128,15 @@ static void plan(struct grid *p)
     }
     p->rows = split(g->m, down);
     p->cols = split(g->n, across);
-    p->down = (g->m - 1) / p->rows + 1;
-    p->across = (g->n - 1) / p->cols + 1;
+}
+
+static void plan(struct grid *p)
+{
+    plan_own(p);
+    p->own = own_is_quicker(p->g, p->rows);
+    if (!p->own) plan_blas(p);
+    p->down = (p->g->m - 1) / p->rows + 1;
+    p->across = (p->g->n - 1) / p->cols + 1;
 }
 
 static void run_piece(void *context, int64_t index)
@@ -133,6 +156,5 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *
     if (!g->m || !g->n) return;
     pthread_once(&once, one_blas_thread);
     plan(&p);
-    p.own = g->k > 0 && own_is_quicker(g, p.rows);
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }

@@ -138,7 +138,6 @@ void wg__loop_prepare(struct wg__loop *l)
     l->small = plain && l->count <= WG__BLOCK && l->tail < 0 && !l->head;
 }
 
-bool wg__loop_tail_ok(const struct wg__loop *l) { return !l->head && l->outer * l->reduced * l->inner == count(l); }
 
 /* ---- Single operators ---- */
 

@@ -80,8 +80,6 @@ static inline void wg__loop_use(struct wg__loop *l, struct wg__loop_room *r)
 void wg__loop_domain(struct wg__loop *l, const wg_shape *domain, const wg_shape *const in_shape[], bool keep_last);
 /* Everything else that can be known before the run. */
 void wg__loop_prepare(struct wg__loop *l);
-/* Whether the tail that is set can end this loop. */
-bool wg__loop_tail_ok(const struct wg__loop *l);
 void wg__loop_run(const struct wg__loop *l, int threads);
 
 /* An elementwise operator by itself: a loop of one step. */

@@ -180,8 +180,9 @@ int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_option
 {
     for (int i = 0; i < s->rank; i++) {
         const char *name = NULL;
-        int64_t     d = s->dim[i] == WG_AUTO ? WG_AUTO : wg__dim_bind(g, s->dim[i], o, &name);
-        if (d < 0 && d != WG_AUTO)
+        if (s->dim[i] == WG_AUTO) continue;
+        int64_t d = wg__dim_bind(g, s->dim[i], o, &name);
+        if (d < 0)
             return wg__fail(to, WG_EBOUND, "compile: dimension \"%s\" has no size: name it in wg_options.bind", name ? name : "?");
         s->dim[i] = d;
     }

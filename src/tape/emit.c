@@ -89,7 +89,7 @@ static int free_register(struct builder *b, int step)
 }
 
 /* Registers by liveness, outputs for what is needed outside; then slots. */
-static void assign_slots(struct builder *b, bool keep_tail_operand)
+static void assign_slots(struct builder *b)
 {
     struct wg__loop *l = &b->loop;
     int              output[WG__LOOP_STEPS];
@@ -99,8 +99,7 @@ static void assign_slots(struct builder *b, bool keep_tail_operand)
             if (l->step[s].x[k] >= MEMBER) b->last[l->step[s].x[k] - MEMBER] = s;
     if (b->c->tail && l->tail_slot >= MEMBER) b->last[l->tail_slot - MEMBER] = l->steps;
     for (int s = 0; s < l->steps; s++) {
-        bool out = b->f->node[b->member[s]->id].outside || b->member[s] == b->c->root ||
-                   (keep_tail_operand && l->tail_slot == MEMBER + s);
+        bool out = b->f->node[b->member[s]->id].outside || b->member[s] == b->c->root;
         output[s] = out ? l->outputs : -1;
         if (out) {
             l->out[l->outputs].size = wg_dtype_size((wg_dtype)b->member[s]->dtype);
@@ -182,9 +181,9 @@ static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
 
 /* in: the loop's inputs, then the head's operands; out: the loop's outputs,
  * then the tail's result, then the head's product. */
-static int finish_loop(struct builder *b, bool with_tail)
+static int finish_loop(struct builder *b)
 {
-    const wg_node    *head = b->c->head, *tail = with_tail ? b->c->tail : NULL;
+    const wg_node    *head = b->c->head, *tail = b->c->tail;
     int               n_in = b->loop.inputs + (head ? 2 : 0), n_out = b->loop.outputs + !!tail + !!head;
     struct wg__loop  *l = loop_copy(&b->t->arena, &b->loop);
     struct wg__instr *i = l ? next_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
@@ -202,18 +201,6 @@ static int finish_loop(struct builder *b, bool with_tail)
     return WG_OK;
 }
 
-static int emit_reduction_alone(wg_tape *t, wg_node *v)
-{
-    struct wg__cluster c = {.root = v, .tail = v, .loop = true};
-    struct wg__fuse    none = {0};
-    struct builder     b = {.t = t, .f = &none, .c = &c};
-    wg__loop_use(&b.loop, &b.room);
-    b.loop.tail_slot = input_slot(&b, v->x[0]);
-    wg__loop_domain(&b.loop, v->x[0]->shape, b.in_shape, false);
-    set_tail(&b.loop, v);
-    return finish_loop(&b, true);
-}
-
 static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
 {
     const struct wg__cluster *c = &f->cluster[ci];
@@ -224,19 +211,10 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
         if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);
     }
     make_steps(&b, ci);
-    if (c->tail && b.loop.steps == 0) return emit_reduction_alone(t, c->tail);
-    struct builder plain = b;
-    assign_slots(&b, false);
+    assign_slots(&b);
     wg__loop_domain(&b.loop, c->tail ? c->tail->x[0]->shape : c->root->shape, b.in_shape, c->head != NULL);
-    if (!c->tail) return finish_loop(&b, false);
-    set_tail(&b.loop, c->tail);
-    if (wg__loop_tail_ok(&b.loop)) return finish_loop(&b, true);
-    b = plain; /* this reduction cannot ride on its loop: store the operand, reduce after */
-    assign_slots(&b, true);
-    wg__loop_domain(&b.loop, c->tail->x[0]->shape, b.in_shape, false);
-    int status = finish_loop(&b, false);
-    if (!status) t->instr[t->n_instr - 1].node = c->tail->x[0];
-    return status ? status : emit_reduction_alone(t, c->tail);
+    if (c->tail) set_tail(&b.loop, c->tail);
+    return finish_loop(&b);
 }
 
 static int emit_call(wg_tape *t, wg_node *v)
@@ -259,7 +237,7 @@ static int emit_call(wg_tape *t, wg_node *v)
 
 int wg__emit(wg_tape *t, const struct wg__fuse *f)
 {
-    t->instr = malloc((2 * (size_t)f->n + 1) * sizeof *t->instr);
+    t->instr = malloc(((size_t)f->n + 1) * sizeof *t->instr);
     if (!t->instr) return wg__fail_nomem(t->user);
     int status = WG_OK;
     for (int ci = 0; ci < f->n && !status; ci++)

@@ -34,6 +34,13 @@ static wg_node *log_of_softmax(const struct wg__match *m)
     const wg_node *x = m->x[0];
     return is(x, &wg_op_softmax) ? wg_log_softmax(x->x[0], *(const int *)x->attr) : NULL;
 }
+/* A softmax over another axis than the last comes with a transpose. */
+static wg_node *log_of_transposed_softmax(const struct wg__match *m)
+{
+    const wg_node *t = m->x[0], *x = operand_of(t, &wg_op_transpose);
+    if (!x || !is(x, &wg_op_softmax)) return NULL;
+    return wg_transpose(wg_log_softmax(x->x[0], *(const int *)x->attr), *(const wg_axes *)t->attr);
+}
 static wg_node *log_of_sigmoid(const struct wg__match *m)
 {
     wg_node *x = operand_of(m->x[0], &wg_op_sigmoid);
@@ -237,6 +244,7 @@ static wg_node *cast_to_same(const struct wg__match *m)
 
 const struct wg__rule wg__rules[] = {
     {&wg_op_log, log_of_softmax, "log(softmax(x)) -> log_softmax(x)"},
+    {&wg_op_log, log_of_transposed_softmax, "log(transpose(softmax(x))) -> transpose(log_softmax(x))"},
     {&wg_op_log, log_of_sigmoid, "log(sigmoid(x)) -> -softplus(-x)"},
     {&wg_op_log, log_of_exp, "log(exp(x)) -> x"},
     {&wg_op_log, log_of_one_plus, "log(1 + x) -> log1p(x)"},

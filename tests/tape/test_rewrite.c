@@ -12,6 +12,7 @@ struct leaves {
 };
 
 static wg_node *log_softmax_(struct leaves *l) { return wg_log(wg_softmax(l->x, 1)); }
+static wg_node *log_softmax_columns(struct leaves *l) { return wg_log(wg_softmax(l->x, 0)); }
 static wg_node *log_sigmoid(struct leaves *l) { return wg_log(wg_sigmoid(l->x)); }
 static wg_node *log_exp(struct leaves *l) { return wg_log(wg_exp(l->x)); }
 static wg_node *log_one_plus(struct leaves *l) { return wg_log(wg_shift(l->x, 1)); }
@@ -87,6 +88,8 @@ static const struct example {
     bool        exact;
 } examples[] = {
     {"log(softmax(x)) -> log_softmax(x)", log_softmax_, "log(softmax(x))", "log_softmax(x)", false},
+    {"log(transpose(softmax(x))) -> transpose(log_softmax(x))", log_softmax_columns,
+     "log(transpose(softmax(transpose(x))))", "transpose(log_softmax(transpose(x)))", false},
     {"log(sigmoid(x)) -> -softplus(-x)", log_sigmoid, "log(sigmoid(x))", "neg(softplus(neg(x)))", false},
     {"log(exp(x)) -> x", log_exp, "log(exp(x))", "x", false},
     {"log(1 + x) -> log1p(x)", log_one_plus, "log(add(x,1))", "log1p(x)", false},
@@ -324,6 +327,11 @@ Test(tape_rewrite, log_of_softmax_at_a_thousand)
     run(t);
     const double want[] = {0, -1000, -2000, -log(3), -log(3), -log(3)};
     for (int i = 0; i < 6; i++) cr_expect_float_eq(element(t, y, i), want[i], 1e-4);
+    wg_node *columns = wg_transpose(x, WG_ALL_AXES), *z = wg_log(wg_softmax(columns, 0));
+    wg_tape *s = compile(g, 1, &z, NULL);
+    wg_set(s, x, wg_view(t, x));
+    run(s);
+    for (int i = 0; i < 6; i++) cr_expect_float_eq(element(s, z, i % 3 * 2 + i / 3), want[i], 1e-4);
     wg_graph_free(g);
 }
 
