@@ -49,9 +49,16 @@ static void swish_grad(wg_adjoint *v)
 }
 
 static const wg_op op_swish = {
-    .name = "swish", .doc = "y = x sigmoid(beta x)", .arity = 1, .flags = WG_OP_IN_PLACE, .dtypes = WG_REALS,
-    .attr_size = sizeof(struct swish), .fields = swish_fields,
-    .infer = wg_infer_same, .block = swish_block, .grad = swish_grad,
+    .name = "swish",
+    .doc = "y = x sigmoid(beta x)",
+    .arity = 1,
+    .flags = WG_OP_IN_PLACE,
+    .dtypes = WG_REALS,
+    .attr_size = sizeof(struct swish),
+    .fields = swish_fields,
+    .infer = wg_infer_same,
+    .block = swish_block,
+    .grad = swish_grad,
 };
 
 static wg_node *swish(wg_node *x, double beta) { return wg_apply(&op_swish, 1, &x, &(struct swish){beta}); }
@@ -95,9 +102,15 @@ static void running_sum_grad(wg_adjoint *v)
 }
 
 static const wg_op op_running_sum = {
-    .name = "running_sum", .doc = "y[i] = x[0] + .. + x[i] along the last axis", .arity = 1, .dtypes = WG_BIT(WG_F64),
-    .attr_size = sizeof(struct running_sum), .fields = running_sum_fields,
-    .infer = running_sum_infer, .cpu = running_sum_cpu, .grad = running_sum_grad,
+    .name = "running_sum",
+    .doc = "y[i] = x[0] + .. + x[i] along the last axis",
+    .arity = 1,
+    .dtypes = WG_BIT(WG_F64),
+    .attr_size = sizeof(struct running_sum),
+    .fields = running_sum_fields,
+    .infer = running_sum_infer,
+    .cpu = running_sum_cpu,
+    .grad = running_sum_grad,
 };
 
 static wg_node *running_sum(wg_node *x, int backward)

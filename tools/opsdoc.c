@@ -21,9 +21,8 @@ static void print_dtypes(unsigned set)
 static const char *type_name(wg_field_type t)
 {
     static const char *const text[] = {
-        [WG_FIELD_INT] = "int",       [WG_FIELD_I64] = "int",     [WG_FIELD_U64] = "unsigned",
-        [WG_FIELD_REAL] = "real",     [WG_FIELD_DTYPE] = "dtype", [WG_FIELD_SHAPE] = "shape",
-        [WG_FIELD_AXES] = "axes",     [WG_FIELD_LIST] = "list",
+        [WG_FIELD_INT] = "int",     [WG_FIELD_I64] = "int",     [WG_FIELD_U64] = "unsigned", [WG_FIELD_REAL] = "real",
+        [WG_FIELD_DTYPE] = "dtype", [WG_FIELD_SHAPE] = "shape", [WG_FIELD_AXES] = "axes",    [WG_FIELD_LIST] = "list",
     };
     return text[t];
 }
@@ -70,7 +69,8 @@ int main(void)
            "A constructor has the operator's name: `wg_tanh(x)`. Its arguments are in\n"
            "[graph.h](../include/graph.h), which also has functions composed of these operators (`wg_mean`,\n"
            "`wg_mse`, `wg_clip` and others). To add one, see [adding-an-op.md](adding-an-op.md).\n\n"
-           "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is the standard's name\n"
+           "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is the standard's "
+           "name\n"
            "for the same function.\n",
            n);
     print_table("Elementwise", "Operands broadcast as in NumPy; a chain becomes one instruction of a tape.", 1);

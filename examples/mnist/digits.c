@@ -27,18 +27,20 @@ static int check(const char *what, const wg_array *image, const wg_array *label)
         return complain("there are %lld %s images, but not as many labels", (long long)s->dim[0], what);
     for (int64_t i = 0; i < s->dim[0]; i++)
         if (((const uint8_t *)label->data)[i] >= CLASSES)
-            return complain("%s label %lld is %d, not 0 to %d", what, (long long)i, ((const uint8_t *)label->data)[i], CLASSES - 1);
+            return complain("%s label %lld is %d, not 0 to %d", what, (long long)i, ((const uint8_t *)label->data)[i],
+                            CLASSES - 1);
     return 0;
 }
 
 int digits_read(struct digits *d, const char *folder, bool test_only)
 {
     memset(d, 0, sizeof *d);
-    if (read_file(folder, "t10k-images-idx3-ubyte", &d->test_image) || read_file(folder, "t10k-labels-idx1-ubyte", &d->test_label) ||
-        check("test", &d->test_image, &d->test_label))
+    if (read_file(folder, "t10k-images-idx3-ubyte", &d->test_image) ||
+        read_file(folder, "t10k-labels-idx1-ubyte", &d->test_label) || check("test", &d->test_image, &d->test_label))
         return -1;
     if (test_only) return 0;
-    if (read_file(folder, "train-images-idx3-ubyte", &d->train_image) || read_file(folder, "train-labels-idx1-ubyte", &d->train_label))
+    if (read_file(folder, "train-images-idx3-ubyte", &d->train_image) ||
+        read_file(folder, "train-labels-idx1-ubyte", &d->train_label))
         return -1;
     return check("training", &d->train_image, &d->train_label);
 }

@@ -16,7 +16,7 @@ struct options {
     const char *data, *save, *resume, *curve;
     const char *predict; /* the net to predict with; NULL: train */
     int         epochs, batch, threads, count;
-    int         solver; /* enum wg_solver_kind */
+    int         solver;        /* enum wg_solver_kind */
     double      rate, dropout; /* rate 0: the solver's usual one */
     uint64_t    seed;
 };

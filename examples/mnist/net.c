@@ -43,7 +43,8 @@ wg_tape *net_evaluation(struct net *n, int64_t batch, int threads)
 static wg_batches *test_batches(struct net *n, const struct digits *d)
 {
     wg_error    e;
-    wg_column   c[] = {{.array = &d->test_image, .input = n->image, .scale = 1.0 / 255}, {.array = &d->test_label, .input = n->label}};
+    wg_column   c[] = {{.array = &d->test_image, .input = n->image, .scale = 1.0 / 255},
+                       {.array = &d->test_label, .input = n->label}};
     wg_batches *b = wg_batches_new(&(wg_batch_options){.n = 1, .column = c, .size = 500, .last = WG_LAST_SHORT}, &e);
     if (!b) complain("%s", e.message);
     return b;

@@ -51,7 +51,8 @@ static int read_int(const char *option, const char *text, int low, int *out)
     char *end;
     errno = 0;
     long v = strtol(text, &end, 10);
-    if (errno || end == text || *end || v < low || v > 1000000000) return wrong(option, text, low ? "a whole number from 1" : "a whole number from 0");
+    if (errno || end == text || *end || v < low || v > 1000000000)
+        return wrong(option, text, low ? "a whole number from 1" : "a whole number from 0");
     *out = (int)v;
     return 0;
 }
@@ -79,7 +80,9 @@ static int read_seed(const char *option, const char *text, uint64_t *out)
 
 static int read_solver(const char *option, const char *text, int *out)
 {
-    return (*out = wg_solver_find(text)) < 0 ? wrong(option, text, "one of sgd momentum nesterov adagrad rmsprop adadelta adam adamw") : 0;
+    return (*out = wg_solver_find(text)) < 0
+               ? wrong(option, text, "one of sgd momentum nesterov adagrad rmsprop adadelta adam adamw")
+               : 0;
 }
 
 /* One option with its value. */
@@ -102,8 +105,8 @@ static int read_option(struct options *o, const char *name, const char *value)
 
 static bool takes_value(const char *name)
 {
-    static const char *const with[] = {"--data",  "--save",   "--resume", "--curve", "--epochs", "--batch",
-                                       "--count", "--threads", "--seed",  "--solver", "--rate",  "--dropout"};
+    static const char *const with[] = {"--data",  "--save",    "--resume", "--curve",  "--epochs", "--batch",
+                                       "--count", "--threads", "--seed",   "--solver", "--rate",   "--dropout"};
     for (size_t i = 0; i < sizeof with / sizeof *with; i++)
         if (!strcmp(name, with[i])) return true;
     return false;
@@ -111,8 +114,15 @@ static bool takes_value(const char *name)
 
 int options_read(struct options *o, int argc, char **argv, int *status)
 {
-    *o = (struct options){.data = MNIST_DATA, .save = "mnist.safetensors", .curve = "mnist.svg", .epochs = 10,
-                          .batch = 128, .count = 6, .solver = WG_ADAM, .dropout = 0.2, .seed = 1};
+    *o = (struct options){.data = MNIST_DATA,
+                          .save = "mnist.safetensors",
+                          .curve = "mnist.svg",
+                          .epochs = 10,
+                          .batch = 128,
+                          .count = 6,
+                          .solver = WG_ADAM,
+                          .dropout = 0.2,
+                          .seed = 1};
     *status = 2;
     for (int i = 1; i < argc; i++) {
         char name[32], *equals = strchr(argv[i], '=');
@@ -122,9 +132,11 @@ int options_read(struct options *o, int argc, char **argv, int *status)
             o->predict = argv[i];
             continue;
         }
-        if (strncmp(argv[i], "--", 2)) return complain("\"%s\" is no option and no command (mnist --help lists them)", argv[i]), 1;
+        if (strncmp(argv[i], "--", 2))
+            return complain("\"%s\" is no option and no command (mnist --help lists them)", argv[i]), 1;
         snprintf(name, sizeof name, "%.*s", equals ? (int)(equals - argv[i]) : (int)strlen(argv[i]), argv[i]);
-        if (takes_value(name) && !equals && i + 1 == argc) return complain("%s wants a value (mnist --help lists the options)", name), 1;
+        if (takes_value(name) && !equals && i + 1 == argc)
+            return complain("%s wants a value (mnist --help lists the options)", name), 1;
         const char *value = equals ? equals + 1 : takes_value(name) ? argv[++i] : "";
         if (read_option(o, name, value)) return 1;
     }

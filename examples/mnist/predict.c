@@ -16,7 +16,8 @@ static void print_row(const uint8_t *image, int row)
     }
 }
 
-static void print_digits(const uint8_t *image, const uint8_t *label, const uint8_t *guess, const float *probability, int n)
+static void print_digits(const uint8_t *image, const uint8_t *label, const uint8_t *guess, const float *probability,
+                         int n)
 {
     for (int row = 0; row < SIDE; row += 2) {
         for (int i = 0; i < n; i++) {
@@ -45,7 +46,8 @@ int predict(struct net *n, const struct digits *d, const struct options *o)
     const uint8_t *image = d->test_image.data, *label = d->test_label.data;
     int            count = o->count < d->test_image.shape.dim[0] ? o->count : (int)d->test_image.shape.dim[0];
     wg_error       e;
-    if (wg_checkpoint_load(n->g, NULL, o->predict, &(wg_load_options){.weights_only = 1}, NULL, &e)) return complain("%s", e.message);
+    if (wg_checkpoint_load(n->g, NULL, o->predict, &(wg_load_options){.weights_only = 1}, NULL, &e))
+        return complain("%s", e.message);
     wg_tape *t = net_evaluation(n, count, o->threads);
     if (!t) return -1;
     fill_image(wg_input_buffer(t, n->image), image, count);
@@ -53,6 +55,7 @@ int predict(struct net *n, const struct digits *d, const struct options *o)
     const uint8_t *guess = wg_view(t, n->guess);
     const float   *probability = wg_view(t, n->probability);
     for (int i = 0; i < count; i += ACROSS)
-        print_digits(image + i * PIXELS, label + i, guess + i, probability + i * CLASSES, count - i < ACROSS ? count - i : ACROSS);
+        print_digits(image + i * PIXELS, label + i, guess + i, probability + i * CLASSES,
+                     count - i < ACROSS ? count - i : ACROSS);
     return 0;
 }

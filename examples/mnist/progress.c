@@ -43,14 +43,15 @@ void progress_show(struct progress *p, long images, long of, long all_of, double
     for (int i = 0; i < WIDTH; i++) bar[i] = i < (int)((double)images / (double)of * WIDTH) ? '#' : '-';
     bar[WIDTH] = 0;
     duration((double)(all_of - done) / rate, left, sizeof left);
-    printf("\repoch %d/%d [%s] loss %.4f  accuracy %.2f %%  %.0f images/s  %s left \033[K", p->epoch + 1, p->epochs, bar, loss,
-           100 * accuracy, rate, left);
+    printf("\repoch %d/%d [%s] loss %.4f  accuracy %.2f %%  %.0f images/s  %s left \033[K", p->epoch + 1, p->epochs,
+           bar, loss, 100 * accuracy, rate, left);
     fflush(stdout);
 }
 
 void progress_epoch(const struct progress *p, const struct epoch *e)
 {
-    printf("%sepoch %2d/%d  loss %.4f  accuracy %.2f %%  test %.2f %%  %.0f images/s%s\n", p->terminal ? "\r" : "", p->epoch + 1,
-           p->epochs, e->loss, 100 * e->train_accuracy, 100 * e->test_accuracy, e->images_per_second, p->terminal ? "\033[K" : "");
+    printf("%sepoch %2d/%d  loss %.4f  accuracy %.2f %%  test %.2f %%  %.0f images/s%s\n", p->terminal ? "\r" : "",
+           p->epoch + 1, p->epochs, e->loss, 100 * e->train_accuracy, 100 * e->test_accuracy, e->images_per_second,
+           p->terminal ? "\033[K" : "");
     fflush(stdout);
 }

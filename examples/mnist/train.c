@@ -5,25 +5,25 @@
 #include "mnist.h"
 
 struct training {
-    struct net          *net;
-    const struct digits *digits;
+    struct net           *net;
+    const struct digits  *digits;
     const struct options *o;
-    wg_tape             *tape;
-    wg_batches          *batches;
-    wg_schedule          schedule;
-    struct progress      progress;
-    struct epoch        *epoch; /* [o->epochs] */
-    int                  first; /* epoch of this process */
+    wg_tape              *tape;
+    wg_batches           *batches;
+    wg_schedule           schedule;
+    struct progress       progress;
+    struct epoch         *epoch; /* [o->epochs] */
+    int                   first; /* epoch of this process */
 };
 
 static int make_tape(struct training *t)
 {
-    struct net *n = t->net;
-    wg_solver   solver = {.kind = (enum wg_solver_kind)t->o->solver, .rate_node = n->rate};
-    wg_node    *step = wg_minimize(n->loss, &solver);
-    wg_options  o = {.bind = {{"batch", t->o->batch}}, .threads = t->o->threads};
+    struct net  *n = t->net;
+    wg_solver    solver = {.kind = (enum wg_solver_kind)t->o->solver, .rate_node = n->rate};
+    wg_node     *step = wg_minimize(n->loss, &solver);
+    wg_options   o = {.bind = {{"batch", t->o->batch}}, .threads = t->o->threads};
     wg_load_info info = {0};
-    wg_error    e;
+    wg_error     e;
     if (t->o->resume && wg_checkpoint_load(n->g, NULL, t->o->resume, NULL, &info, &e)) return complain("%s", e.message);
     t->tape = wg_compile(n->g, WG_NODES(n->loss, n->accuracy, step), &o);
     if (!t->tape) return complain("%s", wg_message(n->g));
@@ -33,10 +33,16 @@ static int make_tape(struct training *t)
 
 static int make_batches(struct training *t)
 {
-    wg_error  e;
-    wg_column c[] = {{.array = &t->digits->train_image, .input = t->net->image, .scale = 1.0 / 255},
-                     {.array = &t->digits->train_label, .input = t->net->label}};
-    wg_batch_options o = {.n = 2, .column = c, .size = t->o->batch, .seed = wg_seed(t->net->g), .shuffle = 1, .last = WG_LAST_WRAP, .prefetch = 2};
+    wg_error         e;
+    wg_column        c[] = {{.array = &t->digits->train_image, .input = t->net->image, .scale = 1.0 / 255},
+                            {.array = &t->digits->train_label, .input = t->net->label}};
+    wg_batch_options o = {.n = 2,
+                          .column = c,
+                          .size = t->o->batch,
+                          .seed = wg_seed(t->net->g),
+                          .shuffle = 1,
+                          .last = WG_LAST_WRAP,
+                          .prefetch = 2};
     t->batches = wg_batches_new(&o, &e);
     return t->batches ? 0 : complain("%s", e.message);
 }
@@ -44,13 +50,17 @@ static int make_batches(struct training *t)
 /* The epoch and rate to go on with. */
 static int set_start(struct training *t)
 {
-    static const double usual[WG_SOLVERS] = {[WG_SGD] = 0.1,      [WG_MOMENTUM] = 0.05, [WG_NESTEROV] = 0.05, [WG_ADAGRAD] = 0.01,
-                                             [WG_RMSPROP] = 1e-3, [WG_ADADELTA] = 1,    [WG_ADAM] = 1e-3,     [WG_ADAMW] = 1e-3};
-    int64_t      steps = wg_batches_count(t->batches);
-    t->schedule = (wg_schedule){.kind = WG_RATE_COSINE, .rate = t->o->rate > 0 ? t->o->rate : usual[t->o->solver], .steps = steps * t->o->epochs};
+    static const double usual[WG_SOLVERS] = {
+        [WG_SGD] = 0.1,      [WG_MOMENTUM] = 0.05, [WG_NESTEROV] = 0.05, [WG_ADAGRAD] = 0.01,
+        [WG_RMSPROP] = 1e-3, [WG_ADADELTA] = 1,    [WG_ADAM] = 1e-3,     [WG_ADAMW] = 1e-3};
+    int64_t steps = wg_batches_count(t->batches);
+    t->schedule = (wg_schedule){.kind = WG_RATE_COSINE,
+                                .rate = t->o->rate > 0 ? t->o->rate : usual[t->o->solver],
+                                .steps = steps * t->o->epochs};
     if (!t->o->resume) return 0;
     t->first = (int)(wg_run_number(t->tape) / (uint64_t)steps);
-    if (wg_run_number(t->tape) % (uint64_t)steps) return complain("%s was saved with another --batch or --data", t->o->resume);
+    if (wg_run_number(t->tape) % (uint64_t)steps)
+        return complain("%s was saved with another --batch or --data", t->o->resume);
     if (t->first >= t->o->epochs)
         return complain("%s has %d epochs already: --epochs %d or more goes on", t->o->resume, t->first, t->first + 1);
     wg_batches_seek(t->batches, (uint64_t)t->first, 0);
@@ -80,10 +90,13 @@ static int run_epoch(struct training *t, struct epoch *e)
         loss += size * wg_get_scalar(t->tape, n->loss);
         right += size * wg_get_scalar(t->tape, n->accuracy);
         images += size;
-        progress_show(&t->progress, images < of ? images : of, of, of * t->o->epochs, loss / (double)images, right / (double)images);
+        progress_show(&t->progress, images < of ? images : of, of, of * t->o->epochs, loss / (double)images,
+                      right / (double)images);
     }
     if (size < 0) return complain("%s", wg_batches_message(t->batches));
-    *e = (struct epoch){.loss = loss / (double)images, .train_accuracy = right / (double)images, .images_per_second = (double)images / (seconds() - begin)};
+    *e = (struct epoch){.loss = loss / (double)images,
+                        .train_accuracy = right / (double)images,
+                        .images_per_second = (double)images / (seconds() - begin)};
     return 0;
 }
 

@@ -46,8 +46,10 @@ struct wg__kernels {
     /* y[r] = log sum exp of a row. */
     void (*logsumexp[2])(int64_t rows, int64_t n, const void *x, void *y);
     /* Numbers first..first+n-1 of a Philox4x32-10 sequence. */
-    void (*uniform[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double lo, double hi, void *y);
-    void (*normal[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double mean, double sd, void *y);
+    void (*uniform[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double lo, double hi,
+                       void *y);
+    void (*normal[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double mean, double sd,
+                      void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
     /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0. */
@@ -80,7 +82,7 @@ void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i)
 /* ---- Matrix products (gemm.c) ---- */
 
 struct wg__gemm {
-    wg_dtype    dtype; /* f32 or f64 */
+    wg_dtype    dtype;  /* f32 or f64 */
     bool        ta, tb; /* transposed operands: a is [k,m], b is [n,k] */
     int64_t     m, n, k;
     const void *a, *b;

@@ -6,8 +6,8 @@
 #define R(c) ((T)(c))
 #define DIV(x, y) NAME(divide)((T)(x), (T)(y))
 
-typedef T NAME(unary_fn)(T x, T a);
-typedef T NAME(binary_fn)(T x, T y);
+typedef T       NAME(unary_fn)(T x, T a);
+typedef T       NAME(binary_fn)(T x, T y);
 typedef uint8_t NAME(test_fn)(T x, T y);
 
 INLINE void NAME(fill)(int64_t n, T *y, T value)
@@ -17,7 +17,7 @@ INLINE void NAME(fill)(int64_t n, T *y, T value)
 
 /* libm's version where x is beyond the reach of the own one: sin, cos and tan of large angles. */
 typedef T NAME(libm_fn)(T x);
-INLINE NAME(libm_fn) * NAME(libm)(enum wg__row row)
+INLINE    NAME(libm_fn) * NAME(libm)(enum wg__row row)
 {
     return row == WG__ROW_sin   ? LIBM(sin)
            : row == WG__ROW_cos ? LIBM(cos)
@@ -32,7 +32,7 @@ INLINE bool NAME(any_beyond)(int64_t n, const T *x)
     return any;
 }
 
-INLINE void NAME(unary)(int64_t n, T *y, const T *x, unsigned once, enum wg__row row, NAME(unary_fn) *f, T a)
+INLINE void NAME(unary)(int64_t n, T *y, const T *x, unsigned once, enum wg__row row, NAME(unary_fn) * f, T a)
 {
     NAME(libm_fn) *libm = NAME(libm)(row);
     if (n == 1 || once) {
@@ -47,7 +47,7 @@ INLINE void NAME(unary)(int64_t n, T *y, const T *x, unsigned once, enum wg__row
     for (int64_t i = 0; i < n; i++) y[i] = f(x[i], a);
 }
 
-INLINE void NAME(binary)(int64_t n, T *z, const T *x, const T *y, unsigned once, NAME(binary_fn) *f)
+INLINE void NAME(binary)(int64_t n, T *z, const T *x, const T *y, unsigned once, NAME(binary_fn) * f)
 {
     T a = n ? x[0] : 0, b = n ? y[0] : 0;
     if (n == 1 || once == 3) {
@@ -67,7 +67,7 @@ INLINE void NAME(binary)(int64_t n, T *z, const T *x, const T *y, unsigned once,
 }
 
 /* The same with a result of bool. */
-INLINE void NAME(test)(int64_t n, uint8_t *z, const T *x, const T *y, unsigned once, NAME(test_fn) *f)
+INLINE void NAME(test)(int64_t n, uint8_t *z, const T *x, const T *y, unsigned once, NAME(test_fn) * f)
 {
     T a = n ? x[0] : 0, b = n ? y[0] : 0;
     if (n == 1 || once == 3) {
@@ -126,49 +126,49 @@ LINKAGE void BLOCK(copy)(int64_t n, void *y, const void *const x[], unsigned onc
 
 /* ---- One function and one block for each row ---- */
 
-#define ONE(row, f)                                                                                        \
-    INLINE T NAME(row)(T x_, T a)                                                                          \
-    {                                                                                                      \
-        WIDE x = x_;                                                                                       \
-        (void)x, (void)a;                                                                                  \
-        return (T)(f);                                                                                     \
+#define ONE(row, f)               \
+    INLINE T NAME(row)(T x_, T a) \
+    {                             \
+        WIDE x = x_;              \
+        (void)x, (void)a;         \
+        return (T)(f);            \
     }
-#define TWO(row, result, f)                                                                                \
-    INLINE result NAME(row)(T x_, T y_)                                                                    \
-    {                                                                                                      \
-        WIDE x = x_, y = y_;                                                                               \
-        (void)x, (void)y;                                                                                  \
-        return (result)(f);                                                                                \
+#define TWO(row, result, f)             \
+    INLINE result NAME(row)(T x_, T y_) \
+    {                                   \
+        WIDE x = x_, y = y_;            \
+        (void)x, (void)y;               \
+        return (result)(f);             \
     }
 
-#define U(row, f, ...)                                                                                     \
-    ONE(row_##row, f)                                                                                      \
-    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)    \
-    {                                                                                                      \
-        (void)attr;                                                                                        \
-        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), 0);                                  \
+#define U(row, f, ...)                                                                                  \
+    ONE(row_##row, f)                                                                                   \
+    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr) \
+    {                                                                                                   \
+        (void)attr;                                                                                     \
+        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), 0);                               \
     }
-#define UA(row, f, ...)                                                                                    \
-    ONE(row_##row, f)                                                                                      \
-    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)    \
-    {                                                                                                      \
-        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), (T) * (const double *)attr);         \
+#define UA(row, f, ...)                                                                                 \
+    ONE(row_##row, f)                                                                                   \
+    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr) \
+    {                                                                                                   \
+        NAME(unary)(n, y, x[0], once, WG__ROW_##row, NAME(row_##row), (T) * (const double *)attr);      \
     }
 #include "ops/unary.def"
 
-#define B(row, f, ...)                                                                                     \
-    TWO(row_##row, T, f)                                                                                   \
-    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)    \
-    {                                                                                                      \
-        (void)attr;                                                                                        \
-        NAME(binary)(n, y, x[0], x[1], once, NAME(row_##row));                                             \
+#define B(row, f, ...)                                                                                  \
+    TWO(row_##row, T, f)                                                                                \
+    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr) \
+    {                                                                                                   \
+        (void)attr;                                                                                     \
+        NAME(binary)(n, y, x[0], x[1], once, NAME(row_##row));                                          \
     }
-#define C(row, f, ...)                                                                                     \
-    TWO(row_##row, uint8_t, f)                                                                             \
-    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)    \
-    {                                                                                                      \
-        (void)attr;                                                                                        \
-        NAME(test)(n, y, x[0], x[1], once, NAME(row_##row));                                               \
+#define C(row, f, ...)                                                                                  \
+    TWO(row_##row, uint8_t, f)                                                                          \
+    LINKAGE void BLOCK(row)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr) \
+    {                                                                                                   \
+        (void)attr;                                                                                     \
+        NAME(test)(n, y, x[0], x[1], once, NAME(row_##row));                                            \
     }
 #define L(row, f, ...) LOGIC(C, row, f)
 #include "ops/binary.def"

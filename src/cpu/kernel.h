@@ -28,8 +28,7 @@ __extension__ typedef __int128 wide128;
 
 /* ---- What goes into the table, by name ---- */
 
-#define CAST_MAP(X)                                                              \
-    CAST_TO(X, F32) CAST_TO(X, F64) CAST_TO(X, I32) CAST_TO(X, I64) CAST_TO(X, U8) CAST_TO(X, BOOL)
+#define CAST_MAP(X) CAST_TO(X, F32) CAST_TO(X, F64) CAST_TO(X, I32) CAST_TO(X, I64) CAST_TO(X, U8) CAST_TO(X, BOOL)
 #define CAST_TO(X, to) X(F32, to) X(F64, to) X(I32, to) X(I64, to) X(U8, to) X(BOOL, to)
 
 #define REDUCE_MAP(X) REDUCE_KINDS(X, F32) REDUCE_KINDS(X, F64) REDUCE_KINDS(X, I32) REDUCE_KINDS(X, I64)

@@ -72,10 +72,10 @@ INLINE uint8_t i64_to_BOOL(int64_t x) { return x != 0; }
 /* y[i] = x[j], each in its own dtype */
 typedef void move_fn(void *y, int64_t i, const void *x, int64_t j);
 
-#define X(from, to)                                                            \
-    INLINE void from##_to_##to(void *y, int64_t i, const void *x, int64_t j)   \
-    {                                                                          \
-        ((type_##to *)y)[i] = BY_##from(to)(((const type_##from *)x)[j]);      \
+#define X(from, to)                                                          \
+    INLINE void from##_to_##to(void *y, int64_t i, const void *x, int64_t j) \
+    {                                                                        \
+        ((type_##to *)y)[i] = BY_##from(to)(((const type_##from *)x)[j]);    \
     }
 CAST_MAP(X)
 #undef X
@@ -90,13 +90,12 @@ INLINE void cast(int64_t n, void *y, const void *x, unsigned once, move_fn *move
     for (int64_t i = 0; i < n; i++) move(y, i, x, i);
 }
 
-#define X(from, to)                                                                                            \
-    wg_block LEVEL(wg__cast_##from##_##to);                                                                    \
-    void     LEVEL(wg__cast_##from##_##to)(int64_t n, void *y, const void *const x[], unsigned once,           \
-                                       const void *attr)                                                       \
-    {                                                                                                          \
-        (void)attr;                                                                                            \
-        cast(n, y, x[0], once, from##_to_##to);                                                                \
+#define X(from, to)                                                                                                    \
+    wg_block LEVEL(wg__cast_##from##_##to);                                                                            \
+    void     LEVEL(wg__cast_##from##_##to)(int64_t n, void *y, const void *const x[], unsigned once, const void *attr) \
+    {                                                                                                                  \
+        (void)attr;                                                                                                    \
+        cast(n, y, x[0], once, from##_to_##to);                                                                        \
     }
 CAST_MAP(X)
 #undef X

@@ -36,9 +36,9 @@ static inline vec  multiply_add(vec x, vec y, vec z) { return x * y + z; }
 enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 512 };
 
 struct tile {
-    const float *a;    /* op(a)[i][p] is a[i * row + p * step] */
+    const float *a; /* op(a)[i][p] is a[i * row + p * step] */
     int64_t      row, step;
-    const float *b;    /* the panel: [k][width] */
+    const float *b; /* the panel: [k][width] */
     int64_t      k;
     float       *c;
     int64_t      c_row;
@@ -121,10 +121,10 @@ static void pack_transposed(float *panel, const float *b, int64_t row, int64_t k
     for (; j + 4 <= cols; j += 4) {
         const float *r0 = b + j * row, *r1 = r0 + row, *r2 = r1 + row, *r3 = r2 + row;
         for (p = 0; p + 4 <= k; p += 4) { /* a square of 4 x 4 */
-            quad   x0 = *(const quad *)(r0 + p), x1 = *(const quad *)(r1 + p);
-            quad   x2 = *(const quad *)(r2 + p), x3 = *(const quad *)(r3 + p);
-            quad   a0 = __builtin_shuffle(x0, x1, (mask){0, 4, 1, 5}), a1 = __builtin_shuffle(x2, x3, (mask){0, 4, 1, 5});
-            quad   a2 = __builtin_shuffle(x0, x1, (mask){2, 6, 3, 7}), a3 = __builtin_shuffle(x2, x3, (mask){2, 6, 3, 7});
+            quad x0 = *(const quad *)(r0 + p), x1 = *(const quad *)(r1 + p);
+            quad x2 = *(const quad *)(r2 + p), x3 = *(const quad *)(r3 + p);
+            quad a0 = __builtin_shuffle(x0, x1, (mask){0, 4, 1, 5}), a1 = __builtin_shuffle(x2, x3, (mask){0, 4, 1, 5});
+            quad a2 = __builtin_shuffle(x0, x1, (mask){2, 6, 3, 7}), a3 = __builtin_shuffle(x2, x3, (mask){2, 6, 3, 7});
             float *y = panel + p * width + j;
             *(quad *)y = __builtin_shuffle(a0, a1, (mask){0, 1, 4, 5});
             *(quad *)(y + width) = __builtin_shuffle(a0, a1, (mask){2, 3, 6, 7});

@@ -4,10 +4,7 @@
 /* ---- Integers and bool ---- */
 
 INLINE int32_t divide_i32(int32_t x, int32_t y) { return y == 0 ? 0 : (int32_t)(x / (int64_t)y); }
-INLINE int64_t divide_i64(int64_t x, int64_t y)
-{
-    return y == 0 ? 0 : y == -1 ? (int64_t)(0 - (uint64_t)x) : x / y;
-}
+INLINE int64_t divide_i64(int64_t x, int64_t y) { return y == 0 ? 0 : y == -1 ? (int64_t)(0 - (uint64_t)x) : x / y; }
 INLINE uint8_t divide_u8(uint8_t x, uint8_t y) { return y == 0 ? 0 : x / y; }
 INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 
@@ -80,14 +77,14 @@ static void not_block(int64_t n, void *y_, const void *const x_[], unsigned once
 CAST_MAP(X)
 #undef X
 
-#define X(kind, dtype)                                                                                        \
-    extern void LEVEL(wg__rows_##kind##_##dtype)(int64_t rows, int64_t n, const void *x, void *y);            \
+#define X(kind, dtype)                                                                             \
+    extern void LEVEL(wg__rows_##kind##_##dtype)(int64_t rows, int64_t n, const void *x, void *y); \
     extern void LEVEL(wg__cols_##kind##_##dtype)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
 REDUCE_MAP(X)
 #undef X
 
-#define X(name)                                                                                              \
-    extern void LEVEL(wg__##name##_f32)(int64_t rows, int64_t n, const void *x, void *y);                    \
+#define X(name)                                                                           \
+    extern void LEVEL(wg__##name##_f32)(int64_t rows, int64_t n, const void *x, void *y); \
     extern void LEVEL(wg__##name##_f64)(int64_t rows, int64_t n, const void *x, void *y);
 SOFTMAX_MAP(X)
 #undef X
@@ -101,22 +98,24 @@ extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
 
 extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 
-#define FOR(dtypes, t, f) ((dtypes) & WG_BIT(t) ? f : NULL)
-#define COLUMNS(row, dtypes)                                                                                   \
-    [WG__ROW_##row] = {                                                                                        \
-        [WG_F32] = FOR(dtypes, WG_F32, LEVEL(wg__##row##_f32)),                                                \
-        [WG_F64] = FOR(dtypes, WG_F64, LEVEL(wg__##row##_f64)),                                                \
-        [WG_I32] = FOR(dtypes, WG_I32, row##_block_i32),                                                       \
-        [WG_I64] = FOR(dtypes, WG_I64, row##_block_i64),                                                       \
-        [WG_U8] = FOR(dtypes, WG_U8, row##_block_u8),                                                          \
-        [WG_BOOL] = FOR(dtypes, WG_BOOL, row##_block_b8),                                                      \
+#define FOR(dtypes, t, f) ((dtypes)&WG_BIT(t) ? f : NULL)
+#define COLUMNS(row, dtypes)                                        \
+    [WG__ROW_##row] =                                               \
+        {                                                           \
+            [WG_F32] = FOR(dtypes, WG_F32, LEVEL(wg__##row##_f32)), \
+            [WG_F64] = FOR(dtypes, WG_F64, LEVEL(wg__##row##_f64)), \
+            [WG_I32] = FOR(dtypes, WG_I32, row##_block_i32),        \
+            [WG_I64] = FOR(dtypes, WG_I64, row##_block_i64),        \
+            [WG_U8] = FOR(dtypes, WG_U8, row##_block_u8),           \
+            [WG_BOOL] = FOR(dtypes, WG_BOOL, row##_block_b8),       \
     },
 
 const struct wg__kernels LEVEL(wg__kernels) = {
 #define NAME_OF_(level) #level
 #define NAME_OF(level) NAME_OF_(level)
     .level = NAME_OF(WG__LEVEL),
-    .elementwise = {
+    .elementwise =
+        {
 #define U(row, f, dx, dtypes, ...) COLUMNS(row, dtypes)
 #define UA(row, f, dx, dtypes, ...) COLUMNS(row, dtypes)
 #include "ops/unary.def"
@@ -129,29 +128,29 @@ const struct wg__kernels LEVEL(wg__kernels) = {
 #undef B
 #undef C
 #undef L
-        [WG__ROW_not] = {[WG_BOOL] = not_block},
-        COLUMNS(where, WG_ALL_DTYPES)
-        COLUMNS(copy, WG_ALL_DTYPES)
-    },
-    .cast = {
+            [WG__ROW_not] = {[WG_BOOL] = not_block}, COLUMNS(where, WG_ALL_DTYPES) COLUMNS(copy, WG_ALL_DTYPES)},
+    .cast =
+        {
 #define X(from, to) [WG_##from][WG_##to] = LEVEL(wg__cast_##from##_##to),
-        CAST_MAP(X)
+            CAST_MAP(X)
 #undef X
-    },
-    .reduce_rows = {
+        },
+    .reduce_rows =
+        {
 #define X(kind, dtype) [WG__##kind][WG_##dtype] = LEVEL(wg__rows_##kind##_##dtype),
-        REDUCE_MAP(X)
+            REDUCE_MAP(X)
 #undef X
-    },
-    .reduce_cols = {
+        },
+    .reduce_cols =
+        {
 #define X(kind, dtype) [WG__##kind][WG_##dtype] = LEVEL(wg__cols_##kind##_##dtype),
-        REDUCE_MAP(X)
+            REDUCE_MAP(X)
 #undef X
-    },
+        },
 #define X(name) .name = {LEVEL(wg__##name##_f32), LEVEL(wg__##name##_f64)},
     SOFTMAX_MAP(X)
 #undef X
-    .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
+        .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
     .normal = {LEVEL(wg__normal_f32), LEVEL(wg__normal_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
     .gemm_f32 = LEVEL(wg__gemm_f32),

@@ -138,7 +138,6 @@ void wg__loop_prepare(struct wg__loop *l)
     l->small = plain && l->count <= WG__BLOCK && l->tail < 0 && !l->head;
 }
 
-
 /* ---- Single operators ---- */
 
 static void one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
@@ -170,7 +169,7 @@ int wg__loop_call(const wg_op *op, wg_call *c)
     struct wg__loop         l;
     struct wg__loop_operand in[WG_BLOCK_MAX_ARITY], out;
     struct wg__step         step;
-    const wg_shape *shape[WG_BLOCK_MAX_ARITY] = {0};
+    const wg_shape         *shape[WG_BLOCK_MAX_ARITY] = {0};
     for (int i = 0; i < c->n; i++) shape[i] = &c->x[i].shape;
     l.in = in;
     l.out = &out;

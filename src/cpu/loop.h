@@ -39,27 +39,27 @@ struct wg__loop_operand {
 };
 
 struct wg__loop {
-    int      rank;                 /* of the domain, after merging axes: at least 1 */
-    int64_t  dim[WG_MAX_RANK];
-    int      inputs, registers, outputs, steps;
+    int                      rank; /* of the domain, after merging axes: at least 1 */
+    int64_t                  dim[WG_MAX_RANK];
+    int                      inputs, registers, outputs, steps;
     struct wg__loop_operand *in;   /* [inputs] */
     struct wg__loop_operand *out;  /* [outputs] dense over the domain: no strides */
     struct wg__step         *step; /* [steps] */
-    double   cost;                 /* of one element, in nanoseconds or so: how finely to split */
+    double                   cost; /* of one element, in nanoseconds or so: how finely to split */
 
-    const struct wg__gemm *head;   /* or NULL: product whose c is in[0], dense over the domain [m, n]; no tail */
+    const struct wg__gemm *head; /* or NULL: product whose c is in[0], dense over the domain [m, n]; no tail */
 
-    int      tail;                 /* enum wg__reduce, or -1: none */
-    int      tail_slot;            /* what is reduced: any slot */
+    int      tail;      /* enum wg__reduce, or -1: none */
+    int      tail_slot; /* what is reduced: any slot */
     wg_dtype tail_dtype;
     int64_t  outer, reduced, inner; /* the domain as the reduction sees it */
-    void    *tail_out;             /* [outer, inner] */
+    void    *tail_out;              /* [outer, inner] */
 
     /* By wg__loop_prepare: */
-    int64_t count;                 /* elements of the domain */
-    int64_t block;                 /* elements in a full block */
-    bool    rowwise;               /* no block leaves a row of the last axis */
-    bool    small;                 /* one block and nothing to gather */
+    int64_t count;   /* elements of the domain */
+    int64_t block;   /* elements in a full block */
+    bool    rowwise; /* no block leaves a row of the last axis */
+    bool    small;   /* one block and nothing to gather */
 };
 
 /* Room for the largest loop, while one is made. */

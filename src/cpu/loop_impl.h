@@ -20,9 +20,9 @@ enum { WG__BUFFER_BYTES = WG__BLOCK * 8 + 192 };
 /* What a thread works in; made on its stack. */
 struct wg__frame {
     const struct wg__loop *l;
-    void   *ptr[WG__LOOP_SLOTS];    /* of each slot in the block at hand */
-    int64_t phase[WG__LOOP_INPUTS]; /* tiles: where in the period the copy starts, or -1 */
-    int64_t have[WG__LOOP_INPUTS];  /* tiles: elements copied */
+    void                  *ptr[WG__LOOP_SLOTS];    /* of each slot in the block at hand */
+    int64_t                phase[WG__LOOP_INPUTS]; /* tiles: where in the period the copy starts, or -1 */
+    int64_t                have[WG__LOOP_INPUTS];  /* tiles: elements copied */
     _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER_BYTES];
     _Alignas(64) char copy[WG__LOOP_INPUTS][WG__BUFFER_BYTES];
 };

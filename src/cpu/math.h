@@ -91,7 +91,7 @@ INLINE double floor_f64(double x) { return __builtin_floor(x); }
 INLINE float  ceil_f32(float x) { return __builtin_ceilf(x); }
 INLINE double ceil_f64(double x) { return __builtin_ceil(x); }
 #else
-INLINE float rint_f32(float x)
+INLINE float  rint_f32(float x)
 {
     float a = fabs_f32(x), r = (a + 0x1p23f) - 0x1p23f;
     return a < 0x1p23f ? copysign_f32(r, x) : x;

@@ -32,7 +32,7 @@ static void NAME(as_mask)(int n, const uint32_t word[WORDS], struct NAME(range) 
 }
 
 /* Numbers first..first+n-1 of a shape that makes `each` numbers of a block. */
-static void NAME(pieces)(struct sequence s, int64_t first, int64_t n, int each, NAME(shape_fn) *shape,
+static void NAME(pieces)(struct sequence s, int64_t first, int64_t n, int each, NAME(shape_fn) * shape,
                          struct NAME(range) q, T *y)
 {
     uint32_t word[WORDS];

@@ -13,7 +13,7 @@ INLINE T NAME(low2)(T a, T b) { return b < a ? b : a; }
 INLINE T NAME(max2)(T a, T b) { return ((b > a) | NOT_A_NUMBER(b)) ? b : a; }
 INLINE T NAME(min2)(T a, T b) { return ((b < a) | NOT_A_NUMBER(b)) ? b : a; }
 
-INLINE T NAME(fold_row)(int64_t n, const T *x, T start, NAME(fold_fn) *f)
+INLINE T NAME(fold_row)(int64_t n, const T *x, T start, NAME(fold_fn) * f)
 {
     enum { LANES = 128 / sizeof(T) };
     T       lane[LANES], y = start;
@@ -29,7 +29,7 @@ INLINE T NAME(fold_row)(int64_t n, const T *x, T start, NAME(fold_fn) *f)
     for (; i < n; i++) y = f(y, x[i]);
     return y;
 }
-INLINE void NAME(fold_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) *f)
+INLINE void NAME(fold_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) * f)
 {
     for (int64_t r = 0; r < rows; r++) y[r] = NAME(fold_row)(n, x + r * n, start, f);
 }
@@ -41,7 +41,7 @@ INLINE bool NAME(any_nan)(int64_t n, const T *x)
     return any;
 }
 /* high2 and low2 pass NaN by, which is quick; a row that has one is then made one. */
-INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) *f)
+INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) * f)
 {
     NAME(fold_rows)(rows, n, x, y, start, f);
     if (!NAME(any_nan)(rows * n, x)) return;
@@ -50,7 +50,7 @@ INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T star
 }
 
 /* Four rows at a time: y is read and written once for them, in the same order. */
-INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x, T *y, NAME(fold_fn) *f)
+INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x, T *y, NAME(fold_fn) * f)
 {
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
@@ -67,16 +67,13 @@ INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x,
 
 #define ROWS(kind) LEVEL(NAME(wg__rows_##kind))
 #define COLS(kind) LEVEL(NAME(wg__cols_##kind))
-#define REDUCTION(kind, start, along, f, g)                                                      \
-    void ROWS(kind)(int64_t rows, int64_t n, const void *x, void *y);                                  \
-    void COLS(kind)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);                  \
-    void ROWS(kind)(int64_t rows, int64_t n, const void *x, void *y)                                   \
-    {                                                                                                  \
-        NAME(along)(rows, n, x, y, start, NAME(f));                                                    \
-    }                                                                                                  \
-    void COLS(kind)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y)                   \
-    {                                                                                                  \
-        NAME(fold_cols)(rows, n, stride, x, y, NAME(g));                                               \
+#define REDUCTION(kind, start, along, f, g)                                                                          \
+    void ROWS(kind)(int64_t rows, int64_t n, const void *x, void *y);                                                \
+    void COLS(kind)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);                                \
+    void ROWS(kind)(int64_t rows, int64_t n, const void *x, void *y) { NAME(along)(rows, n, x, y, start, NAME(f)); } \
+    void COLS(kind)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y)                                 \
+    {                                                                                                                \
+        NAME(fold_cols)(rows, n, stride, x, y, NAME(g));                                                             \
     }
 REDUCTION(SUM, 0, fold_rows, sum2, sum2)
 REDUCTION(PROD, 1, fold_rows, prod2, prod2)

@@ -76,16 +76,15 @@ INLINE void NAME(by_block)(int64_t rows, int64_t n, const T *x, T *y, int64_t wi
                            void (*body)(int64_t rows, int64_t n, const T *x, T *y))
 {
     int64_t step = n == 0 ? WG__BLOCK : n < WG__BLOCK ? WG__BLOCK / n : 1;
-    for (int64_t r = 0; r < rows; r += step)
-        body(rows - r < step ? rows - r : step, n, x + r * n, y + r * width);
+    for (int64_t r = 0; r < rows; r += step) body(rows - r < step ? rows - r : step, n, x + r * n, y + r * width);
 }
 
 #define FUNCTION(name) LEVEL(NAME(wg__##name))
-#define SOFTMAX(name, width)                                                      \
-    void FUNCTION(name)(int64_t rows, int64_t n, const void *x, void *y);         \
-    void FUNCTION(name)(int64_t rows, int64_t n, const void *x, void *y)          \
-    {                                                                             \
-        NAME(by_block)(rows, n, x, y, width, NAME(name##_rows));                  \
+#define SOFTMAX(name, width)                                              \
+    void FUNCTION(name)(int64_t rows, int64_t n, const void *x, void *y); \
+    void FUNCTION(name)(int64_t rows, int64_t n, const void *x, void *y)  \
+    {                                                                     \
+        NAME(by_block)(rows, n, x, y, width, NAME(name##_rows));          \
     }
 SOFTMAX(softmax, n)
 SOFTMAX(log_softmax, n)

@@ -13,7 +13,8 @@ int wg_reject(wg_infer *c, int status, const char *format, ...)
 }
 
 /* "matmul(h[2,3], [4,5], tx=1)": the head of every operator error. */
-static const char *call_str(const wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr, char *buf, size_t size)
+static const char *call_str(const wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr, char *buf,
+                            size_t size)
 {
     size_t k = 0;
     char   text[160];
@@ -26,14 +27,16 @@ static const char *call_str(const wg_graph *g, const wg_op *op, int n, wg_node *
 
 static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[], wg_infer *c)
 {
-    if (op->arity == WG_VARIADIC ? n < 1 : n != op->arity) return wg_reject(c, WG_EARG, "takes %d operands, not %d", op->arity, n);
+    if (op->arity == WG_VARIADIC ? n < 1 : n != op->arity)
+        return wg_reject(c, WG_EARG, "takes %d operands, not %d", op->arity, n);
     for (int i = 0; i < n; i++) {
         if (!x[i]) return wg_reject(c, WG_EARG, "operand %d is NULL", i);
         if (x[i]->g != g) return wg_reject(c, WG_EARG, "operand %d belongs to another graph", i);
         if (x[i]->kind == WG__ASSIGN || x[i]->kind == WG__GROUP)
             return wg_reject(c, WG_EARG, "operand %d is %s, which has no value", i, wg_node_kind(x[i]));
         if (op->dtypes && !(op->dtypes & WG_BIT(x[i]->dtype)))
-            return wg_reject(c, WG_EDTYPE, "operand %d is %s, which %s does not take", i, wg_dtype_name((wg_dtype)x[i]->dtype), op->name);
+            return wg_reject(c, WG_EDTYPE, "operand %d is %s, which %s does not take", i,
+                             wg_dtype_name((wg_dtype)x[i]->dtype), op->name);
     }
     return WG_OK;
 }
@@ -61,7 +64,8 @@ static int infer(const wg_op *op, int n, wg_node *const x[], wg_infer *c)
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     wg_infer c = {.g = g, .n = n, .attr = attr};
-    int      status = op->attr_size && !attr ? wg_reject(&c, WG_EARG, "needs its attributes") : check_operands(g, op, n, x, &c);
+    int      status =
+        op->attr_size && !attr ? wg_reject(&c, WG_EARG, "needs its attributes") : check_operands(g, op, n, x, &c);
     if (!status) status = infer(op, n, x, &c);
     if (status) {
         char head[400];
@@ -88,7 +92,8 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
         else missing = true;
     }
     if (!g || (missing && g->status)) return NULL; /* the cause is known already */
-    return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr) : wg__apply_raw(g, op, n, x, attr);
+    return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr)
+                                     : wg__apply_raw(g, op, n, x, attr);
 }
 
 wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr)
@@ -123,7 +128,8 @@ int wg_infer_broadcast(wg_infer *c)
     c->y = c->x[0];
     for (int i = 1; i < c->n; i++) {
         if (c->dtype[i] != c->dtype[0])
-            return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]), wg_dtype_name(c->dtype[i]));
+            return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]),
+                             wg_dtype_name(c->dtype[i]));
         int status = wg_broadcast(c, &c->y, &c->x[i], &c->y);
         if (status) return status;
     }

@@ -13,9 +13,7 @@ static void print_field(const wg_graph *g, const wg_field *f, const void *at, ch
     case WG_FIELD_U64: wg__append(buf, n, k, "%llu", (unsigned long long)*(const uint64_t *)at); break;
     case WG_FIELD_REAL: wg__append(buf, n, k, "%.9g", *(const double *)at); break;
     case WG_FIELD_DTYPE: wg__append(buf, n, k, "%s", wg_dtype_name(*(const wg_dtype *)at)); break;
-    case WG_FIELD_SHAPE:
-        wg__append(buf, n, k, "%s", wg__shape_str(g, at, shape, sizeof shape));
-        break;
+    case WG_FIELD_SHAPE: wg__append(buf, n, k, "%s", wg__shape_str(g, at, shape, sizeof shape)); break;
     case WG_FIELD_AXES: {
         const wg_axes *a = at;
         wg__append(buf, n, k, "(");

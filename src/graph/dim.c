@@ -13,9 +13,9 @@ enum { BASE = -1000, MAX_FACTORS = 6 };
 
 struct wg__dim {
     enum { NAME, PRODUCT, SUM } kind;
-    const char *name;                /* NAME */
-    int64_t     a, b;                /* SUM: dimensions */
-    int64_t     scale;               /* PRODUCT: of the atoms below */
+    const char *name;                 /* NAME */
+    int64_t     a, b;                 /* SUM: dimensions */
+    int64_t     scale;                /* PRODUCT: of the atoms below */
     int         n, atom[MAX_FACTORS]; /* PRODUCT: indices of atoms, ascending */
 };
 
@@ -79,7 +79,8 @@ const char *wg_dim_name(const wg_graph *g, int64_t d, char *buf, size_t n)
         for (int i = 0; i < p->n; i++)
             wg__append(buf, n, &k, "%s%s", k ? "*" : "", wg_dim_name(g, BASE - p->atom[i], left, sizeof left));
     } else
-        wg__append(buf, n, &k, "(%s+%s)", wg_dim_name(g, p->a, left, sizeof left), wg_dim_name(g, p->b, right, sizeof right));
+        wg__append(buf, n, &k, "(%s+%s)", wg_dim_name(g, p->a, left, sizeof left),
+                   wg_dim_name(g, p->b, right, sizeof right));
     return buf;
 }
 
@@ -126,7 +127,8 @@ int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y)
     struct wg__dim p = as_product(c->g, a), q = as_product(c->g, b), r = {.kind = PRODUCT};
     if (__builtin_mul_overflow(p.scale, q.scale, &r.scale))
         return wg_reject(c, WG_ESHAPE, "the number of elements does not fit in 64 bits");
-    if (p.n + q.n > MAX_FACTORS) return wg_reject(c, WG_ESHAPE, "a product of more than %d symbolic dimensions", MAX_FACTORS);
+    if (p.n + q.n > MAX_FACTORS)
+        return wg_reject(c, WG_ESHAPE, "a product of more than %d symbolic dimensions", MAX_FACTORS);
     for (int i = 0, j = 0; i < p.n || j < q.n;)
         r.atom[r.n++] = j == q.n || (i < p.n && p.atom[i] <= q.atom[j]) ? p.atom[i++] : q.atom[j++];
     if (r.n == 0) return *y = r.scale, WG_OK;
@@ -183,7 +185,8 @@ int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_option
         if (s->dim[i] == WG_AUTO) continue;
         int64_t d = wg__dim_bind(g, s->dim[i], o, &name);
         if (d < 0)
-            return wg__fail(to, WG_EBOUND, "compile: dimension \"%s\" has no size: name it in wg_options.bind", name ? name : "?");
+            return wg__fail(to, WG_EBOUND, "compile: dimension \"%s\" has no size: name it in wg_options.bind",
+                            name ? name : "?");
         s->dim[i] = d;
     }
     return WG_OK;

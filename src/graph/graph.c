@@ -18,7 +18,10 @@ void wg_graph_free(wg_graph *g)
     free(g);
 }
 
-void     wg_set_seed(wg_graph *g, uint64_t seed) { if (g) g->seed = seed; }
+void wg_set_seed(wg_graph *g, uint64_t seed)
+{
+    if (g) g->seed = seed;
+}
 uint64_t wg_seed(const wg_graph *g) { return g ? g->seed : 0; }
 uint64_t wg__stream(wg_graph *g) { return g->streams++; }
 
@@ -26,8 +29,8 @@ uint64_t wg__stream(wg_graph *g) { return g->streams++; }
 static bool grow(wg_node ***table, int n, int *cap)
 {
     if (n < *cap) return true;
-    int    wanted = *cap ? 2 * *cap : 64;
-    void  *p = wanted > *cap ? realloc(*table, (size_t)wanted * sizeof **table) : NULL;
+    int   wanted = *cap ? 2 * *cap : 64;
+    void *p = wanted > *cap ? realloc(*table, (size_t)wanted * sizeof **table) : NULL;
     if (!p) return false;
     *table = p;
     *cap = wanted;
@@ -99,7 +102,8 @@ wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
     size_t bytes = wg__bytes(t, &s);
     if (bytes == SIZE_MAX)
         return wg__fail(g, WG_ESHAPE, "param: %s%s needs a size that is known and fits in memory", name,
-                        wg__shape_str(g, &s, text, sizeof text)), NULL;
+                        wg__shape_str(g, &s, text, sizeof text)),
+               NULL;
     wg_node *x = wg_named(wg__node_new(g, WG__PARAM, t, &s, 0), name);
     if (!x) return NULL;
     if (!grow(&g->param, g->n_param, &g->cap_param) || !(x->data = wg__data_alloc(bytes)))
@@ -111,7 +115,8 @@ wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
 wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow)
 {
     size_t bytes = wg__bytes(t, s);
-    if (bytes == SIZE_MAX) return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
+    if (bytes == SIZE_MAX)
+        return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
     void    *copy = borrow ? (void *)(uintptr_t)data : wg__arena_alloc(&g->arena, bytes + 1);
     wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
     if (!copy) wg__fail_nomem(g);
@@ -130,7 +135,10 @@ wg_node *wg_const(wg_graph *g, wg_dtype t, wg_shape s, const void *data)
 
 wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
 {
-    union { double align; char bytes[8]; } v = {0};
+    union {
+        double align;
+        char   bytes[8];
+    } v = {0};
     if (wg_dtype_size(t)) wg__store(t, &v, 0, value);
     return wg_const(g, t, WG_SCALAR, &v);
 }
@@ -170,13 +178,16 @@ wg_node *wg_assign(wg_node *p, wg_node *next)
     }
     if (p->kind != WG__PARAM)
         return wg__fail(g, WG_EARG, "assign: %s is no parameter", wg__node_str(p, a, sizeof a)), NULL;
-    if (next->g != g) return wg__fail(g, WG_EARG, "assign: the next value of %s belongs to another graph", p->name), NULL;
+    if (next->g != g)
+        return wg__fail(g, WG_EARG, "assign: the next value of %s belongs to another graph", p->name), NULL;
     if (p->dtype != next->dtype)
         return wg__fail(g, WG_EDTYPE, "assign: %s is %s but its next value is %s", p->name,
-                        wg_dtype_name((wg_dtype)p->dtype), wg_dtype_name((wg_dtype)next->dtype)), NULL;
+                        wg_dtype_name((wg_dtype)p->dtype), wg_dtype_name((wg_dtype)next->dtype)),
+               NULL;
     if (!wg__shape_equal(p->shape, next->shape))
         return wg__fail(g, WG_ESHAPE, "assign: %s but its next value is %s", wg__node_str(p, a, sizeof a),
-                        wg__node_str(next, b, sizeof b)), NULL;
+                        wg__node_str(next, b, sizeof b)),
+               NULL;
     wg_node *y = wg__node_new(g, WG__ASSIGN, (wg_dtype)p->dtype, p->shape, 2);
     if (!y) return NULL;
     y->x[0] = p;
@@ -191,7 +202,8 @@ wg_node *wg_group(int n, wg_node *const x[])
     if (!g) return NULL;
     for (int i = 0; i < n; i++)
         if (!x[i] || x[i]->g != g) {
-            if (g->status == WG_OK || x[i]) wg__fail(g, WG_EARG, "group: node %d is %s", i, x[i] ? "of another graph" : "NULL");
+            if (g->status == WG_OK || x[i])
+                wg__fail(g, WG_EARG, "group: node %d is %s", i, x[i] ? "of another graph" : "NULL");
             return NULL;
         }
     wg_node *y = wg__node_new(g, WG__GROUP, WG_F32, &(wg_shape){0}, n);
@@ -216,7 +228,10 @@ const void     *wg_node_attr(const wg_node *x) { return x ? x->attr : NULL; }
 const wg_op    *wg_node_op(const wg_node *x) { return x ? x->op : NULL; }
 const char     *wg_node_kind(const wg_node *x)
 {
-    static const char *const kind[] = {[WG__INPUT] = "input",   [WG__PARAM] = "param", [WG__CONST] = "const",
-                                       [WG__ASSIGN] = "assign", [WG__GROUP] = "group"};
+    static const char *const kind[] = {[WG__INPUT] = "input",
+                                       [WG__PARAM] = "param",
+                                       [WG__CONST] = "const",
+                                       [WG__ASSIGN] = "assign",
+                                       [WG__GROUP] = "group"};
     return !x ? "" : x->kind == WG__OP ? x->op->name : kind[x->kind];
 }

@@ -82,8 +82,7 @@ struct wg_graph {
 };
 
 /* Records the first error, tells wg_on_error, returns status. */
-int wg__fail(wg_graph *g, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
 
 /* The node of an operator without asking the hooks. */
@@ -96,16 +95,15 @@ wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *d
 /* Any other node; shape is copied. */
 wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shape *s, int n);
 
-bool        wg__shape_equal(const wg_shape *a, const wg_shape *b);
-size_t      wg__bytes(wg_dtype t, const wg_shape *s); /* SIZE_MAX if it does not fit */
-bool        wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s);
+bool   wg__shape_equal(const wg_shape *a, const wg_shape *b);
+size_t wg__bytes(wg_dtype t, const wg_shape *s); /* SIZE_MAX if it does not fit */
+bool   wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s);
 /* "[64,batch]" into buf. */
 const char *wg__shape_str(const wg_graph *g, const wg_shape *s, char *buf, size_t n);
 /* "h1[64,128]" into buf. */
 const char *wg__node_str(const wg_node *x, char *buf, size_t n);
 /* Appends to a text in buf of size n; *k counts what was wanted. */
-void wg__append(char *buf, size_t n, size_t *k, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void wg__append(char *buf, size_t n, size_t *k, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* "axis=1, keep=0" into buf; "" without a field table. */
 const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, char *buf, size_t n);
 bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);

@@ -54,10 +54,8 @@ size_t wg__bytes(wg_dtype t, const wg_shape *s)
 {
     int64_t n = wg_count(s);
     size_t  bytes;
-    return n < 0 || __builtin_mul_overflow((size_t)n, wg_dtype_size(t), &bytes) ||
-                   bytes > PTRDIFF_MAX / 2
-               ? SIZE_MAX
-               : bytes;
+    return n < 0 || __builtin_mul_overflow((size_t)n, wg_dtype_size(t), &bytes) || bytes > PTRDIFF_MAX / 2 ? SIZE_MAX
+                                                                                                           : bytes;
 }
 
 bool wg__shape_equal(const wg_shape *a, const wg_shape *b)
@@ -97,8 +95,7 @@ const char *wg__node_str(const wg_node *x, char *buf, size_t n)
     size_t k = 0;
     char   shape[96];
     if (!x) snprintf(buf, n, "NULL");
-    else
-        wg__append(buf, n, &k, "%s%s", x->name ? x->name : "", wg__shape_str(x->g, x->shape, shape, sizeof shape));
+    else wg__append(buf, n, &k, "%s%s", x->name ? x->name : "", wg__shape_str(x->g, x->shape, shape, sizeof shape));
     return buf;
 }
 

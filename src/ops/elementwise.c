@@ -51,61 +51,86 @@ static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
 
 /* ---- One tensor ---- */
 
-#define KERNEL(id)                                                         \
-    static wg_block *id##_block(int n, const wg_dtype x[], wg_dtype y)     \
-    {                                                                      \
-        (void)y;                                                           \
-        return wg__kernels()->elementwise[WG__ROW_##id][x[n - 1]];         \
-    }                                                                      \
+#define KERNEL(id)                                                     \
+    static wg_block *id##_block(int n, const wg_dtype x[], wg_dtype y) \
+    {                                                                  \
+        (void)y;                                                       \
+        return wg__kernels()->elementwise[WG__ROW_##id][x[n - 1]];     \
+    }                                                                  \
     static int id##_cpu(wg_call *c) { return wg__loop_call(&wg_op_##id, c); }
 
-#define U(id, f, dx_, dtypes_, domain_, onnx_, doc_)                       \
-    KERNEL(id)                                                             \
-    static void id##_grad(wg_adjoint *v)                                   \
-    {                                                                      \
-        wg_node *g = v->g, *x = v->x[0], *y = v->y;                        \
-        (void)g, (void)x, (void)y;                                         \
-        v->dx[0] = dx_;                                                    \
-    }                                                                      \
-    const wg_op wg_op_##id = {.name = #id, .onnx = onnx_, .doc = doc_, .arity = 1, .flags = WG_OP_IN_PLACE, \
-                              .dtypes = dtypes_, .domain = domain_, .infer = wg_infer_same,                 \
-                              .cpu = id##_cpu, .block = id##_block, .grad = id##_grad};                     \
-    wg_node *wg_##id(wg_node *x) { return wg_apply(&wg_op_##id, 1, &x, NULL); }
+#define U(id, f, dx_, dtypes_, domain_, onnx_, doc_)   \
+    KERNEL(id)                                         \
+    static void id##_grad(wg_adjoint *v)               \
+    {                                                  \
+        wg_node *g = v->g, *x = v->x[0], *y = v->y;    \
+        (void)g, (void)x, (void)y;                     \
+        v->dx[0] = dx_;                                \
+    }                                                  \
+    const wg_op wg_op_##id = {.name = #id,             \
+                              .onnx = onnx_,           \
+                              .doc = doc_,             \
+                              .arity = 1,              \
+                              .flags = WG_OP_IN_PLACE, \
+                              .dtypes = dtypes_,       \
+                              .domain = domain_,       \
+                              .infer = wg_infer_same,  \
+                              .cpu = id##_cpu,         \
+                              .block = id##_block,     \
+                              .grad = id##_grad};      \
+    wg_node    *wg_##id(wg_node *x) { return wg_apply(&wg_op_##id, 1, &x, NULL); }
 
 /* The parameter of a UA row. */
-#define UA(id, f, dx_, dtypes_, domain_, onnx_, param_, doc_)              \
-    KERNEL(id)                                                             \
-    static void id##_grad(wg_adjoint *v)                                   \
-    {                                                                      \
-        wg_node *g = v->g, *x = v->x[0], *y = v->y;                        \
-        double   a = *(const double *)v->attr;                             \
-        (void)y, (void)a;                                                  \
-        v->dx[0] = dx_;                                                    \
-    }                                                                      \
+#define UA(id, f, dx_, dtypes_, domain_, onnx_, param_, doc_)                \
+    KERNEL(id)                                                               \
+    static void id##_grad(wg_adjoint *v)                                     \
+    {                                                                        \
+        wg_node *g = v->g, *x = v->x[0], *y = v->y;                          \
+        double   a = *(const double *)v->attr;                               \
+        (void)y, (void)a;                                                    \
+        v->dx[0] = dx_;                                                      \
+    }                                                                        \
     static const wg_field id##_fields[] = {{param_, WG_FIELD_REAL, 0}, {0}}; \
-    const wg_op wg_op_##id = {.name = #id, .onnx = onnx_, .doc = doc_, .arity = 1, .flags = WG_OP_IN_PLACE, \
-                              .dtypes = dtypes_, .domain = domain_, .attr_size = sizeof(double),            \
-                              .fields = id##_fields, .infer = wg_infer_same,                                \
-                              .cpu = id##_cpu, .block = id##_block, .grad = id##_grad};                     \
-    wg_node *wg_##id(wg_node *x, double a) { return wg_apply(&wg_op_##id, 1, &x, &a); }
+    const wg_op           wg_op_##id = {.name = #id,                         \
+                                        .onnx = onnx_,                       \
+                                        .doc = doc_,                         \
+                                        .arity = 1,                          \
+                                        .flags = WG_OP_IN_PLACE,             \
+                                        .dtypes = dtypes_,                   \
+                                        .domain = domain_,                   \
+                                        .attr_size = sizeof(double),         \
+                                        .fields = id##_fields,               \
+                                        .infer = wg_infer_same,              \
+                                        .cpu = id##_cpu,                     \
+                                        .block = id##_block,                 \
+                                        .grad = id##_grad};                  \
+    wg_node              *wg_##id(wg_node *x, double a) { return wg_apply(&wg_op_##id, 1, &x, &a); }
 
 #include "ops/unary.def"
 
 /* ---- Two tensors ---- */
 
-#define B(id, f, dx_, dy_, dtypes_, domain_, onnx_, doc_)                  \
-    KERNEL(id)                                                             \
-    static void id##_grad(wg_adjoint *v)                                   \
-    {                                                                      \
-        wg_node *g = v->g, *x = v->x[0], *y = v->x[1], *z = v->y;          \
-        (void)x, (void)y, (void)z;                                         \
-        if (v->need[0]) v->dx[0] = dx_;                                    \
-        if (v->need[1]) v->dx[1] = dy_;                                    \
-    }                                                                      \
-    const wg_op wg_op_##id = {.name = #id, .onnx = onnx_, .doc = doc_, .arity = 2, .flags = WG_OP_IN_PLACE, \
-                              .dtypes = dtypes_, .domain = domain_, .infer = wg_infer_broadcast,            \
-                              .cpu = id##_cpu, .block = id##_block, .grad = id##_grad};                     \
-    wg_node *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
+#define B(id, f, dx_, dy_, dtypes_, domain_, onnx_, doc_)         \
+    KERNEL(id)                                                    \
+    static void id##_grad(wg_adjoint *v)                          \
+    {                                                             \
+        wg_node *g = v->g, *x = v->x[0], *y = v->x[1], *z = v->y; \
+        (void)x, (void)y, (void)z;                                \
+        if (v->need[0]) v->dx[0] = dx_;                           \
+        if (v->need[1]) v->dx[1] = dy_;                           \
+    }                                                             \
+    const wg_op wg_op_##id = {.name = #id,                        \
+                              .onnx = onnx_,                      \
+                              .doc = doc_,                        \
+                              .arity = 2,                         \
+                              .flags = WG_OP_IN_PLACE,            \
+                              .dtypes = dtypes_,                  \
+                              .domain = domain_,                  \
+                              .infer = wg_infer_broadcast,        \
+                              .cpu = id##_cpu,                    \
+                              .block = id##_block,                \
+                              .grad = id##_grad};                 \
+    wg_node    *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
 
 static int infer_bool(wg_infer *c)
 {
@@ -115,15 +140,22 @@ static int infer_bool(wg_infer *c)
 /* Through a comparison nothing flows: it is constant wherever it is smooth. */
 static void grad_flat(wg_adjoint *v) { (void)v; }
 
-#define TO_BOOL(id, dtypes_, arity_, onnx_, doc_)                          \
-    KERNEL(id)                                                             \
-    const wg_op wg_op_##id = {.name = #id, .onnx = onnx_, .doc = doc_, .arity = arity_, .dtypes = dtypes_, \
-                              .infer = infer_bool, .cpu = id##_cpu, .block = id##_block, .grad = grad_flat};
-#define C(id, f, onnx_, doc_)                                              \
-    TO_BOOL(id, WG_ALL_DTYPES, 2, onnx_, doc_)                             \
+#define TO_BOOL(id, dtypes_, arity_, onnx_, doc_)  \
+    KERNEL(id)                                     \
+    const wg_op wg_op_##id = {.name = #id,         \
+                              .onnx = onnx_,       \
+                              .doc = doc_,         \
+                              .arity = arity_,     \
+                              .dtypes = dtypes_,   \
+                              .infer = infer_bool, \
+                              .cpu = id##_cpu,     \
+                              .block = id##_block, \
+                              .grad = grad_flat};
+#define C(id, f, onnx_, doc_)                  \
+    TO_BOOL(id, WG_ALL_DTYPES, 2, onnx_, doc_) \
     wg_node *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
-#define L(id, f, onnx_, doc_)                                              \
-    TO_BOOL(id, WG_BIT(WG_BOOL), 2, onnx_, doc_)                           \
+#define L(id, f, onnx_, doc_)                    \
+    TO_BOOL(id, WG_BIT(WG_BOOL), 2, onnx_, doc_) \
     wg_node *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
 
 #include "ops/binary.def"
@@ -135,9 +167,11 @@ wg_node *wg_not(wg_node *x) { return wg_apply(&wg_op_not, 1, &x, NULL); }
 
 static int where_infer(wg_infer *c)
 {
-    if (c->dtype[0] != WG_BOOL) return wg_reject(c, WG_EDTYPE, "the condition is %s, not bool", wg_dtype_name(c->dtype[0]));
+    if (c->dtype[0] != WG_BOOL)
+        return wg_reject(c, WG_EDTYPE, "the condition is %s, not bool", wg_dtype_name(c->dtype[0]));
     if (c->dtype[1] != c->dtype[2])
-        return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[1]), wg_dtype_name(c->dtype[2]));
+        return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[1]),
+                         wg_dtype_name(c->dtype[2]));
     c->ydtype = c->dtype[1];
     int status = wg_broadcast(c, &c->x[0], &c->x[1], &c->y);
     return status ? status : wg_broadcast(c, &c->y, &c->x[2], &c->y);
@@ -149,14 +183,23 @@ static void where_grad(wg_adjoint *v)
     if (v->need[1]) v->dx[1] = wg_where(v->x[0], v->g, zero);
     if (v->need[2]) v->dx[2] = wg_where(v->x[0], zero, v->g);
 }
-const wg_op wg_op_where = {.name = "where", .onnx = "Where", .doc = "z = c ? x : y", .arity = 3,
-                           .infer = where_infer, .cpu = where_cpu, .block = where_block, .grad = where_grad};
-wg_node *wg_where(wg_node *c, wg_node *x, wg_node *y) { return wg_apply(&wg_op_where, 3, (wg_node *[]){c, x, y}, NULL); }
+const wg_op wg_op_where = {.name = "where",
+                           .onnx = "Where",
+                           .doc = "z = c ? x : y",
+                           .arity = 3,
+                           .infer = where_infer,
+                           .cpu = where_cpu,
+                           .block = where_block,
+                           .grad = where_grad};
+wg_node    *wg_where(wg_node *c, wg_node *x, wg_node *y)
+{
+    return wg_apply(&wg_op_where, 3, (wg_node *[]){c, x, y}, NULL);
+}
 
 /* ---- cast ---- */
 
 static const wg_field cast_fields[] = {{"to", WG_FIELD_DTYPE, 0}, {0}};
-static int cast_infer(wg_infer *c)
+static int            cast_infer(wg_infer *c)
 {
     c->ydtype = *(const wg_dtype *)c->attr;
     if (!wg_dtype_size(c->ydtype)) return wg_reject(c, WG_EARG, "%d is no dtype", (int)c->ydtype);
@@ -169,20 +212,24 @@ static void      cast_grad(wg_adjoint *v)
     wg_dtype from = wg_node_dtype(v->x[0]);
     if (WG_BIT(from) & WG_REALS) v->dx[0] = wg_cast(v->g, from);
 }
-const wg_op wg_op_cast = {.name = "cast", .onnx = "Cast", .doc = "x in another dtype", .arity = 1,
-                          .attr_size = sizeof(wg_dtype), .fields = cast_fields,
-                          .infer = cast_infer, .cpu = cast_cpu, .block = cast_block, .grad = cast_grad};
-wg_node *wg_cast(wg_node *x, wg_dtype t)
-{
-    return x && wg_node_dtype(x) == t ? x : wg_apply(&wg_op_cast, 1, &x, &t);
-}
+const wg_op wg_op_cast = {.name = "cast",
+                          .onnx = "Cast",
+                          .doc = "x in another dtype",
+                          .arity = 1,
+                          .attr_size = sizeof(wg_dtype),
+                          .fields = cast_fields,
+                          .infer = cast_infer,
+                          .cpu = cast_cpu,
+                          .block = cast_block,
+                          .grad = cast_grad};
+wg_node *wg_cast(wg_node *x, wg_dtype t) { return x && wg_node_dtype(x) == t ? x : wg_apply(&wg_op_cast, 1, &x, &t); }
 
 /* ---- expand: NumPy broadcasting as an operator; fused, it costs nothing ---- */
 
 static const wg_field expand_fields[] = {{"to", WG_FIELD_SHAPE, 0}, {0}};
-static int expand_infer(wg_infer *c)
+static int            expand_infer(wg_infer *c)
 {
-    char want[96], have[96];
+    char            want[96], have[96];
     const wg_shape *to = c->attr;
     int             status = wg_broadcast(c, &c->x[0], to, &c->y);
     if (status || !wg__shape_equal(&c->y, to))
@@ -190,13 +237,23 @@ static int expand_infer(wg_infer *c)
                          wg__shape_str(c->g, to, want, sizeof want));
     return WG_OK;
 }
-static wg_block *expand_block(int n, const wg_dtype x[], wg_dtype y) { return (void)n, (void)y, wg__kernels()->elementwise[WG__ROW_copy][x[0]]; }
-static int       expand_cpu(wg_call *c) { return wg__loop_call(&wg_op_expand, c); }
-static void      expand_grad(wg_adjoint *v) { v->dx[0] = v->g; } /* wg_grad sums it back */
-const wg_op wg_op_expand = {.name = "expand", .onnx = "Expand", .doc = "x broadcast to a shape", .arity = 1,
-                            .attr_size = sizeof(wg_shape), .fields = expand_fields,
-                            .infer = expand_infer, .cpu = expand_cpu, .block = expand_block, .grad = expand_grad};
-wg_node *wg_expand(wg_node *x, wg_shape s)
+static wg_block *expand_block(int n, const wg_dtype x[], wg_dtype y)
+{
+    return (void)n, (void)y, wg__kernels()->elementwise[WG__ROW_copy][x[0]];
+}
+static int  expand_cpu(wg_call *c) { return wg__loop_call(&wg_op_expand, c); }
+static void expand_grad(wg_adjoint *v) { v->dx[0] = v->g; } /* wg_grad sums it back */
+const wg_op wg_op_expand = {.name = "expand",
+                            .onnx = "Expand",
+                            .doc = "x broadcast to a shape",
+                            .arity = 1,
+                            .attr_size = sizeof(wg_shape),
+                            .fields = expand_fields,
+                            .infer = expand_infer,
+                            .cpu = expand_cpu,
+                            .block = expand_block,
+                            .grad = expand_grad};
+wg_node    *wg_expand(wg_node *x, wg_shape s)
 {
     if (x && !wg__shape_valid(wg_node_graph(x), "expand", &s)) return NULL;
     return x && wg__shape_equal(wg_node_shape(x), &s) ? x : wg_apply(&wg_op_expand, 1, &x, &s);

@@ -38,14 +38,15 @@ static void *find(wg_tape *t, const wg_node *x, const char *who, size_t *bytes, 
     }
     if (v) {
         const struct wg__value *s = t->eager ? NULL : &t->value[v->id];
-        bool                    held = t->eager || s->keep || s->root != v->id || s->place == WG__SHARED || v->kind == WG__INPUT;
+        bool held = t->eager || s->keep || s->root != v->id || s->place == WG__SHARED || v->kind == WG__INPUT;
         if (held && !t->eager && s->root != v->id) /* a view lives as long as what it views */
-            held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT || t->value[s->root].keep;
+            held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT ||
+                   t->value[s->root].keep;
         if (held) p = t->eager ? v->data : t->value[s->root].data;
     }
     if (!p) {
-        wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile", who,
-                      wg__node_str(x, name, sizeof name));
+        wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile",
+                      who, wg__node_str(x, name, sizeof name));
         return NULL;
     }
     *bytes = wg__bytes((wg_dtype)v->dtype, v->shape);
@@ -91,7 +92,8 @@ static int one_element(wg_tape *t, const wg_node *x, const wg_node *v, const cha
 {
     char name[128];
     if (wg_count(v->shape) == 1) return WG_OK;
-    return wg__tape_fail(t, WG_ESHAPE, "%s: %s has more or less than one element", who, wg__node_str(x, name, sizeof name));
+    return wg__tape_fail(t, WG_ESHAPE, "%s: %s has more or less than one element", who,
+                         wg__node_str(x, name, sizeof name));
 }
 
 int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
@@ -136,7 +138,10 @@ const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x)
 
 wg_graph *wg_tape_graph(const wg_tape *t) { return t ? t->user : NULL; }
 uint64_t  wg_run_number(const wg_tape *t) { return t ? t->run : 0; }
-void      wg_set_run_number(wg_tape *t, uint64_t run) { if (t) t->run = run; }
+void      wg_set_run_number(wg_tape *t, uint64_t run)
+{
+    if (t) t->run = run;
+}
 
 wg_tape_stats wg_stats(const wg_tape *t)
 {

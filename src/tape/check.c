@@ -49,7 +49,8 @@ static int must_own(const struct owners *o, wg_tape *t, int v, const wg_node *us
     if (x->place == WG__SHARED || (x->place == WG__BUFFER && !x->bytes)) return WG_OK;
     if (x->place == WG__BUFFER) {
         int i = find(o, x->offset);
-        if (i < o->n && o->at[i].value == t->value[v].root && x->offset + (int64_t)x->bytes <= (int64_t)t->buffer_bytes) return WG_OK;
+        if (i < o->n && o->at[i].value == t->value[v].root && x->offset + (int64_t)x->bytes <= (int64_t)t->buffer_bytes)
+            return WG_OK;
     }
     return wg__fail(t->user, WG_EINTERNAL, "compile: %s reads %s, whose memory holds another value",
                     user ? wg__value_name(t, user, a, sizeof a) : "the end of the run",

@@ -193,7 +193,8 @@ wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *
     if (!g || check_outputs(g, n, out)) return NULL;
     for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
         if (o->bind[i].size < 0) {
-            wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name, (long long)o->bind[i].size);
+            wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,
+                     (long long)o->bind[i].size);
             return NULL;
         }
     wg_tape *t = wg__tape_new(g, o);

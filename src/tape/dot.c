@@ -32,7 +32,8 @@ static void dot_node(const wg_node *x, FILE *f)
     else {
         quoted(f, wg_node_kind(x));
         if (x->name) fputc(' ', f), quoted(f, x->name);
-        if (x->kind == WG__OP && *wg__attr_str(x->g, x->op, x->attr, attr, sizeof attr)) fprintf(f, "\\n"), quoted(f, attr);
+        if (x->kind == WG__OP && *wg__attr_str(x->g, x->op, x->attr, attr, sizeof attr))
+            fprintf(f, "\\n"), quoted(f, attr);
         fprintf(f, "\\n%s", wg_dtype_name((wg_dtype)x->dtype));
         quoted(f, wg__shape_str(x->g, x->shape, shape, sizeof shape));
     }
@@ -45,7 +46,8 @@ int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f)
     wg_node **order = NULL;
     if (!g || !f || n < 1 || !out) return WG_EARG;
     for (int i = 0; i < n; i++)
-        if (!out[i] || out[i]->g != g) return wg__fail(g, WG_EARG, "dot: output %d is %s", i, out[i] ? "of another graph" : "NULL");
+        if (!out[i] || out[i]->g != g)
+            return wg__fail(g, WG_EARG, "dot: output %d is %s", i, out[i] ? "of another graph" : "NULL");
     int count = wg__postorder(g, n, out, &order);
     if (count < 0) return count;
     fprintf(f, "digraph wengert {\n  node [fontname=\"sans-serif\"];\n");

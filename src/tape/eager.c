@@ -19,13 +19,12 @@ static int compute(wg_tape *t, wg_node *x)
     if (!x->data && !(x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape))))
         return wg__tape_fail(t, WG_ENOMEM, "out of memory");
     int status = wg__evaluate(t, x, x->data, why);
-    return status ? wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why) : WG_OK;
+    return status
+               ? wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why)
+               : WG_OK;
 }
 
-static void assign(const wg_node *x)
-{
-    memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape));
-}
+static void assign(const wg_node *x) { memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape)); }
 
 static int room_for(wg_tape *t, int id)
 {

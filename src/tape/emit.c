@@ -9,17 +9,17 @@
 
 /* What is needed while one loop is made. */
 struct builder {
-    wg_tape               *t;
-    const struct wg__fuse *f;
+    wg_tape                  *t;
+    const struct wg__fuse    *f;
     const struct wg__cluster *c;
-    struct wg__loop        loop;
-    struct wg__loop_room   room;
-    const wg_shape        *in_shape[WG__LOOP_INPUTS];
-    wg_node               *in[WG__LOOP_INPUTS], *out[WG__LOOP_OUTPUTS];
-    wg_node               *member[WG__LOOP_STEPS]; /* node of each step */
-    int                    reg[WG__LOOP_STEPS];   /* its register, or -1: an output */
-    int                    last[WG__LOOP_STEPS];  /* last step that reads it */
-    int                    held[WG__LOOP_STEPS];  /* register -> step that holds it, -1: free */
+    struct wg__loop           loop;
+    struct wg__loop_room      room;
+    const wg_shape           *in_shape[WG__LOOP_INPUTS];
+    wg_node                  *in[WG__LOOP_INPUTS], *out[WG__LOOP_OUTPUTS];
+    wg_node                  *member[WG__LOOP_STEPS]; /* node of each step */
+    int                       reg[WG__LOOP_STEPS];    /* its register, or -1: an output */
+    int                       last[WG__LOOP_STEPS];   /* last step that reads it */
+    int                       held[WG__LOOP_STEPS];   /* register -> step that holds it, -1: free */
 };
 
 static bool is_member(const struct builder *b, const wg_node *x, int ci)
@@ -124,7 +124,8 @@ static void assign_slots(struct builder *b)
 
 static void set_tail(struct wg__loop *l, const wg_node *v)
 {
-    static const wg_op *const op[] = {[WG__SUM] = &wg_op_sum, [WG__PROD] = &wg_op_prod, [WG__MAX] = &wg_op_max, [WG__MIN] = &wg_op_min};
+    static const wg_op *const op[] = {
+        [WG__SUM] = &wg_op_sum, [WG__PROD] = &wg_op_prod, [WG__MAX] = &wg_op_max, [WG__MIN] = &wg_op_min};
     for (int k = 0; k < WG__REDUCES; k++)
         if (v->op == op[k]) l->tail = k;
     l->tail_dtype = (wg_dtype)v->dtype;
@@ -136,8 +137,8 @@ static void set_tail(struct wg__loop *l, const wg_node *v)
 
 static double loop_flops(const struct builder *b)
 {
-    double n = (double)wg_count(b->c->tail ? b->c->tail->x[0]->shape : b->c->root->shape);
-    double steps = b->loop.steps + (b->loop.tail >= 0);
+    double                 n = (double)wg_count(b->c->tail ? b->c->tail->x[0]->shape : b->c->root->shape);
+    double                 steps = b->loop.steps + (b->loop.tail >= 0);
     const struct wg__gemm *h = b->loop.head;
     return n * steps + (h ? 2.0 * (double)h->m * (double)h->n * (double)h->k : 0);
 }
@@ -147,8 +148,11 @@ static struct wg__gemm *make_head(wg_tape *t, const wg_node *v)
     struct wg__gemm *g = wg__arena_alloc(&t->arena, sizeof *g);
     if (!g) return NULL;
     const int *flag = v->attr; /* ta, tb */
-    *g = (struct wg__gemm){.dtype = (wg_dtype)v->dtype, .ta = flag[0], .tb = flag[1],
-                           .m = v->shape->dim[0], .n = v->shape->dim[1],
+    *g = (struct wg__gemm){.dtype = (wg_dtype)v->dtype,
+                           .ta = flag[0],
+                           .tb = flag[1],
+                           .m = v->shape->dim[0],
+                           .n = v->shape->dim[1],
                            .k = v->x[0]->shape->dim[flag[0] ? 0 : 1]};
     return g;
 }
@@ -229,8 +233,12 @@ static int emit_call(wg_tape *t, wg_node *v)
     i->out[0] = v->id;
     i->chain[0] = v;
     i->op = v->op;
-    i->call = (wg_call){.n = v->n, .x = x, .y = {NULL, (wg_dtype)v->dtype, *v->shape}, .attr = v->attr,
-                        .seed = t->user->seed, .threads = t->options.threads};
+    i->call = (wg_call){.n = v->n,
+                        .x = x,
+                        .y = {NULL, (wg_dtype)v->dtype, *v->shape},
+                        .attr = v->attr,
+                        .seed = t->user->seed,
+                        .threads = t->options.threads};
     i->flops = v->op->flops ? v->op->flops(&i->call) : (double)wg_count(v->shape);
     return WG_OK;
 }

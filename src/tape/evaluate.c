@@ -6,14 +6,14 @@
 
 int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160])
 {
-    wg_tensor  few[8], *in = x->n <= 8 ? few : malloc((size_t)x->n * sizeof *in);
-    wg_call    c = {.n = x->n,
-                    .x = in,
-                    .y = {y, (wg_dtype)x->dtype, *x->shape},
-                    .attr = x->attr,
-                    .seed = t->g->seed,
-                    .run = t->run,
-                    .threads = t->options.threads};
+    wg_tensor few[8], *in = x->n <= 8 ? few : malloc((size_t)x->n * sizeof *in);
+    wg_call   c = {.n = x->n,
+                   .x = in,
+                   .y = {y, (wg_dtype)x->dtype, *x->shape},
+                   .attr = x->attr,
+                   .seed = t->g->seed,
+                   .run = t->run,
+                   .threads = t->options.threads};
     if (!in) return WG_ENOMEM;
     for (int i = 0; i < x->n; i++) in[i] = (wg_tensor){x->x[i]->data, (wg_dtype)x->x[i]->dtype, *x->x[i]->shape};
     size_t scratch = x->op->scratch ? x->op->scratch(&c) : 0;

@@ -21,12 +21,14 @@ static int report(wg_tape *t, const struct wg__instr *p, const wg_node *y, const
     size_t k = 0, c = 0;
     for (int i = 0; i < p->n_in; i++)
         if (p->in[i] != y->id)
-            wg__append(operands, sizeof operands, &k, "%s%s", k ? ", " : "", wg__value_name(t, t->g->node[p->in[i]], name, sizeof name));
-    for (int i = 0; i < p->n_chain; i++) wg__append(chain, sizeof chain, &c, "%s%s", i ? "+" : "", p->chain[i]->op->name);
+            wg__append(operands, sizeof operands, &k, "%s%s", k ? ", " : "",
+                       wg__value_name(t, t->g->node[p->in[i]], name, sizeof name));
+    for (int i = 0; i < p->n_chain; i++)
+        wg__append(chain, sizeof chain, &c, "%s%s", i ? "+" : "", p->chain[i]->op->name);
     wg__value_name(t, y, name, sizeof name);
-    return wg__tape_fail(t, WG_ENAN, "run %llu: %s%s, made by %s(%s), is %g at element %lld", (unsigned long long)t->run, name,
-                         wg__shape_str(t->g, y->shape, shape, sizeof shape), chain, operands,
-                         wg__load((wg_dtype)y->dtype, data, at), (long long)at);
+    return wg__tape_fail(t, WG_ENAN, "run %llu: %s%s, made by %s(%s), is %g at element %lld",
+                         (unsigned long long)t->run, name, wg__shape_str(t->g, y->shape, shape, sizeof shape), chain,
+                         operands, wg__load((wg_dtype)y->dtype, data, at), (long long)at);
 }
 
 int wg__check_finite(wg_tape *t, int i)
@@ -35,8 +37,8 @@ int wg__check_finite(wg_tape *t, int i)
     for (int k = 0; k < p->n_out; k++) {
         const wg_node *y = t->g->node[p->out[k]];
         const void    *data = t->value[p->out[k]].data;
-        bool overwritten = p->loop && p->loop->head && k == p->n_out - 1 && t->value[p->out[k]].last == i;
-        int64_t at = overwritten ? -1 : first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));
+        bool           overwritten = p->loop && p->loop->head && k == p->n_out - 1 && t->value[p->out[k]].last == i;
+        int64_t        at = overwritten ? -1 : first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));
         if (at >= 0) return report(t, p, y, data, at);
     }
     return WG_OK;
@@ -49,7 +51,8 @@ int wg_watch_finite(wg_tape *t, int on)
     t->watch_finite = false;
     wg__backup_free(t);
     if (!on) return WG_OK;
-    if (!(t->backup = calloc((size_t)t->n_copy + 1, sizeof *t->backup))) return wg__tape_fail(t, WG_ENOMEM, "out of memory");
+    if (!(t->backup = calloc((size_t)t->n_copy + 1, sizeof *t->backup)))
+        return wg__tape_fail(t, WG_ENOMEM, "out of memory");
     for (int c = 0; c < t->n_copy; c++)
         if (t->copy[c].in_place && !(t->backup[c] = wg__data_alloc(t->value[t->copy[c].param].bytes))) {
             wg__backup_free(t);

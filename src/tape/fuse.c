@@ -80,7 +80,7 @@ static int new_cluster(struct wg__fuse *f, wg_node *v)
         f->cluster = p;
         f->cap = cap;
     }
-    f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(v) || is_reduction(v) };
+    f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(v) || is_reduction(v)};
     f->node[v->id].cluster = f->n;
     return f->n++;
 }

@@ -87,7 +87,7 @@ int wg__lower_init(wg_tape *t)
 static wg_node *leaf(wg_tape *t, const wg_node *x, const wg_shape *s)
 {
     if (x->kind == WG__CONST) {
-        bool     small = wg__bytes((wg_dtype)x->dtype, s) <= MERGE_CONST_BYTES;
+        bool small = wg__bytes((wg_dtype)x->dtype, s) <= MERGE_CONST_BYTES;
         return small ? wg_const(t->g, (wg_dtype)x->dtype, *s, x->data)
                      : wg__const_raw(t->g, (wg_dtype)x->dtype, s, x->data, true);
     }
@@ -139,7 +139,8 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
     if (y->kind == WG__OP && wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX) {
         char text[160];
-        return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)), NULL;
+        return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)),
+               NULL;
     }
     return t->map[x->id] = y;
 }

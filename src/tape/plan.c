@@ -107,7 +107,8 @@ static int in_place(const wg_tape *t, int i, int k)
         const struct wg__value *x = &t->value[r];
         if (x->place != WG__BUFFER || x->last != i || x->first < 0 || r == p->out[k]) continue;
         bool taken = false;
-        for (int o = 0; o < k; o++) taken |= t->value[p->out[o]].place == WG__BUFFER && t->value[p->out[o]].offset == x->offset;
+        for (int o = 0; o < k; o++)
+            taken |= t->value[p->out[o]].place == WG__BUFFER && t->value[p->out[o]].offset == x->offset;
         if (taken) continue;
         if (p->loop ? wg__loop_may_overwrite(t, p, k, r)
                     : j == 0 && (p->op->flags & WG_OP_IN_PLACE) && x->bytes == y->bytes && p->n_in == 1)

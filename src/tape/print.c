@@ -22,7 +22,8 @@ const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t
     else if (x->kind == WG__INPUT && !name) snprintf(buf, n, "input%d", x->origin ? x->origin->id : x->id);
     else if (x->kind != WG__OP) snprintf(buf, n, "%s", name ? name : wg_node_kind(x));
     else
-        snprintf(buf, n, "%%%d%s%s", t->value ? t->value[t->value[x->id].root].number : x->id, name ? ":" : "", name ? name : "");
+        snprintf(buf, n, "%%%d%s%s", t->value ? t->value[t->value[x->id].root].number : x->id, name ? ":" : "",
+                 name ? name : "");
     return buf;
 }
 
@@ -35,7 +36,8 @@ static const char *chain_str(const struct wg__instr *p, char *buf, size_t n)
         wg__append(buf, n, &k, "%s%s", i ? "+" : "", p->chain[i]->op->name);
         if (p->chain[i]->op != &wg_op_matmul) continue;
         const int *flag = p->chain[i]->attr;
-        if (flag[0] || flag[1]) wg__append(buf, n, &k, "[%s%s%s]", flag[0] ? "ta" : "", flag[0] && flag[1] ? "," : "", flag[1] ? "tb" : "");
+        if (flag[0] || flag[1])
+            wg__append(buf, n, &k, "[%s%s%s]", flag[0] ? "ta" : "", flag[0] && flag[1] ? "," : "", flag[1] ? "tb" : "");
     }
     return buf;
 }
@@ -53,7 +55,8 @@ static void print_outputs(const wg_tape *t, const struct wg__instr *p, FILE *f)
     *line = 0;
     for (int o = 0; o < p->n_out; o++)
         if (!internal(t, p, o))
-            wg__append(line, sizeof line, &k, "%s%s", k ? " " : "", wg__value_name(t, t->g->node[p->out[o]], name, sizeof name));
+            wg__append(line, sizeof line, &k, "%s%s", k ? " " : "",
+                       wg__value_name(t, t->g->node[p->out[o]], name, sizeof name));
     fprintf(f, "%-10s = ", line);
     const wg_node *y = t->g->node[p->out[0]];
     fprintf(f, "%s%s ", wg_dtype_name((wg_dtype)y->dtype), wg__shape_str(t->g, y->shape, shape, sizeof shape));
@@ -70,7 +73,8 @@ static void print_operands(const wg_tape *t, const struct wg__instr *p, FILE *f)
         fprintf(f, "%s%s", first ? "" : ", ", wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
         first = 0;
     }
-    if (!p->loop && *wg__attr_str(t->g, p->op, p->call.attr, attr, sizeof attr)) fprintf(f, "%s%s", p->n_in ? ", " : "", attr);
+    if (!p->loop && *wg__attr_str(t->g, p->op, p->call.attr, attr, sizeof attr))
+        fprintf(f, "%s%s", p->n_in ? ", " : "", attr);
 }
 
 static void print_memory(const wg_tape *t, int i, FILE *f)
@@ -82,7 +86,8 @@ static void print_memory(const wg_tape *t, int i, FILE *f)
         const struct wg__value *v = &t->value[p->out[k]];
         const char             *to = "parameter";
         if (internal(t, p, k)) continue;
-        if (v->place == WG__BUFFER) fprintf(f, "%s@%lld", first ? "  " : ",", (long long)(v->offset - (int64_t)t->input_bytes));
+        if (v->place == WG__BUFFER)
+            fprintf(f, "%s@%lld", first ? "  " : ",", (long long)(v->offset - (int64_t)t->input_bytes));
         else {
             for (int c = 0; c < t->n_copy; c++)
                 if (t->copy[c].from == p->out[k]) to = wg_node_name(t->g->node[t->copy[c].param]->origin);
@@ -95,7 +100,9 @@ static void print_memory(const wg_tape *t, int i, FILE *f)
         int  r = t->value[p->in[k]].root;
         bool again = false;
         for (int j = 0; j < k; j++) again |= t->value[p->in[j]].root == r;
-        if (again || t->value[r].place != WG__BUFFER || t->value[r].first < 0 || t->value[r].last != i || t->value[r].first == i) continue;
+        if (again || t->value[r].place != WG__BUFFER || t->value[r].first < 0 || t->value[r].last != i ||
+            t->value[r].first == i)
+            continue;
         fprintf(f, "%s%s", first ? "  frees " : ", ", wg__value_name(t, t->g->node[r], name, sizeof name));
         first = false;
     }

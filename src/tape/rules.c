@@ -113,7 +113,7 @@ static wg_node *mul_one(const struct wg__match *m)
 }
 static wg_node *mul_minus_one(const struct wg__match *m)
 {
-    int one = is_number(m->x[0], -1) ? 0 : is_number(m->x[1], -1) ? 1 : -1;
+    int      one = is_number(m->x[0], -1) ? 0 : is_number(m->x[1], -1) ? 1 : -1;
     wg_node *x = one < 0 ? NULL : keep(m, m->x[1 - one]);
     return x ? wg_neg(x) : NULL;
 }
@@ -133,7 +133,11 @@ static wg_node *pow_whole(const struct wg__match *m)
     double p;
     if (!wg__is_const(m->x[1], &p)) return NULL;
     wg_node *x = keep(m, m->x[0]);
-    return p == 1 ? x : p == 2 ? wg_square(x) : p == -1 ? wg_reciprocal(x) : p == 0 ? wg_fill(x->g, (wg_dtype)x->dtype, *x->shape, 1) : NULL;
+    return p == 1    ? x
+           : p == 2  ? wg_square(x)
+           : p == -1 ? wg_reciprocal(x)
+           : p == 0  ? wg_fill(x->g, (wg_dtype)x->dtype, *x->shape, 1)
+                     : NULL;
 }
 
 /* ---- Broadcasts move outwards: f(expand(x)) is expand(f(x)) ---- */
@@ -231,7 +235,9 @@ static wg_node *under_swap(const wg_node *x)
 }
 static wg_node *matmul_of_transpose(const struct wg__match *m)
 {
-    const struct { int ta, tb; } *flag = m->attr;
+    const struct {
+        int ta, tb;
+    } *flag = m->attr;
     wg_node *a = under_swap(m->x[0]), *b = under_swap(m->x[1]);
     if (!a && !b) return NULL;
     return wg_matmul_t(a ? a : m->x[0], b ? b : m->x[1], a ? !flag->ta : flag->ta, b ? !flag->tb : flag->tb);

@@ -20,9 +20,9 @@ struct slot {
 
 struct schedule {
     wg_tape     *t;
-    struct slot *slot;    /* [g->n] by value */
-    bool        *update;  /* [n_instr]: every output goes into assignments only */
-    int         *target;  /* [n_instr]: runs after this one */
+    struct slot *slot;   /* [g->n] by value */
+    bool        *update; /* [n_instr]: every output goes into assignments only */
+    int         *target; /* [n_instr]: runs after this one */
     int          last_fallible;
 };
 
@@ -158,7 +158,8 @@ int wg__schedule(wg_tape *t)
     s.update = malloc(((size_t)t->n_instr + 1) * sizeof *s.update);
     s.target = malloc(((size_t)t->n_instr + 1) * sizeof *s.target);
     if (s.slot && s.update && s.target) {
-        for (int v = 0; v < t->g->n; v++) s.slot[v] = (struct slot){.writer = -1, .last_reader = -1, .update_reader = -1};
+        for (int v = 0; v < t->g->n; v++)
+            s.slot[v] = (struct slot){.writer = -1, .last_reader = -1, .update_reader = -1};
         find_writers(&s);
         find_readers(&s);
         for (int c = 0; c < t->n_copy; c++)

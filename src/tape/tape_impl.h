@@ -24,12 +24,12 @@ enum wg__place {
 
 struct wg__value {
     uint8_t place;
-    bool    keep;   /* asked for: lives to the end of the run */
-    bool    freed;  /* by plan.c */
-    int     number; /* in prints: the how manieth that an instruction writes */
-    int     root;   /* the value whose memory this is: itself, unless a view */
+    bool    keep;        /* asked for: lives to the end of the run */
+    bool    freed;       /* by plan.c */
+    int     number;      /* in prints: the how manieth that an instruction writes */
+    int     root;        /* the value whose memory this is: itself, unless a view */
     int     first, last; /* instructions that write it and read it last; -1: none */
-    int64_t offset; /* in the buffer */
+    int64_t offset;      /* in the buffer */
     size_t  bytes;
     void   *data;
 };
@@ -38,41 +38,41 @@ struct wg__value {
 
 /* A group of nodes that becomes one instruction. */
 struct wg__cluster {
-    wg_node *root; /* executes where this node stands in the order */
-    wg_node *head; /* matrix product at its start, or NULL */
-    wg_node *tail; /* reduction at its end (then the root), or NULL */
-    bool     loop; /* else a single call of root->op */
-    int      first, n; /* elementwise members: fuse.member[first .. first+n-1], in execution order */
+    wg_node *root;            /* executes where this node stands in the order */
+    wg_node *head;            /* matrix product at its start, or NULL */
+    wg_node *tail;            /* reduction at its end (then the root), or NULL */
+    bool     loop;            /* else a single call of root->op */
+    int      first, n;        /* elementwise members: fuse.member[first .. first+n-1], in execution order */
     int      inputs, outputs; /* outputs: members with users elsewhere */
     wg_node *input[WG__LOOP_INPUTS];
 };
 
 struct wg__fuse {
-    struct wg__cluster *cluster; /* [n], in execution order */
-    int                 n, cap;
-    wg_node           **member;
-    struct wg__fuse_node *node;  /* [g->n] by node id */
+    struct wg__cluster   *cluster; /* [n], in execution order */
+    int                   n, cap;
+    wg_node             **member;
+    struct wg__fuse_node *node; /* [g->n] by node id */
 };
 
 /* Where a node went. */
 struct wg__fuse_node {
-    int  cluster;  /* -1: leaf, view or state */
-    int  exec;     /* position of the earliest user's cluster; INT_MAX: none */
-    int  join;     /* that cluster if the node could become part of it, else -1 */
-    bool outside;  /* its value is needed beyond its cluster */
+    int  cluster; /* -1: leaf, view or state */
+    int  exec;    /* position of the earliest user's cluster; INT_MAX: none */
+    int  join;    /* that cluster if the node could become part of it, else -1 */
+    bool outside; /* its value is needed beyond its cluster */
 };
 
 struct wg__instr {
     const struct wg__loop *loop; /* or NULL: a call */
-    wg_call          call;
-    const wg_op     *op;
-    wg_node         *node;   /* that names it: the last of its chain */
-    wg_node        **chain;  /* [n_chain] all nodes that it computes, in order */
-    int              n_chain;
-    int             *in;     /* [n_in] values read */
-    int             *out;    /* [n_out] values written */
-    int              n_in, n_out;
-    double           flops;
+    wg_call                call;
+    const wg_op           *op;
+    wg_node               *node;  /* that names it: the last of its chain */
+    wg_node              **chain; /* [n_chain] all nodes that it computes, in order */
+    int                    n_chain;
+    int                   *in;  /* [n_in] values read */
+    int                   *out; /* [n_out] values written */
+    int                    n_in, n_out;
+    double                 flops;
 };
 
 struct wg__copy {
@@ -83,19 +83,19 @@ struct wg__copy {
 struct wg__trace;
 
 struct wg_tape {
-    wg_graph   *user; /* the owner */
-    wg_graph   *g;    /* private, concrete */
-    wg_tape    *next;
-    wg_options  options; /* names in bind are borrowed during compile only */
-    bool        eager;
+    wg_graph  *user; /* the owner */
+    wg_graph  *g;    /* private, concrete */
+    wg_tape   *next;
+    wg_options options; /* names in bind are borrowed during compile only */
+    bool       eager;
 
-    wg_node   **map; /* [n_map] user's node id -> node of g, or NULL */
-    int         n_map;
+    wg_node **map; /* [n_map] user's node id -> node of g, or NULL */
+    int       n_map;
     struct wg__merge {
         struct wg__merge_slot {
             uint64_t hash;
             wg_node *node; /* NULL: free */
-        } *slot;
+        } * slot;
         size_t cap, used; /* cap: a power of two, or 0 */
     } merge;
 
@@ -140,7 +140,7 @@ bool     wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int
 int      wg__plan(wg_tape *t);
 int      wg__check(wg_tape *t);
 /* Sets every pointer of the instructions once values have their memory. */
-int      wg__bind_memory(wg_tape *t);
+int wg__bind_memory(wg_tape *t);
 
 /* ---- Common ---- */
 

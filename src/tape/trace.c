@@ -6,9 +6,9 @@
 #include "tape/tape_impl.h"
 
 struct wg__trace {
-    int      runs, n_instr; /* room */
-    int      done;          /* runs recorded */
-    int64_t  origin;
+    int       runs, n_instr; /* room */
+    int       done;          /* runs recorded */
+    int64_t   origin;
     uint64_t *run;  /* [runs] numbers */
     int64_t  *time; /* [runs][n_instr + 1] nanoseconds: start, then the end of each */
 };
@@ -80,11 +80,13 @@ static void event(const wg_tape *t, const struct wg__trace *r, int run, int i, F
     char                    name[128], shape[96];
     fprintf(f, "%s{\"name\":\"", run || i ? ",\n" : "");
     for (int k = 0; k < p->n_chain; k++) fprintf(f, "%s%s", k ? "+" : "", p->chain[k]->op->name);
-    fprintf(f, "\",\"cat\":\"instruction\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"value\":\"",
-            (double)(time[i] - r->origin) * 1e-3, (double)(time[i + 1] - time[i]) * 1e-3);
+    fprintf(
+        f,
+        "\",\"cat\":\"instruction\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"value\":\"",
+        (double)(time[i] - r->origin) * 1e-3, (double)(time[i + 1] - time[i]) * 1e-3);
     json_text(f, wg__value_name(t, p->node, name, sizeof name));
-    fprintf(f, "\",\"shape\":\"%s\",\"flops\":%.0f,\"run\":%llu}}", wg__shape_str(t->g, p->node->shape, shape, sizeof shape), p->flops,
-            (unsigned long long)r->run[run]);
+    fprintf(f, "\",\"shape\":\"%s\",\"flops\":%.0f,\"run\":%llu}}",
+            wg__shape_str(t->g, p->node->shape, shape, sizeof shape), p->flops, (unsigned long long)r->run[run]);
 }
 
 int wg_trace_write(const wg_tape *t, FILE *f)

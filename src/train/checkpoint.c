@@ -67,14 +67,14 @@ int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, co
 /* ---- Loading: checks ---- */
 
 struct load {
-    wg_graph              *g;
-    wg_tape               *t;
-    const char            *path;
-    const wg_safetensors  *f;
-    wg_load_options        o;
-    wg_load_info           info;
-    const wg_safetensor  **from; /* [parameters] NULL: stays as it is */
-    wg_error              *e;
+    wg_graph             *g;
+    wg_tape              *t;
+    const char           *path;
+    const wg_safetensors *f;
+    wg_load_options       o;
+    wg_load_info          info;
+    const wg_safetensor **from; /* [parameters] NULL: stays as it is */
+    wg_error             *e;
 };
 
 static int complain(const struct load *l, int status, const char *why, const char *name)

@@ -160,8 +160,15 @@ int wg_init(wg_node *p, const wg_initializer *init)
     if (status) return status;
     if (w.kind == WG_INIT_DEFAULT) w.kind = p->shape->rank >= 2 ? WG_INIT_GLOROT_UNIFORM : WG_INIT_ZEROS;
     bool        he = w.kind == WG_INIT_HE_UNIFORM || w.kind == WG_INIT_HE_NORMAL;
-    struct draw d = {.seed = wg_seed(p->g), .stream = stream_of(p->name), .p = p, .count = wg_count(p->shape),
-                     .a = w.a, .b = w.b, .gain = w.gain > 0 ? w.gain : he ? sqrt(2) : 1};
+    struct draw d = {.seed = wg_seed(p->g),
+                     .stream = stream_of(p->name),
+                     .p = p,
+                     .count = wg_count(p->shape),
+                     .a = w.a,
+                     .b = w.b,
+                     .gain = w.gain > 0 ? w.gain
+                             : he       ? sqrt(2)
+                                        : 1};
     fans(p->shape, &d.fan_in, &d.fan_out);
     if (w.fan_in > 0) d.fan_in = w.fan_in;
     if (w.fan_out > 0) d.fan_out = w.fan_out;

@@ -143,8 +143,11 @@ static void job_free(struct job *j)
 static bool job_alloc(struct job *j, wg_graph *g, int n, int groups)
 {
     size_t room = (size_t)wg__update_room(n) + (size_t)groups;
-    *j = (struct job){.g = g, .param = calloc((size_t)n, sizeof *j->param), .grad = calloc((size_t)n, sizeof *j->grad),
-                      .end = calloc((size_t)groups, sizeof *j->end), .assign = calloc(room, sizeof *j->assign)};
+    *j = (struct job){.g = g,
+                      .param = calloc((size_t)n, sizeof *j->param),
+                      .grad = calloc((size_t)n, sizeof *j->grad),
+                      .end = calloc((size_t)groups, sizeof *j->end),
+                      .assign = calloc(room, sizeof *j->assign)};
     if (j->param && j->grad && j->end && j->assign) return true;
     job_free(j);
     wg__fail_nomem(g);

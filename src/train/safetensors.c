@@ -21,7 +21,7 @@ static int by_name(const void *a, const void *b)
 
 static int by_place(const void *a, const void *b)
 {
-    const struct key       *p = a, *q = b;
+    const struct key      *p = a, *q = b;
     const struct wg__span *v = &p->f->place[p->i], *w = &q->f->place[q->i];
     if (v->begin != w->begin) return v->begin < w->begin ? -1 : 1;
     return v->end < w->end ? -1 : v->end > w->end;
@@ -34,8 +34,7 @@ static int check_names(struct wg_safetensors *f, struct key *key, wg_error *e)
     for (int i = 1; i < f->n; i++) {
         if (by_name(&key[i - 1], &key[i]) != 0) continue;
         size_t a = f->place[key[i - 1].i].at, b = f->place[key[i].i].at, at = a > b ? a : b;
-        return wg__say(e, f->name, WG_EFORMAT, (int64_t)at, "a tensor twice: %.100s",
-                            f->tensor[key[i].i].name);
+        return wg__say(e, f->name, WG_EFORMAT, (int64_t)at, "a tensor twice: %.100s", f->tensor[key[i].i].name);
     }
     return WG_OK;
 }
@@ -65,9 +64,8 @@ static int check_tiling(const struct wg_safetensors *f, struct key *key, wg_erro
     for (int i = 0; i < f->n; i++) {
         const struct wg__span *w = &f->place[key[i].i];
         if (w->begin != done)
-            return wg__say(e, f->name, WG_EFORMAT, (int64_t)w->at,
-                                "the data of %.100s begin at %zu and not at %zu: %s", f->tensor[key[i].i].name,
-                                w->begin, done, w->begin > done ? "a hole" : "an overlap");
+            return wg__say(e, f->name, WG_EFORMAT, (int64_t)w->at, "the data of %.100s begin at %zu and not at %zu: %s",
+                           f->tensor[key[i].i].name, w->begin, done, w->begin > done ? "a hole" : "an overlap");
         done = w->end;
     }
     if (done == data) return WG_OK;
@@ -110,15 +108,14 @@ static int check_tensors(struct wg_safetensors *f, wg_error *e)
 static int check(struct wg_safetensors *f, wg_error *e)
 {
     uint64_t header;
-    if (f->size < 8)
-        return wg__say(e, f->name, WG_EFORMAT, (int64_t)f->size, "the file ends within its first 8 bytes");
+    if (f->size < 8) return wg__say(e, f->name, WG_EFORMAT, (int64_t)f->size, "the file ends within its first 8 bytes");
     memcpy(&header, f->file, 8);
     if (header > WG__ST_HEADER)
         return wg__say(e, f->name, WG_EFORMAT, 0, "a header of %llu bytes: damaged, or no such file",
-                            (unsigned long long)header);
+                       (unsigned long long)header);
     if (header > f->size - 8)
         return wg__say(e, f->name, WG_EFORMAT, (int64_t)f->size, "the file ends within its header of %llu bytes",
-                            (unsigned long long)header);
+                       (unsigned long long)header);
     f->header = (size_t)header;
     /* A decoded string and its end are no longer than what stands in the file with quotes. */
     f->text = malloc(f->header + 1);

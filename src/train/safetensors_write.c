@@ -11,9 +11,9 @@ struct file {
     int                  n, n_meta;
     const wg_safetensor *x;
     const char *const (*meta)[2];
-    int                 *order;
-    char                *header;
-    size_t               size; /* of the header, with its first eight bytes */
+    int   *order;
+    char  *header;
+    size_t size; /* of the header, with its first eight bytes */
 };
 
 /* ---- Checks: what the reader would refuse is not written ---- */

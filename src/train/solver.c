@@ -5,9 +5,7 @@
 
 #include "train/train_impl.h"
 
-enum {
-    RATE = 1, MOMENTUM = 2, BETAS = 4, EPS = 8, RHO = 16, ANY = 32
-};
+enum { RATE = 1, MOMENTUM = 2, BETAS = 4, EPS = 8, RHO = 16, ANY = 32 };
 
 /* fields: which of the named ones above the kind reads; usual: their values where the caller gives 0. */
 static const struct kind {
@@ -23,8 +21,10 @@ static const struct kind {
     [WG_RMSPROP] = {"rmsprop", RATE | MOMENTUM | EPS | RHO, {.rate = 1e-2, .rho = 0.99, .eps = 1e-8}, {"s", "v"}},
     [WG_ADADELTA] = {"adadelta", RATE | EPS | RHO, {.rate = 1, .rho = 0.9, .eps = 1e-6}, {"s", "a"}},
     [WG_ADAM] = {"adam", RATE | BETAS | EPS, {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, {"m", "s"}},
-    [WG_ADAMW] = {"adamw", RATE | BETAS | EPS,
-                  {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 1e-2}, {"m", "s"}},
+    [WG_ADAMW] = {"adamw",
+                  RATE | BETAS | EPS,
+                  {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 1e-2},
+                  {"m", "s"}},
 };
 
 static const struct field {
@@ -58,7 +58,7 @@ int wg_solver_find(const char *name)
 
 static int read_field(wg_graph *g, const struct kind *k, const struct field *f, const wg_solver *from, wg_solver *to)
 {
-    double  value, usual;
+    double value, usual;
     memcpy(&value, (const char *)from + f->offset, sizeof value);
     memcpy(&usual, (const char *)&k->usual + f->offset, sizeof usual);
     if (!isfinite(value)) return wg__fail(g, WG_EARG, "minimize: %s: %s is %g", k->name, f->name, value);

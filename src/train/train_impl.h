@@ -18,12 +18,12 @@ enum { WG__MAX_SLOTS = 2 };
 /* One group of parameters on its way to assignments: s has its defaults
  * filled in, and true zeros where the caller gave negative numbers. */
 struct wg__update {
-    wg_graph   *g;
-    wg_solver   s;
-    char        prefix[32]; /* of the names of its state: "adam", "adam#2" */
-    wg_node    *alpha, *eps, *shrink; /* Adam: rank-0 f64 factors of this step; shrink may be NULL */
-    wg_node   **assign;      /* [n], room for all */
-    int         n;
+    wg_graph *g;
+    wg_solver s;
+    char      prefix[32];           /* of the names of its state: "adam", "adam#2" */
+    wg_node  *alpha, *eps, *shrink; /* Adam: rank-0 f64 factors of this step; shrink may be NULL */
+    wg_node **assign;               /* [n], room for all */
+    int       n;
 };
 
 /* Fills in u->s from the caller's solver, checked. */
@@ -51,19 +51,19 @@ struct wg__note {
 };
 /* What the reader keeps of a file. */
 struct wg_safetensors {
-    const char    *name; /* for messages, while it is read */
-    unsigned char *file; /* [size] */
+    const char    *name;         /* for messages, while it is read */
+    unsigned char *file;         /* [size] */
     size_t         size, header; /* header: bytes of JSON, after the first 8 */
-    char          *text; /* decoded strings of the header */
-    wg_safetensor *tensor; /* [n] */
+    char          *text;         /* decoded strings of the header */
+    wg_safetensor *tensor;       /* [n] */
     struct wg__span {
-        size_t begin, end; /* in the data */
-        size_t at;         /* offset in the file of what the header says of it */
-    } *place; /* [n] */
-    int *by_name; /* [n] indices, in the order of the names */
-    int  n, cap;
+        size_t begin, end;    /* in the data */
+        size_t at;            /* offset in the file of what the header says of it */
+    } * place;                /* [n] */
+    int             *by_name; /* [n] indices, in the order of the names */
+    int              n, cap;
     struct wg__note *meta; /* [n_meta], once checked in the order of the keys */
-    int  n_meta, cap_meta;
+    int              n_meta, cap_meta;
 };
 
 /* "F32"; NULL for what is no dtype. */

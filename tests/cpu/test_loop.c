@@ -58,10 +58,10 @@ enum { INPUTS = 6, REGISTERS = 4, OUTPUTS = 2, STEPS = 9, FIRST_F32 = 2 };
 static const float factor = 0.75f;
 
 struct program {
-    struct wg__loop l;
+    struct wg__loop      l;
     struct wg__loop_room room;
-    wg_shape        domain, shape[INPUTS];
-    bool            strided; /* operands are views with strides of their own */
+    wg_shape             domain, shape[INPUTS];
+    bool                 strided; /* operands are views with strides of their own */
 };
 
 static int64_t elements(const wg_shape *s) { return wg_count(s); }
@@ -235,7 +235,7 @@ Test(loop, random_programs_agree_with_single_elements)
 Test(loop, usual_domains_merge)
 {
     struct wg__loop_room room = {0};
-    struct wg__loop l = {.in = room.in, .out = room.out, .step = room.step, .inputs = 3};
+    struct wg__loop      l = {.in = room.in, .out = room.out, .step = room.step, .inputs = 3};
     wg_shape domain = WG_SHAPE(4, 5, 6, 7), scalar = WG_SCALAR, bias = WG_SHAPE(7), column = WG_SHAPE(4, 5, 6, 1);
     const wg_shape *dense[] = {&domain, &scalar, &domain}, *row[] = {&domain, &bias, &scalar};
     const wg_shape *col[] = {&domain, &column, &bias};
@@ -259,9 +259,18 @@ Test(loop, operands_may_have_any_stride)
 {
     /* y[i,j] = x[j,i] + z[i, cols-1-j]: a transposed and a reversed view. */
     enum { R = 300, C = 70 };
-    static float    x[C * R], z[R * C], y[R * C];
+    static float         x[C * R], z[R * C], y[R * C];
     struct wg__loop_room room = {0};
-    struct wg__loop l = {.in = room.in, .out = room.out, .step = room.step, .rank = 2, .dim = {R, C}, .inputs = 2, .outputs = 1, .steps = 1, .cost = 30, .tail = -1};
+    struct wg__loop      l = {.in = room.in,
+                              .out = room.out,
+                              .step = room.step,
+                              .rank = 2,
+                              .dim = {R, C},
+                              .inputs = 2,
+                              .outputs = 1,
+                              .steps = 1,
+                              .cost = 30,
+                              .tail = -1};
     l.in[0] = (struct wg__loop_operand){.data = x, .size = 4, .stride = {1, R}};
     l.in[1] = (struct wg__loop_operand){.data = z + C - 1, .size = 4, .stride = {C, -1}};
     l.out[0] = (struct wg__loop_operand){.data = y, .size = 4};
@@ -277,11 +286,19 @@ Test(loop, operands_may_have_any_stride)
 Test(loop, an_output_may_be_an_input)
 {
     enum { N = 5000 };
-    static float    w[N], g[N], rate = -0.5f;
+    static float         w[N], g[N], rate = -0.5f;
     struct wg__loop_room room = {0};
-    struct wg__loop l = {.in = room.in, .out = room.out, .step = room.step, .inputs = 3, .registers = 1, .outputs = 1, .steps = 2, .cost = 30, .tail = -1};
-    wg_shape        s = WG_SHAPE(N), scalar = WG_SCALAR;
-    const wg_shape *shape[] = {&s, &s, &scalar};
+    struct wg__loop      l = {.in = room.in,
+                              .out = room.out,
+                              .step = room.step,
+                              .inputs = 3,
+                              .registers = 1,
+                              .outputs = 1,
+                              .steps = 2,
+                              .cost = 30,
+                              .tail = -1};
+    wg_shape             s = WG_SHAPE(N), scalar = WG_SCALAR;
+    const wg_shape      *shape[] = {&s, &s, &scalar};
     l.in[0] = (struct wg__loop_operand){.data = w, .size = 4};
     l.in[1] = (struct wg__loop_operand){.data = g, .size = 4};
     l.in[2] = (struct wg__loop_operand){.data = &rate, .size = 4};
@@ -473,10 +490,19 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
     float   *a = malloc((size_t)(m * k) * 4 + 8), *b = malloc((size_t)(k * n) * 4 + 8), *bias = malloc((size_t)n * 4);
     float   *col = malloc((size_t)m * 4), *c = malloc(c_bytes), *y = malloc(c_bytes), *want = malloc(c_bytes);
     wg_shape domain = WG_SHAPE(m, n), row = WG_SHAPE(n), column = WG_SHAPE(m, 1);
-    const wg_shape *shape[] = {&domain, &row, &column};
-    struct wg__gemm g = {WG_F32, false, false, m, n, k, a, b, c};
+    const wg_shape      *shape[] = {&domain, &row, &column};
+    struct wg__gemm      g = {WG_F32, false, false, m, n, k, a, b, c};
     struct wg__loop_room room = {0};
-    struct wg__loop l = {.in = room.in, .out = room.out, .step = room.step, .inputs = 3, .registers = 1, .outputs = 1, .steps = 2, .cost = 1, .tail = -1, .head = &g};
+    struct wg__loop      l = {.in = room.in,
+                              .out = room.out,
+                              .step = room.step,
+                              .inputs = 3,
+                              .registers = 1,
+                              .outputs = 1,
+                              .steps = 2,
+                              .cost = 1,
+                              .tail = -1,
+                              .head = &g};
     for (int64_t i = 0; i < m * k; i++) a[i] = (float)roll(100) / 50 - 1;
     for (int64_t i = 0; i < k * n; i++) b[i] = (float)roll(100) / 50 - 1;
     for (int64_t i = 0; i < n; i++) bias[i] = (float)roll(100);

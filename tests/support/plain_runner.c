@@ -58,7 +58,7 @@ static const struct criterion_test_extra_data *suite_of(const struct criterion_t
 }
 
 static const struct criterion_test *current;
-void criterion_internal_test_setup(void)
+void                                criterion_internal_test_setup(void)
 {
     if (suite_of(current)->init) suite_of(current)->init();
     if (current->data->init) current->data->init();

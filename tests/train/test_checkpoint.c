@@ -175,7 +175,7 @@ Test(checkpoint, another_graph_is_refused_by_name)
         expect_refused(bad[i].g, path, NULL, bad[i].status, bad[i].word);
         wg_graph_free(bad[i].g);
     }
-    wg_graph *h = graph_of("w", WG_F32, WG_SHAPE(2, 3), "c"), *none = graph_of("x", WG_F32, WG_SHAPE(2), NULL);
+    wg_graph    *h = graph_of("w", WG_F32, WG_SHAPE(2, 3), "c"), *none = graph_of("x", WG_F32, WG_SHAPE(2), NULL);
     wg_load_info info;
     wg_set_seed(h, 5);
     cr_assert_eq(wg_checkpoint_load(h, NULL, path, &(wg_load_options){.partial = 1}, &info, NULL), WG_OK);
@@ -194,10 +194,10 @@ Test(checkpoint, another_graph_is_refused_by_name)
 
 Test(checkpoint, weights_without_the_solvers_state)
 {
-    char           all[64], weights[64];
-    struct net     n = net_new(3, WG_ADAM), fresh = net_new(4, WG_RMSPROP);
-    wg_load_info   info;
-    wg_error       e;
+    char         all[64], weights[64];
+    struct net   n = net_new(3, WG_ADAM), fresh = net_new(4, WG_RMSPROP);
+    wg_load_info info;
+    wg_error     e;
     compile(&n);
     train(&n, 3);
     temp(all, sizeof all, "all");
@@ -230,9 +230,9 @@ Test(checkpoint, weights_without_the_solvers_state)
 
 Test(checkpoint, metadata)
 {
-    char      path[64];
-    wg_error  e;
-    wg_graph *g = graph_of("w", WG_F32, WG_SHAPE(2), NULL);
+    char              path[64];
+    wg_error          e;
+    wg_graph         *g = graph_of("w", WG_F32, WG_SHAPE(2), NULL);
     const char *const mine[][2] = {{"epoch", "12"}, {"note", "a \"quoted\" text"}};
     const char *const theirs[][2] = {{"wengert.seed", "1"}};
     wg_set_seed(g, UINT64_MAX);
@@ -257,14 +257,17 @@ Test(checkpoint, metadata)
 
 Test(checkpoint, odd_metadata_is_refused)
 {
-    static const char *const odd[][2] = {{"wengert.seed", "-1"},  {"wengert.seed", "1x"}, {"wengert.run", ""},
-                                         {"wengert.run", "007"},  {"wengert.seed", "18446744073709551616"},
+    static const char *const odd[][2] = {{"wengert.seed", "-1"},
+                                         {"wengert.seed", "1x"},
+                                         {"wengert.run", ""},
+                                         {"wengert.run", "007"},
+                                         {"wengert.seed", "18446744073709551616"},
                                          {"wengert.checkpoint", "2"}};
-    char  path[64];
-    float x[2] = {1, 2};
+    char                     path[64];
+    float                    x[2] = {1, 2};
     temp(path, sizeof path, "odd");
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        wg_graph *g = graph_of("w", WG_F32, WG_SHAPE(2), NULL);
+        wg_graph     *g = graph_of("w", WG_F32, WG_SHAPE(2), NULL);
         wg_safetensor w = {"w", WG_F32, WG_SHAPE(2), x};
         cr_assert_eq(wg_safetensors_write(path, 1, &w, 1, &odd[i], NULL), WG_OK);
         expect_refused(g, path, NULL, WG_EFORMAT, "");

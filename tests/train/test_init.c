@@ -132,9 +132,9 @@ Test(init, does_not_share_numbers_with_a_random_node)
 Test(init, fans_of_more_axes)
 {
     /* [3, 3, 16, 32]: fans 9*16 and 9*32 */
-    wg_graph *g = wg_graph_new();
-    double    bound = sqrt(6.0 / (9 * 16 + 9 * 32));
-    wg_node  *p = drawn(g, "k", WG_F64, WG_SHAPE(3, 3, 16, 32), (wg_initializer){0});
+    wg_graph      *g = wg_graph_new();
+    double         bound = sqrt(6.0 / (9 * 16 + 9 * 32));
+    wg_node       *p = drawn(g, "k", WG_F64, WG_SHAPE(3, 3, 16, 32), (wg_initializer){0});
     struct moments m = measure(p);
     cr_assert(m.max <= bound && m.max > 0.99 * bound);
     bound = sqrt(6.0 / 1000);
@@ -193,9 +193,12 @@ Test(init, orthogonal_has_no_preferred_sign)
 Test(init, bad_arguments)
 {
     static const wg_initializer bad[] = {
-        {.kind = (enum wg_init_kind)99},      {.kind = WG_INIT_UNIFORM, .a = 1, .b = 0},
-        {.kind = WG_INIT_NORMAL, .b = -1},    {.kind = WG_INIT_CONSTANT, .a = NAN},
-        {.kind = WG_INIT_HE_NORMAL, .gain = -1}, {.kind = WG_INIT_HE_NORMAL, .fan_in = -1},
+        {.kind = (enum wg_init_kind)99},
+        {.kind = WG_INIT_UNIFORM, .a = 1, .b = 0},
+        {.kind = WG_INIT_NORMAL, .b = -1},
+        {.kind = WG_INIT_CONSTANT, .a = NAN},
+        {.kind = WG_INIT_HE_NORMAL, .gain = -1},
+        {.kind = WG_INIT_HE_NORMAL, .fan_in = -1},
         {.kind = WG_INIT_ORTHOGONAL},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -100,9 +100,9 @@ Test(safetensors, writes_what_python_checks)
 /* A header (JSON) and `data` bytes of zero. */
 static wg_safetensors *parse(const char *json, size_t data, wg_error *e)
 {
-    size_t          n = strlen(json);
-    uint64_t        header = n;
-    unsigned char  *file = calloc(1, 8 + n + data);
+    size_t         n = strlen(json);
+    uint64_t       header = n;
+    unsigned char *file = calloc(1, 8 + n + data);
     memcpy(file, &header, 8);
     memcpy(file + 8, json, n);
     wg_safetensors *f = wg_safetensors_parse(file, 8 + n + data, e);
@@ -245,10 +245,10 @@ Test(safetensors, what_could_not_be_read_is_not_written)
     float               one = 1;
     uint8_t             two = 2;
     const wg_safetensor good = {"a", WG_F32, WG_SCALAR, &one};
-    wg_safetensor       bad[] = {{NULL, WG_F32, WG_SCALAR, &one},        {"__metadata__", WG_F32, WG_SCALAR, &one},
-                                 {"\xff", WG_F32, WG_SCALAR, &one},      {"a", WG_DTYPES, WG_SCALAR, &one},
-                                 {"a", WG_F32, WG_SHAPE(-5), &one},      {"a", WG_F32, WG_SCALAR, NULL},
-                                 {"a", WG_F32, {.rank = 9}, &one},       {"a", WG_BOOL, WG_SCALAR, &two}};
+    wg_safetensor       bad[] = {{NULL, WG_F32, WG_SCALAR, &one},   {"__metadata__", WG_F32, WG_SCALAR, &one},
+                                 {"\xff", WG_F32, WG_SCALAR, &one}, {"a", WG_DTYPES, WG_SCALAR, &one},
+                                 {"a", WG_F32, WG_SHAPE(-5), &one}, {"a", WG_F32, WG_SCALAR, NULL},
+                                 {"a", WG_F32, {.rank = 9}, &one},  {"a", WG_BOOL, WG_SCALAR, &two}};
     temp(path, sizeof path, "bad");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_assert_eq(wg_safetensors_write(path, 1, &bad[i], 0, NULL, NULL), WG_EARG, "%zu", i);

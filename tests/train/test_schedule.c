@@ -17,8 +17,8 @@ static void expect_rates(const char *name, const wg_schedule *s, const double *w
 
 Test(schedule, agrees_with_pytorch)
 {
-#define CASE(name, init, ...)                                                                            \
-    expect_rates(#name, &(wg_schedule){STRIP init}, (const double[]){__VA_ARGS__},                       \
+#define CASE(name, init, ...)                                                      \
+    expect_rates(#name, &(wg_schedule){STRIP init}, (const double[]){__VA_ARGS__}, \
                  (int)(sizeof((const double[]){__VA_ARGS__}) / sizeof(double)));
 #include "reference/schedules.inc"
 #undef CASE

@@ -137,9 +137,9 @@ Test(solver, trains_only_what_it_is_given)
 /* Two groups move each parameter as its own solver would alone (one step, so that they do not meet). */
 Test(solver, groups)
 {
-    wg_solver adam = {.kind = WG_ADAM, .rate = 0.1, .clip_norm = 0.5};
-    wg_solver sgd = {.kind = WG_SGD, .rate = 0.01, .clip_norm = 0.25};
-    double    p[COUNT], q[COUNT], both[COUNT], frozen[COUNT], start[COUNT];
+    wg_solver      adam = {.kind = WG_ADAM, .rate = 0.1, .clip_norm = 0.5};
+    wg_solver      sgd = {.kind = WG_SGD, .rate = 0.01, .clip_norm = 0.25};
+    double         p[COUNT], q[COUNT], both[COUNT], frozen[COUNT], start[COUNT];
     struct problem a = problem_new(WG_F64), b = problem_new(WG_F64), c = problem_new(WG_F64), d = problem_new(WG_F64);
     values(&a, start);
     train(&a, wg_minimize_over(a.loss, 1, &a.p, &adam), 1);
@@ -221,9 +221,12 @@ Test(solver, says_what_is_wrong)
         wg_solver   s;
         const char *word;
     } bad[] = {
-        {{.kind = (enum wg_solver_kind)99}, "99"},      {{.kind = WG_SGD, .momentum = 0.9}, "momentum"},
-        {{.kind = WG_ADAM, .rho = 0.9}, "rho"},          {{.kind = WG_SGD, .rate = NAN}, "rate"},
-        {{.kind = WG_ADAM, .beta2 = 1}, "beta2"},        {{.kind = WG_SGD, .clip_norm = INFINITY}, "clip_norm"},
+        {{.kind = (enum wg_solver_kind)99}, "99"},
+        {{.kind = WG_SGD, .momentum = 0.9}, "momentum"},
+        {{.kind = WG_ADAM, .rho = 0.9}, "rho"},
+        {{.kind = WG_SGD, .rate = NAN}, "rate"},
+        {{.kind = WG_ADAM, .beta2 = 1}, "beta2"},
+        {{.kind = WG_SGD, .clip_norm = INFINITY}, "clip_norm"},
         {{.kind = WG_ADAGRAD, .momentum = 0.1}, "momentum"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -260,8 +263,9 @@ Test(solver, every_allocation_may_fail)
     for (long n = 0; !step; n++) {
         struct problem b = problem_new(WG_F32);
         alloc_fail_at(n);
-        step = wg_minimize_groups(b.loss, 2, (wg_param_group[]){{"*.q", {.kind = WG_ADAM, .clip_norm = 1}, 0},
-                                                                {"*", {.kind = WG_RMSPROP, .l1 = 1}, 0}});
+        step = wg_minimize_groups(
+            b.loss, 2,
+            (wg_param_group[]){{"*.q", {.kind = WG_ADAM, .clip_norm = 1}, 0}, {"*", {.kind = WG_RMSPROP, .l1 = 1}, 0}});
         alloc_restore();
         cr_assert(step || wg_status(b.g) == WG_ENOMEM, "allocation %ld: %s", n, wg_message(b.g));
         wg_graph_free(b.g);
