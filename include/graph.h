@@ -109,6 +109,7 @@ typedef struct wg_axes {
     int axis[WG_MAX_RANK];
 } wg_axes;
 
+/* What the macros below call; C++ calls them itself. */
 WG_API wg_shape wg_shape_make(int rank, const int64_t *dim);
 WG_API wg_axes  wg_axes_make(int n, const int *axis);
 

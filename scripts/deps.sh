@@ -1,7 +1,7 @@
 #!/bin/sh
 # What Wengert needs on this machine.
 #
-#   scripts/deps.sh [--check] GROUP...      groups: build test bench lint
+#   scripts/deps.sh [--check] GROUP...      groups: build test bench peers lint
 #
 # Says nothing and succeeds if all is there.  Otherwise installs it with apt
 # where this user may (root, or sudo without a password) and names the command
@@ -21,6 +21,8 @@ test  | libcriterion-dev  | compiles '#include <criterion/criterion.h>' -lcriter
 test  | g++               | command -v $CXX
 test  | pkg-config        | command -v pkg-config
 bench | python3           | command -v $PYTHON
+peers | python3-pip       | $PYTHON -m pip --version
+lint  | clang-format      | command -v clang-format
 lint  | clang-tidy        | command -v clang-tidy
 lint  | cppcheck          | command -v cppcheck
 END

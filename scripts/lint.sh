@@ -11,8 +11,10 @@ done
 echo 'LINT house rules'
 scripts/lint-house.sh || status=1
 
-# One file a process: checkers of clang-tidy 14 carry state from one to the next.
-echo 'LINT clang-tidy'
+echo 'LINT clang-format'
+scripts/format.sh --check || status=1
+
+echo 'LINT clang-tidy' # one file a process: checkers of version 14 carry state from one to the next
 # shellcheck disable=SC2086  # a list of options
 ls src/*/*.c | xargs -P "$(nproc)" -I FILE \
     clang-tidy --quiet --warnings-as-errors='*' FILE -- -std=c11 $flags -DWG__LEVEL=baseline 2> /dev/null || status=1
@@ -20,7 +22,7 @@ ls src/*/*.c | xargs -P "$(nproc)" -I FILE \
 echo 'LINT cppcheck'
 # shellcheck disable=SC2086
 cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability,performance \
-    --suppressions-list=scripts/cppcheck.txt -DWG__LEVEL=baseline $flags src || status=1
+    -j"$(nproc)" --suppressions-list=scripts/cppcheck.txt -DWG__LEVEL=baseline $flags src || status=1
 
 [ $status = 0 ] && echo 'lint: nothing found'
 exit $status

@@ -1,4 +1,5 @@
 /* Trains a net on handwritten digits, or shows what a trained one sees. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,16 +16,29 @@ static void print_warnings(void)
     }
 }
 
-static int run(const struct options *o, struct digits *d, struct net *n)
+static int run_training(struct options *o, struct digits *d, struct net *n)
+{
+    wg_safetensors *from = NULL;
+    if (saved_check("--save", o->save) || saved_check("--curve", o->curve)) return -1;
+    if (o->resume && !(from = saved_open(o))) return -1;
+    int status = digits_read(d, o->data, false) || net_build(n, o) ? -1 : 0;
+    if (!status) {
+        printf("%lld training and %lld test images of %s\n", (long long)d->train_image.shape.dim[0],
+               (long long)d->test_image.shape.dim[0], d->folder);
+        printf("net 784-512-512-10, %s, rate %g, batch %d, dropout %g, seed %llu\n", wg_solver_name(o->solver),
+               o->rate, o->batch, o->dropout, (unsigned long long)o->seed);
+        fflush(stdout);
+        status = train(n, d, o, from);
+    }
+    wg_safetensors_free(from);
+    return status;
+}
+
+static int run(struct options *o, struct digits *d, struct net *n)
 {
     print_warnings();
-    if (digits_read(d, o->data, o->predict != NULL) || net_build(n, o)) return -1;
-    if (o->predict) return predict(n, d, o);
-    printf("%lld training and %lld test digits of %s\n", (long long)d->train_image.shape.dim[0],
-           (long long)d->test_image.shape.dim[0], o->data);
-    printf("net 784-512-512-10, batch %d, %s, dropout %g, seed %llu\n", o->batch, wg_solver_name(o->solver), o->dropout,
-           (unsigned long long)o->seed);
-    return train(n, d, o);
+    if (!o->predict) return run_training(o, d, n);
+    return digits_read(d, o->data, true) || net_build(n, o) ? -1 : predict(n, d, o);
 }
 
 int main(int argc, char **argv)
@@ -33,9 +47,15 @@ int main(int argc, char **argv)
     struct digits  d = {0};
     struct net     n = {0};
     int            status;
-    if (options_read(&o, argc, argv, &status)) return status;
-    status = run(&o, &d, &n);
-    wg_graph_free(n.g);
-    digits_free(&d);
-    return status ? 1 : 0;
+    if (!options_read(&o, argc, argv, &status)) {
+        status = run(&o, &d, &n);
+        wg_graph_free(n.g);
+        digits_free(&d);
+    }
+    if (fflush(stdout) || ferror(stdout)) status = complain("cannot write the output");
+    if (status > 2) { /* so that the caller sees what ended it */
+        signal(status, SIG_DFL);
+        raise(status);
+    }
+    return status < 0 ? 1 : status;
 }

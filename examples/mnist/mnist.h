@@ -13,22 +13,29 @@ enum { CLASSES = 10, SIDE = 28, PIXELS = SIDE * SIDE };
 /* ---- options.c ---- */
 
 struct options {
-    const char *data, *save, *resume, *curve;
+    const char *data; /* NULL: the digits that come with the example */
+    const char *save, *resume, *curve;
     const char *predict; /* the net to predict with; NULL: train */
-    int         epochs, batch, threads, count;
+    int         epochs, stop_after, batch, threads, count;
     int         solver;        /* enum wg_solver_kind */
-    double      rate, dropout; /* rate 0: the solver's usual one */
+    double      rate, dropout;
     uint64_t    seed;
+    unsigned    given; /* bit i: row i of the table was on the command line */
 };
 /* 0: go on; otherwise the program ends with *status. */
 int options_read(struct options *o, int argc, char **argv, int *status);
+/* The options that a resumed run must share, as a command line: "--epochs 10 --batch 128 ...". */
+void options_print(const struct options *o, FILE *f);
+/* Takes from such a text, found in `file`, what was not given; 0, or -1 with a message printed. */
+int options_merge(struct options *o, const char *text, const char *file);
 
 /* ---- digits.c ---- */
 
 struct digits {
+    char     folder[4096];
     wg_array train_image, train_label, test_image, test_label;
 };
-/* 0, or -1 with a message printed. */
+/* 0, or -1 with a message printed.  folder NULL: looks for the example's own. */
 int  digits_read(struct digits *d, const char *folder, bool test_only);
 void digits_free(struct digits *d);
 
@@ -53,7 +60,21 @@ double confusion_accuracy(long confusion[CLASSES][CLASSES]);
 struct epoch {
     double loss, train_accuracy, test_accuracy, images_per_second;
 };
-int train(struct net *n, const struct digits *d, const struct options *o);
+/* from: what o->resume holds, or NULL.  0, -1 with a message printed, or the
+ * signal that interrupted it. */
+int train(struct net *n, const struct digits *d, const struct options *o, const wg_safetensors *from);
+
+/* ---- saved.c ---- */
+
+/* Opens o->resume and completes the options; NULL with a message printed. */
+wg_safetensors *saved_open(struct options *o);
+/* The epochs that f had, into e[max]; how many, or -1 with a message printed. */
+int saved_epochs(const wg_safetensors *f, const struct options *o, const struct digits *d, struct epoch *e, int max);
+/* Net, solver, options and epochs; 0, or -1 with a message printed. */
+int saved_write(const struct net *n, const wg_tape *t, const struct options *o, const struct digits *d,
+                const struct epoch *e, int epochs);
+/* Can a file of that name be made?  Asked before training for hours; 0, or -1 with a message printed. */
+int saved_check(const char *option, const char *path);
 
 /* ---- predict.c ---- */
 
@@ -62,22 +83,26 @@ int predict(struct net *n, const struct digits *d, const struct options *o);
 /* ---- progress.c ---- */
 
 struct progress {
-    bool   terminal;
-    int    epoch, epochs;
-    double begin, shown; /* seconds */
-    long   first;        /* images that were done before this process */
+    bool   terminal, drawn;
+    int    epoch, epochs; /* the current one from 0, and how many there are */
+    double begin, shown;  /* seconds */
+    long   of, first, all; /* images: in an epoch, done before this process, done when it ends */
 };
 double seconds(void);
-void   progress_begin(struct progress *p, int epoch, int epochs, long images_before);
-/* images of this epoch and of all epochs; a bar on a terminal, nothing elsewhere. */
-void progress_show(struct progress *p, long images, long of, long all_of, double loss, double accuracy);
-void progress_epoch(const struct progress *p, const struct epoch *e);
+/* Of the terminal that stdout is, of COLUMNS, or 80. */
+int  columns(void);
+void progress_begin(struct progress *p, int epochs, long of, long first, long all);
+/* images of this epoch; a bar on a terminal, nothing elsewhere. */
+void progress_show(struct progress *p, long images, double loss, double accuracy);
+void progress_epoch(struct progress *p, const struct epoch *e);
+/* Takes the bar away, so that a message can be printed. */
+void progress_clear(struct progress *p);
 
 /* ---- report.c ---- */
 
 void report_confusion(long confusion[CLASSES][CLASSES]);
 /* The learning curve as SVG, written beside and renamed; 0, or -1 with a message printed. */
-int report_curve(const char *path, const struct epoch *e, int first, int n);
+int report_curve(const char *path, const struct epoch *e, int n);
 
 /* Prints "mnist: ..." to stderr; gives -1. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,4 +1,5 @@
 /* The net, and how well it does. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,18 @@ static wg_batches *test_batches(struct net *n, const struct digits *d)
     return b;
 }
 
+static int count(struct net *n, wg_tape *t, const uint8_t *label, int size, long confusion[CLASSES][CLASSES])
+{
+    const uint8_t *guess = wg_view(t, n->guess);
+    const float   *probability = wg_view(t, n->probability);
+    for (int i = 0; i < size; i++) {
+        if (!isfinite(probability[i * CLASSES + guess[i]]))
+            return complain("the net has diverged, its outputs are no numbers: try a smaller --rate");
+        confusion[label[i]][guess[i]]++;
+    }
+    return 0;
+}
+
 int net_test(struct net *n, const struct digits *d, int threads, long confusion[CLASSES][CLASSES])
 {
     memset(confusion, 0, sizeof(long[CLASSES][CLASSES]));
@@ -65,8 +78,8 @@ int net_test(struct net *n, const struct digits *d, int threads, long confusion[
         if (!t) status = -1;
         else if (wg_batch_next(b, t) < 0) status = complain("%s", wg_batches_message(b));
         else if (wg_run(t)) status = complain("%s", wg_tape_message(t));
-        const uint8_t *guess = status ? NULL : wg_view(t, n->guess);
-        for (int i = 0; guess && i < size; i++) confusion[*label++][guess[i]]++;
+        if (!status) status = count(n, t, label, size, confusion);
+        label += size;
     }
     wg_tape_free(t);
     wg_batches_free(b);

@@ -1,34 +1,59 @@
-/* The command line. */
+/* The command line: one table says what there is, reads it and explains it. */
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mnist.h"
 
-#ifndef MNIST_DATA
-#define MNIST_DATA "examples/mnist/data"
-#endif
+#define SOLVER_NAMES "sgd momentum nesterov adagrad rmsprop adadelta adam adamw"
 
-static const char usage[] =
-    "usage: mnist [OPTIONS]               train a net on digits, test it, save it\n"
-    "       mnist predict FILE [OPTIONS]  show digits and what the saved net takes them for\n"
-    "\n"
-    "  --data DIR      IDX files, gzipped or not (default " MNIST_DATA ")\n"
-    "  --epochs N      times through the training digits (10)\n"
-    "  --batch N       digits in a step (128)\n"
-    "  --solver NAME   sgd momentum nesterov adagrad rmsprop adadelta adam adamw (adam)\n"
-    "  --rate R        learning rate at the start (the solver's usual one); falls along a cosine\n"
-    "  --dropout P     share of hidden units left out in training (0.2)\n"
-    "  --seed N        of weights, shuffling and dropout (1)\n"
-    "  --threads N     at most so many (as WG_THREADS says, or every CPU)\n"
-    "  --save FILE     where the net is saved after each epoch (mnist.safetensors)\n"
-    "  --resume FILE   go on from a saved net, as if it had not stopped\n"
-    "  --curve FILE    picture of the learning curve (mnist.svg)\n"
-    "  --count N       with predict: so many digits (6)\n"
-    "  --help\n";
+enum kind { TEXT, WHOLE, REAL, SEED, SOLVER };
+/* Where an option may stand, and whether a resumed run must have the same. */
+enum use { TRAIN = 1, PREDICT = 2, SHARED = 4 };
+
+struct row {
+    const char *name, *value, *help;
+    enum kind   kind;
+    int         use;
+    size_t      at; /* in struct options */
+    double      low, high;
+};
+
+#define AT(member) offsetof(struct options, member)
+static const struct row rows[] = {
+    {"--data", "DIR", "IDX files, gzipped or not (10,000 digits)", TEXT, TRAIN | PREDICT, AT(data), 0, 0},
+    {"--epochs", "N", "times through the training images", WHOLE, TRAIN | SHARED, AT(epochs), 1, 1e5},
+    {"--stop-after", "N", "stop when N epochs are done, for --resume to go on", WHOLE, TRAIN, AT(stop_after), 1, 1e5},
+    {"--batch", "N", "images in a step", WHOLE, TRAIN | SHARED, AT(batch), 1, 1e5},
+    {"--solver", "NAME", SOLVER_NAMES, SOLVER, TRAIN | SHARED, AT(solver), 0, 0},
+    {"--rate", "R", "learning rate at the start, falls along a cosine", REAL, TRAIN | SHARED, AT(rate), 1e-30, 1e30},
+    {"--dropout", "P", "share of hidden units left out in training", REAL, TRAIN | SHARED, AT(dropout), 0, 0.99},
+    {"--seed", "N", "of weights, shuffling and dropout", SEED, TRAIN | SHARED, AT(seed), 0, 0},
+    {"--threads", "N", "at most so many", WHOLE, TRAIN | PREDICT, AT(threads), 1, 1024},
+    {"--save", "FILE", "the net, saved after each epoch", TEXT, TRAIN, AT(save), 0, 0},
+    {"--resume", "FILE", "go on from a saved net, as if it had not stopped", TEXT, TRAIN, AT(resume), 0, 0},
+    {"--curve", "FILE", "picture of the learning curve", TEXT, TRAIN, AT(curve), 0, 0},
+    {"--count", "N", "with predict: so many images", WHOLE, PREDICT, AT(count), 1, 1e5},
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static const double usual_rate[WG_SOLVERS] = {
+    [WG_SGD] = 0.1,      [WG_MOMENTUM] = 0.05, [WG_NESTEROV] = 0.05, [WG_ADAGRAD] = 0.01,
+    [WG_RMSPROP] = 1e-3, [WG_ADADELTA] = 1,    [WG_ADAM] = 1e-3,     [WG_ADAMW] = 1e-3};
+
+static const struct options usual = {.save = "mnist.safetensors",
+                                     .curve = "mnist.svg",
+                                     .epochs = 10,
+                                     .batch = 128,
+                                     .count = 6,
+                                     .solver = WG_ADAM,
+                                     .dropout = 0.2,
+                                     .seed = 1};
 
 int complain(const char *format, ...)
 {
@@ -41,104 +66,171 @@ int complain(const char *format, ...)
     return -1;
 }
 
-static int wrong(const char *option, const char *text, const char *wanted)
+/* ---- One value, from text and to text ---- */
+
+static int wrong(const struct row *r, const char *text)
 {
-    return complain("%s wants %s, not \"%s\" (mnist --help lists the options)", option, wanted, text);
+    char wanted[96];
+    switch (r->kind) {
+    case TEXT: snprintf(wanted, sizeof wanted, "a name"); break;
+    case WHOLE: snprintf(wanted, sizeof wanted, "a whole number from %.0f to %.0f", r->low, r->high); break;
+    case REAL: snprintf(wanted, sizeof wanted, "a number from %g to %g", r->low, r->high); break;
+    case SEED: snprintf(wanted, sizeof wanted, "a whole number from 0 to %llu", (unsigned long long)UINT64_MAX); break;
+    case SOLVER: snprintf(wanted, sizeof wanted, "one of " SOLVER_NAMES); break;
+    }
+    return complain("%s wants %s, not \"%s\"", r->name, wanted, text);
 }
 
-static int read_int(const char *option, const char *text, int low, int *out)
+static int set(struct options *o, const struct row *r, const char *text)
 {
-    char *end;
+    char *end = NULL, *at = (char *)o + r->at;
     errno = 0;
-    long v = strtol(text, &end, 10);
-    if (errno || end == text || *end || v < low || v > 1000000000)
-        return wrong(option, text, low ? "a whole number from 1" : "a whole number from 0");
-    *out = (int)v;
-    return 0;
-}
-
-static int read_real(const char *option, const char *text, double low, double high, double *out)
-{
-    char *end;
-    errno = 0;
+    if (r->kind == TEXT) return *text ? *(const char **)at = text, 0 : wrong(r, text);
+    if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? wrong(r, text) : 0;
+    /* strtol and its kin would take blanks, signs, hexadecimal and "nan" as well. */
+    const char *letters = r->kind == REAL ? "0123456789.eE+-" : "0123456789";
+    if ((!isdigit((unsigned char)*text) && *text != '.') || text[strspn(text, letters)]) return wrong(r, text);
+    if (r->kind == SEED) {
+        *(uint64_t *)at = strtoull(text, &end, 10);
+        return errno || *end ? wrong(r, text) : 0;
+    }
     double v = strtod(text, &end);
-    if (end == text || *end || !isfinite(v) || v < low || v >= high)
-        return wrong(option, text, high < 2 ? "a number from 0 to below 1" : "a positive number");
-    *out = v;
+    if (end == text || *end || v < r->low || v > r->high) return wrong(r, text);
+    if (r->kind == REAL) *(double *)at = v;
+    else *(int *)at = (int)v;
     return 0;
 }
 
-static int read_seed(const char *option, const char *text, uint64_t *out)
+/* "" for what is not set. */
+static const char *show(const struct options *o, const struct row *r, char *buf, size_t n)
 {
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (errno || end == text || *end || *text == '-') return wrong(option, text, "a whole number from 0");
-    *out = v;
+    const char *at = (const char *)o + r->at;
+    double      v = r->kind == REAL ? *(const double *)at : 0;
+    *buf = 0;
+    switch (r->kind) {
+    case TEXT: return *(const char *const *)at ? *(const char *const *)at : "";
+    case SOLVER: return wg_solver_name(*(const int *)at);
+    case SEED: snprintf(buf, n, "%llu", (unsigned long long)*(const uint64_t *)at); break;
+    case WHOLE:
+        if (*(const int *)at) snprintf(buf, n, "%d", *(const int *)at);
+        break;
+    case REAL: /* the shortest that reads back as the same */
+        for (int digits = 1; v != 0 && digits <= 17 && (digits == 1 || strtod(buf, NULL) != v); digits++)
+            snprintf(buf, n, "%.*g", digits, v);
+        if (v == 0 && r->low == 0) snprintf(buf, n, "0");
+        break;
+    }
+    return buf;
+}
+
+/* ---- The command line ---- */
+
+static void print_usage(void)
+{
+    char left[32], value[32];
+    printf("usage: mnist [OPTIONS]               train a net on digits, test it, save it\n"
+           "       mnist predict FILE [OPTIONS]  show digits and what the saved net takes them for\n"
+           "\n");
+    for (const struct row *r = rows; r < rows + ROWS; r++) {
+        const char *v = show(&usual, r, value, sizeof value);
+        snprintf(left, sizeof left, "%s %s", r->name, r->value);
+        printf("  %-16s %s%s%s%s\n", left, r->help, *v ? " (" : "", v, *v ? ")" : "");
+    }
+    printf("  --help\n"
+           "\n"
+           "--rate is the solver's usual one unless given, --threads every CPU or WG_THREADS.\n"
+           "--resume takes what is not given, the file to save to as well, from the saved net.\n");
+}
+
+static const struct row *find(const char *name, size_t length)
+{
+    for (const struct row *r = rows; r < rows + ROWS; r++)
+        if (strlen(r->name) == length && !memcmp(r->name, name, length)) return r;
+    return NULL;
+}
+
+/* argv[i], with argv[i + 1] where the value stands there; how many were used, or -1. */
+static int read_option(struct options *o, char **argv, int i)
+{
+    const char       *equals = strchr(argv[i], '=');
+    size_t            length = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
+    const struct row *r = find(argv[i], length);
+    if (!r) return complain("there is no option %s (mnist --help lists them)", argv[i]);
+    if (!equals && !argv[i + 1]) return complain("%s wants a value: %s %s", r->name, r->name, r->value);
+    o->given |= 1u << (r - rows);
+    return set(o, r, equals ? equals + 1 : argv[i + 1]) ? -1 : equals ? 1 : 2;
+}
+
+static int read_all(struct options *o, char **argv)
+{
+    bool command = false;
+    for (int i = 1, used; argv[i]; i += used) {
+        used = 1;
+        if (argv[i][0] == '-') used = read_option(o, argv, i);
+        else if (command && !o->predict) o->predict = argv[i];
+        else if (!command && !strcmp(argv[i], "predict")) command = true;
+        else return complain("\"%s\" is no option and no command (mnist --help lists them)", argv[i]);
+        if (used < 0) return -1;
+    }
+    return command && !o->predict ? complain("predict wants the file of a saved net: mnist predict FILE") : 0;
+}
+
+/* An option that means nothing here was meant for something else. */
+static int check(const struct options *o)
+{
+    for (const struct row *r = rows; r < rows + ROWS; r++)
+        if (o->given >> (r - rows) & 1 && !(r->use & (o->predict ? PREDICT : TRAIN)))
+            return o->predict ? complain("%s does not go with predict", r->name)
+                              : complain("%s goes with predict only", r->name);
+    if (!strcmp(o->save, o->curve)) return complain("--save and --curve are both %s", o->save);
     return 0;
-}
-
-static int read_solver(const char *option, const char *text, int *out)
-{
-    return (*out = wg_solver_find(text)) < 0
-               ? wrong(option, text, "one of sgd momentum nesterov adagrad rmsprop adadelta adam adamw")
-               : 0;
-}
-
-/* One option with its value. */
-static int read_option(struct options *o, const char *name, const char *value)
-{
-    if (!strcmp(name, "--data")) return o->data = value, 0;
-    if (!strcmp(name, "--save")) return o->save = value, 0;
-    if (!strcmp(name, "--resume")) return o->resume = value, 0;
-    if (!strcmp(name, "--curve")) return o->curve = value, 0;
-    if (!strcmp(name, "--epochs")) return read_int(name, value, 1, &o->epochs);
-    if (!strcmp(name, "--batch")) return read_int(name, value, 1, &o->batch);
-    if (!strcmp(name, "--threads")) return read_int(name, value, 1, &o->threads);
-    if (!strcmp(name, "--count")) return read_int(name, value, 1, &o->count);
-    if (!strcmp(name, "--seed")) return read_seed(name, value, &o->seed);
-    if (!strcmp(name, "--solver")) return read_solver(name, value, &o->solver);
-    if (!strcmp(name, "--rate")) return read_real(name, value, 1e-300, 1e300, &o->rate);
-    if (!strcmp(name, "--dropout")) return read_real(name, value, 0, 1, &o->dropout);
-    return complain("there is no option %s (mnist --help lists the options)", name);
-}
-
-static bool takes_value(const char *name)
-{
-    static const char *const with[] = {"--data",  "--save",    "--resume", "--curve",  "--epochs", "--batch",
-                                       "--count", "--threads", "--seed",   "--solver", "--rate",   "--dropout"};
-    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
-        if (!strcmp(name, with[i])) return true;
-    return false;
 }
 
 int options_read(struct options *o, int argc, char **argv, int *status)
 {
-    *o = (struct options){.data = MNIST_DATA,
-                          .save = "mnist.safetensors",
-                          .curve = "mnist.svg",
-                          .epochs = 10,
-                          .batch = 128,
-                          .count = 6,
-                          .solver = WG_ADAM,
-                          .dropout = 0.2,
-                          .seed = 1};
+    *o = usual;
+    *status = 0;
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return print_usage(), 1;
     *status = 2;
-    for (int i = 1; i < argc; i++) {
-        char name[32], *equals = strchr(argv[i], '=');
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return fputs(usage, stdout), *status = 0, 1;
-        if (i == 1 && !strcmp(argv[i], "predict")) {
-            if (++i == argc || argv[i][0] == '-') return complain("predict wants the file of a saved net"), 1;
-            o->predict = argv[i];
-            continue;
-        }
-        if (strncmp(argv[i], "--", 2))
-            return complain("\"%s\" is no option and no command (mnist --help lists them)", argv[i]), 1;
-        snprintf(name, sizeof name, "%.*s", equals ? (int)(equals - argv[i]) : (int)strlen(argv[i]), argv[i]);
-        if (takes_value(name) && !equals && i + 1 == argc)
-            return complain("%s wants a value (mnist --help lists the options)", name), 1;
-        const char *value = equals ? equals + 1 : takes_value(name) ? argv[++i] : "";
-        if (read_option(o, name, value)) return 1;
+    if (read_all(o, argv)) return 1;
+    if (!o->resume && !o->rate) o->rate = usual_rate[o->solver];
+    if (o->resume && !(o->given >> (find("--save", 6) - rows) & 1)) o->save = o->resume;
+    return check(o) ? 1 : 0;
+}
+
+/* ---- In a saved net ---- */
+
+void options_print(const struct options *o, FILE *f)
+{
+    char        value[32];
+    const char *between = "";
+    for (const struct row *r = rows; r < rows + ROWS; r++) {
+        if (!(r->use & SHARED)) continue;
+        fprintf(f, "%s%s %s", between, r->name, show(o, r, value, sizeof value));
+        between = " ";
     }
-    return 0;
+}
+
+/* More epochs are welcome; everything else stays. */
+static int merge(struct options *o, const char *name, const char *value, const char *file)
+{
+    char              mine[32], theirs[32];
+    struct options    saved = usual;
+    const struct row *r = find(name, strlen(name));
+    if (!r || !(r->use & SHARED) || set(&saved, r, value)) return complain("%s: has bad options", file);
+    if (!(o->given >> (r - rows) & 1)) return set(o, r, value);
+    if (!strcmp(name, "--epochs") ||
+        !strcmp(show(o, r, mine, sizeof mine), show(&saved, r, theirs, sizeof theirs)))
+        return 0;
+    return complain("%s was trained with %s %s, not %s: leave %s out to go on", file, name, theirs, mine, name);
+}
+
+int options_merge(struct options *o, const char *text, const char *file)
+{
+    char name[32], value[32];
+    for (int n = 0; *text; text += n)
+        if (sscanf(text, "%31s %31s%n", name, value, &n) != 2) return complain("%s: has bad options", file);
+        else if (merge(o, name, value, file)) return -1;
+    return o->rate > 0 ? 0 : complain("%s: has bad options", file);
 }

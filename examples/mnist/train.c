@@ -1,4 +1,6 @@
 /* Training: one tape does forward, backward and update. */
+#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,8 +15,44 @@ struct training {
     wg_schedule           schedule;
     struct progress       progress;
     struct epoch         *epoch; /* [o->epochs] */
-    int                   first; /* epoch of this process */
+    int                   first, last, done; /* epochs: of this process, to stop before, saved */
 };
+
+/* ---- Being interrupted: between two steps, so that no file is left half written ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number) { interrupted = signal_number; }
+
+static void catch_signals(void)
+{
+    static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction catch = {.sa_handler = interrupt, .sa_flags = SA_RESTART}, was;
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+        sigaction(caught[i], NULL, &was);
+        if (was.sa_handler != SIG_IGN) sigaction(caught[i], &catch, NULL); /* nohup stays nohup */
+    }
+}
+
+static void say_how_to_go_on(const struct training *t)
+{
+    const char *data = t->o->data;
+    if (t->done == 0) fprintf(stderr, "nothing was saved\n");
+    else
+        fprintf(stderr, "to go on: mnist --resume %s%s%s\n", t->o->save, data ? " --data " : "", data ? data : "");
+}
+
+/* ---- Setting up ---- */
+
+static int set_range(struct training *t, const wg_safetensors *from)
+{
+    const struct options *o = t->o;
+    t->last = o->stop_after && o->stop_after < o->epochs ? o->stop_after : o->epochs;
+    if (!from) return 0;
+    t->first = t->done = saved_epochs(from, o, t->digits, t->epoch, o->epochs);
+    if (t->first < 0) return -1;
+    return t->first < t->last ? 0 : complain("%s has %d epochs already", o->resume, t->first);
+}
 
 static int make_tape(struct training *t)
 {
@@ -43,46 +81,30 @@ static int make_batches(struct training *t)
                           .shuffle = 1,
                           .last = WG_LAST_WRAP,
                           .prefetch = 2};
+    int64_t          images = t->digits->train_image.shape.dim[0];
+    if (t->o->batch > images)
+        return complain("--batch %d is more than the %lld training images", t->o->batch, (long long)images);
     t->batches = wg_batches_new(&o, &e);
     return t->batches ? 0 : complain("%s", e.message);
 }
 
-/* The epoch and rate to go on with. */
+/* Where in the digits and on the cosine to go on. */
 static int set_start(struct training *t)
 {
-    static const double usual[WG_SOLVERS] = {
-        [WG_SGD] = 0.1,      [WG_MOMENTUM] = 0.05, [WG_NESTEROV] = 0.05, [WG_ADAGRAD] = 0.01,
-        [WG_RMSPROP] = 1e-3, [WG_ADADELTA] = 1,    [WG_ADAM] = 1e-3,     [WG_ADAMW] = 1e-3};
     int64_t steps = wg_batches_count(t->batches);
-    t->schedule = (wg_schedule){.kind = WG_RATE_COSINE,
-                                .rate = t->o->rate > 0 ? t->o->rate : usual[t->o->solver],
-                                .steps = steps * t->o->epochs};
-    if (!t->o->resume) return 0;
-    t->first = (int)(wg_run_number(t->tape) / (uint64_t)steps);
-    if (wg_run_number(t->tape) % (uint64_t)steps)
-        return complain("%s was saved with another --batch or --data", t->o->resume);
-    if (t->first >= t->o->epochs)
-        return complain("%s has %d epochs already: --epochs %d or more goes on", t->o->resume, t->first, t->first + 1);
-    wg_batches_seek(t->batches, (uint64_t)t->first, 0);
-    return 0;
+    t->schedule = (wg_schedule){.kind = WG_RATE_COSINE, .rate = t->o->rate, .steps = steps * t->o->epochs};
+    if (wg_run_number(t->tape) != (uint64_t)(steps * t->first))
+        return complain("%s: its epochs and its steps do not agree", t->o->resume);
+    return wg_batches_seek(t->batches, (uint64_t)t->first, 0) ? complain("%s", wg_batches_message(t->batches)) : 0;
 }
 
-static int save(struct training *t, double accuracy)
-{
-    wg_error e;
-    char     text[32];
-    snprintf(text, sizeof text, "%.4f", accuracy);
-    const char *const meta[][2] = {{"model", "mlp 784-512-512-10"}, {"test_accuracy", text}};
-    wg_save_options   o = {.n_meta = 2, .meta = meta};
-    return wg_checkpoint_save(t->net->g, t->tape, t->o->save, &o, &e) ? complain("%s", e.message) : 0;
-}
+/* ---- Running ---- */
 
-/* One time through the digits. */
-static int run_epoch(struct training *t, struct epoch *e)
+/* One time through the images. */
+static int run_epoch(struct training *t, int number, struct epoch *e)
 {
     struct net *n = t->net;
-    long        images = 0, of = (long)t->digits->train_image.shape.dim[0];
-    double      begin = seconds(), loss = 0, right = 0;
+    double      begin = seconds(), images = 0, loss = 0, right = 0;
     int         size;
     while ((size = wg_batch_next(t->batches, t->tape)) > 0) {
         wg_set_scalar(t->tape, n->rate, wg_schedule_at(&t->schedule, (int64_t)wg_run_number(t->tape)));
@@ -90,44 +112,66 @@ static int run_epoch(struct training *t, struct epoch *e)
         loss += size * wg_get_scalar(t->tape, n->loss);
         right += size * wg_get_scalar(t->tape, n->accuracy);
         images += size;
-        progress_show(&t->progress, images < of ? images : of, of, of * t->o->epochs, loss / (double)images,
-                      right / (double)images);
+        if (!isfinite(loss)) {
+            progress_clear(&t->progress);
+            return complain("the loss is no number any more in epoch %d: try a --rate below %g", number, t->o->rate);
+        }
+        progress_show(&t->progress, (long)images, loss / images, right / images);
+        if (interrupted) return interrupted;
     }
     if (size < 0) return complain("%s", wg_batches_message(t->batches));
-    *e = (struct epoch){.loss = loss / (double)images,
-                        .train_accuracy = right / (double)images,
-                        .images_per_second = (double)images / (seconds() - begin)};
+    *e = (struct epoch){.loss = loss / images,
+                        .train_accuracy = right / images,
+                        .images_per_second = images / (seconds() - begin)};
     return 0;
 }
 
 static int run_all(struct training *t, long confusion[CLASSES][CLASSES])
 {
     long of = (long)t->digits->train_image.shape.dim[0];
-    for (int i = t->first; i < t->o->epochs; i++) {
-        progress_begin(&t->progress, i, t->o->epochs, of * t->first);
-        if (run_epoch(t, &t->epoch[i]) || net_test(t->net, t->digits, t->o->threads, confusion)) return -1;
-        t->epoch[i].test_accuracy = confusion_accuracy(confusion);
-        progress_epoch(&t->progress, &t->epoch[i]);
-        if (save(t, t->epoch[i].test_accuracy)) return -1;
+    progress_begin(&t->progress, t->o->epochs, of, of * t->first, of * t->last);
+    for (int i = t->first; i < t->last; i++) {
+        struct epoch *e = &t->epoch[i];
+        int           status;
+        t->progress.epoch = i;
+        if ((status = run_epoch(t, i + 1, e))) return status;
+        if (net_test(t->net, t->digits, t->o->threads, confusion)) return -1;
+        e->test_accuracy = confusion_accuracy(confusion);
+        progress_epoch(&t->progress, e);
+        if (saved_write(t->net, t->tape, t->o, t->digits, t->epoch, t->done = i + 1)) return -1;
+        if (interrupted && i + 1 < t->last) return interrupted;
     }
     return 0;
 }
 
-int train(struct net *n, const struct digits *d, const struct options *o)
+static int report(const struct training *t, long confusion[CLASSES][CLASSES])
+{
+    const char *data = t->o->data, *save = t->o->save;
+    report_confusion(confusion);
+    printf("\ntest accuracy %.2f %% of %lld images\n", 100 * confusion_accuracy(confusion),
+           (long long)t->digits->test_image.shape.dim[0]);
+    printf("net saved as %s (see it at work: mnist predict %s%s%s)\n", save, save, data ? " --data " : "",
+           data ? data : "");
+    return report_curve(t->o->curve, t->epoch, t->last);
+}
+
+int train(struct net *n, const struct digits *d, const struct options *o, const wg_safetensors *from)
 {
     long            confusion[CLASSES][CLASSES];
     struct training t = {.net = n, .digits = d, .o = o, .epoch = calloc((size_t)o->epochs, sizeof *t.epoch)};
     int             status = t.epoch ? 0 : complain("out of memory");
+    catch_signals();
+    if (!status) status = set_range(&t, from);
     if (!status) status = make_tape(&t);
     if (!status) status = make_batches(&t);
     if (!status) status = set_start(&t);
     if (!status) status = run_all(&t, confusion);
-    if (!status) {
-        report_confusion(confusion);
-        printf("\ntest accuracy %.2f %% of %lld digits\nnet saved as %s (show what it sees: mnist predict %s)\n",
-               100 * confusion_accuracy(confusion), (long long)d->test_image.shape.dim[0], o->save, o->save);
-        status = report_curve(o->curve, t.epoch, t.first, o->epochs);
+    progress_clear(&t.progress);
+    if (status > 0) {
+        fprintf(stderr, "mnist: interrupted in epoch %d; ", t.progress.epoch + 1);
+        say_how_to_go_on(&t);
     }
+    if (!status) status = report(&t, confusion);
     wg_batches_free(t.batches);
     free(t.epoch);
     return status;

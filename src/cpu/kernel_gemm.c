@@ -32,8 +32,8 @@ static inline vec  all(float x) { return (vec){x, x, x, x}; }
 static inline vec  multiply_add(vec x, vec y, vec z) { return x * y + z; }
 #endif
 
-/* A panel is at most two vectors wide and DEPTH long, and lies on the stack. */
-enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 512 };
+/* A panel is at most two vectors wide and DEPTH long; PANELS lie side by side on the stack. */
+enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 256, PANELS = 64 / LANES };
 
 struct tile {
     const float *a; /* op(a)[i][p] is a[i * row + p * step] */
@@ -138,28 +138,53 @@ static void pack_transposed(float *panel, const float *b, int64_t row, int64_t k
         for (p = 0; p < k; p++) panel[p * width + j] = j < cols ? b[j * row + p] : 0;
 }
 
+struct block {
+    const struct wg__gemm *g;
+    int64_t                i0, i1, j0, j1, p0, p1;
+};
+
+/* Columns j0..j1-1 of rows p0..p1-1 of op(b), panel after panel. */
+static void pack_block(const struct block *x, float *panels)
+{
+    const float *b = x->g->b;
+    int64_t      row = x->g->tb ? x->g->k : x->g->n, k = x->p1 - x->p0;
+    for (int64_t j = x->j0; j < x->j1; j += WIDTH, panels += k * WIDTH) {
+        int cols = (int)(x->j1 - j < WIDTH ? x->j1 - j : WIDTH), width = cols > LANES ? WIDTH : LANES;
+        if (x->g->tb) pack_transposed(panels, b + j * row + x->p0, row, k, cols, width);
+        else pack(panels, b + x->p0 * row + j, row, k, cols, width);
+    }
+}
+
+/* The block's share of c, rows of tiles from left to right: op(a)'s rows stay in the first-level cache. */
+static void run_block(const struct block *x, const float *panels)
+{
+    const struct wg__gemm *g = x->g;
+    int64_t                k = x->p1 - x->p0, rows;
+    struct tile            t = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .k = k, .c_row = g->n, .more = x->p0 > 0};
+    for (int64_t i = x->i0; i < x->i1; i += rows) {
+        int64_t left = x->i1 - i;
+        rows = left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : ROWS; /* no tile much lower than the others */
+        t.a = (const float *)g->a + i * t.row + x->p0 * t.step;
+        t.b = panels;
+        for (int64_t j = x->j0; j < x->j1; j += WIDTH, t.b += k * WIDTH) {
+            t.cols = (int)(x->j1 - j < WIDTH ? x->j1 - j : WIDTH);
+            t.c = (float *)g->c + i * g->n + j;
+            tiles[t.cols > LANES ? 2 : 1][rows](&t);
+        }
+    }
+}
+
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
-    _Alignas(64) float panel[DEPTH * WIDTH];
-    const float       *a = g->a, *b = g->b;
-    struct tile        t = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b = panel, .c_row = g->n};
-    int64_t            b_row = g->tb ? g->k : g->n;
-    for (int64_t p = 0; p < g->k; p += DEPTH) {
-        t.k = g->k - p < DEPTH ? g->k - p : DEPTH;
-        t.more = p > 0;
-        for (int64_t j = j0; j < j1; j += WIDTH) {
-            t.cols = (int)(j1 - j < WIDTH ? j1 - j : WIDTH);
-            int wide = t.cols > LANES ? 2 : 1;
-            if (g->tb) pack_transposed(panel, b + j * b_row + p, b_row, t.k, t.cols, wide * LANES);
-            else pack(panel, b + p * b_row + j, b_row, t.k, t.cols, wide * LANES);
-            for (int64_t i = i0; i < i1;) { /* tiles of nearly equal height */
-                int64_t left = i1 - i, rows = left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : ROWS;
-                t.a = a + i * t.row + p * t.step;
-                t.c = (float *)g->c + i * g->n + j;
-                tiles[wide][rows](&t);
-                i += rows;
-            }
+    _Alignas(64) float panels[DEPTH * WIDTH * PANELS];
+    struct block       x = {.g = g, .i0 = i0, .i1 = i1};
+    for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {
+        x.j1 = j1 - x.j0 < PANELS * WIDTH ? j1 : x.j0 + PANELS * WIDTH;
+        for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
+            x.p1 = g->k - x.p0 < DEPTH ? g->k : x.p0 + DEPTH;
+            pack_block(&x, panels);
+            run_block(&x, panels);
         }
     }
 }

@@ -175,6 +175,8 @@ int wg__loop_call(const wg_op *op, wg_call *c)
     l.out = &out;
     l.step = &step;
     one_step(&l, op, c);
+    if (!step.block)
+        return wg_reject_run(c, WG_EDTYPE, "no kernel for %s", wg_dtype_name(c->n ? c->x[c->n - 1].dtype : c->y.dtype));
     wg__loop_domain(&l, &c->y.shape, shape, false);
     wg__loop_prepare(&l);
     wg__loop_run(&l, c->threads);

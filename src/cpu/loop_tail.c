@@ -190,6 +190,7 @@ static void strips_by_groups(struct tail *t, int threads)
         for (int64_t g = 1; g < t->groups; g++) part_merge(t, s.n, part, part + (size_t)g * part_stride(t));
         store_strip(t, s, part);
     }
+    t->part = NULL;
 }
 
 static void plan(struct tail *t, const struct wg__loop *l)

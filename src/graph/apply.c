@@ -61,12 +61,30 @@ static int infer(const wg_op *op, int n, wg_node *const x[], wg_infer *c)
     return op->infer(c);
 }
 
+/* What an operator of the user's own may have left out. */
+static int check_op(const wg_op *op, int n, const void *attr, wg_infer *c)
+{
+    if (!op->infer) return wg_reject(c, WG_EARG, "the operator has no infer");
+    if (!op->cpu && (!op->block || n > WG_BLOCK_MAX_ARITY)) return wg_reject(c, WG_EARG, "the operator has no cpu");
+    return op->attr_size && !attr ? wg_reject(c, WG_EARG, "needs its attributes") : WG_OK;
+}
+
+/* infer answers with a shape and dtype, or it is wrong. */
+static int check_result(wg_infer *c)
+{
+    char name[48];
+    bool good = c->y.rank >= 0 && c->y.rank <= WG_MAX_RANK && wg_dtype_size(c->ydtype);
+    for (int i = 0; good && i < c->y.rank; i++) good = *wg_dim_name(c->g, c->y.dim[i], name, sizeof name);
+    return good ? WG_OK : wg_reject(c, WG_EINTERNAL, "infer gave no shape and dtype");
+}
+
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     wg_infer c = {.g = g, .n = n, .attr = attr};
-    int      status =
-        op->attr_size && !attr ? wg_reject(&c, WG_EARG, "needs its attributes") : check_operands(g, op, n, x, &c);
+    int      status = check_op(op, n, attr, &c);
+    if (!status) status = check_operands(g, op, n, x, &c);
     if (!status) status = infer(op, n, x, &c);
+    if (!status) status = check_result(&c);
     if (status) {
         char head[400];
         wg__fail(g, status, "%s: %s", call_str(g, op, n, x, attr, head, sizeof head), c.why);

@@ -25,7 +25,7 @@ static int infer(wg_infer *c)
     if (a->before.rank != rank || a->stride.n != rank || a->to.rank != rank)
         return wg_reject(c, WG_EARG, "needs one number for each of %d axes", rank);
     for (int i = 0; i < rank; i++) {
-        int64_t at = a->before.dim[i], n = c->x[0].dim[i], size = a->to.dim[i], last;
+        int64_t at = a->before.dim[i], n = c->x[0].dim[i], size = a->to.dim[i], last = 0;
         if (a->stride.at[i] < 1)
             return wg_reject(c, WG_EARG, "the stride of axis %d is %lld", i, (long long)a->stride.at[i]);
         if (!wg_dim_known(at) || !wg_dim_known(n) || !wg_dim_known(size)) continue;

@@ -106,18 +106,23 @@ static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***r
 }
 
 /* The old value of a parameter that another assignment overwrites. */
-static int stage_assigned(wg_tape *t)
+int wg__stage_assigned(wg_tape *t, wg_node *a)
 {
-    for (int i = 0; i < t->g->n; i++) {
-        wg_node *a = t->g->node[i];
-        if (a->kind != WG__ASSIGN) continue;
-        const wg_node *r = a->x[1];
-        while (wg__is_view(r)) r = r->x[0];
-        if (r->kind != WG__PARAM) continue;
-        a->x[1] = wg__apply_raw(t->g, &wg_op_expand, 1, &a->x[1], a->x[1]->shape);
-        if (!a->x[1]) return wg__fail_nomem(t->user);
-    }
+    const wg_node *r = a->x[1];
+    while (wg__is_view(r)) r = r->x[0];
+    if (r->kind != WG__PARAM) return WG_OK;
+    wg_node *copy = wg__apply_raw(t->g, &wg_op_expand, 1, &a->x[1], a->x[1]->shape);
+    if (!copy) return wg__fail_nomem(t->user);
+    a->x[1] = copy;
     return WG_OK;
+}
+
+static int stage_all(wg_tape *t)
+{
+    int status = WG_OK;
+    for (int i = 0; i < t->g->n && !status; i++)
+        if (t->g->node[i]->kind == WG__ASSIGN) status = wg__stage_assigned(t, t->g->node[i]);
+    return status;
 }
 
 static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
@@ -163,7 +168,7 @@ static int run_passes(wg_tape *t, int n, wg_node *const out[])
     struct wg__fuse f = {0};
     wg_node       **roots = NULL;
     int             n_roots = 0, status = lower_all(t, n, out);
-    if (!status) status = stage_assigned(t);
+    if (!status) status = stage_all(t);
     if (!status) status = private_outputs(t, n, out, &roots, &n_roots);
     if (!status) status = order_nodes(t, n_roots, roots);
     if (!status) status = collect_copies(t);
@@ -188,15 +193,18 @@ static int check_outputs(wg_graph *g, int n, wg_node *const out[])
     return WG_OK;
 }
 
+static int check_bindings(wg_graph *g, const wg_options *o)
+{
+    for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
+        if (o->bind[i].size < 0)
+            return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,
+                            (long long)o->bind[i].size);
+    return WG_OK;
+}
+
 wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *o)
 {
-    if (!g || check_outputs(g, n, out)) return NULL;
-    for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
-        if (o->bind[i].size < 0) {
-            wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,
-                     (long long)o->bind[i].size);
-            return NULL;
-        }
+    if (!g || check_outputs(g, n, out) || check_bindings(g, o)) return NULL;
     wg_tape *t = wg__tape_new(g, o);
     if (!t) return NULL;
     if (run_passes(t, n, out) == WG_OK) return t;

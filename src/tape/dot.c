@@ -54,7 +54,7 @@ int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f)
     for (int i = 0; i < count; i++) dot_node(order[i], f);
     fprintf(f, "}\n");
     free(order);
-    return ferror(f) ? WG_EIO : WG_OK;
+    return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }
 
 static void dot_instr(const wg_tape *t, int i, FILE *f)
@@ -92,5 +92,5 @@ int wg_tape_dot(const wg_tape *t, FILE *f)
         if (from >= 0) fprintf(f, "  i%d -> v%d [style=dashed];\n", from, t->copy[c].param);
     }
     fprintf(f, "}\n");
-    return ferror(f) ? WG_EIO : WG_OK;
+    return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }

@@ -8,20 +8,35 @@
 
 #include "tape/tape_impl.h"
 
-static int compute(wg_tape *t, wg_node *x)
+static int evaluate(wg_tape *t, wg_node *x)
 {
     char why[160], name[96];
+    bool fresh = !x->data;
     for (int k = 0; k < x->n; k++)
         if (!x->x[k]->data)
             return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: wg_set it before building on it",
                                  wg__value_name(t, x->x[k], name, sizeof name));
     if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
-    if (!x->data && !(x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape))))
+    if (fresh && !(x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape))))
         return wg__tape_fail(t, WG_ENOMEM, "out of memory");
     int status = wg__evaluate(t, x, x->data, why);
-    return status
-               ? wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why)
-               : WG_OK;
+    if (!status) return WG_OK;
+    if (fresh) wg__data_free(x->data), x->data = NULL;
+    return wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why);
+}
+
+/* x, and before it what it needs and an earlier failure left without a value. */
+static int compute(wg_tape *t, wg_node *x)
+{
+    bool ready = true;
+    for (int k = 0; k < x->n; k++) ready = ready && (x->x[k]->data || x->x[k]->kind != WG__OP);
+    if (ready) return evaluate(t, x);
+    wg_node **order = NULL;
+    int       n = wg__postorder(t->g, 1, &x, &order), status = n < 0 ? wg__tape_fail(t, WG_ENOMEM, "out of memory") : WG_OK;
+    for (int i = 0; i < n && !status; i++)
+        if (order[i]->kind == WG__OP && !order[i]->data) status = evaluate(t, order[i]);
+    free(order);
+    return status;
 }
 
 static void assign(const wg_node *x) { memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape)); }
@@ -48,11 +63,14 @@ static int made(void *context, wg_node *x)
         wg_clear_error(t->g);
         return status;
     }
-    for (int i = first; i < t->g->n && !status; i++) {
-        wg_node *y = t->g->node[i];
-        if (y->kind == WG__OP) status = compute(t, y);
-        else if (y->kind == WG__ASSIGN) assign(y);
-    }
+    wg_node *y = t->map[x->id];
+    if (y->kind == WG__ASSIGN && wg__stage_assigned(t, y)) status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
+    for (int i = first; i < t->g->n && !status; i++)
+        if (t->g->node[i]->kind == WG__OP && !t->g->node[i]->data) status = compute(t, t->g->node[i]);
+    if (!status && y->kind == WG__OP && !y->data) status = compute(t, y); /* merged with one that failed */
+    if (!status && y->kind == WG__ASSIGN) assign(y);
+    if (status && y->kind == WG__ASSIGN) y->kind = WG__GROUP, y->n = 0; /* the user has no such node */
+    wg_clear_error(t->g);
     return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
 }
 
@@ -69,7 +87,7 @@ int wg__eager_run(wg_tape *t)
 {
     int status = WG_OK;
     for (int i = 0; i < t->g->n && !status; i++)
-        if (t->g->node[i]->kind == WG__OP) status = compute(t, t->g->node[i]);
+        if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__ASSIGN) assign(t->g->node[i]);
     if (!status) t->run++;

@@ -60,7 +60,7 @@ static int operand(struct builder *b, wg_node *x, int ci)
     return MEMBER + step_of(b, x);
 }
 
-static void make_steps(struct builder *b, int ci)
+static int make_steps(struct builder *b, int ci)
 {
     struct wg__loop *l = &b->loop;
     for (int i = 0; i < b->c->n; i++) {
@@ -73,11 +73,14 @@ static void make_steps(struct builder *b, int ci)
             type[k] = (wg_dtype)v->x[k]->dtype;
         }
         s.block = v->op->block(v->n, type, (wg_dtype)v->dtype);
+        if (!s.block)
+            return wg__fail(b->t->user, WG_EDTYPE, "compile: %s has no kernel for %s", v->op->name, wg_dtype_name(type[v->n - 1]));
         b->member[l->steps] = v;
         l->step[l->steps++] = s;
     }
     l->tail = -1;
     if (b->c->tail) l->tail_slot = operand(b, b->c->tail->x[0], ci);
+    return WG_OK;
 }
 
 static int free_register(struct builder *b, int step)
@@ -214,7 +217,8 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
         input_slot(&b, c->head);
         if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);
     }
-    make_steps(&b, ci);
+    int status = make_steps(&b, ci);
+    if (status) return status;
     assign_slots(&b);
     wg__loop_domain(&b.loop, c->tail ? c->tail->x[0]->shape : c->root->shape, b.in_shape, c->head != NULL);
     if (c->tail) set_tail(&b.loop, c->tail);

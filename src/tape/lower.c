@@ -137,7 +137,7 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     else if (wg__shape_bind(t->user, t->g, &s, &t->options) == WG_OK) y = leaf(t, x, &s);
     if (!y) return NULL;
     if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
-    if (y->kind == WG__OP && wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX) {
+    if ((y->kind == WG__OP || y->kind == WG__INPUT) && wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX) {
         char text[160];
         return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)),
                NULL;

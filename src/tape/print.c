@@ -24,6 +24,8 @@ const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t
     else
         snprintf(buf, n, "%%%d%s%s", t->value ? t->value[t->value[x->id].root].number : x->id, name ? ":" : "",
                  name ? name : "");
+    for (char *c = buf; *c; c++) /* one line stays one line */
+        if ((unsigned char)*c < 32) *c = ' ';
     return buf;
 }
 
@@ -90,7 +92,7 @@ static void print_memory(const wg_tape *t, int i, FILE *f)
             fprintf(f, "%s@%lld", first ? "  " : ",", (long long)(v->offset - (int64_t)t->input_bytes));
         else {
             for (int c = 0; c < t->n_copy; c++)
-                if (t->copy[c].from == p->out[k]) to = wg_node_name(t->g->node[t->copy[c].param]->origin);
+                if (t->copy[c].from == p->out[k]) to = wg__value_name(t, t->g->node[t->copy[c].param], name, sizeof name);
             fprintf(f, "%s-> %s", first ? "  " : ",", to);
         }
         first = false;
@@ -131,5 +133,5 @@ int wg_tape_print(const wg_tape *t, FILE *f)
     wg_tape_stats s = wg_stats(t);
     fprintf(f, "%lld instructions, %.6g FLOPs, peak %lld bytes of %lld\n", (long long)s.instructions, s.flops,
             (long long)s.peak_bytes, (long long)s.value_bytes);
-    return ferror(f) ? WG_EIO : WG_OK;
+    return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }

@@ -127,12 +127,13 @@ static int reorder(struct schedule *s)
 {
     wg_tape          *t = s->t;
     struct wg__instr *sorted = malloc(((size_t)t->n_instr + 1) * sizeof *sorted);
-    int              *head = malloc(((size_t)t->n_instr + 1) * 2 * sizeof *head), *next = head + t->n_instr, n = 0;
+    int              *head = malloc(((size_t)t->n_instr + 1) * 2 * sizeof *head), *next, n = 0;
     if (!sorted || !head) {
         free(sorted);
         free(head);
         return wg__fail_nomem(t->user);
     }
+    next = head + t->n_instr;
     for (int i = 0; i < t->n_instr; i++) head[i] = -1;
     for (int i = t->n_instr - 1; i >= 0; i--)
         if (s->target[i] != i) {

@@ -124,6 +124,8 @@ struct wg_tape {
 /* The node of t->g for a user's node; its operands have been lowered. NULL on failure. */
 wg_node *wg__lower(wg_tape *t, const wg_node *x);
 int      wg__lower_init(wg_tape *t);
+/* An assignment of a parameter's own value, or a view of it, gets a copy to read. */
+int      wg__stage_assigned(wg_tape *t, wg_node *a);
 /* Rewritten form of an application, or NULL: no rule (or an error on t->g). */
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* The equal node that is there already, or NULL. */

@@ -96,5 +96,5 @@ int wg_trace_write(const wg_tape *t, FILE *f)
     for (int run = 0; run < t->trace->done; run++)
         for (int i = 0; i < t->n_instr; i++) event(t, t->trace, run, i, f);
     fprintf(f, "\n]}\n");
-    return ferror(f) ? WG_EIO : WG_OK;
+    return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }

@@ -143,7 +143,7 @@ static inline wg_node *shaped(struct random_graph *r)
 
 static inline wg_node *next_node(struct random_graph *r)
 {
-    int k = pick(&r->dice, 20);
+    int      k = pick(&r->dice, 20);
     wg_node *x = k < 7 ? unary(r) : k < 13 ? binary(r) : k < 16 ? reduction(r) : k < 18 ? product(r) : shaped(r);
     return x && x->shape->rank <= 4 && wg_count(x->shape) < 200000 ? x : wg_tanh(r->pool[0]);
 }

@@ -83,7 +83,9 @@ Test(tape_check, damage_of_random_tapes)
         const wg_node *kept[2] = {NULL, NULL};
         for (int i = 0, n = 0; i < s->n_order && n < 2; i++) {
             const struct wg__value *v = &s->value[s->order[i]->id];
-            if (v->keep && v->place == WG__BUFFER && v->root == s->order[i]->id && v->bytes && s->order[i]->kind == WG__OP) kept[n++] = s->order[i];
+            if (v->keep && v->place == WG__BUFFER && v->root == s->order[i]->id && v->bytes &&
+                s->order[i]->kind == WG__OP)
+                kept[n++] = s->order[i];
         }
         if (kept[1]) {
             damaged++;

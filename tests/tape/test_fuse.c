@@ -166,7 +166,8 @@ Test(tape_fuse, more_outputs_than_a_loop_has, .init = start, .fini = stop)
 static wg_node *right_leaning(int n, int k)
 {
     wg_node *leaf[WG__LOOP_STEPS], *y = NULL;
-    for (int i = 0; i < n; i++) leaf[i] = k ? wg_sin(wg_scale(x, 1 + i)) : wg_sin(wg_input(g, NULL, WG_F64, WG_SHAPE(5, 7)));
+    for (int i = 0; i < n; i++)
+        leaf[i] = k ? wg_sin(wg_scale(x, 1 + i)) : wg_sin(wg_input(g, NULL, WG_F64, WG_SHAPE(5, 7)));
     for (int i = n - 1; i >= 0; i--) y = y ? wg_mul(leaf[i], wg_shift(y, 0.5)) : leaf[i];
     return y;
 }
@@ -192,7 +193,8 @@ Test(tape_fuse, no_loop_exceeds_its_limits)
 
 /* ---- The passes change no bit ---- */
 
-static void expect_same_outputs(const struct random_graph *r, wg_tape *a, const wg_options *o, const char *what, uint64_t seed)
+static void expect_same_outputs(const struct random_graph *r, wg_tape *a, const wg_options *o, const char *what,
+                                uint64_t seed)
 {
     wg_tape *b = computed(r, o);
     for (int i = 0; i < r->n_out; i++) {
@@ -208,7 +210,9 @@ static void expect_same_without_passes(uint64_t seed)
     static const struct {
         const char *name;
         unsigned    passes;
-    } skips[] = {{"no fusion", WG_SKIP_FUSE}, {"no merging", WG_SKIP_MERGE}, {"no reuse", WG_SKIP_REUSE},
+    } skips[] = {{"no fusion", WG_SKIP_FUSE},
+                 {"no merging", WG_SKIP_MERGE},
+                 {"no reuse", WG_SKIP_REUSE},
                  {"none of these", WG_SKIP_FUSE | WG_SKIP_MERGE | WG_SKIP_REUSE}};
     struct random_graph r = random_graph(seed);
     wg_options          one = with_threads(1);
@@ -257,10 +261,11 @@ Test(tape_fuse, threads_change_no_bit_of_large_tensors)
     setenv("WG_THREADS", "4", 1);
     wg_graph *h = wg_graph_new();
     wg_node  *a = wg_input(h, "a", WG_F32, WG_SHAPE(400, 300)), *b = wg_input(h, "b", WG_F32, WG_SHAPE(300, 200));
-    wg_node  *p = wg_tanh(wg_matmul(a, b)), *rows = wg_sum(wg_exp(a), WG_AXES(1), 0), *cols = wg_sum(wg_exp(a), WG_AXES(0), 0);
-    wg_node  *all = wg_sum(wg_square(a), WG_ALL_AXES, 0), *soft = wg_softmax(a, 1), *wide = wg_mul(wg_sin(a), wg_cos(a));
-    wg_node  *out[] = {p, rows, cols, all, soft, wide};
-    wg_tape  *t[3];
+    wg_node  *p = wg_tanh(wg_matmul(a, b)), *rows = wg_sum(wg_exp(a), WG_AXES(1), 0),
+            *cols = wg_sum(wg_exp(a), WG_AXES(0), 0);
+    wg_node *all = wg_sum(wg_square(a), WG_ALL_AXES, 0), *soft = wg_softmax(a, 1), *wide = wg_mul(wg_sin(a), wg_cos(a));
+    wg_node *out[] = {p, rows, cols, all, soft, wide};
+    wg_tape *t[3];
     for (int k = 0; k < 3; k++) {
         wg_options o = with_threads(1 << k);
         t[k] = compile(h, 6, out, &o);

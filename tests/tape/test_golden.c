@@ -163,11 +163,12 @@ Test(tape_golden, layer_norm)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(32, 20));
-    wg_node  *gain = wg_param(g, "gain", WG_F32, WG_SHAPE(20)), *shift = wg_param(g, "shift", WG_F32, WG_SHAPE(20)), *d[3];
-    wg_node  *centred = wg_sub(x, wg_mean(x, WG_AXES(1), 1));
-    wg_node  *variance = wg_mean(wg_square(centred), WG_AXES(1), 1);
-    wg_node  *scaled = wg_mul(centred, wg_rsqrt(wg_shift(variance, 1e-5)));
-    wg_node  *y = wg_add(wg_mul(scaled, gain), shift), *loss = wg_sum(wg_square(y), WG_ALL_AXES, 0);
+    wg_node  *gain = wg_param(g, "gain", WG_F32, WG_SHAPE(20)), *shift = wg_param(g, "shift", WG_F32, WG_SHAPE(20)),
+            *d[3];
+    wg_node *centred = wg_sub(x, wg_mean(x, WG_AXES(1), 1));
+    wg_node *variance = wg_mean(wg_square(centred), WG_AXES(1), 1);
+    wg_node *scaled = wg_mul(centred, wg_rsqrt(wg_shift(variance, 1e-5)));
+    wg_node *y = wg_add(wg_mul(scaled, gain), shift), *loss = wg_sum(wg_square(y), WG_ALL_AXES, 0);
     wg_grad(loss, 3, (wg_node *[]){x, gain, shift}, d);
     expect_tape("layer_norm", g, WG_NODES(y, d[0], d[1], d[2]), NULL);
 }

@@ -169,8 +169,9 @@ Test(tape_plan, empty_tensors)
     wg_node  *x = wg_input(g, "x", WG_F64, WG_SHAPE(0, 3)), *w = wg_param(g, "w", WG_F64, WG_SHAPE(3, 2));
     wg_node  *y = wg_tanh(wg_matmul(x, w)), *s = wg_sum(y, WG_AXES(0), 0), *m = wg_max(wg_exp(x), WG_AXES(0), 0);
     wg_node  *flat = wg_reshape(x, WG_SHAPE(0)), *back = wg_matmul_t(x, x, 1, 0), *soft = wg_softmax(x, 1);
-    wg_node  *both = wg_concat(2, (wg_node *[]){x, wg_transpose(wg_const(g, WG_F64, WG_SHAPE(3, 1), (double[]){1, 2, 3}), WG_ALL_AXES)}, 0);
-    wg_tape  *t = compile(g, WG_NODES(y, s, m, flat, back, soft, both), NULL);
+    wg_node  *both = wg_concat(
+         2, (wg_node *[]){x, wg_transpose(wg_const(g, WG_F64, WG_SHAPE(3, 1), (double[]){1, 2, 3}), WG_ALL_AXES)}, 0);
+    wg_tape *t = compile(g, WG_NODES(y, s, m, flat, back, soft, both), NULL);
     cr_expect_eq(wg_set(t, x, (double[]){0}), WG_OK);
     run(t);
     for (int i = 0; i < 2; i++) cr_expect_eq(element(t, s, i), 0);
@@ -216,11 +217,15 @@ Test(tape_plan, lives_do_not_overlap)
         for (int i = 0; i < t->n_order; i++)
             for (int j = 0; j < i; j++) {
                 const struct wg__value *a = &t->value[t->order[i]->id], *b = &t->value[t->order[j]->id];
-                if (a->place != WG__BUFFER || b->place != WG__BUFFER || a->root != t->order[i]->id || b->root != t->order[j]->id) continue;
+                if (a->place != WG__BUFFER || b->place != WG__BUFFER || a->root != t->order[i]->id ||
+                    b->root != t->order[j]->id)
+                    continue;
                 if (a->first < 0 || b->first < 0 || a->first == a->last || b->first == b->last) continue;
                 bool same_time = a->first < b->last && b->first < a->last;
-                bool same_place = a->offset < b->offset + (int64_t)b->bytes && b->offset < a->offset + (int64_t)a->bytes;
-                cr_expect(!same_time || !same_place, "graph %llu: values %d and %d", (unsigned long long)seed, a->number, b->number);
+                bool same_place =
+                    a->offset < b->offset + (int64_t)b->bytes && b->offset < a->offset + (int64_t)a->bytes;
+                cr_expect(!same_time || !same_place, "graph %llu: values %d and %d", (unsigned long long)seed,
+                          a->number, b->number);
             }
         wg_graph_free(r.g);
     }

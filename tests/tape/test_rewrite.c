@@ -49,7 +49,10 @@ static wg_node *expand_same(struct leaves *l)
     wg_shape s = WG_SHAPE(3, 4);
     return wg_apply(&wg_op_expand, 1, &l->x, &s);
 }
-static wg_node *expand_expand(struct leaves *l) { return wg_expand(wg_expand(l->v, WG_SHAPE(3, 4)), WG_SHAPE(2, 3, 4)); }
+static wg_node *expand_expand(struct leaves *l)
+{
+    return wg_expand(wg_expand(l->v, WG_SHAPE(3, 4)), WG_SHAPE(2, 3, 4));
+}
 static wg_node *f_of_expand(struct leaves *l) { return wg_tanh(wg_expand(l->v, WG_SHAPE(3, 4))); }
 static wg_node *f_of_two_expands(struct leaves *l)
 {
@@ -68,7 +71,10 @@ static wg_node *transpose_twice(struct leaves *l)
     wg_node *cube = wg_reshape(l->x, WG_SHAPE(3, 2, 2));
     return wg_transpose(wg_transpose(cube, WG_AXES(1, 2, 0)), WG_AXES(1, 0, 2));
 }
-static wg_node *transpose_back(struct leaves *l) { return wg_transpose(wg_transpose(l->x, WG_ALL_AXES), WG_AXES(-1, 0)); }
+static wg_node *transpose_back(struct leaves *l)
+{
+    return wg_transpose(wg_transpose(l->x, WG_ALL_AXES), WG_AXES(-1, 0));
+}
 static wg_node *transpose_in_order(struct leaves *l)
 {
     wg_axes order = WG_AXES(0, 1);
@@ -76,7 +82,10 @@ static wg_node *transpose_in_order(struct leaves *l)
 }
 static wg_node *matmul_tb(struct leaves *l) { return wg_matmul(l->x, wg_transpose(l->w, WG_AXES(1, 0))); }
 static wg_node *matmul_ta(struct leaves *l) { return wg_matmul(wg_transpose(l->x, WG_AXES(1, 0)), l->y); }
-static wg_node *matmul_both(struct leaves *l) { return wg_matmul_t(wg_transpose(l->x, WG_AXES(1, 0)), wg_transpose(l->w, WG_AXES(1, 0)), 1, 0); }
+static wg_node *matmul_both(struct leaves *l)
+{
+    return wg_matmul_t(wg_transpose(l->x, WG_AXES(1, 0)), wg_transpose(l->w, WG_AXES(1, 0)), 1, 0);
+}
 static wg_node *concat_one(struct leaves *l) { return wg_apply(&wg_op_concat, 1, &l->x, &(int){0}); }
 static wg_node *cast_same(struct leaves *l) { return wg_apply(&wg_op_cast, 1, &l->x, &(wg_dtype){WG_F64}); }
 
@@ -123,15 +132,19 @@ static const struct example {
     {"expand(expand(x)) -> expand(x)", expand_expand, "expand(expand(v))", "expand(v)", true},
     {"f(expand(x)) -> expand(f(x))", f_of_expand, "tanh(expand(v))", "expand(tanh(v))", true},
     {"f(expand(x)) -> expand(f(x))", f_of_two_expands, "mul(expand(v),expand(0.75))", "expand(mul(v,0.75))", true},
-    {"reshape(reshape(x)) -> reshape(x); to its own shape -> x", reshape_reshape, "reshape(reshape(x))", "reshape(x)", true},
+    {"reshape(reshape(x)) -> reshape(x); to its own shape -> x", reshape_reshape, "reshape(reshape(x))", "reshape(x)",
+     true},
     {"reshape(reshape(x)) -> reshape(x); to its own shape -> x", reshape_back, "reshape(reshape(x))", "x", true},
-    {"reshape(expand(one element)) -> expand(one element)", reshape_fill, "add(reshape(x),reshape(expand(3)))", "add(reshape(x),3)", true},
-    {"transpose(transpose(x)) -> transpose(x)", transpose_twice, "transpose(transpose(reshape(x)))", "transpose(reshape(x))", true},
+    {"reshape(expand(one element)) -> expand(one element)", reshape_fill, "add(reshape(x),reshape(expand(3)))",
+     "add(reshape(x),3)", true},
+    {"transpose(transpose(x)) -> transpose(x)", transpose_twice, "transpose(transpose(reshape(x)))",
+     "transpose(reshape(x))", true},
     {"transpose(transpose(x)) -> transpose(x)", transpose_back, "transpose(transpose(x))", "x", true},
     {"transpose(x) in order -> x", transpose_in_order, "transpose(x)", "x", true},
     {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_tb, "matmul(x,transpose(w))", "matmul[tb](x,w)", false},
     {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_ta, "matmul(transpose(x),y)", "matmul[ta](x,y)", false},
-    {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_both, "matmul[ta](transpose(x),transpose(w))", "matmul[tb](x,w)", false},
+    {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_both, "matmul[ta](transpose(x),transpose(w))",
+     "matmul[tb](x,w)", false},
     {"concat(x) -> x", concat_one, "concat(x)", "x", true},
     {"cast(x) to its own dtype -> x", cast_same, "cast(x)", "x", true},
     /* What only looks like a case for a rule. */
@@ -264,15 +277,15 @@ Test(tape_rewrite, every_example_names_a_rule)
 /* ---- Where the plain form fails ---- */
 
 typedef wg_node *unary(wg_node *x);
-static wg_node *softplus_by_hand(wg_node *x) { return wg_log(wg_add(wg_lit(x, 1), wg_exp(x))); }
-static wg_node *expm1_by_hand(wg_node *x) { return wg_sub(wg_exp(x), wg_lit(x, 1)); }
-static wg_node *expm1_shifted(wg_node *x) { return wg_shift(wg_exp(x), -1); }
-static wg_node *log_of_sigmoid(wg_node *x) { return wg_log(wg_sigmoid(x)); }
-static wg_node *log_of_not_sigmoid(wg_node *x) { return wg_log(wg_one_minus(wg_sigmoid(x))); }
-static wg_node *not_sigmoid(wg_node *x) { return wg_one_minus(wg_sigmoid(x)); }
-static wg_node *log_of_more(wg_node *x) { return wg_log(wg_shift(x, 1)); }
-static wg_node *log_of_less(wg_node *x) { return wg_log(wg_one_minus(x)); }
-static wg_node *log_of_exp(wg_node *x) { return wg_log(wg_exp(x)); }
+static wg_node  *softplus_by_hand(wg_node *x) { return wg_log(wg_add(wg_lit(x, 1), wg_exp(x))); }
+static wg_node  *expm1_by_hand(wg_node *x) { return wg_sub(wg_exp(x), wg_lit(x, 1)); }
+static wg_node  *expm1_shifted(wg_node *x) { return wg_shift(wg_exp(x), -1); }
+static wg_node  *log_of_sigmoid(wg_node *x) { return wg_log(wg_sigmoid(x)); }
+static wg_node  *log_of_not_sigmoid(wg_node *x) { return wg_log(wg_one_minus(wg_sigmoid(x))); }
+static wg_node  *not_sigmoid(wg_node *x) { return wg_one_minus(wg_sigmoid(x)); }
+static wg_node  *log_of_more(wg_node *x) { return wg_log(wg_shift(x, 1)); }
+static wg_node  *log_of_less(wg_node *x) { return wg_log(wg_one_minus(x)); }
+static wg_node  *log_of_exp(wg_node *x) { return wg_log(wg_exp(x)); }
 
 static double at(unary *f, wg_dtype dtype, double x)
 {

@@ -15,7 +15,8 @@ static bool is_shape(const wg_shape *s, wg_shape want) { return s && wg__shape_e
 
 Test(tape_run, data_go_in_and_out)
 {
-    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(2, 2)), *p = wg_param(g, "p", WG_F32, WG_SHAPE(2)), *y = wg_add(x, p);
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(2, 2)), *p = wg_param(g, "p", WG_F32, WG_SHAPE(2)),
+            *y = wg_add(x, p);
     wg_tape *t = compile(g, WG_NODES(y), NULL);
     float    in[4] = {1, 2, 3, 4}, two[2] = {10, 20}, out[4];
     cr_expect_eq(wg_set(t, x, in), WG_OK);
@@ -136,7 +137,8 @@ Test(tape_run, outputs_are_checked)
 
 Test(tape_run, watched_where_it_is_computed)
 {
-    wg_node *x = wg_input(g, "x", WG_F64, WG_SCALAR), *h = wg_exp(x), *y = wg_log1p(wg_square(h)), *apart = wg_watch(wg_sin(x));
+    wg_node *x = wg_input(g, "x", WG_F64, WG_SCALAR), *h = wg_exp(x), *y = wg_log1p(wg_square(h)),
+            *apart = wg_watch(wg_sin(x));
     wg_tape *before = compile(g, WG_NODES(y), NULL);
     cr_expect_eq(wg_watch(h), h);
     cr_expect_null(wg_watch(NULL));
@@ -159,12 +161,13 @@ Test(tape_run, one_graph_for_all_batch_sizes)
     wg_node *x = wg_input(g, "x", WG_F64, WG_SHAPE(batch, 3)), *want = wg_input(g, "want", WG_F64, WG_SHAPE(batch, 1));
     wg_node *w = wg_param(g, "w", WG_F64, WG_SHAPE(3, 1)), *y = wg_matmul(x, w), *loss = wg_mse(y, want), *d;
     cr_assert_eq(wg_grad(loss, 1, &w, &d), WG_OK, "%s", wg_message(g));
-    wg_options train = {.bind = {{"batch", 64}}}, large = {.bind = {{"batch", 1000}}}, one = {.bind = {{"batch", 1}}};
-    wg_tape   *t = compile(g, WG_NODES(loss, wg_assign(w, wg_sub(w, wg_scale(d, 0.1)))), &train);
-    double     rule[3] = {0.5, -1, 2}, data[1000 * 3], target[1000];
+    wg_options  train = {.bind = {{"batch", 64}}}, large = {.bind = {{"batch", 1000}}}, one = {.bind = {{"batch", 1}}};
+    wg_tape    *t = compile(g, WG_NODES(loss, wg_assign(w, wg_sub(w, wg_scale(d, 0.1)))), &train);
+    double      rule[3] = {0.5, -1, 2}, data[1000 * 3], target[1000];
     struct dice dice = {1};
     fill(&dice, WG_F64, data, 3000, -1, 1);
-    for (int i = 0; i < 1000; i++) target[i] = rule[0] * data[3 * i] + rule[1] * data[3 * i + 1] + rule[2] * data[3 * i + 2];
+    for (int i = 0; i < 1000; i++)
+        target[i] = rule[0] * data[3 * i] + rule[1] * data[3 * i + 1] + rule[2] * data[3 * i + 2];
     for (int k = 0; k < 600; k++) {
         int at = k % 15 * 64;
         wg_set(t, x, data + 3 * at);
@@ -209,7 +212,8 @@ Test(tape_run, symbols_that_do_not_agree_once_bound)
 Test(tape_run, too_large_for_memory)
 {
     int64_t  n = wg_dim(g, "n");
-    wg_node *x = wg_input(g, "x", WG_F64, WG_SHAPE(n)), *y = wg_sum(wg_mul(wg_unsqueeze(x, 0), wg_unsqueeze(x, 1)), WG_ALL_AXES, 0);
+    wg_node *x = wg_input(g, "x", WG_F64, WG_SHAPE(n)),
+            *y = wg_sum(wg_mul(wg_unsqueeze(x, 0), wg_unsqueeze(x, 1)), WG_ALL_AXES, 0);
     cr_expect_null(wg_compile(g, 1, &y, &(wg_options){.bind = {{"n", INT64_MAX / 4}}}));
     cr_expect(wg_status(g) == WG_ESHAPE || wg_status(g) == WG_ENOMEM, "%s", wg_message(g));
 }
@@ -270,7 +274,8 @@ Test(tape_run, a_run_allocates_nothing)
     wg_node *h = wg_dropout(wg_tanh(wg_matmul(x, w)), 0.5);
     wg_node *loss = wg_softmax_cross_entropy(h, label), *taken = wg_gather(h, wg_argmax(h, 1, 0), 1);
     cr_assert_eq(wg_grad(loss, 1, p, d), WG_OK, "%s", wg_message(g));
-    wg_node *most = wg_logsumexp(wg_transpose(h, WG_ALL_AXES), WG_AXES(0), 0), *wide = wg_concat(2, (wg_node *[]){h, h}, 1);
+    wg_node *most = wg_logsumexp(wg_transpose(h, WG_ALL_AXES), WG_AXES(0), 0),
+            *wide = wg_concat(2, (wg_node *[]){h, h}, 1);
     wg_tape *t = compile(g, WG_NODES(loss, wg_assign(w, wg_sub(w, wg_scale(d[0], 0.1))), most, wide, taken), NULL);
     set_random(t, w, 1, -1, 1);
     set_random(t, x, 2, -1, 1);
@@ -303,9 +308,9 @@ Test(tape_run, tapes_in_parallel_give_the_bits_they_give_alone)
 {
     enum { WORKERS = 4 };
     setenv("WG_THREADS", "3", 1);
-    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(200, 100)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(100, 80));
-    wg_node *y = wg_softmax(wg_tanh(wg_matmul(x, w)), 1), *s = wg_sum(wg_exp(y), WG_AXES(0), 0);
-    wg_tape *alone = compile(g, WG_NODES(y, s), NULL);
+    wg_node      *x = wg_input(g, "x", WG_F32, WG_SHAPE(200, 100)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(100, 80));
+    wg_node      *y = wg_softmax(wg_tanh(wg_matmul(x, w)), 1), *s = wg_sum(wg_exp(y), WG_AXES(0), 0);
+    wg_tape      *alone = compile(g, WG_NODES(y, s), NULL);
     struct worker worker[WORKERS];
     pthread_t     thread[WORKERS];
     set_random(alone, w, 1, -1, 1);
@@ -332,7 +337,8 @@ static uint64_t trained(int threads)
     wg_node  *p[2] = {wg_param(h, "a", WG_F32, WG_SHAPE(200, 150)), wg_param(h, "b", WG_F32, WG_SHAPE(150, 10))}, *d[2];
     wg_node  *loss = wg_softmax_cross_entropy(wg_matmul(wg_dropout(wg_relu(wg_matmul(x, p[0])), 0.3), p[1]), label);
     wg_grad(loss, 2, p, d);
-    wg_node   *step[2] = {wg_assign(p[0], wg_sub(p[0], wg_scale(d[0], 0.1))), wg_assign(p[1], wg_sub(p[1], wg_scale(d[1], 0.1)))};
+    wg_node   *step[2] = {wg_assign(p[0], wg_sub(p[0], wg_scale(d[0], 0.1))),
+                          wg_assign(p[1], wg_sub(p[1], wg_scale(d[1], 0.1)))};
     wg_options o = with_threads(threads);
     wg_tape   *t = compile(h, WG_NODES(loss, step[0], step[1]), &o);
     uint64_t   hash = 1469598103934665603u;

@@ -43,7 +43,8 @@ Test(tape_schedule, rotation_of_three, .init = start, .fini = stop)
 Test(tape_schedule, moving_average_beside_its_update, .init = start, .fini = stop)
 {
     wg_node *w = param("w", 1), *avg = param("avg", 0);
-    wg_node *update = wg_assign(w, wg_scale(w, 10)), *mean = wg_assign(avg, wg_add(wg_scale(avg, 0.5), wg_scale(w, 0.5)));
+    wg_node *update = wg_assign(w, wg_scale(w, 10)),
+            *mean = wg_assign(avg, wg_add(wg_scale(avg, 0.5), wg_scale(w, 0.5)));
     wg_tape *t = compile(g, WG_NODES(update, mean), NULL), *s = compile(g, WG_NODES(mean, update), NULL);
     run(t);
     cr_expect_eq(at(w, 0), 10);
@@ -56,7 +57,8 @@ Test(tape_schedule, moving_average_beside_its_update, .init = start, .fini = sto
 Test(tape_schedule, moving_average_of_the_new_value, .init = start, .fini = stop)
 {
     wg_node *w = param("w", 1), *avg = param("avg", 0), *next = wg_scale(w, 10);
-    wg_tape *t = compile(g, WG_NODES(wg_assign(w, next), wg_assign(avg, wg_add(wg_scale(avg, 0.5), wg_scale(next, 0.5)))), NULL);
+    wg_tape *t =
+        compile(g, WG_NODES(wg_assign(w, next), wg_assign(avg, wg_add(wg_scale(avg, 0.5), wg_scale(next, 0.5)))), NULL);
     run(t);
     cr_expect_eq(at(w, 0), 10);
     cr_expect_eq(at(avg, 0), 5);
@@ -88,7 +90,8 @@ Test(tape_schedule, gradients_see_the_old_weights, .init = start, .fini = stop)
 
 Test(tape_schedule, other_outputs_see_the_old_value, .init = start, .fini = stop)
 {
-    wg_node *w = param("w", 1), *before = wg_tanh(w), *after = wg_neg(wg_square(w)), *total = wg_sum(wg_exp(w), WG_ALL_AXES, 0);
+    wg_node *w = param("w", 1), *before = wg_tanh(w), *after = wg_neg(wg_square(w)),
+            *total = wg_sum(wg_exp(w), WG_ALL_AXES, 0);
     wg_tape *t = compile(g, WG_NODES(before, wg_assign(w, wg_shift(w, 1)), after, total), NULL);
     run(t);
     cr_expect_float_eq(element(t, before, 0), tanh(1), 1e-15);
@@ -101,11 +104,11 @@ Test(tape_schedule, other_outputs_see_the_old_value, .init = start, .fini = stop
 Test(tape_schedule, updates_that_read_each_other, .init = start, .fini = stop)
 {
     wg_node *p[6], *step[6];
-    char     name[8];
+    char     name[16];
     for (int i = 0; i < 6; i++) snprintf(name, sizeof name, "p%d", i), p[i] = param(name, i * 10);
     for (int i = 0; i < 6; i++) step[i] = wg_assign(p[i], wg_add(wg_scale(p[i], 2), p[(i + 1) % 6]));
     for (int order = 0; order < 2; order++) {
-        double old[6];
+        double   old[6];
         wg_node *out[6];
         for (int i = 0; i < 6; i++) out[i] = step[order ? 5 - i : i], old[i] = at(p[i], 1);
         wg_tape *t = compile(g, 6, out, NULL);
@@ -126,7 +129,7 @@ Test(tape_schedule, random_updates_match_a_tape_without_reuse, .init = start, .f
             wg_node    *p[5], *out[5], *pool[20];
             int         n = 0;
             for (int i = 0; i < 5; i++) {
-                char name[8];
+                char name[16];
                 snprintf(name, sizeof name, "p%d", i);
                 p[i] = pool[n++] = wg_param(h[k], name, WG_F64, WG_SHAPE(1));
                 wg_param_set(p[i], &(double){0.1 * (i + 1)});
@@ -170,7 +173,10 @@ Test(tape_schedule, a_view_of_another_parameter, .init = start, .fini = stop)
 Test(tape_schedule, itself_an_input_and_a_constant, .init = start, .fini = stop)
 {
     wg_node *a = param("a", 1), *b = param("b", 2), *c = param("c", 3), *x = wg_input(g, "x", WG_F64, WG_SHAPE(3));
-    wg_tape *t = compile(g, WG_NODES(wg_assign(a, a), wg_assign(b, x), wg_assign(c, wg_const(g, WG_F64, WG_SHAPE(3), (double[]){7, 8, 9}))), NULL);
+    wg_tape *t = compile(
+        g,
+        WG_NODES(wg_assign(a, a), wg_assign(b, x), wg_assign(c, wg_const(g, WG_F64, WG_SHAPE(3), (double[]){7, 8, 9}))),
+        NULL);
     wg_set(t, x, (double[]){4, 5, 6});
     run(t);
     for (int i = 0; i < 3; i++) {
@@ -198,13 +204,15 @@ Test(tape_schedule, assigned_twice_is_an_error, .init = start, .fini = stop)
     cr_expect_eq(wg_status(g), WG_EARG);
     cr_expect_str_eq(wg_message(g), "compile: a is assigned twice");
     wg_clear_error(g);
-    cr_expect_not_null(wg_compile(g, WG_NODES(once, once), NULL), "the same assignment asked for twice is one: %s", wg_message(g));
+    cr_expect_not_null(wg_compile(g, WG_NODES(once, once), NULL), "the same assignment asked for twice is one: %s",
+                       wg_message(g));
 }
 
 Test(tape_schedule, a_group_is_all_of_its_assignments, .init = start, .fini = stop)
 {
     wg_node *a = param("a", 1), *b = param("b", 2);
-    wg_node *inner = wg_group(WG_NODES(wg_assign(a, wg_neg(a)))), *all = wg_group(WG_NODES(inner, wg_assign(b, wg_neg(b))));
+    wg_node *inner = wg_group(WG_NODES(wg_assign(a, wg_neg(a)))),
+            *all = wg_group(WG_NODES(inner, wg_assign(b, wg_neg(b))));
     run(compile(g, 1, &all, NULL));
     cr_expect_eq(at(a, 0), -1);
     cr_expect_eq(at(b, 0), -2);
@@ -228,7 +236,8 @@ struct model {
 
 static struct model model(wg_graph *h)
 {
-    struct model m = {.x = wg_input(h, "x", WG_F32, WG_SHAPE(4, 6)), .index = wg_input(h, "index", WG_I64, WG_SHAPE(4)),
+    struct model m = {.x = wg_input(h, "x", WG_F32, WG_SHAPE(4, 6)),
+                      .index = wg_input(h, "index", WG_I64, WG_SHAPE(4)),
                       .label = wg_input(h, "label", WG_I32, WG_SHAPE(4))};
     m.p[0] = wg_param(h, "w", WG_F32, WG_SHAPE(6, 5));
     m.p[1] = wg_param(h, "m", WG_F32, WG_SHAPE(6, 5));
@@ -236,8 +245,10 @@ static struct model model(wg_graph *h)
     wg_node *rows = wg_gather(m.x, m.index, 0), *loss = wg_softmax_cross_entropy(wg_matmul(rows, m.p[0]), m.label), *d;
     wg_grad(loss, 1, &m.p[0], &d);
     wg_node *moment = wg_add(wg_scale(m.p[1], 0.9f), d);
-    m.t = compile(h, WG_NODES(wg_assign(m.p[0], wg_sub(m.p[0], wg_scale(moment, 0.1))), wg_assign(m.p[1], moment),
-                              wg_assign(m.p[2], m.p[0]), loss), NULL);
+    m.t = compile(h,
+                  WG_NODES(wg_assign(m.p[0], wg_sub(m.p[0], wg_scale(moment, 0.1))), wg_assign(m.p[1], moment),
+                           wg_assign(m.p[2], m.p[0]), loss),
+                  NULL);
     for (int i = 0; i < 3; i++) set_random(m.t, m.p[i], (uint64_t)i, -1, 1);
     set_random(m.t, m.x, 9, -1, 1);
     wg_set(m.t, m.index, (int64_t[]){0, 3, -1, 2});
@@ -294,13 +305,16 @@ Test(tape_schedule, a_watched_failure_changes_no_parameter, .init = start, .fini
 }
 
 /* An operator of a user may fail at any time, whatever its flags. */
-static int refuse(wg_call *c) { return *(const double *)c->x[0].data > 0 ? wg_reject_run(c, WG_EARG, "no") : (*(double *)c->y.data = 1, WG_OK); }
+static int refuse(wg_call *c)
+{
+    return *(const double *)c->x[0].data > 0 ? wg_reject_run(c, WG_EARG, "no") : (*(double *)c->y.data = 1, WG_OK);
+}
 
 Test(tape_schedule, a_failing_operator_of_a_user, .init = start, .fini = stop)
 {
     static const wg_op op = {.name = "refuse", .arity = 1, .infer = wg_infer_same, .cpu = refuse};
-    wg_node *w = param("w", 1), *x = wg_input(g, "x", WG_F64, WG_SCALAR), *late = wg_apply(&op, 1, &x, NULL);
-    wg_tape *t = compile(g, WG_NODES(wg_assign(w, wg_shift(w, 1)), late), NULL);
+    wg_node           *w = param("w", 1), *x = wg_input(g, "x", WG_F64, WG_SCALAR), *late = wg_apply(&op, 1, &x, NULL);
+    wg_tape           *t = compile(g, WG_NODES(wg_assign(w, wg_shift(w, 1)), late), NULL);
     wg_set_scalar(t, x, 1);
     cr_expect_eq(wg_run(t), WG_EARG);
     cr_expect_str_eq(wg_tape_message(t), "run: refuse %0: no");
