@@ -38,7 +38,7 @@ static int read_file(const char *folder, const char *name, wg_array *out)
 static int check(const char *what, const wg_array *image, const wg_array *label)
 {
     const wg_shape *s = &image->shape, *l = &label->shape;
-    const uint8_t  *class = label->data;
+    const uint8_t *class = label->data;
     if (image->dtype != WG_U8 || s->rank != 3 || s->dim[1] != SIDE || s->dim[2] != SIDE)
         return complain("the %s images are not %dx%d bytes each", what, SIDE, SIDE);
     if (!s->dim[0]) return complain("there are no %s images", what);

@@ -25,8 +25,8 @@ static int run_training(struct options *o, struct digits *d, struct net *n)
     if (!status) {
         printf("%lld training and %lld test images of %s\n", (long long)d->train_image.shape.dim[0],
                (long long)d->test_image.shape.dim[0], d->folder);
-        printf("net 784-512-512-10, %s, rate %g, batch %d, dropout %g, seed %llu\n", wg_solver_name(o->solver),
-               o->rate, o->batch, o->dropout, (unsigned long long)o->seed);
+        printf("net 784-512-512-10, %s, rate %g, batch %d, dropout %g, seed %llu\n", wg_solver_name(o->solver), o->rate,
+               o->batch, o->dropout, (unsigned long long)o->seed);
         fflush(stdout);
         status = train(n, d, o, from);
     }
@@ -41,21 +41,24 @@ static int run(struct options *o, struct digits *d, struct net *n)
     return digits_read(d, o->data, true) || net_build(n, o) ? -1 : predict(n, d, o);
 }
 
+static int flushed(int status)
+{
+    return fflush(stdout) || ferror(stdout) ? complain("cannot write to the standard output"), 1 : status;
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
     struct digits  d = {0};
     struct net     n = {0};
     int            status;
-    if (!options_read(&o, argc, argv, &status)) {
-        status = run(&o, &d, &n);
-        wg_graph_free(n.g);
-        digits_free(&d);
-    }
-    if (fflush(stdout) || ferror(stdout)) status = complain("cannot write the output");
-    if (status > 2) { /* so that the caller sees what ended it */
+    if (options_read(&o, argc, argv, &status)) return flushed(status);
+    status = run(&o, &d, &n);
+    wg_graph_free(n.g);
+    digits_free(&d);
+    if (status > 0) { /* so that the caller sees which signal ended it */
         signal(status, SIG_DFL);
         raise(status);
     }
-    return status < 0 ? 1 : status;
+    return flushed(status ? 1 : 0);
 }

@@ -17,7 +17,7 @@ struct options {
     const char *save, *resume, *curve;
     const char *predict; /* the net to predict with; NULL: train */
     int         epochs, stop_after, batch, threads, count;
-    int         solver;        /* enum wg_solver_kind */
+    int         solver; /* enum wg_solver_kind */
     double      rate, dropout;
     uint64_t    seed;
     unsigned    given; /* bit i: row i of the table was on the command line */
@@ -68,7 +68,7 @@ int train(struct net *n, const struct digits *d, const struct options *o, const 
 
 /* Opens o->resume and completes the options; NULL with a message printed. */
 wg_safetensors *saved_open(struct options *o);
-/* The epochs that f had, into e[max]; how many, or -1 with a message printed. */
+/* The first max epochs that f had, into e; how many, or -1 with a message printed. */
 int saved_epochs(const wg_safetensors *f, const struct options *o, const struct digits *d, struct epoch *e, int max);
 /* Net, solver, options and epochs; 0, or -1 with a message printed. */
 int saved_write(const struct net *n, const wg_tape *t, const struct options *o, const struct digits *d,
@@ -84,8 +84,8 @@ int predict(struct net *n, const struct digits *d, const struct options *o);
 
 struct progress {
     bool   terminal, drawn;
-    int    epoch, epochs; /* the current one from 0, and how many there are */
-    double begin, shown;  /* seconds */
+    int    epoch, epochs;  /* the current one from 0, and how many there are */
+    double begin, shown;   /* seconds */
     long   of, first, all; /* images: in an epoch, done before this process, done when it ends */
 };
 double seconds(void);

@@ -220,8 +220,7 @@ static int merge(struct options *o, const char *name, const char *value, const c
     const struct row *r = find(name, strlen(name));
     if (!r || !(r->use & SHARED) || set(&saved, r, value)) return complain("%s: has bad options", file);
     if (!(o->given >> (r - rows) & 1)) return set(o, r, value);
-    if (!strcmp(name, "--epochs") ||
-        !strcmp(show(o, r, mine, sizeof mine), show(&saved, r, theirs, sizeof theirs)))
+    if (!strcmp(name, "--epochs") || !strcmp(show(o, r, mine, sizeof mine), show(&saved, r, theirs, sizeof theirs)))
         return 0;
     return complain("%s was trained with %s %s, not %s: leave %s out to go on", file, name, theirs, mine, name);
 }

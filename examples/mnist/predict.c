@@ -36,7 +36,8 @@ static void print_guesses(const uint8_t *label, const uint8_t *guess, const floa
 {
     char line[MOST_ACROSS * (SIDE + GAP) + 1] = "", text[SIDE + GAP];
     for (int i = 0; i < n; i++) {
-        int k = snprintf(text, sizeof text, "%d (%.1f %%)", guess[i], 100 * (double)probability[i * CLASSES + guess[i]]);
+        int k =
+            snprintf(text, sizeof text, "%d (%.1f %%)", guess[i], 100 * (double)probability[i * CLASSES + guess[i]]);
         if (guess[i] != label[i]) snprintf(text + k, sizeof text - (size_t)k, " WRONG, is %d", label[i]);
         snprintf(line + strlen(line), sizeof line - strlen(line), "%-*s", SIDE + GAP, text);
     }

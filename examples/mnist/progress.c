@@ -39,10 +39,7 @@ static void duration(double s, char *buf, size_t n)
     else snprintf(buf, n, "%ldh%02ldm", whole / 3600, whole / 60 % 60);
 }
 
-static int digits_of(int n)
-{
-    return n < 10 ? 1 : 1 + digits_of(n / 10);
-}
+static int digits_of(int n) { return n < 10 ? 1 : 1 + digits_of(n / 10); }
 
 /* The bar takes what the numbers leave of the line; where that is too little there is none. */
 static void draw(struct progress *p, double share, const char *numbers)
@@ -50,8 +47,8 @@ static void draw(struct progress *p, double share, const char *numbers)
     enum { LEAST = 5, MOST = 30 };
     char head[48], line[256], bar[MOST + 1];
     int  room = columns() - 1; /* in the last column some terminals break the line */
-    snprintf(head, sizeof head, "epoch %*d/%d ", digits_of(p->epochs), p->epoch + 1, p->epochs);
-    int width = room - (int)(strlen(head) + strlen(numbers)) - 3;
+    int  n = snprintf(head, sizeof head, "epoch %*d/%d ", digits_of(p->epochs), p->epoch + 1, p->epochs);
+    int  width = room - n - (int)strlen(numbers) - 3;
     if (width > MOST) width = MOST;
     for (int i = 0; i < width; i++) bar[i] = i < (int)(share * width) ? '#' : '-';
     if (width >= LEAST) snprintf(line, sizeof line, "%s[%.*s] %s", head, width, bar, numbers);
@@ -71,8 +68,8 @@ void progress_show(struct progress *p, long images, double loss, double accuracy
     double rate = (double)(done - p->first) / (now - p->begin);
     char   left[24], numbers[160];
     duration((double)(p->all - done) / rate, left, sizeof left);
-    snprintf(numbers, sizeof numbers, "loss %.4f  accuracy %.1f %%  %.0f images/s  %s left", loss, 100 * accuracy,
-             rate, left);
+    snprintf(numbers, sizeof numbers, "loss %.4f  accuracy %.1f %%  %.0f images/s  %s left", loss, 100 * accuracy, rate,
+             left);
     draw(p, (double)images / (double)p->of, numbers);
 }
 

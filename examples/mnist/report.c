@@ -1,4 +1,5 @@
 /* What the training led to: a table and a picture. */
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -17,92 +18,126 @@ void report_confusion(long confusion[CLASSES][CLASSES])
             if (confusion[i][j]) printf("%6ld", confusion[i][j]);
             else printf("%6s", ".");
         }
-        printf("  %5.1f %%\n", all ? 100 * (double)confusion[i][i] / (double)all : 0);
+        if (all) printf("  %5.1f %%\n", 100 * (double)confusion[i][i] / (double)all);
+        else printf("      -\n");
     }
 }
 
-enum { WIDTH = 720, HEIGHT = 300, LEFT = 60, TOP = 40, PLOT = 260, TALL = 200 };
+/* ---- The learning curve: two panels, loss and accuracy ---- */
 
-struct axis {
-    double low, high;
+/* In units of the picture: its size, and the first panel's place. */
+enum { WIDTH = 760, HEIGHT = 300, LEFT = 60, TOP = 50, ACROSS = 290, TALL = 190, NEXT = 385 };
+
+#define RED "#c0392b"
+#define BLUE "#2471a3"
+#define GREY "#666"
+
+struct panel {
+    int    x;               /* of its left edge */
+    double low, high, step; /* of the vertical axis, round numbers */
+    int    n;               /* epochs */
+    FILE  *f;
 };
 
-static double x_of(int panel, int i, int n)
-{
-    return LEFT + panel * (WIDTH / 2) + (n > 1 ? (double)i / (n - 1) : 0.5) * PLOT;
-}
-static double y_of(struct axis a, double v) { return TOP + TALL * (1 - (v - a.low) / (a.high - a.low)); }
+enum series { LOSS, TRAIN_ACCURACY, TEST_ACCURACY };
 
-static void frame(FILE *f, int panel, const char *title, struct axis a, const char *unit, int first, int n)
+static double value(const struct epoch *e, enum series s)
 {
-    int x = LEFT + panel * (WIDTH / 2);
-    fprintf(f, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s</text>\n", x, TOP - 16, title);
-    for (int k = 0; k <= 4; k++) {
-        double v = a.low + (a.high - a.low) * k / 4, y = y_of(a, v);
-        fprintf(f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>", x, x + PLOT, y, y);
-        fprintf(f, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g%s</text>\n", x - 6, y + 4, v, unit);
-    }
-    for (int i = 0; i < n; i += 1 + n / 10)
-        fprintf(f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%d</text>", x_of(panel, i, n), TOP + TALL + 18,
-                first + i + 1);
-    fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">epoch</text>\n", x + PLOT / 2, TOP + TALL + 38);
+    return s == LOSS ? e->loss : 100 * (s == TRAIN_ACCURACY ? e->train_accuracy : e->test_accuracy);
 }
 
-static double value(const struct epoch *e, int what)
+/* 1, 2 or 5 times a power of ten, at least v. */
+static double round_up(double v)
 {
-    return what == 0 ? e->loss : 100 * (what == 1 ? e->train_accuracy : e->test_accuracy);
+    double ten = pow(10, floor(log10(v)));
+    return v <= ten ? ten : v <= 2 * ten ? 2 * ten : v <= 5 * ten ? 5 * ten : 10 * ten;
 }
 
-static void line(FILE *f, int panel, struct axis a, const struct epoch *e, int n, int what, const char *colour,
-                 const char *name)
+static struct panel panel_of(FILE *f, int x, const struct epoch *e, int n, enum series from, enum series to)
 {
-    fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour);
-    for (int i = 0; i < n; i++) fprintf(f, "%.1f,%.1f ", x_of(panel, i, n), y_of(a, value(&e[i], what)));
-    fprintf(f, "\"/>\n");
+    double low = INFINITY, high = -INFINITY;
     for (int i = 0; i < n; i++)
-        fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>", x_of(panel, i, n),
-                y_of(a, value(&e[i], what)), colour);
-    fprintf(f, "<text x=\"%d\" y=\"%d\" fill=\"%s\" text-anchor=\"end\">%s</text>\n", LEFT + panel * (WIDTH / 2) + PLOT,
-            TOP - 16 + (what == 1 ? 14 : 0), colour, name);
-}
-
-static struct axis range(const struct epoch *e, int n, int from, int to)
-{
-    struct axis a = {1e300, -1e300};
-    for (int i = 0; i < n; i++)
-        for (int what = from; what <= to; what++) {
-            double v = value(&e[i], what);
-            if (v < a.low) a.low = v;
-            if (v > a.high) a.high = v;
+        for (enum series s = from; s <= to; s++) {
+            low = fmin(low, value(&e[i], s));
+            high = fmax(high, value(&e[i], s));
         }
-    double room = a.high > a.low ? 0.05 * (a.high - a.low) : 0.5;
-    return (struct axis){a.low - room, a.high + room};
+    double step = round_up(fmax(high - low, 1e-3 * fmax(high, 1)) / 5);
+    low = step * floor(low / step);
+    high = step * ceil(high / step);
+    return (struct panel){.x = x, .low = low, .high = high > low ? high : low + step, .step = step, .n = n, .f = f};
 }
 
-static void draw(FILE *f, const struct epoch *e, int first, int n)
+static double x_of(const struct panel *p, int i) { return p->x + (p->n > 1 ? (double)i / (p->n - 1) : 0.5) * ACROSS; }
+
+static double y_of(const struct panel *p, double v) { return TOP + TALL * (p->high - v) / (p->high - p->low); }
+
+static void draw_frame(const struct panel *p, const char *title, const char *unit)
 {
-    struct axis loss = range(e, n, 0, 0), accuracy = range(e, n, 1, 2);
-    fprintf(f,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
-            "font-size=\"12\">\n",
-            WIDTH, HEIGHT);
+    int decimals = p->step < 1 ? (int)ceil(-log10(p->step) - 1e-9) : 0,
+        lines = (int)((p->high - p->low) / p->step + 0.5);
+    double every = round_up(p->n / 10.0 > 1 ? p->n / 10.0 : 1);
+    fprintf(p->f, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\" font-size=\"14\">%s</text>\n", p->x, TOP - 20, title);
+    for (int k = 0; k <= lines; k++) {
+        double v = p->low + k * p->step, y = y_of(p, v);
+        fprintf(p->f, "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>", p->x, p->x + ACROSS, y, y);
+        fprintf(p->f, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"" GREY "\">%.*f%s</text>\n", p->x - 10,
+                y + 4, decimals, v, unit);
+    }
+    for (int i = 0; i < p->n; i++)
+        if (p->n <= 10 || (i + 1) % (int)every == 0)
+            fprintf(p->f, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"" GREY "\">%d</text>", x_of(p, i),
+                    TOP + TALL + 20, i + 1);
+    fprintf(p->f, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\" fill=\"" GREY "\">epoch</text>\n", p->x + ACROSS / 2,
+            TOP + TALL + 40);
+}
+
+static void draw_line(const struct panel *p, const struct epoch *e, enum series s, const char *colour)
+{
+    enum { FEW = 40 };
+    fprintf(p->f, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour);
+    for (int i = 0; i < p->n; i++) fprintf(p->f, "%s%.1f,%.1f", i ? " " : "", x_of(p, i), y_of(p, value(&e[i], s)));
+    fprintf(p->f, "\"/>\n");
+    for (int i = 0; i < p->n && p->n <= FEW; i++)
+        fprintf(p->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>", x_of(p, i), y_of(p, value(&e[i], s)),
+                colour);
+    fputc('\n', p->f);
+}
+
+/* At the panel's upper right, `back` from its edge. */
+static void draw_name(const struct panel *p, int back, const char *name, const char *colour)
+{
+    int x = p->x + ACROSS - back;
+    fprintf(p->f, "<circle cx=\"%d\" cy=\"%d\" r=\"4\" fill=\"%s\"/>", x, TOP - 24, colour);
+    fprintf(p->f, "<text x=\"%d\" y=\"%d\">%s</text>\n", x + 9, TOP - 20, name);
+}
+
+static void draw(FILE *f, const struct epoch *e, int n)
+{
+    struct panel loss = panel_of(f, LEFT, e, n, LOSS, LOSS);
+    struct panel accuracy = panel_of(f, LEFT + NEXT, e, n, TRAIN_ACCURACY, TEST_ACCURACY);
+    fprintf(f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" ", WIDTH,
+            HEIGHT, WIDTH, HEIGHT);
+    fprintf(f, "font-family=\"sans-serif\" font-size=\"12\">\n<title>Learning curve</title>\n");
     fprintf(f, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n", WIDTH, HEIGHT);
-    frame(f, 0, "Loss", loss, "", first, n);
-    line(f, 0, loss, e, n, 0, "#c0392b", "training");
-    frame(f, 1, "Accuracy", accuracy, " %", first, n);
-    line(f, 1, accuracy, e, n, 1, "#c0392b", "training");
-    line(f, 1, accuracy, e, n, 2, "#2471a3", "test");
+    draw_frame(&loss, "Loss", "");
+    draw_line(&loss, e, LOSS, RED);
+    draw_name(&loss, 60, "training", RED);
+    draw_frame(&accuracy, "Accuracy", " %");
+    draw_line(&accuracy, e, TRAIN_ACCURACY, RED);
+    draw_line(&accuracy, e, TEST_ACCURACY, BLUE);
+    draw_name(&accuracy, 110, "training", RED);
+    draw_name(&accuracy, 32, "test", BLUE);
     fprintf(f, "</svg>\n");
 }
 
-int report_curve(const char *path, const struct epoch *e, int first, int n)
+int report_curve(const char *path, const struct epoch *e, int n)
 {
-    char beside[4096];
+    char beside[4200];
     if (snprintf(beside, sizeof beside, "%s.%ld", path, (long)getpid()) >= (int)sizeof beside)
         return complain("the path of %s is too long", path);
     FILE *f = fopen(beside, "w");
     if (!f) return complain("cannot write %s", path);
-    draw(f, e + first, first, n - first);
+    draw(f, e, n);
     int bad = ferror(f);
     if (fclose(f) || bad || rename(beside, path)) {
         remove(beside);

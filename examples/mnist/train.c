@@ -14,7 +14,7 @@ struct training {
     wg_batches           *batches;
     wg_schedule           schedule;
     struct progress       progress;
-    struct epoch         *epoch; /* [o->epochs] */
+    struct epoch         *epoch;             /* [o->epochs] */
     int                   first, last, done; /* epochs: of this process, to stop before, saved */
 };
 
@@ -38,8 +38,7 @@ static void say_how_to_go_on(const struct training *t)
 {
     const char *data = t->o->data;
     if (t->done == 0) fprintf(stderr, "nothing was saved\n");
-    else
-        fprintf(stderr, "to go on: mnist --resume %s%s%s\n", t->o->save, data ? " --data " : "", data ? data : "");
+    else fprintf(stderr, "to go on: mnist --resume %s%s%s\n", t->o->save, data ? " --data " : "", data ? data : "");
 }
 
 /* ---- Setting up ---- */
@@ -51,7 +50,7 @@ static int set_range(struct training *t, const wg_safetensors *from)
     if (!from) return 0;
     t->first = t->done = saved_epochs(from, o, t->digits, t->epoch, o->epochs);
     if (t->first < 0) return -1;
-    return t->first < t->last ? 0 : complain("%s has %d epochs already", o->resume, t->first);
+    return t->first < t->last ? 0 : complain("%s has %d epochs already: there is nothing to do", o->resume, t->last);
 }
 
 static int make_tape(struct training *t)
@@ -120,9 +119,8 @@ static int run_epoch(struct training *t, int number, struct epoch *e)
         if (interrupted) return interrupted;
     }
     if (size < 0) return complain("%s", wg_batches_message(t->batches));
-    *e = (struct epoch){.loss = loss / images,
-                        .train_accuracy = right / images,
-                        .images_per_second = images / (seconds() - begin)};
+    *e = (struct epoch){
+        .loss = loss / images, .train_accuracy = right / images, .images_per_second = images / (seconds() - begin)};
     return 0;
 }
 

@@ -52,7 +52,7 @@ struct wg__kernels {
                       void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
-    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0. */
+    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  NULL: none. */
     void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 };
 

@@ -94,7 +94,8 @@ static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 {
     enum { NARROW = 32, LOW = 4, CACHE = 1 << 18, SETS = 1024 };
     int64_t row = g->ta ? g->m : g->k;
-    return g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW && rows <= CACHE / g->k && row % SETS;
+    return wg__kernels()->gemm_f32 && g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW &&
+           rows <= CACHE / g->k && row % SETS;
 }
 
 /* The own kernel copies op(b) for each piece, so pieces are cut along one side

@@ -153,5 +153,7 @@ const struct wg__kernels LEVEL(wg__kernels) = {
         .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
     .normal = {LEVEL(wg__normal_f32), LEVEL(wg__normal_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
+#if defined(__FMA__)
     .gemm_f32 = LEVEL(wg__gemm_f32),
+#endif
 };

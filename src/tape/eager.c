@@ -32,7 +32,7 @@ static int compute(wg_tape *t, wg_node *x)
     for (int k = 0; k < x->n; k++) ready = ready && (x->x[k]->data || x->x[k]->kind != WG__OP);
     if (ready) return evaluate(t, x);
     wg_node **order = NULL;
-    int       n = wg__postorder(t->g, 1, &x, &order), status = n < 0 ? wg__tape_fail(t, WG_ENOMEM, "out of memory") : WG_OK;
+    int n = wg__postorder(t->g, 1, &x, &order), status = n < 0 ? wg__tape_fail(t, WG_ENOMEM, "out of memory") : WG_OK;
     for (int i = 0; i < n && !status; i++)
         if (order[i]->kind == WG__OP && !order[i]->data) status = evaluate(t, order[i]);
     free(order);

@@ -74,7 +74,8 @@ static int make_steps(struct builder *b, int ci)
         }
         s.block = v->op->block(v->n, type, (wg_dtype)v->dtype);
         if (!s.block)
-            return wg__fail(b->t->user, WG_EDTYPE, "compile: %s has no kernel for %s", v->op->name, wg_dtype_name(type[v->n - 1]));
+            return wg__fail(b->t->user, WG_EDTYPE, "compile: %s has no kernel for %s", v->op->name,
+                            wg_dtype_name(type[v->n - 1]));
         b->member[l->steps] = v;
         l->step[l->steps++] = s;
     }
@@ -190,8 +191,9 @@ static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
  * then the tail's result, then the head's product. */
 static int finish_loop(struct builder *b)
 {
-    const wg_node    *head = b->c->head, *tail = b->c->tail;
-    int               n_in = b->loop.inputs + (head ? 2 : 0), n_out = b->loop.outputs + !!tail + !!head;
+    const wg_node *head = b->c->head, *tail = b->c->tail;
+    int            n_in = b->loop.inputs + (head ? 2 : 0), n_out = b->loop.outputs + !!tail + !!head;
+    b->loop.cost = 0.25 * b->loop.steps + (tail ? 0.1 : 0);
     struct wg__loop  *l = loop_copy(&b->t->arena, &b->loop);
     struct wg__instr *i = l ? next_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
     if (!i) return l ? WG_ENOMEM : wg__fail_nomem(b->t->user);

@@ -92,7 +92,8 @@ static void print_memory(const wg_tape *t, int i, FILE *f)
             fprintf(f, "%s@%lld", first ? "  " : ",", (long long)(v->offset - (int64_t)t->input_bytes));
         else {
             for (int c = 0; c < t->n_copy; c++)
-                if (t->copy[c].from == p->out[k]) to = wg__value_name(t, t->g->node[t->copy[c].param], name, sizeof name);
+                if (t->copy[c].from == p->out[k])
+                    to = wg__value_name(t, t->g->node[t->copy[c].param], name, sizeof name);
             fprintf(f, "%s-> %s", first ? "  " : ",", to);
         }
         first = false;

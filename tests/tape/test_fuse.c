@@ -265,14 +265,16 @@ Test(tape_fuse, threads_change_no_bit_of_large_tensors)
             *cols = wg_sum(wg_exp(a), WG_AXES(0), 0);
     wg_node *all = wg_sum(wg_square(a), WG_ALL_AXES, 0), *soft = wg_softmax(a, 1), *wide = wg_mul(wg_sin(a), wg_cos(a));
     wg_node *out[] = {p, rows, cols, all, soft, wide};
-    wg_tape *t[3];
-    for (int k = 0; k < 3; k++) {
-        wg_options o = with_threads(1 << k);
+    wg_tape *t[4];
+    for (int k = 0; k < 4; k++) {
+        wg_options o = k < 3 ? with_threads(1 << k) : skipping(WG_SKIP_FUSE);
         t[k] = compile(h, 6, out, &o);
         set_random(t[k], a, 1, -1, 1);
         set_random(t[k], b, 2, -1, 1);
         run(t[k]);
-        for (int i = 0; i < 6; i++) cr_expect(same_bits(t[0], t[k], out[i]), "output %d on %d threads", i, 1 << k);
+        for (int i = 0; i < 6; i++) cr_expect(same_bits(t[0], t[k], out[i]), "output %d, tape %d", i, k);
     }
+    for (int i = 0; i < t[1]->n_instr; i++)
+        cr_expect(!t[1]->instr[i].loop || t[1]->instr[i].loop->cost > 0, "a loop without a cost is never shared");
     wg_graph_free(h);
 }
