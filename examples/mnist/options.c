@@ -109,7 +109,7 @@ static const char *show(const struct options *o, const struct row *r, char *buf,
     *buf = 0;
     switch (r->kind) {
     case TEXT: return *(const char *const *)at ? *(const char *const *)at : "";
-    case SOLVER: return wg_solver_name(*(const int *)at);
+    case SOLVER: snprintf(buf, n, "%s", wg_solver_name(*(const int *)at)); break;
     case SEED: snprintf(buf, n, "%llu", (unsigned long long)*(const uint64_t *)at); break;
     case WHOLE:
         if (*(const int *)at) snprintf(buf, n, "%d", *(const int *)at);

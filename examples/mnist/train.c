@@ -50,7 +50,9 @@ static int set_range(struct training *t, const wg_safetensors *from)
     if (!from) return 0;
     t->first = t->done = saved_epochs(from, o, t->digits, t->epoch, o->epochs);
     if (t->first < 0) return -1;
-    return t->first < t->last ? 0 : complain("%s has %d epochs already: there is nothing to do", o->resume, t->last);
+    return t->first < t->last
+               ? 0
+               : complain("%s has %d epochs already: to go on, say --epochs with more", o->resume, t->first);
 }
 
 static int make_tape(struct training *t)

@@ -103,22 +103,19 @@ static void pack(float *panel, const float *b, int64_t row, int64_t k, int cols,
 /* The same for a b that is stored transposed: panel[p][j] = b[j][p]. */
 static void pack_transposed(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
 {
-    typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
-    typedef int   mask __attribute__((vector_size(16)));
-    int           j = 0;
-    int64_t       p;
+    int     j = 0;
+    int64_t p;
     for (; j + 4 <= cols; j += 4) {
         const float *r0 = b + j * row, *r1 = r0 + row, *r2 = r1 + row, *r3 = r2 + row;
         for (p = 0; p + 4 <= k; p += 4) { /* a square of 4 x 4 */
-            quad x0 = *(const quad *)(r0 + p), x1 = *(const quad *)(r1 + p);
-            quad x2 = *(const quad *)(r2 + p), x3 = *(const quad *)(r3 + p);
-            quad a0 = __builtin_shuffle(x0, x1, (mask){0, 4, 1, 5}), a1 = __builtin_shuffle(x2, x3, (mask){0, 4, 1, 5});
-            quad a2 = __builtin_shuffle(x0, x1, (mask){2, 6, 3, 7}), a3 = __builtin_shuffle(x2, x3, (mask){2, 6, 3, 7});
+            __m128 x0 = _mm_loadu_ps(r0 + p), x1 = _mm_loadu_ps(r1 + p);
+            __m128 x2 = _mm_loadu_ps(r2 + p), x3 = _mm_loadu_ps(r3 + p);
             float *y = panel + p * width + j;
-            *(quad *)y = __builtin_shuffle(a0, a1, (mask){0, 1, 4, 5});
-            *(quad *)(y + width) = __builtin_shuffle(a0, a1, (mask){2, 3, 6, 7});
-            *(quad *)(y + 2 * width) = __builtin_shuffle(a2, a3, (mask){0, 1, 4, 5});
-            *(quad *)(y + 3 * width) = __builtin_shuffle(a2, a3, (mask){2, 3, 6, 7});
+            _MM_TRANSPOSE4_PS(x0, x1, x2, x3);
+            _mm_storeu_ps(y, x0);
+            _mm_storeu_ps(y + width, x1);
+            _mm_storeu_ps(y + 2 * width, x2);
+            _mm_storeu_ps(y + 3 * width, x3);
         }
         for (; p < k; p++)
             for (int i = 0; i < 4; i++) panel[p * width + j + i] = b[(j + i) * row + p];
