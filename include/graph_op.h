@@ -18,6 +18,7 @@ extern "C" {
  * compared and, for shapes, bound to sizes. */
 typedef enum wg_field_type {
     WG_FIELD_INT,   /* int */
+    WG_FIELD_FLAG,  /* int, printed by its name alone where it is set */
     WG_FIELD_I64,   /* int64_t */
     WG_FIELD_U64,   /* uint64_t */
     WG_FIELD_REAL,  /* double */

@@ -6,8 +6,11 @@
 static void print_field(const wg_graph *g, const wg_field *f, const void *at, char *buf, size_t n, size_t *k)
 {
     char shape[96];
-    wg__append(buf, n, k, "%s%s=", *k ? ", " : "", f->name);
+    bool flag = f->type == WG_FIELD_FLAG;
+    if (flag && !*(const int *)at) return;
+    wg__append(buf, n, k, "%s%s%s", *k ? ", " : "", f->name, flag ? "" : "=");
     switch (f->type) {
+    case WG_FIELD_FLAG: break;
     case WG_FIELD_INT: wg__append(buf, n, k, "%d", *(const int *)at); break;
     case WG_FIELD_I64: wg__append(buf, n, k, "%lld", (long long)*(const int64_t *)at); break;
     case WG_FIELD_U64: wg__append(buf, n, k, "%llu", (unsigned long long)*(const uint64_t *)at); break;
@@ -43,6 +46,7 @@ const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, c
 static bool field_equal(wg_field_type type, const void *a, const void *b)
 {
     switch (type) {
+    case WG_FIELD_FLAG:
     case WG_FIELD_INT: return memcmp(a, b, sizeof(int)) == 0;
     case WG_FIELD_DTYPE: return memcmp(a, b, sizeof(wg_dtype)) == 0;
     case WG_FIELD_I64:

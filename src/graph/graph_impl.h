@@ -104,7 +104,7 @@ const char *wg__shape_str(const wg_graph *g, const wg_shape *s, char *buf, size_
 const char *wg__node_str(const wg_node *x, char *buf, size_t n);
 /* Appends to a text in buf of size n; *k counts what was wanted. */
 void wg__append(char *buf, size_t n, size_t *k, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* "axis=1, keep=0" into buf; "" without a field table. */
+/* "axis=1, keep" into buf; "" without a field table. */
 const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, char *buf, size_t n);
 bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
 

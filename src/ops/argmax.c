@@ -5,7 +5,7 @@
 struct attr {
     int axis, keep;
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, keep, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, keep, FLAG), {0}};
 
 static int infer(wg_infer *c)
 {

@@ -11,7 +11,7 @@ struct attr {
     wg_axes axes;
     int     keep;
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
 
 /* The first axis from which on all are in the set, but for those of size 1; -1 if others follow. */
 static int trailing(const wg_shape *s, const bool in[WG_MAX_RANK])

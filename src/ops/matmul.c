@@ -11,7 +11,7 @@
 struct attr {
     int ta, tb;
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, ta, INT), WG_FIELD(struct attr, tb, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct attr, ta, FLAG), WG_FIELD(struct attr, tb, FLAG), {0}};
 
 static wg_shape leading(const wg_shape *s)
 {

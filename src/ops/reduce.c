@@ -11,7 +11,7 @@ struct attr {
     wg_axes axes;
     int     keep;
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
 
 /* The axes first..last-1 that hold every axis of the set but those of size 1;
  * false if another axis lies between them. */

@@ -13,6 +13,7 @@ static uint64_t mix(uint64_t h, const void *p, size_t n) { return XXH3_64bits_wi
 static uint64_t hash_field(uint64_t h, wg_field_type type, const void *at)
 {
     switch (type) {
+    case WG_FIELD_FLAG:
     case WG_FIELD_INT: return mix(h, at, sizeof(int));
     case WG_FIELD_DTYPE: return mix(h, at, sizeof(wg_dtype));
     case WG_FIELD_I64:

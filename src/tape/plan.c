@@ -19,9 +19,7 @@ struct pool {
     int64_t       end; /* of the buffer so far */
 };
 
-enum { ALIGN = 64, SEARCH = 256 /* pieces looked at before new memory is taken */ };
-
-static int64_t rounded(size_t bytes) { return ((int64_t)bytes + ALIGN - 1) / ALIGN * ALIGN; }
+enum { SEARCH = 256 /* pieces looked at before new memory is taken */ };
 
 static int64_t take(struct pool *p, int64_t size)
 {
@@ -122,7 +120,7 @@ static void place_input(wg_tape *t, struct pool *p, const wg_node *x)
     struct wg__value *v = &t->value[x->id];
     v->place = WG__BUFFER;
     v->offset = p->end;
-    p->end += rounded(v->bytes);
+    p->end += wg__aligned(v->bytes);
 }
 
 /* A head's product is an input of the loop that makes it: placed before the outputs. */
@@ -135,8 +133,7 @@ static void place_outputs(wg_tape *t, struct pool *p, int i)
         if (v->place == WG__SHARED) continue;
         int r = t->options.skip & WG_SKIP_REUSE ? -1 : in_place(t, i, k);
         v->place = WG__BUFFER;
-        v->offset = r >= 0 ? t->value[r].offset : take(p, rounded(v->bytes));
-        t->value_bytes += (size_t)rounded(v->bytes);
+        v->offset = r >= 0 ? t->value[r].offset : take(p, wg__aligned(v->bytes));
     }
 }
 
@@ -163,7 +160,7 @@ static int free_after(wg_tape *t, struct pool *p, int i)
             const struct wg__value *w = &t->value[t->value[q->in[j]].root];
             again |= w != v && w->freed && w->place == WG__BUFFER && w->offset == v->offset && w->last == i && w->bytes;
         }
-        if (!again && give(p, v->offset, rounded(v->bytes))) return wg__fail_nomem(t->user);
+        if (!again && give(p, v->offset, wg__aligned(v->bytes))) return wg__fail_nomem(t->user);
     }
     return WG_OK;
 }

@@ -34,6 +34,9 @@ struct wg__value {
     void   *data;
 };
 
+/* Bytes that a value takes in the buffer. */
+static inline int64_t wg__aligned(size_t bytes) { return ((int64_t)bytes + 63) / 64 * 64; }
+
 /* ---- Instructions ---- */
 
 /* A group of nodes that becomes one instruction. */
@@ -109,7 +112,7 @@ struct wg_tape {
     struct wg__arena  arena; /* instructions, loops */
     char             *buffer;
     void             *scratch; /* shared by the calls, one after the other */
-    size_t            buffer_bytes, input_bytes, value_bytes;
+    size_t            buffer_bytes, input_bytes;
 
     uint64_t          run;
     int               status;
@@ -125,7 +128,7 @@ struct wg_tape {
 wg_node *wg__lower(wg_tape *t, const wg_node *x);
 int      wg__lower_init(wg_tape *t);
 /* An assignment of a parameter's own value, or a view of it, gets a copy to read. */
-int      wg__stage_assigned(wg_tape *t, wg_node *a);
+int wg__stage_assigned(wg_tape *t, wg_node *a);
 /* Rewritten form of an application, or NULL: no rule (or an error on t->g). */
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* The equal node that is there already, or NULL. */

@@ -242,6 +242,7 @@ static wg_node *make(const wg_op *op, struct sample *s)
 static bool bump(wg_field_type type, void *at, int k)
 {
     switch (type) {
+    case WG_FIELD_FLAG: *(int *)at = !*(int *)at; return k < 1;
     case WG_FIELD_INT: *(int *)at += k % 2 ? -1 : 1; return k < 2;
     case WG_FIELD_I64: *(int64_t *)at += k % 2 ? -1 : 1; return k < 2;
     case WG_FIELD_U64: ++*(uint64_t *)at; return k < 1;
