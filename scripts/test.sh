@@ -15,8 +15,8 @@ part() {
     report=$reports/$1.tap
     shift
     { "$@" 2>&1; echo "exit $?"; } > "$report"
-    awk '/^ok / { remarks = "" }
-         /^ok .*# SKIP/ { print; next }
+    awk '/^ok / && !/# SKIP/ { remarks = "" }
+         /^ok .*# SKIP/ { printf "%s%s\n", remarks, $0; remarks = ""; next }
          /^(ok |1\.\.|exit 0$|TAP version|\[)|^# *(Running|Criterion|$)/ { next }
          /^#/ { remarks = remarks $0 "\n"; next }
          { printf "%s%s\n", remarks, $0; remarks = "" }' "$report"

@@ -49,17 +49,29 @@ is() {
     [ -f "$1" ] && [ "$($summer < "$1" | cut -d ' ' -f 1)" = "$2" ]
 }
 
+# The server has answered: the download did not break off, and will not come out right by going on.
+answered() {
+    case $fetcher-$1 in curl-0 | curl-22 | curl-33 | curl-36 | wget-0 | wget-8) return 0 ;; *) return 1 ;; esac
+}
+
 # from MIRROR NAME SHA256: NAME.part, whole and right
 from() {
-    download "$1/$2" "$folder/$2.part"
-    is "$folder/$2.part" "$3" && return
-    [ -s "$folder/$2.part" ] || return
-    # What was there may have been of another file: once more from its start.
-    rm -f "$folder/$2.part"
-    download "$1/$2" "$folder/$2.part" || return
-    is "$folder/$2.part" "$3" && return
+    part=$folder/$2.part whole=$folder/$2.whole
+    [ -s "$part" ] && had=1 || had=
+    download "$1/$2" "$part"
+    status=$?
+    is "$part" "$3" && return
+    answered $status || return 1
+    if [ -n "$had" ]; then # what was there may have been of another file: once more from its start
+        rm -f "$whole"
+        download "$1/$2" "$whole" || { rm -f "$whole"; return 1; }
+        mv -f "$whole" "$part"
+        is "$part" "$3" && return
+    elif [ $status != 0 ]; then
+        return 1
+    fi
     say "$1/$2: wrong checksum"
-    rm -f "$folder/$2.part"
+    rm -f "$part"
     return 1
 }
 

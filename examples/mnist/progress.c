@@ -41,6 +41,13 @@ static void duration(double s, char *buf, size_t n)
 
 static int digits_of(int n) { return n < 10 ? 1 : 1 + digits_of(n / 10); }
 
+/* A diverging loss may have thirty digits. */
+static const char *loss_text(double loss, char *buf, size_t n)
+{
+    snprintf(buf, n, loss < 1e5 ? "%.4f" : "%.2e", loss);
+    return buf;
+}
+
 /* The bar takes what the numbers leave of the line; where that is too little there is none. */
 static void draw(struct progress *p, double share, const char *numbers)
 {
@@ -66,10 +73,10 @@ void progress_show(struct progress *p, long images, double loss, double accuracy
     if (images > p->of) images = p->of;
     long   done = p->epoch * p->of + images;
     double rate = (double)(done - p->first) / (now - p->begin);
-    char   left[24], numbers[160];
+    char   left[24], number[24], numbers[160];
     duration((double)(p->all - done) / rate, left, sizeof left);
-    snprintf(numbers, sizeof numbers, "loss %.4f  accuracy %.1f %%  %.0f images/s  %s left", loss, 100 * accuracy, rate,
-             left);
+    snprintf(numbers, sizeof numbers, "loss %s  accuracy %.1f %%  %.0f images/s  %s left",
+             loss_text(loss, number, sizeof number), 100 * accuracy, rate, left);
     draw(p, (double)images / (double)p->of, numbers);
 }
 
@@ -83,8 +90,10 @@ void progress_clear(struct progress *p)
 
 void progress_epoch(struct progress *p, const struct epoch *e)
 {
+    char loss[24];
     progress_clear(p);
-    printf("epoch %*d/%d  loss %.4f  accuracy %.2f %%  test %.2f %%  %.0f images/s\n", digits_of(p->epochs),
-           p->epoch + 1, p->epochs, e->loss, 100 * e->train_accuracy, 100 * e->test_accuracy, e->images_per_second);
+    printf("epoch %*d/%d  loss %s  accuracy %.2f %%  test %.2f %%  %.0f images/s\n", digits_of(p->epochs), p->epoch + 1,
+           p->epochs, loss_text(e->loss, loss, sizeof loss), 100 * e->train_accuracy, 100 * e->test_accuracy,
+           e->images_per_second);
     fflush(stdout);
 }

@@ -2,7 +2,6 @@
 #include <cblas.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cpu/cpu.h"
 #include "graph/graph_impl.h"
@@ -18,11 +17,9 @@ static char text[1024];
 static void say_warnings(size_t *k)
 {
     int         n = 0;
-    const char *blas = wg__blas_warning(), *cpu = getenv("WG_CPU");
+    const char *blas = wg__blas_warning(), *level = wg__cpu_level_note();
     if (blas) wg__append(text, sizeof text, k, "warning: %s\n", blas);
-    if (cpu && *cpu && strcmp(cpu, wg__kernels()->level) != 0)
-        wg__append(text, sizeof text, k, "warning: WG_CPU=%.40s is no level of this CPU; using %s\n", cpu,
-                   wg__kernels()->level);
+    if (level) wg__append(text, sizeof text, k, "warning: WG_CPU=%.40s: %s\n", getenv("WG_CPU"), level);
     if (!wg__threads_wish(&n))
         wg__append(text, sizeof text, k, "warning: WG_THREADS=%.40s is no number in 1..1024; using %d\n",
                    getenv("WG_THREADS"), wg__threads());

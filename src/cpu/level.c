@@ -78,11 +78,11 @@ const struct wg__kernels *wg__kernels(void)
 const char *wg__cpu_level_note(void)
 {
     const char *asked = getenv("WG_CPU");
-    if (!asked || wg__kernels_of(asked)) return NULL;
+    if (!asked || !*asked || wg__kernels_of(asked)) return NULL;
     for (int i = 0; i < COUNT; i++)
         if (strcmp(levels[i].kernels->level, asked) == 0)
-            return "WG_CPU names a level that this CPU has not got: the best one is used";
-    return "WG_CPU names no level (baseline, avx2, avx512): the best one is used";
+            return "this CPU has not got that level, the best one is used";
+    return "no such level (baseline, avx2, avx512), the best one is used";
 }
 
 /* ---- The CPU's name ---- */

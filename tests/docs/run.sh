@@ -9,8 +9,9 @@
 #   ```c file PATH      lines that stand in PATH just so, one after another
 #   ```c part           shows a shape only; not compiled
 #
-# With UPDATE=1 the text blocks take what the programs print now (`make docs`):
-# read the difference before you commit it.
+# With UPDATE=1 (`make docs`) the text blocks take what the programs print now,
+# and a listing what stands in its file from the listing's first line to its
+# last: read the difference before you commit it.
 set -u
 BUILD=${BUILD:-build} CC=${CC:-cc} SANITIZE=${SANITIZE:-}
 LIBS=${LIBS:--lopenblas -lxxhash -lz -lpthread -lm}
@@ -93,9 +94,29 @@ check_links() {
     result $? "links of $1"
 }
 
-# Each text block below a program that ran becomes what it printed.
+# Each text block below a program that ran becomes what it printed, each
+# listing the lines of its file between its first and its last.
 update() {
     awk -v base="$work/$(echo "${1%.md}" | tr / _)" '
+        function lines_of(path, first, last,    line, text, inside) {
+            while ((getline line < path) > 0) {
+                if (line == first) inside = 1
+                if (inside) text = text line "\n"
+                if (inside && line == last) { close(path); return text }
+            }
+            close(path)
+            return ""
+        }
+        !in_block && $1 == "```c" && $2 == "file" {
+            print
+            for (n = 0; (getline line) > 0 && line !~ /^```/;) old[++n] = line
+            new = lines_of($3, old[1], old[n])
+            if (new) printf "%s", new
+            else for (i = 1; i <= n; i++) print old[i]
+            print line
+            program = ""
+            next
+        }
         !in_block && /^```/ {
             in_block = 1
             print

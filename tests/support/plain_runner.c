@@ -2,7 +2,9 @@
  * in order, TAP on stdout.  Sanitizers and valgrind see such a child as any
  * other; a leak that LeakSanitizer finds at its exit fails the test.
  *
- *   wengert-tests [SUITE[/TEST]]...     tests that begin so; all without */
+ *   wengert-tests [SUITE[/TEST]]... [-SUITE[/TEST]]...
+ *
+ * Tests that begin so, all without; but none that begins like what follows a minus. */
 #include <criterion/criterion.h>
 
 #include <setjmp.h>
@@ -99,10 +101,15 @@ static int run(const struct criterion_test *t)
 static int wanted(const struct criterion_test *t, int argc, char **argv)
 {
     char name[256];
+    int  some = 0, found = 0;
     snprintf(name, sizeof name, "%s/%s", t->category, t->name);
-    for (int i = 1; i < argc; i++)
-        if (strncmp(name, argv[i], strlen(argv[i])) == 0) return 1;
-    return argc < 2;
+    for (int i = 1; i < argc; i++) {
+        int minus = *argv[i] == '-', begins = strncmp(name, argv[i] + minus, strlen(argv[i]) - (size_t)minus) == 0;
+        if (minus && begins) return 0;
+        some |= !minus;
+        found |= !minus && begins;
+    }
+    return found || !some;
 }
 
 int main(int argc, char **argv)
