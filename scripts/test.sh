@@ -25,13 +25,25 @@ part() {
 # Criterion writes its report to a file.
 criterion() {
     rm -f "$reports/criterion.out"
-    "$BUILD/tests/wengert-tests" --quiet --tap="$reports/criterion.out"
+    WG_CPU=${1:-${WG_CPU:-}} "$BUILD/tests/wengert-tests" --quiet --tap="$reports/criterion.out"
     status=$?
     cat "$reports/criterion.out"
     return $status
 }
 
-if [ -n "${PLAIN:-}" ]; then part units "$BUILD/tests/wengert-tests"; else part units criterion; fi
+# The CPU levels below the best one of this machine.
+lower_levels() {
+    flags=" $(sed -n 's/^flags[^:]*://p' /proc/cpuinfo | head -n 1) "
+    case $flags in *' avx2 '*) echo baseline ;; esac
+    case $flags in *' avx512bw '*) echo avx2 ;; esac
+}
+
+if [ -n "${PLAIN:-}" ]; then
+    part units "$BUILD/tests/wengert-tests"
+else
+    part units criterion
+    for level in $(lower_levels); do part "units-$level" criterion "$level"; done
+fi
 for script in tests/*/run.sh; do
     part "$(basename "$(dirname "$script")")" sh "$script"
 done
