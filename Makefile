@@ -175,6 +175,7 @@ format: lint-deps
 mnist: deps
 	@$(MAKE) --no-print-directory $(if $(MNIST_C),$(MNIST),$(error examples/mnist has no program))
 	$(MNIST)
+	@printf '\nNext: %s predict mnist.safetensors\n      %s --help\n' $(MNIST) $(MNIST)
 
 bench:
 	@CC='$(CC)' PYTHON='$(PYTHON)' scripts/deps.sh build bench

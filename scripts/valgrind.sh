@@ -8,7 +8,8 @@ report=$BUILD/valgrind.tap
 slow='gemm/agrees gemm_own ops_large cpu_math cpu_levels loop/random loop/a_head loop_tail/tails loop_tail/large
     loop_tail/long npz/any_damage npz/zip64 csv/any_damage npy/any_damage idx/any_damage idx/mnist
     graph/a_chain_of_a_million grad/a_chain_of_a_million gorgonia_bugs/bug_14 tape_fuse/passes_change
-    tape_eager/random_graphs ops_random/moments ops_registry/structured pool/many_short'
+    tape_eager/random_graphs ops_random/moments ops_registry/structured pool/many_short
+    tape_run/training_does_not tape_run/tapes_in_parallel tape_fuse/threads_change'
 [ $# -gt 0 ] || for name in $slow; do set -- "$@" "-$name"; done
 # OpenBLAS and its threads are not what is tested; the baseline kernels do not
 # need instructions that valgrind has not got.  What detached threads hold at

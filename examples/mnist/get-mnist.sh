@@ -57,21 +57,21 @@ answered() {
 # from MIRROR NAME SHA256: NAME.part, whole and right
 from() {
     part=$folder/$2.part whole=$folder/$2.whole
-    [ -s "$part" ] && had=1 || had=
+    had=
+    [ -s "$part" ] && had=1
+    rm -f "$whole"
     download "$1/$2" "$part"
     status=$?
     is "$part" "$3" && return
     answered $status || return 1
-    if [ -n "$had" ]; then # what was there may have been of another file: once more from its start
+    if [ -n "$had" ]; then # what was there may have been of another file: once more from the start
+        download "$1/$2" "$whole" && is "$whole" "$3" && mv -f "$whole" "$part" && return
+        [ -s "$whole" ] && say "$1/$2: wrong checksum"
         rm -f "$whole"
-        download "$1/$2" "$whole" || { rm -f "$whole"; return 1; }
-        mv -f "$whole" "$part"
-        is "$part" "$3" && return
-    elif [ $status != 0 ]; then
-        return 1
+    elif [ $status = 0 ]; then
+        say "$1/$2: wrong checksum"
+        rm -f "$part"
     fi
-    say "$1/$2: wrong checksum"
-    rm -f "$part"
     return 1
 }
 

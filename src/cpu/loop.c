@@ -188,7 +188,9 @@ void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, in
 {
     struct wg__loop         l;
     struct wg__loop_operand in;
+    struct wg__step         none; /* only its address */
     l.in = &in;
+    l.step = &none;
     l.rank = 1;
     l.dim[0] = outer * reduced * inner;
     l.inputs = 1;

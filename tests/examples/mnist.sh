@@ -182,6 +182,13 @@ if command -v curl > /dev/null && command -v sha256sum > /dev/null; then
     head -c 300 tiny/train-images-idx3-ubyte > got/t10k-images-idx3-ubyte.gz.part
     get "file://$work/none file://$work/bad file://$work/good" && diff -r good got > err
     result $? 'get-mnist.sh: the next mirror, and partial files'
+    rm got/*
+    first=train-images-idx3-ubyte.gz
+    mkdir later && cp good/* later # the start of the file is right in the partial download only
+    head -c 1000 good/$first > got/$first.part
+    { head -c 1000 /dev/zero && tail -c +1001 good/$first; } > later/$first
+    get "file://$work/later" && diff -r good got > err
+    result $? 'get-mnist.sh: goes on where a download broke off'
     get "file://$work/none" && [ "$(grep -c 'is there' err)" = 4 ]
     result $? 'get-mnist.sh: what is there is not fetched'
 else
