@@ -111,7 +111,7 @@ static int check(struct wg_safetensors *f, wg_error *e)
     if (f->size < 8) return wg__say(e, f->name, WG_EFORMAT, (int64_t)f->size, "the file ends within its first 8 bytes");
     memcpy(&header, f->file, 8);
     if (header > WG__ST_HEADER)
-        return wg__say(e, f->name, WG_EFORMAT, 0, "a header of %llu bytes: damaged, or no such file",
+        return wg__say(e, f->name, WG_EFORMAT, 0, "a header of %llu bytes: damaged, or not a safetensors file",
                        (unsigned long long)header);
     if (header > f->size - 8)
         return wg__say(e, f->name, WG_EFORMAT, (int64_t)f->size, "the file ends within its header of %llu bytes",

@@ -66,8 +66,7 @@ Test(graph_errors, reductions_and_losses)
 {
     expect(wg_sum(x, WG_AXES(2), 0), WG_EARG, "sum(x[2,3]): axis 2 is outside of rank 2");
     expect(wg_max(x, WG_AXES(1, -1), 0), WG_EARG, "max(x[2,3]): axis 1 is named twice");
-    expect(wg_sum(on, WG_ALL_AXES, 0), WG_EDTYPE,
-           "sum(on[2], axes=(0)): operand 0 is bool, which sum does not take");
+    expect(wg_sum(on, WG_ALL_AXES, 0), WG_EDTYPE, "sum(on[2], axes=(0)): operand 0 is bool, which sum does not take");
     expect(wg_mean(label, WG_ALL_AXES, 0), WG_EDTYPE, "mean(label[2]): i64 is not real");
     expect(wg_argmax(wg_slice(x, 1, 0, 0, 1), 1, 0), WG_ESHAPE, "argmax([2,0], axis=1): axis 1 is empty");
     expect(wg_softmax(x, -3), WG_EARG, "softmax(x[2,3]): axis -3 is outside of rank 2");
