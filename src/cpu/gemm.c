@@ -102,12 +102,13 @@ static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
  * only: whole rows of c where it is high, whole panels of columns where it is wide. */
 static void plan_own(struct grid *p)
 {
-    enum { WORK = 1000000, MOST = 16, ROWS = 12, LEAST_ROWS = 48, COLS = 32 };
+    enum { WORK = 1000000, MOST = 16, ROWS = 12, LEAST_ROWS = 128, PANEL = 32, PANELS = 128 };
     const struct wg__gemm *g = p->g;
     double                 work = (double)g->m * (double)g->n * (double)g->k / WORK;
     int64_t                pieces = work < 2 ? 1 : work > MOST ? MOST : (int64_t)work;
     bool                   high = g->m >= g->n;
-    int64_t                most = high ? g->m / LEAST_ROWS : g->n / COLS, step = high ? ROWS : COLS;
+    int64_t                step = high ? ROWS : g->n >= 3 * PANELS ? PANELS : PANEL;
+    int64_t                most = high ? g->m / LEAST_ROWS : (g->n + step - 1) / step;
     if (pieces > most) pieces = most > 0 ? most : 1;
     int64_t size = (high ? g->m : g->n) / pieces;
     size = (size + step - 1) / step * step;
