@@ -118,6 +118,12 @@ static int open_train(void *self, int n, char *word[], char *members, size_t siz
     return t->index ? 0 : complain(t);
 }
 
+/* Images lie anywhere: the one after this is asked for while this one is copied. */
+static void ask_for(const float *image, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i += 16) __builtin_prefetch(image + i);
+}
+
 static void gather(struct trainer *t)
 {
     const int64_t *index = t->index + t->step % BENCH_BATCHES * t->batch;
@@ -125,6 +131,7 @@ static void gather(struct trainer *t)
     float         *image = wg_input_buffer(t->train, t->x);
     uint8_t       *label = wg_input_buffer(t->train, t->label);
     for (int64_t i = 0; i < t->batch; i++) {
+        if (i + 1 < t->batch) ask_for(t->digits.image + index[i + 1] * pixels, pixels);
         memcpy(image + i * pixels, t->digits.image + index[i] * pixels, (size_t)pixels * sizeof *image);
         label[i] = t->digits.label[index[i]];
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <wengert/data.h>
@@ -135,13 +136,23 @@ static int read_folder(const char *folder, wg_array *image, wg_array *label, wg_
     return -1;
 }
 
+/* On huge pages where the system has them, as NumPy asks for its large arrays. */
+static void *large_array(size_t n)
+{
+    enum { PAGE = 1 << 21 };
+    size_t size = (n + PAGE - 1) / PAGE * PAGE;
+    void  *p = aligned_alloc(PAGE, size);
+    if (p) madvise(p, size, MADV_HUGEPAGE);
+    return p;
+}
+
 /* Floats in RAM, as the peers keep them: no side converts while it is timed. */
 static int take(const wg_array *image, const wg_array *label, struct bench_digits *d)
 {
     const uint8_t *pixel = image->data;
     d->count = image->shape.dim[0];
     d->pixels = image->shape.dim[1] * image->shape.dim[2];
-    d->image = malloc((size_t)(d->count * d->pixels) * sizeof *d->image);
+    d->image = large_array((size_t)(d->count * d->pixels) * sizeof *d->image);
     d->label = malloc((size_t)d->count);
     if (!d->image || !d->label) return -1;
     for (int64_t i = 0; i < d->count * d->pixels; i++) d->image[i] = (float)pixel[i] / 255.0f;

@@ -104,12 +104,36 @@ static void *locate(struct wg__frame *f, int i, int64_t start, int64_t n)
     }
 }
 
+static inline void run_step(const struct wg__step *s, int64_t n, void *const *ptr)
+{
+    const void *x[WG_BLOCK_MAX_ARITY] = {ptr[s->x[0]]};
+    for (int k = 1; k < s->n; k++) x[k] = ptr[s->x[k]];
+    s->block(n, ptr[s->y], x, s->once, s->attr);
+}
+
 static inline void run_steps(const struct wg__loop *l, int64_t n, void *const *ptr)
 {
-    for (const struct wg__step *s = l->step, *end = s + l->steps; s < end; s++) {
-        const void *x[WG_BLOCK_MAX_ARITY] = {ptr[s->x[0]]};
-        for (int k = 1; k < s->n; k++) x[k] = ptr[s->x[k]];
-        s->block(n, ptr[s->y], x, s->once, s->attr);
+    for (const struct wg__step *s = l->step, *end = s + l->steps; s < end; s++) run_step(s, n, ptr);
+}
+
+/* Asks for elements from..to-1 of the block after this one. */
+static inline void prefetch(const struct wg__loop *l, int64_t n, void *const *ptr, int64_t from, int64_t to)
+{
+    for (int i = 0; i < l->inputs; i++) {
+        if (l->in[i].form != WG__FORM_DENSE) continue;
+        const char *next = (const char *)ptr[i] + (size_t)n * l->in[i].size;
+        for (size_t b = (size_t)from * l->in[i].size; b < (size_t)to * l->in[i].size; b += 64)
+            __builtin_prefetch(next + b, 0, 3);
+    }
+}
+
+/* The hardware's prefetch stops at every page, and a block begins a new one in
+ * each input: so a share of the next block is asked for before each step. */
+static inline void run_steps_ahead(const struct wg__loop *l, int64_t n, void *const *ptr)
+{
+    for (int s = 0; s < l->steps; s++) {
+        prefetch(l, n, ptr, n * s / l->steps, n * (s + 1) / l->steps);
+        run_step(&l->step[s], n, ptr);
     }
 }
 
@@ -122,11 +146,13 @@ void wg__frame_open(struct wg__frame *f, const struct wg__loop *l)
 
 void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 {
+    enum { FAR = 1 << 17 }; /* elements: inputs that do not stay in the second-level cache */
     const struct wg__loop *l = f->l;
     void                 **out = f->ptr + l->inputs + l->registers;
     for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate(f, i, start, n);
     for (int o = 0; o < l->outputs; o++) out[o] = at(&l->out[o], start);
-    run_steps(l, n, f->ptr);
+    if (l->count >= FAR) run_steps_ahead(l, n, f->ptr);
+    else run_steps(l, n, f->ptr);
 }
 
 /* One block without a frame: what loops over a few elements cost is mostly this. */
