@@ -90,7 +90,7 @@ struct wg__gemm {
 };
 /* Called after each finished piece [i0,i1) x [j0,j1) of c, by the thread that made it. */
 typedef void wg__gemm_done(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
-/* The pieces depend on the shape only, so the bits do not depend on threads. */
+/* The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context);
 
 /* ---- Loops over elements (loop.h) ---- */

@@ -1,8 +1,9 @@
 /* Matrix products: a grid of pieces of the result, each made by one thread,
  * with the library's own kernel where that is the quicker one, else with BLAS.
  *
- * The grid is a law of the shape alone: the same pieces are made by one thread
- * and by many, so the bits are the same. */
+ * What BLAS makes depends on the piece, so its grid is a law of the shape alone:
+ * one thread makes the same pieces as many, with the same bits.  The own
+ * kernel's bits do not depend on pieces, and one thread alone takes larger ones. */
 #include <cblas.h>
 #include <limits.h>
 #include <pthread.h>
@@ -78,7 +79,7 @@ struct grid {
     void                  *context;
     int64_t                rows, cols; /* of a piece */
     int64_t                down, across;
-    bool                   own;
+    bool                   own, alone; /* own kernel; one thread does it all */
 };
 
 static int64_t split(int64_t n, int64_t pieces)
@@ -102,13 +103,13 @@ static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
  * only: whole rows of c where it is high, whole panels of columns where it is wide. */
 static void plan_own(struct grid *p)
 {
-    enum { WORK = 1000000, MOST = 16, ROWS = 12, LEAST_ROWS = 128, PANEL = 32, PANELS = 128 };
+    enum { WORK = 1000000, MOST = 16, ROWS = 12, LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384, PANEL = 32, PANELS = 128 };
     const struct wg__gemm *g = p->g;
     double                 work = (double)g->m * (double)g->n * (double)g->k / WORK;
     int64_t                pieces = work < 2 ? 1 : work > MOST ? MOST : (int64_t)work;
     bool                   high = g->m >= g->n;
     int64_t                step = high ? ROWS : g->n >= 3 * PANELS ? PANELS : PANEL;
-    int64_t                most = high ? g->m / LEAST_ROWS : (g->n + step - 1) / step;
+    int64_t                most = high ? g->m / (p->alone ? LEAST_ROWS_ALONE : LEAST_ROWS) : (g->n + step - 1) / step;
     if (pieces > most) pieces = most > 0 ? most : 1;
     int64_t size = (high ? g->m : g->n) / pieces;
     size = (size + step - 1) / step * step;
@@ -154,7 +155,7 @@ static void run_piece(void *context, int64_t index)
 void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct grid           p = {.g = g, .done = done, .context = context};
+    struct grid           p = {.g = g, .done = done, .context = context, .alone = threads == 1 || wg__threads() == 1};
     if (!g->m || !g->n) return;
     pthread_once(&once, one_blas_thread);
     plan(&p);
