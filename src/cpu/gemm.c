@@ -101,15 +101,15 @@ static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 
 /* The own kernel copies op(b) for each piece, so pieces are cut along one side
  * only: whole rows of c where it is high, whole panels of columns where it is wide. */
-static void plan_own(struct grid *p)
+static void plan_own(struct grid *p, int64_t least_rows)
 {
-    enum { WORK = 1000000, MOST = 16, ROWS = 12, LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384, PANEL = 32, PANELS = 128 };
+    enum { WORK = 1000000, MOST = 16, ROWS = 12, PANEL = 32, PANELS = 128 };
     const struct wg__gemm *g = p->g;
     double                 work = (double)g->m * (double)g->n * (double)g->k / WORK;
     int64_t                pieces = work < 2 ? 1 : work > MOST ? MOST : (int64_t)work;
     bool                   high = g->m >= g->n;
     int64_t                step = high ? ROWS : g->n >= 3 * PANELS ? PANELS : PANEL;
-    int64_t                most = high ? g->m / (p->alone ? LEAST_ROWS_ALONE : LEAST_ROWS) : (g->n + step - 1) / step;
+    int64_t                most = high ? g->m / least_rows : (g->n + step - 1) / step;
     if (pieces > most) pieces = most > 0 ? most : 1;
     int64_t size = (high ? g->m : g->n) / pieces;
     size = (size + step - 1) / step * step;
@@ -135,9 +135,11 @@ static void plan_blas(struct grid *p)
 
 static void plan(struct grid *p)
 {
-    plan_own(p);
-    p->own = own_is_quicker(p->g, p->rows);
+    enum { LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384 };
+    plan_own(p, LEAST_ROWS);
+    p->own = own_is_quicker(p->g, p->rows); /* whatever the threads: the two kernels differ in their last bits */
     if (!p->own) plan_blas(p);
+    else if (p->alone) plan_own(p, LEAST_ROWS_ALONE);
     p->down = (p->g->m - 1) / p->rows + 1;
     p->across = (p->g->n - 1) / p->cols + 1;
 }
