@@ -26,6 +26,8 @@ bool wg__axis_in(const wg_node *x, const char *who, int *axis);
 wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK]);
 /* s without those axes, or with 1 in their places. */
 wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep);
+/* Whether every dimension is a number >= 0 or a symbol of the graph. */
+bool wg__dims_valid(const wg_infer *c, const wg_shape *s);
 /* The product of dimensions first..last-1, which may be symbolic. */
 int wg__dims_product(wg_infer *c, const wg_shape *s, int first, int last, int64_t *y);
 

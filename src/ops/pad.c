@@ -24,6 +24,8 @@ static int infer(wg_infer *c)
     int                rank = c->x[0].rank;
     if (a->before.rank != rank || a->stride.n != rank || a->to.rank != rank)
         return wg_reject(c, WG_EARG, "needs one number for each of %d axes", rank);
+    if (!wg__dims_valid(c, &a->before) || !wg__dims_valid(c, &a->to))
+        return wg_reject(c, WG_EARG, "a place or size is negative");
     for (int i = 0; i < rank; i++) {
         int64_t at = a->before.dim[i], n = c->x[0].dim[i], size = a->to.dim[i], last = 0;
         if (a->stride.at[i] < 1)

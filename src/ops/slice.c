@@ -29,7 +29,7 @@ static int infer(wg_infer *c)
     int                axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
     int64_t size = c->x[0].dim[axis], low = a->range.dim[0], count = a->range.dim[1];
-    if (a->range.rank != 2 || a->step == 0)
+    if (a->range.rank != 2 || a->step == 0 || !wg__dims_valid(c, &a->range))
         return wg_reject(c, WG_EARG, "needs a first element, a count and a step other than 0");
     if (wg_dim_known(size) && wg_dim_known(low) && wg_dim_known(count) && !inside(low, count, a->step, size))
         return wg_reject(c, WG_EARG, "%lld elements from %lld in steps of %lld are not in axis %d of size %lld",

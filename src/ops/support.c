@@ -63,6 +63,14 @@ wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int ke
     return y;
 }
 
+bool wg__dims_valid(const wg_infer *c, const wg_shape *s)
+{
+    char name[48];
+    for (int i = 0; i < s->rank; i++)
+        if (!*wg_dim_name(c->g, s->dim[i], name, sizeof name)) return false;
+    return true;
+}
+
 int wg__dims_product(wg_infer *c, const wg_shape *s, int first, int last, int64_t *y)
 {
     int status = WG_OK;

@@ -106,6 +106,20 @@ Test(graph_errors, another_graph)
     wg_graph_free(other);
 }
 
+/* Attributes that no constructor would make, handed to the operator itself. */
+Test(graph_errors, forged_attributes_are_refused)
+{
+    struct {
+        int      axis;
+        wg_shape range;
+        int64_t  step;
+    } slice = {.axis = 1, .range = {.rank = 2, .dim = {-1, 3}}, .step = 1};
+    expect(wg_apply(&wg_op_slice, 1, &x, &slice), WG_EARG,
+           "slice(x[2,3], axis=1, range=[,3], step=1): needs a first element, a count and a step other than 0");
+    slice.range.dim[0] = 0;
+    cr_expect_not_null(wg_apply(&wg_op_slice, 1, &x, &slice), "and the honest one is taken");
+}
+
 /* ---- NULL in, NULL out; the first error is the cause ---- */
 
 Test(graph_errors, null_is_told_once)
