@@ -4,7 +4,7 @@
 
 #include "graph/graph_impl.h"
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, HUGE_FROM = 1 << 22, HUGE_PAGE = 1 << 21 };
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20, HUGE_FROM = 1 << 20, HUGE_PAGE = 1 << 21 };
 
 void *wg__arena_alloc(struct wg__arena *a, size_t n)
 {
