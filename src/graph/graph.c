@@ -9,7 +9,7 @@ wg_graph *wg_graph_new(void) { return calloc(1, sizeof(wg_graph)); }
 void wg_graph_free(wg_graph *g)
 {
     if (!g) return;
-    wg__tapes_free(g);
+    if (g->free_tapes) g->free_tapes(g);
     for (int i = 0; i < g->n_param; i++) wg__data_free(g->param[i]->data);
     wg__arena_free(&g->arena);
     free(g->dims.dim);

@@ -76,7 +76,8 @@ struct wg_graph {
     uint64_t         seed, streams; /* random nodes made so far */
     int              status;
     char             message[512];
-    wg_tape         *tapes; /* list, through wg__tape_next */
+    wg_tape         *tapes;          /* list: src/tape knows how it goes on */
+    void (*free_tapes)(wg_graph *g); /* set with the first tape */
     struct wg__hooks hook;
     bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
 };
@@ -120,8 +121,5 @@ uint64_t wg__stream(wg_graph *g);
 /* Reals and doubles: element i of data as double, and back. */
 double wg__load(wg_dtype t, const void *data, int64_t i);
 void   wg__store(wg_dtype t, void *data, int64_t i, double value);
-
-/* Frees all tapes of g; defined by src/tape. */
-void wg__tapes_free(wg_graph *g);
 
 #endif

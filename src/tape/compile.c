@@ -4,19 +4,6 @@
 
 #include "tape/tape_impl.h"
 
-wg_tape *wg__tape_new(wg_graph *g, const wg_options *o)
-{
-    wg_tape *t = calloc(1, sizeof *t);
-    if (!t) return wg__fail_nomem(g), NULL;
-    t->user = g;
-    if (o) t->options = *o;
-    t->next = g->tapes;
-    g->tapes = t;
-    if (wg__lower_init(t) == WG_OK) return t;
-    wg_tape_free(t);
-    return NULL;
-}
-
 static void release(wg_tape *t)
 {
     if (t->eager && t->g)
@@ -39,6 +26,29 @@ static void release(wg_tape *t)
     free(t);
 }
 
+static void free_tapes(wg_graph *g)
+{
+    for (wg_tape *t = g->tapes, *next; t; t = next) {
+        next = t->next;
+        release(t);
+    }
+    g->tapes = NULL;
+}
+
+wg_tape *wg__tape_new(wg_graph *g, const wg_options *o)
+{
+    wg_tape *t = calloc(1, sizeof *t);
+    if (!t) return wg__fail_nomem(g), NULL;
+    t->user = g;
+    if (o) t->options = *o;
+    t->next = g->tapes;
+    g->tapes = t;
+    g->free_tapes = free_tapes;
+    if (wg__lower_init(t) == WG_OK) return t;
+    wg_tape_free(t);
+    return NULL;
+}
+
 void wg_tape_free(wg_tape *t)
 {
     if (!t) return;
@@ -47,15 +57,6 @@ void wg_tape_free(wg_tape *t)
     *at = t->next;
     if (t->eager) t->user->hook = (struct wg__hooks){0};
     release(t);
-}
-
-void wg__tapes_free(wg_graph *g)
-{
-    for (wg_tape *t = g->tapes, *next; t; t = next) {
-        next = t->next;
-        release(t);
-    }
-    g->tapes = NULL;
 }
 
 /* Every node that the outputs need, lowered; watched nodes among them are kept. */

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Arrows point downward in what is linked, too: the objects of a room refer to
+# no symbol of a room after it.  Prints TAP; BUILD is where the objects are.
+set -u
+rooms="graph cpu ops grad tape data train"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for room in $rooms; do
+    nm "$BUILD/src/$room"/*.o 2>/dev/null | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u > "$work/$room.uses"
+    nm "$BUILD/src/$room"/*.o 2>/dev/null | awk 'NF == 3 && $2 ~ /^[BDRT]$/ { print $3 }' | sort -u > "$work/$room.has"
+done
+below=
+for room in $rooms; do
+    if ! [ -s "$work/$room.has" ]; then
+        echo "not ok - $room has objects"
+        continue
+    fi
+    above=$(for other in $rooms; do
+        case " $below $room " in *" $other "*) ;; *) comm -12 "$work/$room.uses" "$work/$other.has" | sed "s/^/$other: /" ;; esac
+    done)
+    if [ -z "$above" ]; then echo "ok - $room uses only what lies below it"
+    else
+        echo "$above" | sed 's/^/# /'
+        echo "not ok - $room uses only what lies below it"
+    fi
+    below="$below $room"
+done
+echo "1..$(echo "$rooms" | wc -w)"
