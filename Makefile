@@ -18,8 +18,9 @@ else ifeq ($(CUDA),1)
 $(error CUDA=1: version $(VERSION) has no CUDA backend; leave CUDA out, or say CUDA=0)
 endif
 
-# The libraries that the library itself needs, and those that only tests need.
+# The libraries that the library itself needs, those of the predictor, and those that only tests need.
 LIBS      := -lopenblas -lxxhash -lz -lpthread -lm
+WEB_LIBS  := -lmicrohttpd
 TEST_LIBS := -lcriterion
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Werror
 # No contraction: fused and unfused loops must give the same bits.
@@ -42,7 +43,7 @@ endif
 # ---- What is made of what ----
 
 KERNELS  := $(wildcard src/cpu/kernel_*.c)
-SOURCES  := $(filter-out $(KERNELS),$(wildcard $(addsuffix /*.c,$(addprefix src/,graph ops grad cpu tape train data))))
+SOURCES  := $(filter-out $(KERNELS),$(wildcard $(addsuffix /*.c,$(addprefix src/,graph ops grad cpu tape train data onnx))))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(foreach l,$(LEVELS),$(KERNELS:%.c=$(BUILD)/%.$(l).o))
 HEADERS  := $(wildcard include/*.h)
 STATIC   := $(BUILD)/libwengert.a
@@ -53,22 +54,28 @@ LINK     := $(BUILD)/include/wengert
 # get on with its way of starting one: there, a plain runner forks (PLAIN=1).
 RUNNER   := tests/support/plain_runner.c
 PLAIN    ?=
-TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)),$(wildcard tests/*.c tests/*/*.c))
+TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c))
 TESTER   := $(BUILD)/tests/wengert-tests
 # Tests make the n-th allocation of the library fail.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
-TOOLS    := $(patsubst tools/%.c,$(BUILD)/tools/%,$(wildcard tools/*.c))
+# The predictor is no part of the library: it goes into the command line alone.
+SERVE    := $(BUILD)/libwengert-serve.a
+SERVE_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/serve/*.c))
+TOOLS    := $(patsubst tools/%.c,$(BUILD)/tools/%,$(filter-out tools/wengert.c,$(wildcard tools/*.c)))
+TOOL     := $(BUILD)/wengert
+TOOL_C   := tools/wengert.c $(wildcard tools/wengert/*.c)
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 MNIST    := $(BUILD)/examples/mnist/mnist
 MNIST_C  := $(wildcard examples/mnist/*.c)
 PROGRAMS := $(EXAMPLES) $(if $(MNIST_C),$(MNIST))
 
-.PHONY: all deps test-deps bench-deps lint-deps test check mnist bench install uninstall docs lint format \
-        sanitize asan tsan valgrind clean help FORCE
+.PHONY: all deps test-deps bench-deps peer-deps lint-deps test check test-peer fuzz mnist bench bench-serve install uninstall docs lint format \
+        sanitize asan tsan valgrind fuzzers clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
-all: $(STATIC) $(SHARED) $(PROGRAMS)
+all: $(STATIC) $(SHARED) $(TOOL) $(PROGRAMS)
 
 # ---- Compiling and linking (V=1 shows the commands) ----
 
@@ -113,17 +120,25 @@ $(BUILD)/examples/%: $(BUILD)/examples/%.o $(STATIC)
 $(MNIST): $(MNIST_C:%.c=$(BUILD)/%.o) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
-$(TESTER): $(TESTS:%.c=$(BUILD)/%.o) $(STATIC)
+$(SERVE): $(SERVE_O)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(TOOL): $(TOOL_C:%.c=$(BUILD)/%.o) $(SERVE) $(STATIC)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $(WRAP) $^ $(LIBS) $(TEST_LIBS) -o $@
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(STATIC)
+	$(Q)$(CC) $(LDFLAGS) $^ $(WEB_LIBS) $(LIBS) -o $@
+$(TESTER): $(TESTS:%.c=$(BUILD)/%.o) $(SERVE) $(STATIC)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(WRAP) $^ $(WEB_LIBS) $(LIBS) $(TEST_LIBS) -o $@
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
+# The page is a file of its own, taken into the object as it is.
+$(BUILD)/src/serve/page.o: $(wildcard src/serve/page/*)
 $(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
--include $(wildcard $(addprefix $(BUILD)/,$(addsuffix /*.d,src/* tests tests/* examples examples/* bench tools)))
+-include $(wildcard $(addprefix $(BUILD)/,$(addsuffix /*.d,src/* tests tests/* examples examples/* bench tools tools/*)))
 
 # ---- What is needed: installed by apt where that is allowed, else named ----
 
@@ -139,19 +154,45 @@ $(BUILD)/bench-deps/complete: bench/requirements.txt
 	rm -rf $(@D)
 	$(PYTHON) -m pip install --target $(@D) -r $<
 	@touch $@
+# What `make test-peer` and `make bench-serve` compare with, in an environment of its own.  Some gigabytes.
+peer-deps:
+	@CC='$(CC)' PYTHON='$(PYTHON)' scripts/deps.sh build peers
+	@$(MAKE) --no-print-directory $(BUILD)/peer-deps/complete
+$(BUILD)/peer-deps/complete: tests/peer/requirements.txt
+	rm -rf $(@D)
+	$(PYTHON) -m pip install --target $(@D) -r $<
+	@touch $@
 lint-deps:
 	@CC='$(CC)' scripts/deps.sh build lint
 
 # ---- Tests ----
 
 # What the test scripts want to know.
-export BUILD CC CXX SANITIZE PLAIN VERSION LIBS
+export BUILD CC CXX SANITIZE PLAIN VERSION LIBS PYTHON
 
 test: test-deps
 	@$(MAKE) --no-print-directory check
 # The same, installing nothing.
 check: all $(TESTER) $(TOOLS)
 	@scripts/test.sh
+
+# Against other runtimes: needs `make peer-deps` or the same packages in $(PYTHON).
+test-peer: deps
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/peer/run --build $(BUILD) $(PEER)
+
+# Each reader of foreign bytes for FUZZ_RUNS inputs that libFuzzer thinks of.
+FUZZ_RUNS ?= 2000000
+fuzz:
+	@CC='$(CC)' scripts/deps.sh build fuzz
+	@$(MAKE) --no-print-directory fuzzers BUILD=$(BUILD)/fuzzing CC=clang CFLAGS='-O1 -g' \
+	    SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+	@BUILD=$(BUILD)/fuzzing RUNS=$(FUZZ_RUNS) scripts/fuzz.sh
+fuzzers: $(FUZZERS)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(SERVE) $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=fuzzer $(LDFLAGS) $^ $(LIBS) -o $@
 
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TSAN := -fsanitize=thread -fno-omit-frame-pointer
@@ -182,6 +223,12 @@ bench:
 	@$(MAKE) --no-print-directory $(BENCHES)
 	$(PYTHON) bench/run --build $(BUILD) $(BENCH)
 
+# The predictor against Python servers with the same model, over HTTP on this machine.
+bench-serve:
+	@CC='$(CC)' PYTHON='$(PYTHON)' scripts/deps.sh build bench serve
+	@$(MAKE) --no-print-directory all $(BENCHES)
+	$(PYTHON) bench/serve --build $(BUILD) $(BENCH)
+
 # docs/ops.md comes out of the operators, and what programs in documents print out of the programs.
 docs: $(BUILD)/tools/opsdoc
 	$(call say,GEN,docs/ops.md)
@@ -193,9 +240,11 @@ docs: $(BUILD)/tools/opsdoc
 
 INCLUDES := $(DESTDIR)$(PREFIX)/include/wengert
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib
+BINDIR   := $(DESTDIR)$(PREFIX)/bin
 
-install: $(STATIC) $(SHARED)
-	install -d $(INCLUDES) $(LIBDIR)/pkgconfig
+install: $(STATIC) $(SHARED) $(TOOL)
+	install -d $(INCLUDES) $(LIBDIR)/pkgconfig $(BINDIR)
+	install -m 755 $(TOOL) $(BINDIR)
 	install -m 644 $(HEADERS) $(INCLUDES)
 	install -m 644 $(STATIC) $(LIBDIR)
 	install -m 755 $(SHARED) $(LIBDIR)
@@ -206,7 +255,7 @@ install: $(STATIC) $(SHARED)
 uninstall:
 	rm -f $(addprefix $(INCLUDES)/,$(notdir $(HEADERS)))
 	-rmdir $(INCLUDES)
-	rm -f $(LIBDIR)/libwengert.a $(LIBDIR)/libwengert.so* $(LIBDIR)/pkgconfig/wengert.pc
+	rm -f $(LIBDIR)/libwengert.a $(LIBDIR)/libwengert.so* $(LIBDIR)/pkgconfig/wengert.pc $(BINDIR)/wengert
 
 clean:
 	rm -rf $(BUILD)

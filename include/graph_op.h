@@ -122,9 +122,34 @@ enum wg_domain {
 
 #define WG_VARIADIC (-1)
 
+/* to_onnx: the operator's form in ONNX, written with wg_onnx_say and the like.
+ *
+ * A form is a text.  "Add(x,y)" is one ONNX node over operands 0 and 1, "Add"
+ * the same over all operands.  Forms nest, hold attributes and constants, and
+ * may differ by opset; the first alternative that the opset allows is taken:
+ *
+ *   Reciprocal(Sqrt(x))                      Mul(x,x)
+ *   Elu{alpha=1.5}(x)                        Transpose{perm=[1,0]}(x)
+ *   20:Gelu(x); Mul(Mul(x,0.5),Add(Erf(Mul(x,0.70710678118654752)),1))
+ *   Slice(x,[0],[9],[1],[1])                 Expand(x,[8,10])
+ *
+ *   x y z     operands 0, 1, 2; `*` all of them; `_` an input left out
+ *   1.5       a number of operand 0's dtype (of the result's where there is no
+ *             operand); 7:i64 one of another dtype
+ *   [1,2]     an i64 vector; wg_onnx_say_dims writes one that may hold symbols
+ *   {a=1, b=0.5, c=[1,2], d="text"}          attributes: a whole number is an
+ *             int, one with a point or exponent a float */
+typedef struct wg_onnx_form {
+    const wg_node *y; /* the node: operands and shapes by wg_node_operand, wg_node_shape */
+    const void    *attr;
+    int            opset;
+    size_t         n;
+    char           text[1024], why[200];
+} wg_onnx_form;
+
 typedef struct wg_op {
     const char     *name; /* "matmul" */
-    const char     *onnx; /* the ONNX operator, or NULL */
+    const char     *onnx; /* its form in ONNX, or with to_onnx the ONNX operator's name; NULL: none */
     const char     *doc;  /* one line, with the formula */
     int             arity; /* or WG_VARIADIC: one or more */
     unsigned        flags, dtypes;
@@ -138,6 +163,7 @@ typedef struct wg_op {
     void (*grad)(wg_adjoint *v); /* NULL: not differentiable, and wg_grad says so */
     size_t (*scratch)(const wg_call *c); /* NULL: none */
     double (*flops)(const wg_call *c);   /* NULL: one an element of y */
+    int (*to_onnx)(wg_onnx_form *f);     /* NULL: the form is `onnx` */
 } wg_op;
 
 /* A node of op over x[0..n-1]; attr is copied.  NULL as every builder. */
@@ -176,6 +202,17 @@ WG_API int wg_reject_run(wg_call *c, int status, const char *format, ...)
  * library's threads where that pays.  The pieces depend on n and grain only. */
 WG_API void wg_parallel(const wg_call *c, int64_t n, int64_t grain,
                         void (*body)(void *context, int64_t begin, int64_t end), void *context);
+
+/* ---- For to_onnx -------------------------------------------------------- */
+
+/* Appends to the form.  WG_OK, or WG_EARG once it is too long. */
+WG_API int wg_onnx_say(wg_onnx_form *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends an i64 vector of dimensions, such as "[1,2]". */
+WG_API int wg_onnx_say_dims(wg_onnx_form *f, int n, const int64_t *dim);
+/* Appends a number that reads back as the same double, with a point in it. */
+WG_API int wg_onnx_say_real(wg_onnx_form *f, double v);
+/* Why there is no form; returns WG_EARG. */
+WG_API int wg_onnx_refuse(wg_onnx_form *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- For grad ----------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What Wengert needs on this machine.
 #
-#   scripts/deps.sh [--check] GROUP...      groups: build test bench peers lint
+#   scripts/deps.sh [--check] GROUP...      groups: build test page bench serve peers fuzz lint
 #
 # Says nothing and succeeds if all is there.  Otherwise installs it with apt
 # where this user may (root, or sudo without a password) and names the command
@@ -17,10 +17,16 @@ build | libc6-dev         | compiles '#include <stdio.h>'
 build | libopenblas-dev   | compiles '#include <cblas.h>' -lopenblas
 build | libxxhash-dev     | compiles '#include <xxhash.h>' -lxxhash
 build | zlib1g-dev        | compiles '#include <zlib.h>' -lz
+build | libmicrohttpd-dev | compiles '#include <microhttpd.h>' -lmicrohttpd
 test  | libcriterion-dev  | compiles '#include <criterion/criterion.h>' -lcriterion
 test  | g++               | command -v $CXX
 test  | pkg-config        | command -v pkg-config
+test  | python3           | command -v $PYTHON
+test  | libonnx-testdata  | test -d /usr/share/libonnx-testdata
+page  | chromium          | command -v chromium
 bench | python3           | command -v $PYTHON
+serve | wrk               | command -v wrk
+fuzz  | clang             | command -v clang
 peers | python3-pip       | $PYTHON -m pip --version
 lint  | clang-format      | command -v clang-format
 lint  | clang-tidy        | command -v clang-tidy

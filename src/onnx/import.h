@@ -1,0 +1,106 @@
+/* import.h - from ONNX nodes to graph nodes.
+ *
+ * An ONNX operator is a row: its name, the first opset that the row is for (a
+ * later row of the same name takes over from its own first opset), the
+ * attributes it understands, and a function that builds nodes.  Rows stand in
+ * the import_*.c files by kind; import_rows.c has the list of the lists. */
+#ifndef WENGERT_ONNX_IMPORT_H
+#define WENGERT_ONNX_IMPORT_H
+
+#include <wengert/onnx.h>
+
+#include "onnx/proto.h"
+
+/* A list of integers known while the model is loaded; an element may be a
+ * symbolic dimension. */
+enum { WG__MAX_INTS = 64 };
+struct wg__ints {
+    int     n;
+    int64_t at[WG__MAX_INTS];
+};
+
+/* What a name of the model stands for.  node is made when it is first asked
+ * for.  ints: an i64 (or i32) scalar or vector that is known, maybe with
+ * symbols, which is how shape arithmetic is folded. */
+struct wg__value {
+    const char                   *name;
+    wg_node                      *node;
+    const struct wg__onnx_tensor *tensor; /* an initialiser or Constant, not yet a node */
+    struct wg__ints              *ints;
+    int                           ints_rank; /* 0 or 1 */
+    wg_dtype                      ints_dtype;
+    bool                          broken; /* made by a node that failed: its users are passed over in silence */
+    bool                          weight; /* a float initialiser that becomes a parameter */
+};
+
+/* One ONNX node while it is built. */
+struct wg__in {
+    struct wg_onnx             *m;
+    wg_graph                   *g;
+    const struct wg__onnx_node *node;
+    int                         opset, n_in, n_out; /* n_in without left-out inputs at the end */
+    const wg_onnx_import_options *options;
+};
+
+struct wg__row {
+    const char *op;   /* NULL ends a list */
+    int         since;
+    const char *attr; /* names of attributes, apart by blanks */
+    int (*make)(struct wg__in *c); /* WG_OK or a status whose reason was given */
+    const char *weights; /* which inputs are weights where they are float initialisers: "1", "12"; NULL: none */
+};
+extern const struct wg__row wg__rows_elementwise[], wg__rows_logic[], wg__rows_shape[], wg__rows_index[],
+    wg__rows_reduce[], wg__rows_product[], wg__rows_softmax[], wg__rows_norm[], wg__rows_loss[], wg__rows_constant[],
+    wg__rows_random[];
+
+/* ---- Attributes: of the node, or the default ---- */
+
+bool        wg__attr_has(const struct wg__in *c, const char *name);
+int64_t     wg__attr_int(const struct wg__in *c, const char *name, int64_t otherwise);
+double      wg__attr_real(const struct wg__in *c, const char *name, double otherwise);
+const char *wg__attr_text(const struct wg__in *c, const char *name, const char *otherwise);
+/* False if it is not there or is longer than WG__MAX_INTS. */
+bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
+const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *name);
+
+/* ---- Operands ---- */
+
+bool wg__in_has(const struct wg__in *c, int i);
+/* As a node; NULL where it is left out (or memory is short: the reason is on g). */
+wg_node *wg__in_node(struct wg__in *c, int i);
+/* Its integers, if they are known; false without a word if not. */
+bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to);
+/* The same, or a complaint that `what` has to be known when the model is loaded. */
+bool wg__in_need_ints(struct wg__in *c, int i, const char *what, struct wg__ints *to);
+/* A known tensor of one element as a double, or a complaint. */
+bool wg__in_need_real(struct wg__in *c, int i, const char *what, double *to);
+/* A known tensor's values (initialiser, Constant, or folded from such): false
+ * without a word if it is not known.  *data is the caller's: wg__data_free. */
+bool wg__in_known(struct wg__in *c, int i, wg_array *to);
+
+/* ---- Results ---- */
+
+/* Output i is x; NULL x fails with the reason that is on the graph. */
+int wg__out_node(struct wg__in *c, int i, wg_node *x);
+/* Output i is a list of integers: rank 1, or rank 0 with rank0. */
+int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *v, wg_dtype t, bool rank0);
+
+/* ---- Complaints ---- */
+
+/* "Conv (opset 13) node 'conv1': complaint" on the list of what is not supported. */
+int wg__unsupported(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The node breaks ONNX's own rules. */
+int wg__malformed(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An axis as 0 <= *axis < rank, or a complaint. */
+bool wg__in_axis(struct wg__in *c, int64_t axis, int rank, int *to);
+/* A list of axes as a wg_axes with each in range and none twice, or a complaint. */
+bool wg__in_axes(struct wg__in *c, const struct wg__ints *v, int rank, wg_axes *to);
+/* A shape of known or symbolic dimensions, or a complaint. */
+bool wg__in_shape(struct wg__in *c, const struct wg__ints *v, wg_shape *to);
+
+/* Before opset 7, y of a two-operand operator is broadcast to x from `axis` on
+ * where the attribute broadcast is set; later as NumPy does. */
+wg_node *wg__in_broadcast(struct wg__in *c, wg_node *x, wg_node *y);
+
+#endif

@@ -1,0 +1,32 @@
+/* onnx_impl.h - what a wg_onnx is. */
+#ifndef WENGERT_ONNX_IMPL_H
+#define WENGERT_ONNX_IMPL_H
+
+#include "onnx/import.h"
+
+struct wg_onnx {
+    struct wg__onnx_file  file;
+    void                 *owned; /* the bytes, where they were read here */
+    char                 *path;  /* copies that file.name and file.folder point to; NULL for bytes of memory */
+    char                 *folder;
+    struct wg__onnx_model model;
+    int                   status;
+    char                 *message; /* malloc; grows with every line that is added */
+    size_t                n_message;
+    char                  spare[160]; /* the message where there was no memory for one */
+
+    /* Of an import: names to values (open addressing, XXH3), then inputs and outputs. */
+    bool                         imported;
+    struct wg__value            *value;
+    int                          n_value;
+    int                         *slot; /* [a power of two] index into value, or -1 */
+    int                          n_slot;
+    wg_node                    **input, **output; /* [model.n_input without initialisers], [model.n_output] */
+    const char                 **input_name;
+    int                          n_input;
+};
+
+/* Adds a line to the message; the first status stays.  (onnx.c) */
+int wg__onnx_say(wg_onnx *m, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,76 @@
+/* http_impl.h - between HTTP (http.c), the table of routes (routes.c) and the
+ * protocols (protocol_*.c): a protocol is a file, a route is a row. */
+#ifndef WENGERT_SERVE_HTTP_IMPL_H
+#define WENGERT_SERVE_HTTP_IMPL_H
+
+#include "serve/json.h"
+#include "serve/server.h"
+
+enum wg__verb { WG__GET = 1, WG__POST = 2, WG__OPTIONS = 4 };
+
+/* A request from its first byte to its last, and the answer. */
+struct wg__request {
+    struct wg__server *server;
+    enum wg__verb      verb;
+    const char        *path; /* decoded, without the query */
+    struct {                 /* pieces of the path, by the route's pattern */
+        char    model[128];
+        int64_t version; /* -1: none */
+        char    action[32];
+    } at;
+    const char *body;
+    size_t      n_body;
+    const char *(*header)(const struct wg__request *q, const char *name); /* NULL: not there */
+
+    /* The answer. */
+    int             code;
+    const char     *type; /* Content-Type; NULL: application/json */
+    struct wg__text text;
+    int64_t         json_length; /* Inference-Header-Content-Length of a binary answer; -1: none */
+    int             retry_after; /* seconds; 0: none */
+    const char     *allow;       /* with 405 */
+
+    /* A prediction under way. */
+    struct wg__job        job;
+    struct wg__json_data *data;     /* [n_in] */
+    void                 *protocol; /* what the protocol keeps from request to answer; freed with free() */
+    /* Writes the answer once the job is done. */
+    void (*answer)(struct wg__request *q);
+};
+
+/* {"error": "text"} with that code. */
+void wg__http_error(struct wg__request *q, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The HTTP code of a job's or library's status, and the error as the answer. */
+void wg__http_fail(struct wg__request *q, int status, const char *why);
+
+struct wg__route {
+    int         verbs;
+    const char *pattern; /* "/v1/models/{model}/versions/{version}:{action}" */
+    /* Fills in the answer, or sets q->answer and q->job and leaves the rest to
+     * the server, which then calls wg__predict. */
+    void (*handle)(struct wg__request *q);
+    const char *doc; /* of /openapi.json */
+};
+extern const struct wg__route wg__routes[]; /* ends with pattern NULL */
+/* The row of a path; NULL if none.  *verbs: those that the path has. */
+const struct wg__route *wg__route_find(struct wg__request *q, int *verbs);
+
+/* ---- Protocols ---- */
+
+void wg__v1_models(struct wg__request *q);   /* protocol_v1.c: TensorFlow Serving, KServe V1 */
+void wg__v1_status(struct wg__request *q);
+void wg__v1_metadata(struct wg__request *q);
+void wg__v1_predict(struct wg__request *q);
+void wg__v1_reload(struct wg__request *q);
+void wg__v2_server(struct wg__request *q);   /* protocol_v2.c: Open Inference Protocol */
+void wg__v2_live(struct wg__request *q);
+void wg__v2_ready(struct wg__request *q);
+void wg__v2_models(struct wg__request *q);
+void wg__v2_model(struct wg__request *q);
+void wg__v2_model_ready(struct wg__request *q);
+void wg__v2_infer(struct wg__request *q);
+void wg__metrics_page(struct wg__request *q); /* metrics.c */
+void wg__openapi_page(struct wg__request *q); /* openapi.c */
+void wg__page(struct wg__request *q);         /* page.c: the page at / */
+
+#endif

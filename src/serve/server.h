@@ -1,0 +1,49 @@
+/* server.h - the predictor: HTTP/1.1 in front of a repository of models.
+ *
+ *   wg__server *s = wg__server_start(&(wg__server_options){...}, &e);
+ *   ... wg__server_port(s) ...
+ *   wg__server_stop(s);
+ *
+ * serving.md of docs/ describes the protocols. */
+#ifndef WENGERT_SERVE_SERVER_H
+#define WENGERT_SERVE_SERVER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <wengert/graph.h>
+
+#include "serve/model.h"
+
+struct wg__server;
+
+struct wg__server_options { /* 0 and NULL: the default in parentheses */
+    int                n_models;
+    const char *const *model;        /* "name=path" */
+    const char        *host;         /* address to listen on ("0.0.0.0") */
+    int                port;         /* (8501); -1: any free one */
+    int                threads;      /* of HTTP, and workers (as many as CPUs) */
+    int                max_batch;    /* (32); 1: no dynamic batching */
+    int                max_delay_us; /* (200); negative: 0 */
+    int                queue;        /* jobs waiting for a version (1024) */
+    int                deadline_ms;  /* of a request (30000); negative: none */
+    int                connections;  /* at once (4096) */
+    int64_t            max_body;     /* bytes (64 MiB) */
+    int                idle_s;       /* a connection without traffic is closed after (75) */
+    int                poll_s;       /* between looks for changed files (1); negative: never */
+    int                drain_s;      /* at most so long for requests in flight when stopping (25) */
+    bool               quiet;        /* no line per request */
+    FILE              *log;          /* JSON lines (stdout) */
+};
+
+/* Loads the models and listens.  NULL with the reason in e. */
+struct wg__server *wg__server_start(const struct wg__server_options *o, wg_error *e);
+int                wg__server_port(const struct wg__server *s);
+/* Ready turns 503 at once, requests in flight finish, new connections are
+ * still answered until drain is over; then everything is released.  Gives how
+ * many requests had to be cut off. */
+int wg__server_stop(struct wg__server *s);
+/* From a signal handler or another thread: readiness turns off now. */
+void wg__server_unready(struct wg__server *s);
+
+#endif
