@@ -214,9 +214,10 @@ format: lint-deps
 # ---- Examples, benchmarks, documents ----
 
 mnist: deps
-	@$(MAKE) --no-print-directory $(if $(MNIST_C),$(MNIST),$(error examples/mnist has no program))
+	@$(MAKE) --no-print-directory $(if $(MNIST_C),$(MNIST),$(error examples/mnist has no program)) $(TOOL)
 	$(MNIST)
-	@printf '\nNext: %s predict mnist.safetensors\n      %s --help\n' $(MNIST) $(MNIST)
+	@printf '\nNext: %s predict mnist.safetensors\n      %s serve --model mnist=mnist.onnx\n      %s --help\n' \
+	    $(MNIST) $(TOOL) $(MNIST)
 
 bench:
 	@CC='$(CC)' PYTHON='$(PYTHON)' scripts/deps.sh build bench

@@ -106,6 +106,10 @@ WG_API wg_onnx_info wg_onnx_about(const wg_onnx *m);
 WG_API int         wg_onnx_meta_at(const wg_onnx *m, int i, const char **key, const char **text);
 WG_API const char *wg_onnx_meta(const wg_onnx *m, const char *key);
 
+/* The file's nodes in its order, by number (0 <= i < nodes): operator and name,
+ * "" if it has none; 0 where there is no such node. */
+WG_API int wg_onnx_node_at(const wg_onnx *m, int i, const char **op, const char **name);
+
 /* A TensorProto file, as the data sets of ONNX's own tests have them.  name
  * (may be NULL) takes up to n bytes of the tensor's name. */
 WG_API int wg_onnx_tensor_read(const char *path, wg_array *out, char *name, size_t n, wg_error *e);

@@ -19,7 +19,7 @@ static void print_warnings(void)
 static int run_training(struct options *o, struct digits *d, struct net *n)
 {
     wg_safetensors *from = NULL;
-    if (saved_check("--save", o->save) || saved_check("--curve", o->curve)) return -1;
+    if (saved_check("--save", o->save) || saved_check("--curve", o->curve) || saved_check("--onnx", o->onnx)) return -1;
     if (o->resume && !(from = saved_open(o))) return -1;
     int status = digits_read(d, o->data, false) || net_build(n, o) ? -1 : 0;
     if (!status) {

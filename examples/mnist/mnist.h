@@ -14,7 +14,7 @@ enum { CLASSES = 10, SIDE = 28, PIXELS = SIDE * SIDE };
 
 struct options {
     const char *data; /* NULL: the digits that come with the example */
-    const char *save, *resume, *curve;
+    const char *save, *resume, *curve, *onnx;
     const char *predict; /* the net to predict with; NULL: train */
     int         epochs, stop_after, batch, threads, count;
     int         solver; /* enum wg_solver_kind */
@@ -75,6 +75,12 @@ int saved_write(const struct net *n, const wg_tape *t, const struct options *o, 
                 const struct epoch *e, int epochs);
 /* Can a file of that name be made?  Asked before training for hours; 0, or -1 with a message printed. */
 int saved_check(const char *option, const char *path);
+
+/* ---- exported.c ---- */
+
+/* image [batch, 784] to probability [batch, 10] as ONNX, with what is known of
+ * the training; 0, or -1 with a message printed. */
+int exported_write(const struct net *n, const wg_tape *t, const struct options *o, double accuracy);
 
 /* ---- predict.c ---- */
 

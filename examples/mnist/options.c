@@ -38,6 +38,7 @@ static const struct row rows[] = {
     {"--save", "FILE", "the net, saved after each epoch", TEXT, TRAIN, AT(save), 0, 0},
     {"--resume", "FILE", "go on from a saved net, as if it had not stopped", TEXT, TRAIN, AT(resume), 0, 0},
     {"--curve", "FILE", "picture of the learning curve", TEXT, TRAIN, AT(curve), 0, 0},
+    {"--onnx", "FILE", "the trained net for other programs", TEXT, TRAIN, AT(onnx), 0, 0},
     {"--count", "N", "with predict: so many images", WHOLE, PREDICT, AT(count), 1, 1e5},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -48,6 +49,7 @@ static const double usual_rate[WG_SOLVERS] = {
 
 static const struct options usual = {.save = "mnist.safetensors",
                                      .curve = "mnist.svg",
+                                     .onnx = "mnist.onnx",
                                      .epochs = 10,
                                      .batch = 128,
                                      .count = 6,
@@ -183,6 +185,8 @@ static int check(const struct options *o)
             return o->predict ? complain("%s does not go with predict", r->name)
                               : complain("%s goes with predict only", r->name);
     if (!strcmp(o->save, o->curve)) return complain("--save and --curve are both %s", o->save);
+    if (!strcmp(o->save, o->onnx)) return complain("--save and --onnx are both %s", o->save);
+    if (!strcmp(o->curve, o->onnx)) return complain("--curve and --onnx are both %s", o->curve);
     return 0;
 }
 

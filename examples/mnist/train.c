@@ -152,6 +152,8 @@ static int report(const struct training *t, long confusion[CLASSES][CLASSES])
            (long long)t->digits->test_image.shape.dim[0]);
     printf("net saved as %s (see it at work: mnist predict %s%s%s)\n", save, save, data ? " --data " : "",
            data ? data : "");
+    if (exported_write(t->net, t->tape, t->o, confusion_accuracy(confusion))) return -1;
+    printf("exported as %s (for other programs, and: wengert serve --model mnist=%s)\n", t->o->onnx, t->o->onnx);
     return report_curve(t->o->curve, t->epoch, t->last);
 }
 

@@ -155,6 +155,15 @@ int wg_dim_div(wg_infer *c, int64_t a, int64_t b, int64_t *y)
     return finish(c, from_product(c->g, &p), y);
 }
 
+char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b)
+{
+    const struct wg__dim *p = d < 0 ? entry(g, d) : NULL;
+    if (!p || p->kind == NAME) return 0;
+    *a = p->kind == SUM ? p->a : p->scale != 1 ? p->scale : BASE - p->atom[0];
+    if (p->kind == SUM) return *b = p->b, '+';
+    return wg_dim_div(&(wg_infer){.g = g}, d, *a, b) ? 0 : '*';
+}
+
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound)
 {
     const struct wg__dim *p = d < 0 ? entry(g, d) : NULL;

@@ -48,6 +48,8 @@ struct wg__dims {
     struct wg__dim *dim;
     int             n, cap;
 };
+/* A symbolic dimension as a op b: '+', '*', or 0 for a named one (or if memory is short). */
+char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b);
 /* The value of d with the named symbols bound; negative with *unbound naming
  * the first symbol that has no size. */
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound);

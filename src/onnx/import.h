@@ -47,7 +47,9 @@ struct wg__row {
     int         since;
     const char *attr; /* names of attributes, apart by blanks */
     int (*make)(struct wg__in *c); /* WG_OK or a status whose reason was given */
-    const char *weights; /* which inputs are weights where they are float initialisers: "1", "12"; NULL: none */
+    /* Which inputs are weights where they are float initialisers of rank 1 or more: "1", "12"; "v01": where
+     * they are vectors, as a bias or scale along the last axis is; NULL: none. */
+    const char *weights;
 };
 extern const struct wg__row wg__rows_elementwise[], wg__rows_logic[], wg__rows_shape[], wg__rows_index[],
     wg__rows_reduce[], wg__rows_product[], wg__rows_softmax[], wg__rows_norm[], wg__rows_loss[], wg__rows_constant[],
@@ -66,8 +68,12 @@ const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *na
 /* ---- Operands ---- */
 
 bool wg__in_has(const struct wg__in *c, int i);
+/* What it stands for, for the rank and dtype of what is known; NULL where it is left out. */
+const struct wg__value *wg__in_value(const struct wg__in *c, int i);
 /* As a node; NULL where it is left out (or memory is short: the reason is on g). */
 wg_node *wg__in_node(struct wg__in *c, int i);
+/* Its dtype, for which no node is made; WG_DTYPES where it is left out. */
+wg_dtype wg__in_dtype(struct wg__in *c, int i);
 /* Its integers, if they are known; false without a word if not. */
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to);
 /* The same, or a complaint that `what` has to be known when the model is loaded. */

@@ -26,6 +26,13 @@ struct wg_onnx {
     int                          n_input;
 };
 
+/* The file of that path in memory, not parsed yet; NULL if memory is short,
+ * else what was wrong is in its file.  (onnx.c) */
+wg_onnx *wg__onnx_load(const char *path);
+/* A file in the folder or below it, by a path without links and ".."; its
+ * descriptor, or -1 with the reason in *e. */
+int wg__onnx_open(const char *folder, const char *location, uint64_t *size, wg_error *e);
+
 /* Adds a line to the message; the first status stays.  (onnx.c) */
 int wg__onnx_say(wg_onnx *m, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

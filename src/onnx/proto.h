@@ -22,12 +22,12 @@ struct wg__field {
     enum wg__wire  wire;
     uint64_t       value; /* of varint and fixed */
     struct wg__span bytes; /* of bytes */
-    const uint8_t *at;    /* where its tag is */
+    const uint8_t *at, *end; /* where its tag is, and what is behind it */
 };
 /* The next field of *rest, which moves past it: 1, 0 at the end, or a negative
  * status with *why set to a static text and *rest->at at the place. */
 int wg__wire_next(struct wg__span *rest, struct wg__field *f, const char **why);
-/* The next varint of a packed list. */
+/* The next varint of a packed list, in the same way. */
 int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why);
 
 /* ---- A model (model.c): views into the file, lists in an arena ----
@@ -53,11 +53,10 @@ struct wg__onnx_tensor {
     int            rank;
     const int64_t *dim;  /* [rank]; any number: checked by wg__tensor_array */
     struct wg__span raw; /* at NULL: none */
-    struct wg__pieces { /* typed data: pieces of packed or single fields, by the number of the field */
+    struct wg__pieces { /* typed data, by the number of the field */
         struct wg__piece {
             uint32_t        number;
-            enum wg__wire   wire;
-            uint64_t        value;
+            enum wg__wire   wire;  /* WG__BYTES: packed; else a run of such fields, tags and all */
             struct wg__span bytes;
         } *piece;
         int n;
@@ -111,7 +110,7 @@ struct wg__onnx_model {
     struct wg__onnx_tensor *init;
     struct wg__onnx_value  *input, *output;
     int  n_opset, n_meta, n_node, n_init, n_input, n_output, n_function;
-    bool sparse_init, has_graph;
+    bool sparse_init, has_graph; /* has_graph: always, once it is parsed */
 };
 
 /* Where bytes are read from and errors go: "model.onnx: byte 17: complaint". */
@@ -122,6 +121,7 @@ struct wg__onnx_file {
     size_t           size;
     struct wg__arena arena; /* of everything that was parsed */
     int              status;
+    int64_t          offset; /* of the place in why; -1: none */
     char             why[512];
 };
 /* Writes f->why for the place (NULL: none) unless one is there; returns status. */

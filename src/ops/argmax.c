@@ -86,6 +86,13 @@ static int cpu(wg_call *c)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    int                rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    return wg_onnx_say(f, "ArgMax{axis=%d,keepdims=%d}", a->axis < 0 ? a->axis + rank : a->axis, !!a->keep);
+}
+
 const wg_op wg_op_argmax = {.name = "argmax",
                             .onnx = "ArgMax",
                             .doc = "y = index of the first largest x along an axis",
@@ -95,7 +102,8 @@ const wg_op wg_op_argmax = {.name = "argmax",
                             .fields = fields,
                             .infer = infer,
                             .cpu = cpu,
-                            .flops = flops};
+                            .flops = flops,
+                            .to_onnx = onnx};
 
 wg_node *wg_argmax(wg_node *x, int axis, int keep)
 {

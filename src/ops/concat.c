@@ -64,6 +64,12 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    return wg_onnx_say(f, "Concat{axis=%d}", a->axis < 0 ? a->axis + wg_node_shape(f->y)->rank : a->axis);
+}
+
 const wg_op wg_op_concat = {.name = "concat",
                             .onnx = "Concat",
                             .doc = "y = the operands one after the other along an axis",
@@ -73,7 +79,8 @@ const wg_op wg_op_concat = {.name = "concat",
                             .infer = infer,
                             .cpu = cpu,
                             .grad = grad,
-                            .flops = flops};
+                            .flops = flops,
+                            .to_onnx = onnx};
 
 wg_node *wg_concat(int n, wg_node *const x[], int axis)
 {

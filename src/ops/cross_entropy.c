@@ -98,7 +98,23 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return 5.0 * (double)wg_count(&c->x[0].shape); }
 
+/* One column of LogSoftmax for each row: by GatherElements, or before opset 11
+ * by comparing the label with each class. */
+static int onnx(wg_onnx_form *f)
+{
+    int64_t classes = wg_node_shape(wg_node_operand(f->y, 0))->dim[1];
+    if (f->opset >= 11)
+        return wg_onnx_say(f, "Neg(Reshape(GatherElements{axis=1}(LogSoftmax{axis=1}(x),"
+                              "Cast{to=i64}(Reshape(y,[-1,1]))),[-1]))");
+    if (!wg_dim_known(classes)) return wg_onnx_refuse(f, "a symbolic number of classes needs opset 11");
+    return wg_onnx_say(f,
+                       "Neg(ReduceSum{axes=[1],keepdims=0}(Where(Equal(Cast{to=i64}(Reshape(y,[-1,1])),[0:%lld:1]),"
+                       "LogSoftmax{axis=1}(x),0)))",
+                       (long long)classes);
+}
+
 const wg_op wg_op_cross_entropy = {.name = "cross_entropy",
+                                   .onnx = "GatherElements(LogSoftmax)",
                                    .doc = "y[i] = -log_softmax(z[i])[label[i]]",
                                    .arity = 2,
                                    .flags = WG_OP_MAY_FAIL,
@@ -107,7 +123,8 @@ const wg_op wg_op_cross_entropy = {.name = "cross_entropy",
                                    .cpu = cpu,
                                    .grad = grad,
                                    .scratch = scratch,
-                                   .flops = flops};
+                                   .flops = flops,
+                                   .to_onnx = onnx};
 
 wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label)
 {

@@ -80,6 +80,15 @@ static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
                               .grad = id##_grad};      \
     wg_node    *wg_##id(wg_node *x) { return wg_apply(&wg_op_##id, 1, &x, NULL); }
 
+/* A UA row in ONNX: the operator with the parameter as its attribute. */
+static int with_parameter(wg_onnx_form *f)
+{
+    const wg_op *op = wg_node_op(f->y);
+    wg_onnx_say(f, "%s{%s=", op->onnx, op->fields[0].name);
+    wg_onnx_say_real(f, *(const double *)f->attr);
+    return wg_onnx_say(f, "}");
+}
+
 /* The parameter of a UA row. */
 #define UA(id, f, dx_, dtypes_, domain_, onnx_, param_, doc_)                \
     KERNEL(id)                                                               \
@@ -103,7 +112,8 @@ static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
                                         .infer = wg_infer_same,              \
                                         .cpu = id##_cpu,                     \
                                         .block = id##_block,                 \
-                                        .grad = id##_grad};                  \
+                                        .grad = id##_grad,                   \
+                                        .to_onnx = with_parameter};          \
     wg_node              *wg_##id(wg_node *x, double a) { return wg_apply(&wg_op_##id, 1, &x, &a); }
 
 #include "ops/unary.def"
@@ -183,6 +193,11 @@ static void where_grad(wg_adjoint *v)
     if (v->need[1]) v->dx[1] = wg_where(v->x[0], v->g, zero);
     if (v->need[2]) v->dx[2] = wg_where(v->x[0], zero, v->g);
 }
+/* Runtimes choose between numbers only. */
+static int where_onnx(wg_onnx_form *f)
+{
+    return wg_onnx_say(f, "%s", wg_node_dtype(f->y) == WG_BOOL ? "Or(And(x,y),And(Not(x),z))" : "Where");
+}
 const wg_op wg_op_where = {.name = "where",
                            .onnx = "Where",
                            .doc = "z = c ? x : y",
@@ -190,7 +205,8 @@ const wg_op wg_op_where = {.name = "where",
                            .infer = where_infer,
                            .cpu = where_cpu,
                            .block = where_block,
-                           .grad = where_grad};
+                           .grad = where_grad,
+                           .to_onnx = where_onnx};
 wg_node    *wg_where(wg_node *c, wg_node *x, wg_node *y)
 {
     return wg_apply(&wg_op_where, 3, (wg_node *[]){c, x, y}, NULL);
@@ -212,6 +228,10 @@ static void      cast_grad(wg_adjoint *v)
     wg_dtype from = wg_node_dtype(v->x[0]);
     if (WG_BIT(from) & WG_REALS) v->dx[0] = wg_cast(v->g, from);
 }
+static int cast_onnx(wg_onnx_form *f)
+{
+    return wg_onnx_say(f, "Cast{to=%s}", wg_dtype_name(*(const wg_dtype *)f->attr));
+}
 const wg_op wg_op_cast = {.name = "cast",
                           .onnx = "Cast",
                           .doc = "x in another dtype",
@@ -221,7 +241,8 @@ const wg_op wg_op_cast = {.name = "cast",
                           .infer = cast_infer,
                           .cpu = cast_cpu,
                           .block = cast_block,
-                          .grad = cast_grad};
+                          .grad = cast_grad,
+                          .to_onnx = cast_onnx};
 wg_node *wg_cast(wg_node *x, wg_dtype t) { return x && wg_node_dtype(x) == t ? x : wg_apply(&wg_op_cast, 1, &x, &t); }
 
 /* ---- expand: NumPy broadcasting as an operator; fused, it costs nothing ---- */
@@ -243,6 +264,13 @@ static wg_block *expand_block(int n, const wg_dtype x[], wg_dtype y)
 }
 static int  expand_cpu(wg_call *c) { return wg__loop_call(&wg_op_expand, c); }
 static void expand_grad(wg_adjoint *v) { v->dx[0] = v->g; } /* wg_grad sums it back */
+static int  expand_onnx(wg_onnx_form *f)
+{
+    const wg_shape *to = wg_node_shape(f->y);
+    wg_onnx_say(f, "Expand(x,");
+    wg_onnx_say_dims(f, to->rank, to->dim);
+    return wg_onnx_say(f, ")");
+}
 const wg_op wg_op_expand = {.name = "expand",
                             .onnx = "Expand",
                             .doc = "x broadcast to a shape",
@@ -252,7 +280,8 @@ const wg_op wg_op_expand = {.name = "expand",
                             .infer = expand_infer,
                             .cpu = expand_cpu,
                             .block = expand_block,
-                            .grad = expand_grad};
+                            .grad = expand_grad,
+                            .to_onnx = expand_onnx};
 wg_node    *wg_expand(wg_node *x, wg_shape s)
 {
     if (x && !wg__shape_valid(wg_node_graph(x), "expand", &s)) return NULL;

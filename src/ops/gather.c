@@ -68,6 +68,13 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    int                rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    return wg_onnx_say(f, "Gather{axis=%d}", a->axis < 0 ? a->axis + rank : a->axis);
+}
+
 const wg_op wg_op_gather = {.name = "gather",
                             .onnx = "Gather",
                             .doc = "y = the slices of x at indices along an axis",
@@ -79,7 +86,8 @@ const wg_op wg_op_gather = {.name = "gather",
                             .cpu = cpu,
                             .grad = grad,
                             .scratch = scratch,
-                            .flops = flops};
+                            .flops = flops,
+                            .to_onnx = onnx};
 
 wg_node *wg_gather(wg_node *x, wg_node *index, int axis)
 {

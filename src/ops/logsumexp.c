@@ -72,6 +72,12 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return 4.0 * (double)wg_count(&c->x[0].shape); }
 
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    return wg__reduce_onnx(f, &a->axes, a->keep, 18);
+}
+
 const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .onnx = "ReduceLogSumExp",
                                .doc = "y = ln of the sum of e^x along axes, without overflow",
@@ -83,7 +89,8 @@ const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .infer = infer,
                                .cpu = cpu,
                                .grad = grad,
-                               .flops = flops};
+                               .flops = flops,
+                               .to_onnx = onnx};
 
 /* Axes that are not the last are moved there. */
 wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)

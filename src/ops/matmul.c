@@ -155,6 +155,28 @@ static double flops(const wg_call *c)
     return 2.0 * (double)p.count * (double)p.g.m * (double)p.g.n * (double)p.g.k;
 }
 
+/* "x", or its transpose over the last two axes. */
+static void say_operand(wg_onnx_form *f, int i, int turned)
+{
+    int     rank = wg_node_shape(wg_node_operand(f->y, i))->rank;
+    int64_t perm[WG_MAX_RANK];
+    for (int k = 0; k < rank; k++) perm[k] = k < rank - 2 ? k : 2 * rank - 3 - k;
+    if (turned) {
+        wg_onnx_say(f, "Transpose{perm=");
+        wg_onnx_say_dims(f, rank, perm);
+    }
+    wg_onnx_say(f, turned ? "}(%c)" : "%c", "xy"[i]);
+}
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    wg_onnx_say(f, "MatMul(");
+    say_operand(f, 0, a->ta);
+    wg_onnx_say(f, ",");
+    say_operand(f, 1, a->tb);
+    return wg_onnx_say(f, ")");
+}
+
 const wg_op wg_op_matmul = {.name = "matmul",
                             .onnx = "MatMul",
                             .doc = "y = op(a) op(b) over the last two axes, op a transpose where ta or tb is set",
@@ -166,7 +188,8 @@ const wg_op wg_op_matmul = {.name = "matmul",
                             .infer = infer,
                             .cpu = cpu,
                             .grad = grad,
-                            .flops = flops};
+                            .flops = flops,
+                            .to_onnx = onnx};
 
 wg_node *wg_matmul_t(wg_node *x, wg_node *y, int tx, int ty)
 {

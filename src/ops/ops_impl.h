@@ -39,6 +39,10 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last);
 /* What a sum, prod, max or min with these attributes reduces in a shape x. */
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
 
+/* The node's ONNX operator over axes: an input from opset `since` on, before it
+ * an attribute; x itself without axes. */
+int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
+
 /* How many pieces of that many elements make one worth a thread's while. */
 static inline int64_t wg__grain(int64_t elements)
 {

@@ -87,6 +87,119 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
+/* ---- In ONNX ----
+ *
+ * Where x goes to every stride-th place, first the values between: [.., n, ..]
+ * as [.., n, 1, ..], padded to [.., n, stride, ..], is [.., n stride, ..].  Its
+ * last stride - 1 elements go again, as padding by a negative number. */
+
+/* before, then to - before - size. */
+static void say_pads(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
+{
+    int64_t pads[4 * WG_MAX_RANK];
+    bool    known = true;
+    for (int i = 0; i < n; i++) {
+        known = known && wg_dim_known(before[i]) && wg_dim_known(size[i]) && wg_dim_known(to[i]);
+        pads[i] = before[i];
+        pads[n + i] = to[i] - before[i] - size[i];
+    }
+    if (known) {
+        wg_onnx_say_dims(f, 2 * n, pads);
+        return;
+    }
+    wg_onnx_say(f, "Concat{axis=0}(");
+    wg_onnx_say_dims(f, n, before);
+    wg_onnx_say(f, ",Sub(");
+    wg_onnx_say_dims(f, n, to);
+    wg_onnx_say(f, ",Add(");
+    wg_onnx_say_dims(f, n, before);
+    wg_onnx_say(f, ",");
+    wg_onnx_say_dims(f, n, size);
+    wg_onnx_say(f, ")))");
+}
+
+/* Pad(inner,..): what stands before inner, and after it. */
+static void open_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
+{
+    const struct attr *a = f->attr;
+    bool               real = WG_BIT(wg_node_dtype(f->y)) & WG_REALS;
+    if (f->opset >= 11) {
+        wg_onnx_say(f, "Pad{mode=\"constant\"}(");
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        if (!wg_dim_known(before[i]) || !wg_dim_known(size[i]) || !wg_dim_known(to[i]))
+            wg_onnx_refuse(f, "padding by or to a symbolic size needs opset 11");
+    if (wg_node_dtype(f->y) == WG_I64) wg_onnx_refuse(f, "padding i64 needs opset 11");
+    wg_onnx_say(f, real ? "Pad{mode=\"constant\",pads=" : "Cast{to=x}(Pad{mode=\"constant\",pads=");
+    say_pads(f, n, before, size, to);
+    wg_onnx_say(f, ",value=");
+    wg_onnx_say_real(f, a->value);
+    wg_onnx_say(f, real ? "}(" : "}(Cast{to=f64}(");
+}
+static void close_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
+{
+    const struct attr *a = f->attr;
+    if (f->opset < 11) {
+        wg_onnx_say(f, WG_BIT(wg_node_dtype(f->y)) & WG_REALS ? ")" : ")))");
+        return;
+    }
+    wg_onnx_say(f, ",");
+    say_pads(f, n, before, size, to);
+    wg_onnx_say(f, ",");
+    wg_onnx_say_real(f, a->value);
+    wg_onnx_say(f, ")");
+}
+
+/* x with stride - 1 values after each element, of shape wide. */
+static void say_spread(wg_onnx_form *f, const wg_shape *x, const wg_list *stride, const wg_shape *wide)
+{
+    int64_t zero[2 * WG_MAX_RANK] = {0}, size[2 * WG_MAX_RANK], to[2 * WG_MAX_RANK];
+    int     n = 0;
+    for (int i = 0; i < x->rank; i++) {
+        size[n] = to[n] = x->dim[i];
+        n++;
+        if (stride->at[i] == 1) continue;
+        size[n] = 1;
+        to[n++] = stride->at[i];
+    }
+    if (n == x->rank) {
+        wg_onnx_say(f, "x");
+        return;
+    }
+    wg_onnx_say(f, "Reshape(");
+    open_pad(f, n, zero, size, to);
+    wg_onnx_say(f, "Reshape(x,");
+    wg_onnx_say_dims(f, n, size);
+    wg_onnx_say(f, ")");
+    close_pad(f, n, zero, size, to);
+    wg_onnx_say(f, ",");
+    wg_onnx_say_dims(f, wide->rank, wide->dim);
+    wg_onnx_say(f, ")");
+}
+
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    const wg_shape    *x = wg_node_shape(wg_node_operand(f->y, 0));
+    wg_shape           wide = *x;
+    for (int i = 0; i < x->rank; i++) {
+        if (x->dim[i]) continue; /* nothing of x is there */
+        wg_onnx_say(f, "Expand(");
+        wg_onnx_say_real(f, a->value);
+        wg_onnx_say(f, ",");
+        wg_onnx_say_dims(f, a->to.rank, a->to.dim);
+        return wg_onnx_say(f, ")");
+    }
+    for (int i = 0; i < x->rank; i++)
+        if (wg_dim_mul(&(wg_infer){.g = wg_node_graph(f->y)}, x->dim[i], a->stride.at[i], &wide.dim[i]))
+            return wg_onnx_refuse(f, "a size is too large");
+    open_pad(f, x->rank, a->before.dim, wide.dim, a->to.dim);
+    say_spread(f, x, &a->stride, &wide);
+    close_pad(f, x->rank, a->before.dim, wide.dim, a->to.dim);
+    return *f->why ? WG_EARG : WG_OK;
+}
+
 const wg_op wg_op_pad = {.name = "pad",
                          .onnx = "Pad",
                          .doc = "y = x with a value around and between its elements",
@@ -96,7 +209,8 @@ const wg_op wg_op_pad = {.name = "pad",
                          .infer = infer,
                          .cpu = cpu,
                          .grad = grad,
-                         .flops = flops};
+                         .flops = flops,
+                         .to_onnx = onnx};
 
 wg_node *wg__pad(wg_node *x, wg_shape before, wg_list stride, wg_shape to, double value)
 {

@@ -72,6 +72,30 @@ static int    normal_cpu(wg_call *c) { return run(c, NORMAL); }
 static int    mask_cpu(wg_call *c) { return run(c, MASK); }
 static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y.shape); }
 
+/* A symbolic shape is that of zeros. */
+static int random_onnx(wg_onnx_form *f, const char *a, const char *b)
+{
+    const struct attr *r = f->attr;
+    bool               known = wg_count(&r->shape) >= 0;
+    wg_onnx_say(f, "%s%s{dtype=%s,%s=", wg_node_op(f->y)->onnx, known ? "" : "Like", wg_dtype_name(r->dtype), a);
+    wg_onnx_say_real(f, r->a);
+    wg_onnx_say(f, ",%s=", b);
+    wg_onnx_say_real(f, r->b);
+    wg_onnx_say(f, known ? ",shape=" : "}(Expand(0,");
+    wg_onnx_say_dims(f, r->shape.rank, r->shape.dim);
+    return wg_onnx_say(f, known ? "}()" : "))");
+}
+static int uniform_onnx(wg_onnx_form *f) { return random_onnx(f, "low", "high"); }
+static int normal_onnx(wg_onnx_form *f) { return random_onnx(f, "mean", "scale"); }
+/* What it is in evaluation. */
+static int mask_onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    wg_onnx_say(f, "Expand(1,");
+    wg_onnx_say_dims(f, a->shape.rank, a->shape.dim);
+    return wg_onnx_say(f, ")");
+}
+
 const wg_op wg_op_uniform = {.name = "uniform",
                              .onnx = "RandomUniform",
                              .doc = "y uniform in [lo, hi), fresh each run",
@@ -80,7 +104,8 @@ const wg_op wg_op_uniform = {.name = "uniform",
                              .fields = uniform_fields,
                              .infer = infer,
                              .cpu = uniform_cpu,
-                             .flops = flops};
+                             .flops = flops,
+                             .to_onnx = uniform_onnx};
 const wg_op wg_op_normal = {.name = "normal",
                             .onnx = "RandomNormal",
                             .doc = "y normal with a mean and a standard deviation, fresh each run",
@@ -89,15 +114,18 @@ const wg_op wg_op_normal = {.name = "normal",
                             .fields = normal_fields,
                             .infer = infer,
                             .cpu = normal_cpu,
-                            .flops = flops};
+                            .flops = flops,
+                            .to_onnx = normal_onnx};
 const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
+                                  .onnx = "Expand",
                                   .doc = "y = 0 with probability p, else 1/(1-p); ones in evaluation",
                                   .flags = WG_OP_RANDOM | WG_OP_TRAIN,
                                   .attr_size = sizeof(struct attr),
                                   .fields = mask_fields,
                                   .infer = infer,
                                   .cpu = mask_cpu,
-                                  .flops = flops};
+                                  .flops = flops,
+                                  .to_onnx = mask_onnx};
 
 static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {

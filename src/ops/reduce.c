@@ -142,7 +142,18 @@ static void prod_grad(wg_adjoint *v)
     v->dx[0] = wg_reshape(wg_mul(others, g), *v->x[0]->shape);
 }
 
-#define REDUCTION(id, onnx_, domain_, grad_, doc_)              \
+static int sum_onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    return wg__reduce_onnx(f, &a->axes, a->keep, 13);
+}
+static int reduce_onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    return wg__reduce_onnx(f, &a->axes, a->keep, 18);
+}
+
+#define REDUCTION(id, onnx_, to_onnx_, domain_, grad_, doc_)    \
     const wg_op wg_op_##id = {.name = #id,                      \
                               .onnx = onnx_,                    \
                               .doc = doc_,                      \
@@ -154,11 +165,12 @@ static void prod_grad(wg_adjoint *v)
                               .infer = infer,                   \
                               .cpu = id##_cpu,                  \
                               .grad = grad_,                    \
-                              .flops = flops};
-REDUCTION(sum, "ReduceSum", WG_ANY, sum_grad, "y = the sum of x along axes")
-REDUCTION(prod, "ReduceProd", WG_ANY, prod_grad, "y = the product of x along axes")
-REDUCTION(max, "ReduceMax", WG_ANY, extreme_grad, "y = the largest x along axes")
-REDUCTION(min, "ReduceMin", WG_ANY, extreme_grad, "y = the smallest x along axes")
+                              .flops = flops,                   \
+                              .to_onnx = to_onnx_};
+REDUCTION(sum, "ReduceSum", sum_onnx, WG_ANY, sum_grad, "y = the sum of x along axes")
+REDUCTION(prod, "ReduceProd", reduce_onnx, WG_ANY, prod_grad, "y = the product of x along axes")
+REDUCTION(max, "ReduceMax", reduce_onnx, WG_ANY, extreme_grad, "y = the largest x along axes")
+REDUCTION(min, "ReduceMin", reduce_onnx, WG_ANY, extreme_grad, "y = the smallest x along axes")
 
 /* The uppermost run of the set from axis `top` down, taken out of it; axes of
  * size 1 belong to any run. */

@@ -46,6 +46,35 @@ static void grad(wg_adjoint *v) { v->dx[0] = wg_reshape(v->g, *v->x[0]->shape); 
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
+/* In ONNX -1 is what follows from the rest and 0 is "as in x", unless allowzero
+ * (from opset 14 on) is set.  Of symbols, one can be -1 and any number 0. */
+static wg_shape in_onnx(const wg_shape *x, const wg_shape *y)
+{
+    wg_shape to = *y;
+    int      open = -1, symbols = 0;
+    for (int i = 0; i < to.rank; i++) symbols += !wg_dim_known(to.dim[i]);
+    for (int i = 0; i < to.rank; i++) {
+        if (wg_dim_known(to.dim[i])) continue;
+        if (symbols > 1 && i < x->rank && x->dim[i] == to.dim[i]) to.dim[i] = 0;
+        else if (open < 0) open = i;
+        else return *y;
+    }
+    if (open >= 0) to.dim[open] = -1;
+    return to;
+}
+
+static int onnx(wg_onnx_form *f)
+{
+    const wg_shape *y = wg_node_shape(f->y);
+    bool            empty = false, allowed = f->opset >= 14;
+    for (int i = 0; i < y->rank; i++) empty = empty || y->dim[i] == 0;
+    wg_shape to = empty ? *y : in_onnx(wg_node_shape(wg_node_operand(f->y, 0)), y);
+    if (allowed) wg_onnx_say(f, "Reshape{allowzero=%d}(x,", empty);
+    else wg_onnx_say(f, empty ? "Cast{to=x}(ConstantOfShape(" : "Reshape(x,");
+    wg_onnx_say_dims(f, to.rank, to.dim);
+    return wg_onnx_say(f, empty && !allowed ? "))" : ")");
+}
+
 const wg_op wg_op_reshape = {.name = "reshape",
                              .onnx = "Reshape",
                              .doc = "y = x under another shape",
@@ -56,7 +85,8 @@ const wg_op wg_op_reshape = {.name = "reshape",
                              .infer = infer,
                              .cpu = cpu,
                              .grad = grad,
-                             .flops = flops};
+                             .flops = flops,
+                             .to_onnx = onnx};
 
 /* WG_AUTO is resolved here, so that equal reshapes have equal attributes. */
 wg_node *wg_reshape(wg_node *x, wg_shape s)

@@ -102,7 +102,33 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
+/* ScatterElements wants an index for each element: [1,..,m,..,1] expanded to
+ * the shape of x, whose axes of index become one. */
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    const wg_shape    *index = wg_node_shape(wg_node_operand(f->y, 1));
+    int                axis = a->axis < 0 ? a->axis + a->to.rank : a->axis;
+    bool               flat = index->rank == 1;
+    wg_infer           c = {.g = wg_node_graph(f->y)};
+    wg_shape           rows = a->to, ones = {.rank = rows.rank};
+    if (f->opset < 16) return wg_onnx_refuse(f, "adding up at indices needs opset 16");
+    if (wg__dims_product(&c, index, 0, index->rank, &rows.dim[axis])) return wg_onnx_refuse(f, "%s", c.why);
+    for (int i = 0; i < ones.rank; i++) ones.dim[i] = i == axis ? rows.dim[axis] : 1;
+    wg_onnx_say(f, "ScatterElements{axis=%d,reduction=\"add\"}(Expand(0,", axis);
+    wg_onnx_say_dims(f, a->to.rank, a->to.dim);
+    wg_onnx_say(f, "),Expand(Reshape{allowzero=1}(y,");
+    wg_onnx_say_dims(f, ones.rank, ones.dim);
+    wg_onnx_say(f, "),");
+    wg_onnx_say_dims(f, rows.rank, rows.dim);
+    wg_onnx_say(f, flat ? "),x)" : "),Reshape{allowzero=1}(x,");
+    if (flat) return WG_OK;
+    wg_onnx_say_dims(f, rows.rank, rows.dim);
+    return wg_onnx_say(f, "))");
+}
+
 const wg_op wg_op_scatter_add = {.name = "scatter_add",
+                                 .onnx = "ScatterElements",
                                  .doc = "y = zeros with slices of x added at indices along an axis",
                                  .arity = 2,
                                  .flags = WG_OP_MAY_FAIL,
@@ -112,7 +138,8 @@ const wg_op wg_op_scatter_add = {.name = "scatter_add",
                                  .cpu = cpu,
                                  .grad = grad,
                                  .scratch = scratch,
-                                 .flops = flops};
+                                 .flops = flops,
+                                 .to_onnx = onnx};
 
 wg_node *wg__scatter_add(wg_node *x, wg_node *index, int axis, wg_shape to)
 {

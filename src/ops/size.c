@@ -33,7 +33,24 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v) { (void)v; }
 
+/* The product of some of Shape(x). */
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    int                rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    bool               in[WG_MAX_RANK];
+    int64_t            list[WG_MAX_RANK];
+    if (wg__axis_set(&(wg_infer){0}, &a->axes, rank, in)) return wg_onnx_refuse(f, "its axes are not valid");
+    wg_axes axes = wg__axes_list(rank, in);
+    for (int i = 0; i < axes.n; i++) list[i] = axes.axis[i];
+    if (axes.n == 0) return wg_onnx_say(f, "1");
+    wg_onnx_say(f, "Cast{to=x}(ReduceProd{keepdims=0}(Gather{axis=0}(Shape(x),");
+    wg_onnx_say_dims(f, axes.n, list);
+    return wg_onnx_say(f, ")))");
+}
+
 const wg_op wg_op_size = {.name = "size",
+                          .onnx = "ReduceProd(Gather(Shape))",
                           .doc = "y = the number of elements of x along axes",
                           .arity = 1,
                           .flags = WG_OP_SHAPE,
@@ -42,7 +59,8 @@ const wg_op wg_op_size = {.name = "size",
                           .fields = fields,
                           .infer = infer,
                           .cpu = cpu,
-                          .grad = grad};
+                          .grad = grad,
+                          .to_onnx = onnx};
 
 /* A constant where every size is known. */
 wg_node *wg_size(wg_node *x, wg_axes axes)

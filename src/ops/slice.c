@@ -89,6 +89,51 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
+/* Slice(x,[start],[stop],[axis],[step]); before opset 10 it has attributes and
+ * no step: there, Gather. */
+static void say_slice(wg_onnx_form *f, const char *x, int64_t start, int64_t stop, int axis, int64_t step)
+{
+    wg_onnx_say(f, "Slice(%s,", x);
+    wg_onnx_say_dims(f, 1, &start);
+    wg_onnx_say(f, ",");
+    wg_onnx_say_dims(f, 1, &stop);
+    wg_onnx_say(f, ",[%d],[%lld])", axis, (long long)step);
+}
+
+static int onnx_known(wg_onnx_form *f, int axis, int64_t low, int64_t count, int64_t step)
+{
+    int64_t by = step < 0 ? -step : step, last = count ? low + (count - 1) * by : low;
+    int64_t start = step < 0 ? last : low, stop = count == 0 ? start : step < 0 ? low - 1 : last + 1;
+    if (f->opset >= 10) return say_slice(f, "x", start, stop < 0 ? -INT64_MAX : stop, axis, step), WG_OK;
+    if (step == 1)
+        return wg_onnx_say(f, "Slice{axes=[%d],starts=[%lld],ends=[%lld]}", axis, (long long)start, (long long)stop);
+    return wg_onnx_say(f, "Gather{axis=%d}(x,[%lld:%lld:%lld])", axis, (long long)start, (long long)stop,
+                       (long long)step);
+}
+
+/* Forward up to low + count |step|, which is past the last; then turned round. */
+static int onnx_symbolic(wg_onnx_form *f, int axis, int64_t low, int64_t count, int64_t step)
+{
+    wg_infer c = {.g = wg_node_graph(f->y)};
+    int64_t  stop, by = step < 0 ? -step : step;
+    bool     whole = low == 0 && by == 1 && count == wg_node_shape(wg_node_operand(f->y, 0))->dim[axis];
+    if (f->opset < 10) return wg_onnx_refuse(f, "a range of symbolic size needs opset 10");
+    if (wg_dim_mul(&c, count, by, &stop) || wg_dim_add(&c, low, stop, &stop)) return wg_onnx_refuse(f, "%s", c.why);
+    if (step < 0) wg_onnx_say(f, "Slice(");
+    if (whole) wg_onnx_say(f, "x");
+    else say_slice(f, "x", low, stop, axis, by);
+    return step < 0 ? wg_onnx_say(f, ",[-1],[%lld],[%d],[-1])", (long long)-INT64_MAX, axis) : WG_OK;
+}
+
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    int64_t            low = a->range.dim[0], count = a->range.dim[1];
+    int                axis = a->axis < 0 ? a->axis + wg_node_shape(f->y)->rank : a->axis;
+    bool               known = wg_dim_known(low) && wg_dim_known(count);
+    return known ? onnx_known(f, axis, low, count, a->step) : onnx_symbolic(f, axis, low, count, a->step);
+}
+
 const wg_op wg_op_slice = {.name = "slice",
                            .onnx = "Slice",
                            .doc = "y = every step-th element of x in a range of one axis",
@@ -98,7 +143,8 @@ const wg_op wg_op_slice = {.name = "slice",
                            .infer = infer,
                            .cpu = cpu,
                            .grad = grad,
-                           .flops = flops};
+                           .flops = flops,
+                           .to_onnx = onnx};
 
 wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)
 {

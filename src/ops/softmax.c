@@ -56,6 +56,12 @@ static void log_softmax_grad(wg_adjoint *v)
     v->dx[0] = wg_sub(v->g, all);
 }
 
+/* Over the last axis the flattening of opsets below 13 changes nothing. */
+static int onnx(wg_onnx_form *f)
+{
+    return wg_onnx_say(f, "%s{axis=%d}", wg_node_op(f->y)->onnx, wg_node_shape(f->y)->rank - 1);
+}
+
 const wg_op wg_op_softmax = {.name = "softmax",
                              .onnx = "Softmax",
                              .doc = "y = e^x / sum of e^x over the last axis",
@@ -67,7 +73,8 @@ const wg_op wg_op_softmax = {.name = "softmax",
                              .infer = infer,
                              .cpu = softmax_cpu,
                              .grad = softmax_grad,
-                             .flops = flops};
+                             .flops = flops,
+                             .to_onnx = onnx};
 const wg_op wg_op_log_softmax = {.name = "log_softmax",
                                  .onnx = "LogSoftmax",
                                  .doc = "y = ln(e^x / sum of e^x) over the last axis",
@@ -79,7 +86,8 @@ const wg_op wg_op_log_softmax = {.name = "log_softmax",
                                  .infer = infer,
                                  .cpu = log_softmax_cpu,
                                  .grad = log_softmax_grad,
-                                 .flops = flops};
+                                 .flops = flops,
+                                 .to_onnx = onnx};
 
 /* Another axis changes places with the last, and back. */
 static wg_node *over(const wg_op *op, wg_node *x, int axis)

@@ -90,6 +90,22 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last)
     return p;
 }
 
+/* ---- Reductions in ONNX ---- */
+
+int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
+{
+    bool    in[WG_MAX_RANK];
+    int64_t list[WG_MAX_RANK];
+    int     rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    if (wg__axis_set(&(wg_infer){0}, axes, rank, in)) return wg_onnx_refuse(f, "its axes are not valid");
+    wg_axes a = wg__axes_list(rank, in);
+    for (int i = 0; i < a.n; i++) list[i] = a.axis[i];
+    if (a.n == 0) return wg_onnx_say(f, "x");
+    wg_onnx_say(f, "%s{keepdims=%d%s", wg_node_op(f->y)->onnx, !!keep, f->opset < since ? ",axes=" : "}(x,");
+    wg_onnx_say_dims(f, a.n, list);
+    return wg_onnx_say(f, f->opset < since ? "}" : ")");
+}
+
 /* ---- Copies ---- */
 
 static inline __attribute__((always_inline)) void copy_by(char *y, int64_t ystep, const char *x, int64_t xstep,

@@ -185,6 +185,19 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
+static int onnx(wg_onnx_form *f)
+{
+    const struct attr *a = f->attr;
+    wg_axes            perm;
+    int64_t            list[WG_MAX_RANK];
+    if (resolve(&(wg_infer){0}, &a->perm, wg_node_shape(f->y)->rank, &perm))
+        return wg_onnx_refuse(f, "its axes are not valid");
+    for (int i = 0; i < perm.n; i++) list[i] = perm.axis[i];
+    wg_onnx_say(f, "Transpose{perm=");
+    wg_onnx_say_dims(f, perm.n, list);
+    return wg_onnx_say(f, "}");
+}
+
 const wg_op wg_op_transpose = {.name = "transpose",
                                .onnx = "Transpose",
                                .doc = "y = x with its axes in another order",
@@ -194,7 +207,8 @@ const wg_op wg_op_transpose = {.name = "transpose",
                                .infer = infer,
                                .cpu = cpu,
                                .grad = grad,
-                               .flops = flops};
+                               .flops = flops,
+                               .to_onnx = onnx};
 
 wg_node *wg_transpose(wg_node *x, wg_axes perm)
 {

@@ -6,17 +6,19 @@
 #include "serve/json.h"
 #include "serve/server.h"
 
-enum wg__verb { WG__GET = 1, WG__POST = 2, WG__OPTIONS = 4 };
+/* WG__ASIDE: not a verb: the clock's thread handles it, for it may take seconds. */
+enum wg__verb { WG__GET = 1, WG__POST = 2, WG__OPTIONS = 4, WG__ASIDE = 8 };
 
 /* A request from its first byte to its last, and the answer. */
 struct wg__request {
     struct wg__server *server;
-    enum wg__verb      verb;
+    enum wg__verb      verb; /* HEAD is GET here; 0: one that no route has */
+    const char        *method;
     const char        *path; /* decoded, without the query */
     struct {                 /* pieces of the path, by the route's pattern */
         char    model[128];
         int64_t version; /* -1: none */
-        char    action[32];
+        char    label[64];
     } at;
     const char *body;
     size_t      n_body;
@@ -28,12 +30,17 @@ struct wg__request {
     struct wg__text text;
     int64_t         json_length; /* Inference-Header-Content-Length of a binary answer; -1: none */
     int             retry_after; /* seconds; 0: none */
-    const char     *allow;       /* with 405 */
+    char            allow[32];   /* with 405 */
+    const char     *etag;        /* of a file; NULL: none */
 
     /* A prediction under way. */
-    struct wg__job        job;
-    struct wg__json_data *data;     /* [n_in] */
-    void                 *protocol; /* what the protocol keeps from request to answer; freed with free() */
+    struct wg__job        job;       /* the version in it is held */
+    struct wg__json_data *data;      /* [n_tensors], see wg__request_tensors */
+    struct wg__given     *given;     /* [n_tensors], and job.in */
+    struct wg__json_data  scratch;   /* of the protocol */
+    int                   n_tensors;
+    void                 *protocol;  /* what the protocol keeps from request to answer, see wg__request_keep */
+    size_t                n_protocol;
     /* Writes the answer once the job is done. */
     void (*answer)(struct wg__request *q);
 };
@@ -42,6 +49,21 @@ struct wg__request {
 void wg__http_error(struct wg__request *q, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The HTTP code of a job's or library's status, and the error as the answer. */
 void wg__http_fail(struct wg__request *q, int status, const char *why);
+
+/* The version that the path asks for, held in q->job; false with the answer filled in if there is none. */
+bool wg__request_version(struct wg__request *q);
+/* Room for the inputs of that version, kept from request to request. */
+bool wg__request_tensors(struct wg__request *q);
+/* n zero bytes for the protocol, kept from request to answer; NULL with the answer filled in. */
+void *wg__request_keep(struct wg__request *q, size_t n);
+/* The number of an input by name, or -1. */
+int wg__request_input(const struct wg__request *q, const struct wg__json_text *name);
+/* "a", "b" and "c": the names that there are, for messages. */
+const char *wg__tensor_names(int n, const struct wg__model_tensor *t, size_t size, char to[]);
+/* What the JSON reader found wrong, as the answer. */
+void wg__http_bad_json(struct wg__request *q, const struct wg__json *j);
+/* Loads the newest version of the path's model; false with the answer filled in. */
+bool wg__request_reload(struct wg__request *q);
 
 struct wg__route {
     int         verbs;
@@ -62,6 +84,7 @@ void wg__v1_status(struct wg__request *q);
 void wg__v1_metadata(struct wg__request *q);
 void wg__v1_predict(struct wg__request *q);
 void wg__v1_reload(struct wg__request *q);
+void wg__v1_label(struct wg__request *q);
 void wg__v2_server(struct wg__request *q);   /* protocol_v2.c: Open Inference Protocol */
 void wg__v2_live(struct wg__request *q);
 void wg__v2_ready(struct wg__request *q);
@@ -69,6 +92,8 @@ void wg__v2_models(struct wg__request *q);
 void wg__v2_model(struct wg__request *q);
 void wg__v2_model_ready(struct wg__request *q);
 void wg__v2_infer(struct wg__request *q);
+void wg__v2_index(struct wg__request *q);
+void wg__v2_load(struct wg__request *q);
 void wg__metrics_page(struct wg__request *q); /* metrics.c */
 void wg__openapi_page(struct wg__request *q); /* openapi.c */
 void wg__page(struct wg__request *q);         /* page.c: the page at / */

@@ -30,6 +30,7 @@ struct wg__server_options { /* 0 and NULL: the default in parentheses */
     int                connections;  /* at once (4096) */
     int64_t            max_body;     /* bytes (64 MiB) */
     int                idle_s;       /* a connection without traffic is closed after (75) */
+    int                slow_s;       /* a request has to be here after, and 1 s more for each 128 KiB (30) */
     int                poll_s;       /* between looks for changed files (1); negative: never */
     int                drain_s;      /* at most so long for requests in flight when stopping (25) */
     bool               quiet;        /* no line per request */

@@ -69,6 +69,8 @@ refuses 2 '--seed wants a whole number from 0 to 18446744073709551615, not "1844
 refuses 2 '--solver wants one of sgd momentum nesterov adagrad rmsprop adadelta adam adamw, not "lbfgs"' --solver lbfgs
 refuses 2 '--save wants a name, not ""' --save=
 refuses 2 '--save and --curve are both x' --save x --curve x
+refuses 2 '--save and --onnx are both x' --save x --onnx x
+refuses 2 '--curve and --onnx are both x' --curve x --onnx x
 refuses 2 '--count goes with predict only' --count 3
 refuses 2 'predict wants the file of a saved net: mnist predict FILE' predict
 refuses 2 '--epochs does not go with predict' predict x --epochs 3
@@ -78,6 +80,7 @@ refuses 2 '--epochs does not go with predict' predict x --epochs 3
 refuses 1 '--save no/x: cannot write there: No such file or directory' --save no/x
 refuses 1 '--save /dev/null: is not a file' --save /dev/null
 refuses 1 '--curve tiny: is not a file' --curve tiny
+refuses 1 '--onnx tiny: is not a file' --onnx tiny
 refuses 1 'no has no t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz: --data wants a folder with the four IDX files' --data no
 refuses 1 'there are 600 training images, but 599 labels' --data few
 refuses 1 '--batch 601 is more than the 600 training images' --data tiny --batch 601

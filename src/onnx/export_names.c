@@ -1,0 +1,132 @@
+/* Names: each value of a file has one of its own. */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "onnx/export.h"
+
+void wg__export_short(struct wg__export *e) { e->short_of_memory = true; }
+
+/* ---- A table of texts ---- */
+
+static struct wg__name *slot(const struct wg__names *t, const char *text)
+{
+    if (!t->size) return NULL;
+    size_t i = XXH3_64bits(text, strlen(text)) & (t->size - 1);
+    while (t->slot[i].text && strcmp(t->slot[i].text, text) != 0) i = (i + 1) & (t->size - 1);
+    return &t->slot[i];
+}
+
+static bool grow(struct wg__names *t)
+{
+    struct wg__names wider = {.n = t->n, .size = t->size ? 2 * t->size : 64};
+    if (2 * (t->n + 1) <= t->size) return true;
+    if (!(wider.slot = calloc(wider.size, sizeof *wider.slot))) return false;
+    for (size_t i = 0; i < t->size; i++)
+        if (t->slot[i].text) *slot(&wider, t->slot[i].text) = t->slot[i];
+    free(t->slot);
+    *t = wider;
+    return true;
+}
+
+static char *copy(struct wg__export *e, const char *text)
+{
+    char *p = wg__arena_alloc(&e->arena, strlen(text) + 1);
+    if (!p) return wg__export_short(e), NULL;
+    return strcpy(p, text);
+}
+
+/* The entry of a text, made if it is new; NULL if memory is short. */
+static struct wg__name *entry(struct wg__export *e, struct wg__names *t, const char *text)
+{
+    if (!grow(t)) return wg__export_short(e), NULL;
+    struct wg__name *s = slot(t, text);
+    if (s->text) return s;
+    const char *kept = copy(e, text);
+    if (!kept) return NULL;
+    t->n++;
+    *s = (struct wg__name){.text = kept};
+    return s;
+}
+
+const char *wg__names_find(const struct wg__names *t, const char *key)
+{
+    const struct wg__name *s = slot(t, key);
+    return s && s->text ? s->is : NULL;
+}
+
+void wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, const char *is)
+{
+    struct wg__name *s = entry(e, t, key);
+    if (s) s->is = is;
+}
+
+/* ---- UTF-8 (RFC 3629): protobuf wants it of every text ---- */
+
+/* Bytes of the character at p, which a zero ends; 0 if it is none. */
+static int character(const unsigned char *p)
+{
+    static const struct {
+        unsigned char mask, lead;
+        unsigned      least;
+    } kind[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    for (int n = 0; n < 4; n++) {
+        if ((p[0] & kind[n].mask) != kind[n].lead) continue;
+        unsigned code = p[0] & (unsigned char)~kind[n].mask;
+        for (int i = 1; i <= n; i++) {
+            if ((p[i] & 0xc0) != 0x80) return 0;
+            code = code << 6 | (p[i] & 0x3f);
+        }
+        return code < kind[n].least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n + 1;
+    }
+    return 0;
+}
+
+bool wg__text_valid(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    for (int n; *p; p += n)
+        if (!(n = character(p))) return false;
+    return true;
+}
+
+/* ---- Names of values ---- */
+
+static const char *taken(struct wg__export *e, const char *name)
+{
+    struct wg__name *s = entry(e, &e->names, name);
+    if (!s || s->is) return NULL;
+    return s->is = s->text;
+}
+
+/* base_k for the first k above the last that was given out, and above `least`. */
+static const char *numbered(struct wg__export *e, const char *base, int least)
+{
+    struct wg__name *s = entry(e, &e->names, base);
+    size_t           size = strlen(base) + 16;
+    char            *text = s ? wg__arena_alloc(&e->arena, size) : NULL;
+    int              k = s && s->count > least ? s->count : least;
+    const char      *name = NULL;
+    if (!text) return wg__export_short(e), "";
+    while (!name && !e->short_of_memory) {
+        snprintf(text, size, "%s_%d", base, ++k);
+        name = taken(e, text);
+    }
+    if ((s = entry(e, &e->names, base))) s->count = k;
+    return name ? name : "";
+}
+
+const char *wg__name_numbered(struct wg__export *e, const char *kind) { return numbered(e, kind, 0); }
+
+const char *wg__name(struct wg__export *e, const char *wanted)
+{
+    char *text = copy(e, wanted);
+    if (!text) return "";
+    for (char *p = text; *p;) {
+        int n = character((const unsigned char *)p);
+        if (!n) *p = '_';
+        p += n ? n : 1;
+    }
+    const char *name = taken(e, text);
+    return name ? name : numbered(e, text, 1);
+}

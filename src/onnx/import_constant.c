@@ -1,0 +1,172 @@
+/* Values that come from nothing, and Identity. */
+#include <math.h>
+
+#include "onnx/import_fold.h"
+
+static wg_dtype dtype_of(struct wg__in *c, int64_t code)
+{
+    wg_dtype t = wg__onnx_dtype_in(code);
+    if (t == WG_DTYPES) wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(code));
+    return t;
+}
+
+/* ---- Constant ---- */
+
+static int whole(struct wg__in *c, const int64_t *v, int n, bool rank0)
+{
+    struct wg__ints list = {.n = n};
+    bool            plain = n <= WG__MAX_INTS;
+    for (int i = 0; i < n && plain; i++) plain = !wg__like_symbol(list.at[i] = v[i]);
+    if (plain) return wg__out_ints(c, 0, &list, WG_I64, rank0);
+    return wg__out_node(c, 0, wg_const(c->g, WG_I64, (wg_shape){!rank0, {n}}, v));
+}
+
+/* The attribute's name says what it is. */
+static int constant(struct wg__in *c)
+{
+    const struct wg__onnx_attr *a;
+    if ((a = wg__attr_find(c, "value")) && a->tensor) return wg__out_tensor(c, 0, a->tensor);
+    if ((a = wg__attr_find(c, "value_float"))) return wg__out_node(c, 0, wg_const(c->g, WG_F32, (wg_shape){0}, &a->f));
+    if ((a = wg__attr_find(c, "value_floats")))
+        return wg__out_node(c, 0, wg_const(c->g, WG_F32, (wg_shape){1, {a->n_floats}}, a->floats));
+    if ((a = wg__attr_find(c, "value_int"))) return whole(c, &a->i, 1, true);
+    if ((a = wg__attr_find(c, "value_ints"))) return whole(c, a->ints, a->n_ints, false);
+    return wg__malformed(c, "it has no value");
+}
+
+/* ---- ConstantOfShape ---- */
+
+/* The value attribute, one element: float 0 where there is none. */
+static wg_node *element(struct wg__in *c)
+{
+    const struct wg__onnx_attr *a = wg__attr_find(c, "value");
+    struct wg__onnx_file       *f = &c->m->file;
+    wg_dtype                    t;
+    wg_shape                    s;
+    void                       *data;
+    if (!a) return wg_scalar(c->g, WG_F32, 0);
+    if (!a->tensor) return wg__malformed(c, "attribute 'value' is no tensor"), NULL;
+    if (dtype_of(c, a->tensor->dtype) == WG_DTYPES) return NULL;
+    int status = wg__tensor_array(f, a->tensor, &t, &s, &data);
+    if (status) {
+        if (status == WG_ENOMEM) wg__import_of(c)->nomem = true;
+        else wg__complain_node(wg__import_of(c), status, "%s", f->why);
+        f->status = WG_OK;
+        *f->why = 0;
+        return NULL;
+    }
+    wg_node *x = NULL;
+    if (wg_count(&s) == 1) x = wg_const(c->g, t, (wg_shape){0}, data);
+    else wg__malformed(c, "attribute 'value' is not one number");
+    wg__data_free(data);
+    return x;
+}
+
+/* A short vector of integers is a list, so that what is made of it folds. */
+static bool as_list(struct wg__in *c, const wg_node *x, const wg_shape *s)
+{
+    struct wg__ints y = {.n = (int)(s->rank ? s->dim[0] : 1)};
+    bool            small = s->rank == 0 || (s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= WG__MAX_INTS);
+    if (!small || !(WG_BIT(x->dtype) & WG_INTS)) return false;
+    int64_t v = x->dtype == WG_I64 ? *(const int64_t *)x->data : *(const int32_t *)x->data;
+    for (int i = 0; i < y.n; i++) y.at[i] = v;
+    return !wg__like_symbol(v) && wg__out_ints(c, 0, &y, wg_node_dtype(x), s->rank == 0) == WG_OK;
+}
+
+static int constant_of_shape(struct wg__in *c)
+{
+    struct wg__ints dims;
+    wg_shape        s;
+    if (!wg__in_need_ints(c, 0, "the shape", &dims) || !wg__in_shape(c, &dims, &s)) return WG_EARG;
+    wg_node *x = element(c);
+    if (x && as_list(c, x, &s)) return WG_OK;
+    return wg__out_node(c, 0, x ? wg_expand(x, s) : NULL);
+}
+
+/* ---- Identity, Range, EyeLike ---- */
+
+static int identity(struct wg__in *c)
+{
+    if (wg__fold_ints(c, 1, wg__fold_same, wg__in_dtype(c, 0))) return WG_OK;
+    return wg__out_node(c, 0, wg__in_node(c, 0));
+}
+
+/* n numbers of dtype t from first on, by step: as many as there are to the
+ * limit, or a complaint where that is too many. */
+static wg_node *numbers(struct wg__in *c, wg_dtype t, double n, double first, double step, int64_t i0, int64_t di)
+{
+    if (!(n >= 0 && n <= WG__MAX_FOLD)) return wg__unsupported(c, "%g numbers, over %d", n, WG__MAX_FOLD), NULL;
+    int64_t count = (int64_t)n;
+    char   *data = wg__data_alloc((size_t)count * wg_dtype_size(t));
+    if (!data) return wg__fail_nomem(c->g), NULL;
+    for (int64_t i = 0; i < count; i++) {
+        if (t == WG_I64) ((int64_t *)(void *)data)[i] = (int64_t)((uint64_t)i0 + (uint64_t)i * (uint64_t)di);
+        else wg__store(t, data, i, first + (double)i * step);
+    }
+    wg_node *y = wg_const(c->g, t, (wg_shape){1, {count}}, data);
+    wg__data_free(data);
+    return y;
+}
+
+static const char *const parts[] = {"start", "limit", "delta"};
+
+/* max(ceil((limit - start) / delta), 0) */
+static int range_whole(struct wg__in *c, wg_dtype t)
+{
+    int64_t v[3];
+    for (int i = 0; i < 3; i++) {
+        struct wg__ints list;
+        if (!wg__in_need_ints(c, i, parts[i], &list)) return WG_EARG;
+        if (list.n != 1) return wg__malformed(c, "%s is not one number", parts[i]);
+        if (wg__like_symbol(v[i] = list.at[0]))
+            return wg__unsupported(c, "%s has to be known when the model is loaded", parts[i]);
+    }
+    if (!v[2]) return wg__malformed(c, "delta is 0");
+    bool     up = v[2] > 0, none = up ? v[1] <= v[0] : v[1] >= v[0];
+    uint64_t span = up ? (uint64_t)v[1] - (uint64_t)v[0] : (uint64_t)v[0] - (uint64_t)v[1];
+    uint64_t step = up ? (uint64_t)v[2] : -(uint64_t)v[2];
+    double   n = none ? 0 : (double)((span - 1) / step + 1);
+    if (n > WG__MAX_INTS) return wg__out_node(c, 0, numbers(c, t, n, (double)v[0], (double)v[2], v[0], v[2]));
+    struct wg__ints y = {.n = (int)n};
+    for (int i = 0; i < y.n; i++) y.at[i] = (int64_t)((uint64_t)v[0] + (uint64_t)i * (uint64_t)v[2]);
+    return wg__out_ints(c, 0, &y, t, false);
+}
+
+static int range(struct wg__in *c)
+{
+    double   v[3];
+    wg_dtype t = wg__in_dtype(c, 0);
+    if (t != WG_DTYPES && WG_BIT(t) & WG_INTS) return range_whole(c, t);
+    for (int i = 0; i < 3; i++)
+        if (!wg__in_need_real(c, i, parts[i], &v[i])) return WG_EARG;
+    if (v[2] == 0) return wg__malformed(c, "delta is 0");
+    double n = ceil((v[1] - v[0]) / v[2]);
+    return wg__out_node(c, 0, numbers(c, t, n < 0 ? 0 : n, v[0], v[2], 0, 0));
+}
+
+/* 1 where the column is k more than the row */
+static int eye_like(struct wg__in *c)
+{
+    wg_node *x = wg__in_node(c, 0);
+    if (!x) return wg__out_node(c, 0, NULL);
+    const wg_shape *s = wg_node_shape(x);
+    int64_t         code = wg__attr_int(c, "dtype", 0), k = wg__attr_int(c, "k", 0);
+    wg_dtype        t = code ? dtype_of(c, code) : wg_node_dtype(x);
+    if (t == WG_DTYPES) return WG_EARG;
+    if (s->rank != 2) return wg__malformed(c, "a tensor of rank %d, not 2", s->rank);
+    if (s->dim[0] < 0 || s->dim[1] < 0) return wg__unsupported(c, "the shape has to be known when the model is loaded");
+    wg_node *row = numbers(c, WG_I64, (double)s->dim[0], 0, 1, k, 1);
+    wg_node *column = numbers(c, WG_I64, (double)s->dim[1], 0, 1, 0, 1);
+    wg_node *is = wg_equal(wg_unsqueeze(row, 1), column);
+    return wg__out_node(c, 0, wg_cast(is, t));
+}
+
+const struct wg__row wg__rows_constant[] = {
+    {"Constant", 1, "value", constant, NULL},
+    {"Constant", 12, "value value_float value_floats value_int value_ints", constant, NULL},
+    {"ConstantOfShape", 9, "value", constant_of_shape, NULL},
+    {"EyeLike", 9, "dtype k", eye_like, NULL},
+    {"Identity", 1, "", identity, NULL},
+    {"Range", 11, "", range, NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};

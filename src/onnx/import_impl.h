@@ -1,0 +1,70 @@
+/* import_impl.h - what the parts of the importer share; rows need import.h only. */
+#ifndef WENGERT_ONNX_IMPORT_IMPL_H
+#define WENGERT_ONNX_IMPORT_IMPL_H
+
+#include "onnx/onnx_impl.h"
+
+/* The opsets that are understood, and what is folded while loading at most. */
+enum { WG__HIGHEST_OPSET = 22, WG__MAX_FOLD = 1 << 24, WG__MAX_COMPLAINTS = 64 };
+
+/* "Conv (opset 13) node 'conv1' and 4 more: text" */
+struct wg__complaint {
+    const char *what, *name;
+    bool        node;
+    int         status, more;
+    char        text[560];
+};
+
+/* An import that runs; wg__in comes first, so that a row's c leads to it. */
+struct wg__import {
+    struct wg__in          in;
+    const struct wg__row **row; /* [n_node]; NULL: not supported, which has been said */
+    struct wg__complaint  *complaint;
+    int                    n_complaint, cap_complaint;
+    int64_t                left_out;          /* complaints beyond WG__MAX_COMPLAINTS */
+    int64_t                said, said_before; /* all of them, with repeats; before the node at hand */
+    int64_t                budget;            /* elements that may still be computed while loading */
+    bool                   nomem;
+};
+static inline struct wg__import *wg__import_of(const struct wg__in *c) { return (struct wg__import *)(uintptr_t)c; }
+
+/* ---- Complaints (import_say.c) ---- */
+
+int wg__complain(struct wg__import *p, int status, const char *what, const char *name, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Of the node at hand. */
+int wg__complain_node(struct wg__import *p, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The error that a builder left on the graph, which is cleared; memory that is short only sets p->nomem. */
+int wg__complain_graph(struct wg__import *p);
+/* Everything that was said becomes the model's message; its status. */
+int wg__complaints_tell(struct wg__import *p);
+
+/* ---- Values (import_value.c) ---- */
+
+bool              wg__values_new(wg_onnx *m, size_t n);
+struct wg__value *wg__value_find(const wg_onnx *m, const char *name);
+/* NULL if there is one of that name. */
+struct wg__value *wg__value_add(wg_onnx *m, const char *name);
+/* wg__in_value, to be changed. */
+struct wg__value *wg__value_in(const struct wg__in *c, int i);
+/* The node of a value, made if there is none yet; NULL with a complaint, or the reason on the graph. */
+wg_node *wg__value_node(struct wg__import *p, struct wg__value *v);
+/* Output i is the tensor, which becomes a node when it is asked for. */
+int wg__out_tensor(struct wg__in *c, int i, const struct wg__onnx_tensor *t);
+
+/* ---- Known values (import_known.c) ---- */
+
+/* The integers of an initialiser, Constant or folded list; NULL if it is none,
+ * or holds other than WG__MAX_INTS or fewer integers in rank 0 or 1. */
+const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v);
+/* Whether a number would read as a symbol: those are numbered from -1000
+ * downward (graph/dim.c).  Lists from the file may hold any number; folded
+ * ones hold a number in that range only where it is a symbol. */
+static inline bool wg__like_symbol(int64_t d) { return d <= -1000 && d >= -1000 - (1 << 24); }
+
+/* ---- Rows (import_rows.c) ---- */
+
+/* The row for op at an opset; NULL if there is none, with *later the first opset that has one (0: none has). */
+const struct wg__row *wg__row_find(const char *op, int opset, int *later);
+
+#endif

@@ -1,0 +1,274 @@
+/* Indices: elements picked by numbers, and numbers of elements picked. */
+#include "onnx/import_shape.h"
+
+/* ---- Gather ---- */
+
+/* Lists alone: WG_OK with *done, or a status where an index is outside. */
+static int gather_list(struct wg__in *c, bool *done)
+{
+    struct wg__list x, at, y = {0};
+    *done = false;
+    if (!wg__in_list(c, 0, &x) || x.rank0 || !wg__in_list(c, 1, &at)) return WG_OK;
+    for (int i = 0; i < at.v.n; i++) {
+        int64_t k = at.v.at[i] < 0 ? at.v.at[i] + x.v.n : at.v.at[i];
+        if (wg__is_symbol(c, at.v.at[i])) return WG_OK;
+        if (k < 0 || k >= x.v.n)
+            return wg__malformed(c, "index %lld is outside of %d elements", (long long)at.v.at[i], x.v.n);
+        y.v.at[y.v.n++] = x.v.at[k];
+    }
+    y.dtype = x.dtype;
+    y.rank0 = at.rank0;
+    *done = true;
+    return wg__out_list(c, 0, &y);
+}
+
+static int64_t number(const wg_array *a, int64_t i)
+{
+    return a->dtype == WG_I64 ? ((const int64_t *)a->data)[i] : ((const int32_t *)a->data)[i];
+}
+
+/* Indices that stand in the file are checked while it is loaded, others in
+ * each run: in turn they are of k axes of the sizes at n. */
+static int check_indices(struct wg__in *c, int k, const int64_t *n)
+{
+    wg_array a;
+    int      status = WG_OK;
+    if (!wg__in_raw(c, 1) || !wg__in_known(c, 1, &a)) return WG_OK;
+    bool ints = WG_BIT(a.dtype) & WG_INTS;
+    for (int64_t i = 0; ints && !status && i < wg_count(&a.shape); i++) {
+        int64_t at = number(&a, i), size = n[i % k];
+        if (size >= 0 && (at < -size || at >= size))
+            status = wg__malformed(c, "index %lld is outside of %lld elements", (long long)at, (long long)size);
+    }
+    wg__data_free(a.data);
+    return status;
+}
+
+static int gather(struct wg__in *c)
+{
+    wg_node *x, *at;
+    int      axis;
+    bool     done;
+    wg_shape s;
+    int      status = wg__in_operand_shape(c, 0, &s);
+    if (status) return status;
+    if (!wg__in_axis(c, wg__attr_int(c, "axis", 0), s.rank, &axis)) return WG_EARG;
+    status = gather_list(c, &done);
+    if (status || done) return status;
+    status = check_indices(c, 1, &s.dim[axis]);
+    if (!status) status = wg__in_operand(c, 0, &x);
+    if (!status) status = wg__in_operand(c, 1, &at);
+    return status ? status : wg__out_node(c, 0, wg_gather(x, at, axis));
+}
+
+/* ---- Places in a flattened tensor ---- */
+
+/* index counted from the front, times stride; where it is outside of n, a
+ * place that no tensor has, so that the gather says so. */
+static wg_node *place(wg_node *index, int64_t n, int64_t stride)
+{
+    wg_node *zero = wg_lit(index, 0), *size = wg_lit(index, (double)n);
+    wg_node *low = wg_less(index, wg_lit(index, (double)-n));
+    wg_node *out = wg_or(low, wg_greater_equal(index, size));
+    wg_node *safe = wg_where(out, zero, index);
+    wg_node *front = wg_where(wg_less(safe, zero), wg_add(safe, size), safe);
+    wg_node *at = wg_mul(front, wg_lit(index, (double)stride));
+    return wg_where(out, wg_lit(index, 0x1p56), at);
+}
+
+/* The coordinate along axis of rank axes, times stride. */
+static wg_node *coordinate(struct wg__in *c, int rank, int axis, int64_t n, int64_t stride)
+{
+    wg_shape s = {.rank = rank};
+    for (int i = 0; i < rank; i++) s.dim[i] = i == axis ? n : 1;
+    return wg_reshape(wg__in_iota(c, n, 0, stride), s);
+}
+
+/* That dimensions from..to-1 are numbers, and their product is one that a place can have. */
+static int known_dims(struct wg__in *c, const wg_shape *s, int from, int to, const char *whose)
+{
+    int64_t n = 1;
+    for (int i = from; i < to; i++) {
+        if (s->dim[i] < 0) return wg__unsupported(c, "axis %d of the %s is symbolic", i, whose);
+        if (__builtin_mul_overflow(n, s->dim[i], &n) || n > (INT64_C(1) << 48))
+            return wg__unsupported(c, "the %s are too many", whose);
+    }
+    return WG_OK;
+}
+
+static int two_operands(struct wg__in *c, wg_node **x, wg_node **at)
+{
+    int status = wg__in_operand(c, 0, x);
+    if (!status) status = wg__in_operand(c, 1, at);
+    if (!status && !(WG_BIT(wg_node_dtype(*at)) & WG_INTS))
+        return wg__malformed(c, "indices are %s", wg_dtype_name(wg_node_dtype(*at)));
+    if (!status) *at = wg_cast(*at, WG_I64);
+    return status;
+}
+
+/* ---- GatherElements ---- */
+
+/* y[i, j, k] = x[at[i, j, k], j, k] for axis 0, and so on. */
+static wg_node *gather_elements_flat(struct wg__in *c, wg_node *x, wg_node *at, int axis)
+{
+    const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
+    int64_t         stride = 1;
+    wg_node        *sum = NULL;
+    for (int i = s->rank - 1; i >= 0; stride *= s->dim[i--]) {
+        if (i != axis && t->dim[i] == 1) continue;
+        wg_node *term = i == axis ? place(at, s->dim[i], stride) : coordinate(c, s->rank, i, t->dim[i], stride);
+        if (!term) return NULL;
+        sum = sum ? wg_add(sum, term) : term;
+    }
+    return wg_gather(wg_reshape(x, WG_SHAPE(stride)), sum, 0);
+}
+
+static int gather_elements(struct wg__in *c)
+{
+    wg_node *x, *at;
+    int      axis, status = two_operands(c, &x, &at);
+    if (status) return status;
+    const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
+    if (s->rank != t->rank) return wg__malformed(c, "x is of rank %d, indices of rank %d", s->rank, t->rank);
+    if (!wg__in_axis(c, wg__attr_int(c, "axis", 0), s->rank, &axis)) return WG_EARG;
+    status = known_dims(c, s, 0, s->rank, "data");
+    for (int i = 0; i < s->rank && !status; i++) {
+        if (i == axis) continue;
+        if (t->dim[i] < 0 || t->dim[i] > WG__MAX_INDICES)
+            return wg__unsupported(c, "axis %d of the indices is symbolic or long", i);
+        if (t->dim[i] > s->dim[i]) return wg__malformed(c, "axis %d of the indices is longer than that of x", i);
+    }
+    if (!status) status = check_indices(c, 1, &s->dim[axis]);
+    return status ? status : wg__out_node(c, 0, gather_elements_flat(c, x, at, axis));
+}
+
+/* ---- GatherND ---- */
+
+/* Index j of the last axis of at, which goes. */
+static wg_node *component(wg_node *at, int64_t j)
+{
+    int last = wg_node_shape(at)->rank - 1;
+    return wg_squeeze(wg_slice(at, last, j, j + 1, 1), last);
+}
+
+/* The first `batch` axes go together; the k indices pick from the next k axes of x; whole slices are taken. */
+static wg_node *gather_nd_flat(struct wg__in *c, wg_node *x, wg_node *at, int batch, int k)
+{
+    const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
+    wg_shape        flat = {.rank = 1};
+    int64_t         stride = 1;
+    wg_node        *sum = NULL;
+    for (int i = batch + k; i < s->rank; i++) flat.dim[flat.rank++] = s->dim[i];
+    for (int i = batch + k - 1; i >= 0; stride *= s->dim[i--]) {
+        wg_node *term = i < batch ? coordinate(c, t->rank - 1, i, t->dim[i], stride)
+                                  : place(component(at, i - batch), s->dim[i], stride);
+        if (!term) return NULL;
+        sum = sum ? wg_add(sum, term) : term;
+    }
+    flat.dim[0] = stride;
+    return wg_gather(wg_reshape(x, flat), sum, 0);
+}
+
+static int gather_nd(struct wg__in *c)
+{
+    wg_node *x, *at;
+    int64_t  batch = wg__attr_int(c, "batch_dims", 0);
+    int      status = two_operands(c, &x, &at);
+    if (status) return status;
+    const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
+    if (t->rank < 1) return wg__malformed(c, "indices are of rank 0");
+    int64_t k = t->dim[t->rank - 1];
+    if (k < 0) return wg__unsupported(c, "the last axis of the indices is symbolic");
+    if (batch < 0 || batch >= t->rank || k < 1 || k > s->rank - batch)
+        return wg__malformed(c, "%lld indices into rank %d with %lld axes of a batch", (long long)k, s->rank,
+                             (long long)batch);
+    status = check_indices(c, (int)k, s->dim + batch);
+    if (status) return status;
+    if (batch == 0 && k == 1) return wg__out_node(c, 0, wg_gather(x, component(at, 0), 0));
+    status = known_dims(c, s, 0, (int)(batch + k), "data");
+    for (int i = 0; i < batch && !status; i++) {
+        if (t->dim[i] != s->dim[i]) return wg__malformed(c, "axis %d of x and indices, of the batch, differ", i);
+        if (s->dim[i] > WG__MAX_INDICES) return wg__unsupported(c, "axis %d is too long", i);
+    }
+    return status ? status : wg__out_node(c, 0, gather_nd_flat(c, x, at, (int)batch, (int)k));
+}
+
+/* ---- OneHot ---- */
+
+/* values = [off, on]; an index that is outside of the depth has no place that is on. */
+static wg_node *one_hot(wg_node *index, int64_t depth, wg_node *values)
+{
+    wg_node *i = wg_cast(index, WG_I64);
+    i = wg_where(wg_less(i, wg_lit(i, 0)), wg_add(i, wg_lit(i, (double)depth)), i);
+    wg_node *in = wg_one_hot(i, depth, WG_BOOL);
+    wg_node *on = wg_reshape(wg_slice(values, 0, 1, 2, 1), WG_SCALAR);
+    wg_node *off = wg_reshape(wg_slice(values, 0, 0, 1, 1), WG_SCALAR);
+    return wg_where(in, on, off);
+}
+
+static int one_hot_row(struct wg__in *c)
+{
+    wg_node *index, *values;
+    double   depth;
+    int      axis, status = wg__in_operand(c, 0, &index);
+    if (!status) status = wg__in_operand(c, 2, &values);
+    if (status) return status;
+    if (!wg__in_need_real(c, 1, "depth", &depth)) return WG_EARG;
+    int rank = wg_node_shape(index)->rank + 1;
+    if (!wg__in_axis(c, wg__attr_int(c, "axis", -1), rank, &axis)) return WG_EARG;
+    if (wg_node_shape(values)->rank != 1 || wg_node_shape(values)->dim[0] != 2)
+        return wg__malformed(c, "values are not two");
+    if (!(depth >= 0)) return wg__malformed(c, "depth is %g", depth);
+    if (depth > WG__MAX_INDICES || rank > WG_MAX_RANK)
+        return wg__unsupported(c, "depth %g, result of rank %d", depth, rank);
+    wg_axes perm = {.n = rank};
+    for (int i = 0; i < rank; i++) perm.axis[i] = i < axis ? i : i == axis ? rank - 1 : i - 1;
+    wg_node *y = one_hot(index, (int64_t)depth, values);
+    return wg__out_node(c, 0, axis == rank - 1 ? y : wg_transpose(y, perm));
+}
+
+/* ---- ArgMax, ArgMin ---- */
+
+/* A value in falling order of x: -x would not do for the least integer, which is its own negative. */
+static wg_node *falling(wg_node *x)
+{
+    wg_dtype t = wg_node_dtype(x);
+    if (t == WG_BOOL) return wg_not(x);
+    if (WG_BIT(t) & WG_REALS) return wg_neg(x);
+    return wg_sub(wg_lit(x, t == WG_U8 ? 255 : -1), x);
+}
+
+/* The last of equals is the first from the other end. */
+static wg_node *last_index(wg_node *x, int axis, bool keep)
+{
+    wg_node *turned = wg_slice(x, axis, WG_END, INT64_MIN, -1);
+    wg_node *last = wg_shift(wg_size(wg_cast(x, WG_I64), WG_AXES(axis)), -1);
+    return wg_sub(last, wg_argmax(turned, axis, keep));
+}
+
+static int arg_extreme(struct wg__in *c, bool least)
+{
+    wg_node *x;
+    int      axis, status = wg__in_operand(c, 0, &x);
+    if (status) return status;
+    bool keep = wg__attr_int(c, "keepdims", 1), last = wg__attr_int(c, "select_last_index", 0);
+    if (!wg__in_axis(c, wg__attr_int(c, "axis", 0), wg_node_shape(x)->rank, &axis)) return WG_EARG;
+    if (least) x = falling(x);
+    return wg__out_node(c, 0, last ? last_index(x, axis, keep) : wg_argmax(x, axis, keep));
+}
+
+static int arg_max(struct wg__in *c) { return arg_extreme(c, false); }
+static int arg_min(struct wg__in *c) { return arg_extreme(c, true); }
+
+const struct wg__row wg__rows_index[] = {
+    {"Gather", 1, "axis", gather, "0"},
+    {"GatherElements", 11, "axis", gather_elements, NULL},
+    {"GatherND", 11, "", gather_nd, NULL},
+    {"GatherND", 12, "batch_dims", gather_nd, NULL},
+    {"OneHot", 9, "axis", one_hot_row, NULL},
+    {"ArgMax", 1, "axis keepdims", arg_max, NULL},
+    {"ArgMax", 12, "axis keepdims select_last_index", arg_max, NULL},
+    {"ArgMin", 1, "axis keepdims", arg_min, NULL},
+    {"ArgMin", 12, "axis keepdims select_last_index", arg_min, NULL},
+    {0},
+};

@@ -1,0 +1,162 @@
+/* Pad: a constant around a tensor, or elements of it again.
+ *
+ * A negative number of elements is cut off first.  The other modes are gathers
+ * of an axis by constant indices; where its size is a symbol, what comes before
+ * and after is gathered alone, counted from the near end. */
+#include <math.h>
+#include <string.h>
+
+#include "onnx/import_shape.h"
+
+struct pads {
+    int64_t before[WG_MAX_RANK], after[WG_MAX_RANK];
+};
+
+/* ---- How many ---- */
+
+static int pad_axes(struct wg__in *c, int rank, wg_axes *to)
+{
+    struct wg__ints v;
+    if (c->opset < 18 || !wg__in_has(c, 3)) {
+        for (to->n = 0; to->n < rank; to->n++) to->axis[to->n] = to->n;
+        return WG_OK;
+    }
+    return wg__in_need_ints(c, 3, "axes", &v) && wg__in_axes(c, &v, rank, to) ? WG_OK : WG_EARG;
+}
+
+static int read_pads(struct wg__in *c, int rank, struct pads *to)
+{
+    struct wg__ints v;
+    wg_axes         axes;
+    int             status = wg__in_moved(c, c->opset < 2 ? "paddings" : "pads", 11, 1, &v);
+    if (!status) status = pad_axes(c, rank, &axes);
+    if (status) return status;
+    if (v.n < 0) return wg__malformed(c, "pads are missing");
+    if (v.n != 2 * axes.n) return wg__malformed(c, "%d pads for %d axes", v.n, axes.n);
+    *to = (struct pads){0};
+    for (int i = 0; i < v.n; i++) {
+        bool raw = c->opset < 11 || wg__in_raw(c, 1);
+        if (!raw && wg__is_symbol(c, v.at[i])) return wg__unsupported(c, "pads are symbolic");
+        (i < axes.n ? to->before : to->after)[axes.axis[i % axes.n]] = v.at[i];
+    }
+    return WG_OK;
+}
+
+/* Cuts off what is negative, so that what is left is not. */
+static int crop(struct wg__in *c, wg_node **x, struct pads *p)
+{
+    for (int i = 0; *x && i < wg_node_shape(*x)->rank; i++) {
+        int64_t n = wg_node_shape(*x)->dim[i], low = p->before[i] < 0 ? -(uint64_t)p->before[i] : 0;
+        int64_t high = p->after[i] < 0 ? -(uint64_t)p->after[i] : 0;
+        if (low == 0 && high == 0) continue;
+        if (n < 0) return wg__unsupported(c, "axis %d is symbolic and would lose elements", i);
+        if (low < 0 || high < 0 || low > n || high > n - low)
+            return wg__malformed(c, "axis %d of %lld elements has not as many to lose", i, (long long)n);
+        *x = wg_slice(*x, i, low, n - high, 1);
+        if (low) p->before[i] = 0;
+        if (high) p->after[i] = 0;
+    }
+    return *x ? WG_OK : wg__out_node(c, 0, NULL);
+}
+
+/* ---- With what: place i, which may be outside of 0..n-1, of an axis of n ---- */
+
+static int64_t edge(int64_t i, int64_t n) { return i < 0 ? 0 : i < n ? i : n - 1; }
+
+static int64_t modulo(int64_t i, int64_t n) { return (i % n + n) % n; }
+
+static int64_t reflect(int64_t i, int64_t n)
+{
+    if (n == 1) return 0;
+    int64_t k = modulo(i, 2 * (n - 1));
+    return k < n ? k : 2 * (n - 1) - k;
+}
+
+/* With the size unknown: place i before the first, and i after the last, counted from the end. */
+static int64_t edge_before(int64_t i) { return (void)i, 0; }
+static int64_t edge_after(int64_t i) { return (void)i, -1; }
+static int64_t reflect_before(int64_t i) { return i; }
+static int64_t reflect_after(int64_t i) { return -1 - i; }
+static int64_t wrap_before(int64_t i) { return -i; }
+static int64_t wrap_after(int64_t i) { return i - 1; }
+
+static const struct mode {
+    const char *name;
+    int         since;
+    int64_t (*at)(int64_t i, int64_t n); /* NULL: a constant */
+    int64_t (*before)(int64_t i), (*after)(int64_t i);
+} modes[] = {{"constant", 1, NULL, NULL, NULL},
+             {"edge", 1, edge, edge_before, edge_after},
+             {"reflect", 1, reflect, reflect_before, reflect_after},
+             {"wrap", 19, modulo, wrap_before, wrap_after}};
+
+static const struct mode *mode_of(const struct wg__in *c)
+{
+    const char *name = wg__attr_text(c, "mode", "constant");
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(modes[i].name, name) == 0 && c->opset >= modes[i].since) return &modes[i];
+    return NULL;
+}
+
+static wg_node *index_node(struct wg__in *c, int64_t n, const int64_t *at)
+{
+    return at ? wg_const(c->g, WG_I64, WG_SHAPE(n), at) : (wg__fail_nomem(c->g), NULL);
+}
+
+static wg_node *pad_known(struct wg__in *c, const struct mode *m, wg_node *x, int axis, int64_t before, int64_t after)
+{
+    int64_t  n = wg_node_shape(x)->dim[axis], all = before + n + after;
+    int64_t *at = wg__data_alloc((size_t)all * sizeof *at);
+    for (int64_t i = 0; at && i < all; i++) at[i] = m->at(i - before, n);
+    wg_node *y = wg_gather(x, index_node(c, all, at), axis);
+    wg__data_free(at);
+    return y;
+}
+
+/* The n elements of `place` that stand on one side of x. */
+static wg_node *side(struct wg__in *c, int64_t (*place)(int64_t), bool turned, wg_node *x, int axis, int64_t n)
+{
+    int64_t *at = wg__data_alloc((size_t)n * sizeof *at);
+    for (int64_t i = 0; at && i < n; i++) at[i] = place(turned ? n - i : i + 1);
+    wg_node *y = wg_gather(x, index_node(c, n, at), axis);
+    wg__data_free(at);
+    return y;
+}
+
+static wg_node *pad_open(struct wg__in *c, const struct mode *m, wg_node *x, int axis, int64_t before, int64_t after)
+{
+    wg_node *low = side(c, m->before, true, x, axis, before);
+    wg_node *high = side(c, m->after, false, x, axis, after);
+    return wg_concat(3, (wg_node *[]){low, x, high}, axis);
+}
+
+static int pad_again(struct wg__in *c, const struct mode *m, wg_node *x, const struct pads *p)
+{
+    for (int i = 0; x && i < wg_node_shape(x)->rank; i++) {
+        int64_t before = p->before[i], after = p->after[i], n = wg_node_shape(x)->dim[i];
+        if (before == 0 && after == 0) continue;
+        if (n == 0) return wg__malformed(c, "axis %d is empty and mode is %s", i, m->name);
+        if (before > WG__MAX_INDICES || after > WG__MAX_INDICES || n > WG__MAX_INDICES)
+            return wg__unsupported(c, "mode %s with %lld and %lld elements around axis %d", m->name, (long long)before,
+                                   (long long)after, i);
+        x = (n < 0 ? pad_open : pad_known)(c, m, x, i, before, after);
+    }
+    return wg__out_node(c, 0, x);
+}
+
+int wg__row_pad(struct wg__in *c)
+{
+    wg_node           *x;
+    struct pads        p;
+    const struct mode *m = mode_of(c);
+    double             value = wg__attr_real(c, "value", 0);
+    int                status = wg__in_operand(c, 0, &x);
+    if (status) return status;
+    if (!m) return wg__unsupported(c, "mode %s", wg__attr_text(c, "mode", "constant"));
+    status = read_pads(c, wg_node_shape(x)->rank, &p);
+    if (!status) status = crop(c, &x, &p);
+    if (status) return status;
+    if (m->at) return pad_again(c, m, x, &p);
+    if (c->opset >= 11 && wg__in_has(c, 2) && !wg__in_need_real(c, 2, "the value", &value)) return WG_EARG;
+    return wg__out_node(c, 0, wg_pad(x, p.before, p.after, value));
+}

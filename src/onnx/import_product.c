@@ -1,0 +1,67 @@
+/* Matrix products.
+ *
+ *   MatMul  as numpy.matmul: a vector is a row on the left and a column on the
+ *           right, and that axis is gone from the result
+ *   Gemm    alpha op(A) op(B) + beta C, op a transpose where transA or transB is set
+ *
+ * Integers go through f64, in which products and sums are exact up to 2^53. */
+#include "onnx/import.h"
+
+static bool is_int(const wg_node *x) { return x && (WG_BIT(wg_node_dtype(x)) & WG_INTS) != 0; }
+
+static wg_node *as_real(wg_node *x) { return is_int(x) ? wg_cast(x, WG_F64) : x; }
+
+static int rank(const wg_node *x) { return wg_node_shape(x)->rank; }
+
+static int matmul(struct wg__in *c)
+{
+    wg_node *x = wg__in_node(c, 0), *y = wg__in_node(c, 1);
+    if (!x || !y) return wg__out_node(c, 0, NULL);
+    if (rank(x) == 0 || rank(y) == 0) return wg__malformed(c, "a product with a scalar");
+    wg_dtype t = wg_node_dtype(x);
+    wg_node *a = as_real(rank(x) == 1 ? wg_unsqueeze(x, 0) : x);
+    wg_node *b = as_real(rank(y) == 1 ? wg_unsqueeze(y, 1) : y);
+    wg_node *z = wg_cast(wg_matmul(a, b), t);
+    if (rank(y) == 1) z = wg_squeeze(z, -1);
+    if (rank(x) == 1) z = wg_squeeze(z, rank(y) == 1 ? -1 : -2);
+    return wg__out_node(c, 0, z);
+}
+
+static wg_node *times(wg_node *x, double factor) { return factor == 1 ? x : wg_scale(x, factor); }
+
+/* product + term, whose shape may not make the product wider; NULL with or without a complaint. */
+static wg_node *plus(struct wg__in *c, wg_node *product, wg_node *term)
+{
+    char     have[96], want[96];
+    wg_node *sum = wg_add(product, term);
+    if (!sum || wg__shape_equal(wg_node_shape(sum), wg_node_shape(product))) return sum;
+    wg__malformed(c, "C is %s, which does not broadcast to %s",
+                  wg__shape_str(c->g, wg_node_shape(term), have, sizeof have),
+                  wg__shape_str(c->g, wg_node_shape(product), want, sizeof want));
+    return NULL;
+}
+
+static int gemm(struct wg__in *c)
+{
+    double   alpha = wg__attr_real(c, "alpha", 1), beta = wg__attr_real(c, "beta", 1);
+    bool     ta = wg__attr_int(c, "transA", 0) != 0, tb = wg__attr_int(c, "transB", 0) != 0;
+    wg_node *a = wg__in_node(c, 0), *b = wg__in_node(c, 1);
+    if (!a || !b) return wg__out_node(c, 0, NULL);
+    if (rank(a) != 2 || rank(b) != 2) return wg__malformed(c, "A and B have ranks %d and %d, not 2", rank(a), rank(b));
+    wg_dtype t = wg_node_dtype(a);
+    wg_node *left = as_real(a), *right = as_real(b);
+    wg_node *y = times(wg_matmul_t(left, right, ta, tb), alpha);
+    if (y && wg__in_has(c, 2) && beta != 0) {
+        wg_node *term = times(as_real(wg__in_node(c, 2)), beta);
+        y = plus(c, y, term);
+    }
+    return wg__out_node(c, 0, wg_cast(y, t));
+}
+
+const struct wg__row wg__rows_product[] = {
+    {"MatMul", 1, "", matmul, "1"},
+    /* broadcast: C of fewer axes is allowed, which it is here in any case. */
+    {"Gemm", 1, "alpha beta transA transB broadcast", gemm, "12"},
+    {"Gemm", 7, "alpha beta transA transB", gemm, "12"},
+    {NULL, 0, NULL, NULL, NULL},
+};

@@ -1,0 +1,69 @@
+/* peers.c - the connections, and those among them that are too slow.
+ *
+ * MHD closes a connection on which nothing happens.  One that sends a byte now
+ * and then is cut here: a request has to be complete in time. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "serve/server_impl.h"
+
+struct wg__peer *wg__peer_new(struct wg__server *s, int fd)
+{
+    struct wg__peer *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->fd = fd;
+    atomic_store(&p->due_ns, wg__now_ns() + (uint64_t)s->o.slow_s * 1000000000u);
+    pthread_mutex_lock(&s->peers_lock);
+    p->next = &s->peers;
+    p->prev = s->peers.prev;
+    p->prev->next = p->next->prev = p;
+    pthread_mutex_unlock(&s->peers_lock);
+    return p;
+}
+
+/* The lock is held while the clock uses the socket, so that its number still
+ * means this connection. */
+void wg__peer_free(struct wg__server *s, struct wg__peer *p)
+{
+    pthread_mutex_lock(&s->peers_lock);
+    p->prev->next = p->next;
+    p->next->prev = p->prev;
+    pthread_mutex_unlock(&s->peers_lock);
+    free(p);
+}
+
+bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns)
+{
+    uint64_t seen = atomic_load(&p->due_ns);
+    do {
+        if (seen == WG__CUT) return false;
+    } while (!atomic_compare_exchange_weak(&p->due_ns, &seen, due_ns));
+    return true;
+}
+
+void wg__peer_say(int fd, int code)
+{
+    const char *why = code == 408 ? "the request came too slowly" : "the body is too large";
+    char        text[256];
+    int         n = snprintf(text, sizeof text,
+                             "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                                     "Content-Length: %zu\r\n\r\n{\"error\": \"%s\"}\n",
+                             code, code == 408 ? "Request Timeout" : "Content Too Large", strlen(why) + 14, why);
+    /* What the socket does not take at once is lost: the connection ends anyhow. */
+    ssize_t sent = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+    shutdown(fd, code == 408 ? SHUT_RDWR : SHUT_WR);
+}
+
+void wg__peers_sweep(struct wg__server *s)
+{
+    uint64_t now = wg__now_ns();
+    pthread_mutex_lock(&s->peers_lock);
+    for (struct wg__peer *p = s->peers.next; p != &s->peers; p = p->next) {
+        uint64_t due = atomic_load(&p->due_ns);
+        if (due <= WG__CUT || due > now) continue;
+        if (atomic_compare_exchange_strong(&p->due_ns, &due, WG__CUT)) wg__peer_say(p->fd, 408);
+    }
+    pthread_mutex_unlock(&s->peers_lock);
+}

@@ -1,0 +1,541 @@
+/* What is written is read again: values, names, symbols and metadata come back,
+ * and what cannot be written leaves no file. */
+#include <sys/stat.h>
+
+#include <wengert/onnx.h>
+#include <wengert/train.h>
+
+#include "ops/cases.h"
+#include "ops/ops_test.h"
+#include "support/alloc.h"
+
+TestSuite(onnx_export, .timeout = 120);
+
+/* ---- A folder of the test's own ---- */
+
+static char folder[64], path[128];
+
+static void open_folder(void)
+{
+    snprintf(folder, sizeof folder, "%s/wengert-onnx-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/m.onnx", folder);
+}
+static void close_folder(void)
+{
+    char other[140];
+    snprintf(other, sizeof other, "%s.data", path);
+    unlink(path);
+    unlink(other);
+    cr_assert_eq(rmdir(folder), 0, "nothing else was left in the folder");
+}
+static bool there(const char *file)
+{
+    struct stat s;
+    return stat(file, &s) == 0;
+}
+
+#define ON_DISK(name) Test(onnx_export, name, .init = open_folder, .fini = close_folder)
+
+/* ---- There and back ---- */
+
+struct back {
+    wg_onnx  *m;
+    wg_graph *g;
+};
+
+static void export_at(wg_graph *g, wg_node *y, const wg_onnx_export_options *o)
+{
+    cr_assert_eq(wg_onnx_export(g, 1, &y, path, o), WG_OK, "%s", wg_message(g));
+}
+
+static struct back read_back(const char *what)
+{
+    struct back b = {wg_onnx_read(path), wg_graph_new()};
+    cr_assert_eq(wg_onnx_import(b.m, b.g, NULL), WG_OK, "%s: %s %s", what, wg_onnx_message(b.m), wg_message(b.g));
+    return b;
+}
+static void free_back(struct back b)
+{
+    wg_onnx_free(b.m);
+    wg_graph_free(b.g);
+}
+
+enum { MOST = 4096 };
+
+static wg_tape *evaluated(wg_graph *g, wg_node *y, int64_t batch)
+{
+    wg_options o = {.evaluate = 1, .bind = {{"batch", batch}}};
+    wg_tape   *t = wg_compile(g, 1, &y, &o);
+    cr_assert_not_null(t, "%s", wg_message(g));
+    return t;
+}
+
+/* The input of the imported model that has this name, or NULL: it was not needed. */
+static wg_node *input_named(const wg_onnx *m, const char *name)
+{
+    for (int i = 0; i < wg_onnx_input_count(m); i++)
+        if (strcmp(wg_onnx_input_name(m, i), name) == 0) return wg_onnx_input(m, i);
+    return NULL;
+}
+
+static void expect_close(const char *what, int opset, wg_tape *t, wg_node *y, wg_tape *u, wg_node *z)
+{
+    const wg_shape *s = wg_tape_shape(t, y), *r = wg_tape_shape(u, z);
+    double         *p = malloc(MOST * sizeof *p), *q = malloc(MOST * sizeof *q);
+    cr_assert(wg__shape_equal(s, r), "%s at opset %d: another shape", what, opset);
+    cr_assert_eq(wg_node_dtype(y), wg_node_dtype(z), "%s at opset %d: another dtype", what, opset);
+    get_values(t, y, p);
+    get_values(u, z, q);
+    for (int64_t i = 0; i < wg_count(s); i++)
+        cr_assert(p[i] == q[i] || (p[i] != p[i] && q[i] != q[i]) || fabs(p[i] - q[i]) <= 1e-5 * fmax(1, fabs(p[i])),
+                  "%s at opset %d: element %lld is %.9g, not %.9g", what, opset, (long long)i, q[i], p[i]);
+    free(p);
+    free(q);
+}
+
+/* y over inputs x[0..n-1] gives what the file of it gives. */
+static void same_back(const char *what, int opset, wg_node *y, int n, wg_node *const x[], double *const v[],
+                      int64_t batch)
+{
+    struct back b = read_back(what);
+    wg_node    *z = wg_onnx_output(b.m, 0);
+    wg_tape    *t = evaluated(wg_node_graph(y), y, batch), *u = evaluated(b.g, z, batch);
+    for (int i = 0; i < n; i++) {
+        wg_node *in = input_named(b.m, wg_node_name(x[i]));
+        if (wg_tape_shape(t, x[i])) set_values(t, x[i], v[i]);
+        if (in && wg_tape_shape(u, in)) set_values(u, in, v[i]);
+    }
+    must_run(t);
+    must_run(u);
+    expect_close(what, opset, t, y, u, z);
+    wg_tape_free(t);
+    free_back(b);
+}
+
+static bool is_random(const wg_node *y) { return wg_node_op(y) && wg_node_op(y)->flags & WG_OP_RANDOM; }
+
+static const int opsets[] = {9, 11, 13, 18, 21};
+enum { OPSETS = sizeof opsets / sizeof *opsets };
+
+static void there_and_back(const char *what, wg_node *y, int n, wg_node *const x[], double *const v[])
+{
+    cr_assert_not_null(y, "%s", what);
+    for (int k = 0; k < OPSETS; k++) {
+        wg_graph *g = wg_node_graph(y);
+        int       status = wg_onnx_export(g, 1, &y, path, &(wg_onnx_export_options){.opset = opsets[k]});
+        if (status == WG_EARG && strcmp(what, "scatter_add") == 0 && opsets[k] < 16) {
+            cr_assert(strstr(wg_message(g), "needs opset 16"), "%s", wg_message(g));
+            wg_clear_error(g);
+            continue;
+        }
+        cr_assert_eq(status, WG_OK, "%s at opset %d: %s", what, opsets[k], wg_message(g));
+        if (!is_random(y)) same_back(what, opsets[k], y, n, x, v, 1);
+        else free_back(read_back(what));
+    }
+}
+
+/* ---- Every operator ---- */
+
+static double *values_for(wg_shape s, enum wg_domain d, int below, uint64_t *state)
+{
+    double *v = malloc(((size_t)wg_count(&s) + 1) * sizeof *v);
+    for (int64_t i = 0; i < wg_count(&s); i++) v[i] = below ? floor(below * draw(state)) : draw_from(d, state);
+    return v;
+}
+
+static void one_row(const wg_op *op, wg_dtype t)
+{
+    static const double parameter = 0.75;
+    wg_shape            shape[2] = {WG_SHAPE(3, 4), WG_SHAPE(4)};
+    wg_node            *x[2];
+    double             *v[2];
+    uint64_t            state = 7;
+    char                name[8];
+    int                 below = WG_BIT(t) & WG_REALS ? 0 : t == WG_BOOL ? 2 : 5;
+    wg_graph           *g = wg_graph_new();
+    for (int i = 0; i < op->arity; i++) {
+        snprintf(name, sizeof name, "in%d", i);
+        x[i] = wg_input(g, name, t, shape[i]);
+        v[i] = values_for(shape[i], op->domain, below, &state);
+    }
+    there_and_back(op->name, wg_apply(op, op->arity, x, op->attr_size ? &parameter : NULL), op->arity, x, v);
+    for (int i = 0; i < op->arity; i++) free(v[i]);
+    wg_graph_free(g);
+}
+
+/* Of unary.def and binary.def: block, at most two operands, at most a real attribute. */
+static bool is_row(const wg_op *op)
+{
+    bool real = op->attr_size == sizeof(double) && op->fields[0].type == WG_FIELD_REAL;
+    return op->block && op->arity <= 2 && (!op->attr_size || real);
+}
+
+ON_DISK(every_elementwise_row_comes_back)
+{
+    for (const wg_op *const *op = wg_ops; *op; op++)
+        for (int t = 0; is_row(*op) && t < WG_DTYPES; t++)
+            if ((*op)->dtypes & WG_BIT(t)) one_row(*op, (wg_dtype)t);
+}
+
+ON_DISK(every_case_of_every_operator_comes_back)
+{
+    for (size_t k = 0; k < sizeof op_cases / sizeof *op_cases; k++) {
+        const struct op_case *c = &op_cases[k];
+        wg_node              *x[3];
+        double               *v[3];
+        uint64_t              state = 11;
+        char                  name[8];
+        wg_graph             *g = wg_graph_new();
+        for (int i = 0; i < c->n; i++) {
+            bool     real = c->kind[i] == 'r';
+            wg_dtype t = real ? WG_F32 : c->kind[i] == 'i' ? WG_I64 : c->kind[i] == 'u' ? WG_U8 : WG_BOOL;
+            snprintf(name, sizeof name, "in%d", i);
+            x[i] = wg_input(g, name, t, c->shape[i]);
+            v[i] = values_for(c->shape[i], WG_ANY, real ? 0 : t == WG_BOOL ? 2 : c->below, &state);
+        }
+        there_and_back(c->op, c->build(g, WG_F32, x), c->n, x, v);
+        for (int i = 0; i < c->n; i++) free(v[i]);
+        wg_graph_free(g);
+    }
+}
+
+ON_DISK(every_built_in_operator_has_a_form)
+{
+    for (const wg_op *const *op = wg_ops; *op; op++) cr_expect((*op)->onnx, "%s", (*op)->name);
+}
+
+/* ---- Values that only some forms meet ---- */
+
+/* NaN, infinities, ties and halves, in one operand of two. */
+ON_DISK(special_values_come_back)
+{
+    static wg_node *(*const one[])(wg_node *) = {wg_relu, wg_step,  wg_round, wg_log1p, wg_expm1, wg_sign,
+                                                 wg_abs,  wg_floor, wg_exp,   wg_tanh,  wg_sigmoid};
+    static wg_node *(*const two[])(wg_node *, wg_node *) = {wg_less,          wg_less_equal, wg_greater,
+                                                            wg_greater_equal, wg_equal,      wg_not_equal};
+    double in0[] = {NAN, INFINITY, -INFINITY, 0, 1, -1, 0.5, 1.5, 2.5, -0.5, -1.5, 1e-7},
+           in1[] = {0, INFINITY, INFINITY, 0, NAN, -INFINITY, 0.5, 1, 3, -0.5, NAN, 0};
+    double   *v[] = {in0, in1};
+    wg_graph *g = wg_graph_new();
+    wg_node  *x[2] = {wg_input(g, "a", WG_F32, WG_SHAPE(12)), wg_input(g, "b", WG_F32, WG_SHAPE(12))};
+    for (size_t i = 0; i < sizeof one / sizeof *one; i++) there_and_back("special", one[i](x[0]), 1, x, v);
+    for (size_t i = 0; i < sizeof two / sizeof *two; i++) there_and_back("special", two[i](x[0], x[1]), 2, x, v);
+    wg_graph_free(g);
+}
+
+/* ---- Nets ---- */
+
+static wg_node *mlp(wg_graph *g, int64_t batch, wg_node **x)
+{
+    *x = wg_input(g, "image", WG_F32, WG_SHAPE(batch, 6));
+    wg_node *h = wg_dropout(wg_relu(wg_dense(*x, 5, "fc1")), 0.5);
+    return wg_named(wg_dense(wg_gelu(h), 3, "fc2"), "logits");
+}
+
+static const double *ramp(void)
+{
+    static double v[MOST];
+    for (int i = 0; i < MOST; i++) v[i] = sin(i);
+    return v;
+}
+
+ON_DISK(a_net_keeps_names_and_values_and_loses_dropout)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x, *y = mlp(g, 4, &x);
+    double   *v = (double *)(uintptr_t)ramp();
+    export_at(g, y, NULL);
+    same_back("mlp", 13, y, 1, &x, &v, 0);
+    struct back b = read_back("mlp");
+    cr_assert_str_eq(wg_onnx_input_name(b.m, 0), "image");
+    cr_assert_str_eq(wg_onnx_output_name(b.m, 0), "logits");
+    cr_assert_eq(wg_param_count(b.g), wg_param_count(g));
+    for (int i = 0; i < wg_param_count(g); i++)
+        cr_expect(wg_param_find(b.g, wg_node_name(wg_param_at(g, i))), "%s", wg_node_name(wg_param_at(g, i)));
+    /* Gemm, Relu, Mul, Mul, Erf, Add, Mul, Gemm */
+    cr_expect_eq(wg_onnx_about(b.m).nodes, 8, "%d nodes", wg_onnx_about(b.m).nodes);
+    free_back(b);
+    wg_graph_free(g);
+}
+
+ON_DISK(a_weight_is_stored_as_out_by_in)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x, *y = mlp(g, 4, &x), *w = wg_param_find(g, "fc1.weight");
+    w = w ? w : wg_param_at(g, 0);
+    export_at(g, y, NULL);
+    struct back     b = read_back("mlp");
+    wg_node        *back = wg_param_find(b.g, wg_node_name(w));
+    const float    *p = wg_param_view(w), *q = wg_param_view(back);
+    const wg_shape *s = wg_node_shape(w);
+    cr_assert(wg_node_shape(back)->dim[0] == s->dim[1] && wg_node_shape(back)->dim[1] == s->dim[0]);
+    for (int64_t i = 0; i < s->dim[0]; i++)
+        for (int64_t j = 0; j < s->dim[1]; j++) cr_assert_eq(p[i * s->dim[1] + j], q[j * s->dim[0] + i]);
+    free_back(b);
+    wg_graph_free(g);
+}
+
+/* Used by more than the product, it stays as it is. */
+ON_DISK(a_tied_weight_is_stored_once)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2, 3)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(3, 3)),
+            *b = wg_param(g, "b", WG_F32, WG_SHAPE(3));
+    double *v = (double *)(uintptr_t)ramp();
+    wg_init(w, NULL);
+    wg_node *y = wg_add(wg_add(wg_matmul(x, w), b), wg_sum(w, WG_AXES(0), 0));
+    there_and_back("tied", y, 1, &x, &v);
+    struct back r = read_back("tied");
+    cr_assert_eq(wg_onnx_about(r.m).initializers, 3, "w, b and the axes of the sum");
+    free_back(r);
+    wg_graph_free(g);
+}
+
+ON_DISK(a_symbolic_batch_works_for_any_size)
+{
+    for (int k = 0; k < OPSETS; k++) {
+        wg_graph *g = wg_graph_new();
+        wg_node  *x, *y = mlp(g, wg_dim(g, "batch"), &x);
+        double   *v = (double *)(uintptr_t)ramp();
+        export_at(g, y, &(wg_onnx_export_options){.opset = opsets[k]});
+        same_back("mlp", opsets[k], y, 1, &x, &v, 1);
+        same_back("mlp", opsets[k], y, 1, &x, &v, 7);
+        wg_graph_free(g);
+    }
+}
+
+/* Sizes of results that no input has: sums and products of the symbol. */
+ON_DISK(arithmetic_on_symbols_comes_back)
+{
+    for (int opset = 10; opset <= 21; opset += 11) {
+        wg_graph *g = wg_graph_new();
+        wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 6));
+        double   *v = (double *)(uintptr_t)ramp();
+        wg_node  *two = wg_concat(2, (wg_node *[]){x, wg_slice(x, 0, WG_END, INT64_MIN, -1)}, 0);
+        wg_node  *wide = wg_expand(wg_unsqueeze(two, 0), WG_SHAPE(3, wg_node_shape(two)->dim[0], 6));
+        wg_node  *flat = wg_reshape(wg_transpose(wide, WG_AXES(1, 0, 2)), WG_SHAPE(WG_AUTO, 9));
+        wg_node  *y = wg_div(wg_sum(wg_mul(flat, flat), WG_AXES(0), 0), wg_size(x, WG_AXES(0)));
+        export_at(g, y, &(wg_onnx_export_options){.opset = opset});
+        same_back("symbols", opset, y, 1, &x, &v, 1);
+        same_back("symbols", opset, y, 1, &x, &v, 5);
+        wg_graph_free(g);
+    }
+}
+
+ON_DISK(gradients_of_symbolic_slices_come_back)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 7)), *d;
+    double   *v = (double *)(uintptr_t)ramp();
+    wg_node  *parts[] = {wg_slice(x, 1, 1, 6, 2), wg_slice(x, 1, WG_END, INT64_MIN, -3)};
+    wg_node  *loss = wg_sum(wg_square(wg_concat(2, parts, 1)), WG_ALL_AXES, 0);
+    cr_assert_eq(wg_grad(loss, 1, &x, &d), WG_OK);
+    export_at(g, d, &(wg_onnx_export_options){.opset = 13});
+    same_back("slices", 13, d, 1, &x, &v, 3);
+    wg_graph_free(g);
+}
+
+/* ---- Outputs ---- */
+
+ON_DISK(outputs_may_be_leaves_and_repeat)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *unused = wg_input(g, "unused", WG_F32, WG_SHAPE(2)),
+            *w = wg_param(g, "w", WG_F32, WG_SHAPE(2)), *y = wg_exp(x);
+    wg_node *out[] = {y, y, x, w, wg_scalar(g, WG_F32, 3), wg_mul(y, wg_node_operand(wg_dropout(y, 0.5), 1))};
+    cr_assert_not_null(unused);
+    cr_assert_eq(wg_onnx_export(g, 6, out, path, NULL), WG_OK, "%s", wg_message(g));
+    struct back b = read_back("outputs");
+    cr_assert_eq(wg_onnx_input_count(b.m), 1, "what no output needs is left out");
+    cr_assert_eq(wg_onnx_output_count(b.m), 6);
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < i; k++)
+            cr_expect(strcmp(wg_onnx_output_name(b.m, i), wg_onnx_output_name(b.m, k)) != 0, "%d and %d", i, k);
+    cr_expect_str_eq(wg_onnx_output_name(b.m, 0), "output");
+    cr_expect_str_eq(wg_onnx_output_name(b.m, 2), "x_2");
+    free_back(b);
+    wg_graph_free(g);
+}
+
+ON_DISK(names_that_clash_are_told_apart)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *a = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *b = wg_input(g, "x", WG_F32, WG_SHAPE(2));
+    wg_node  *p = wg_param(g, "x_2", WG_F32, WG_SHAPE(2)), *bad = wg_named(wg_exp(a), "\xff\xc0z");
+    wg_node  *y = wg_named(wg_add(wg_mul(bad, p), b), "x");
+    export_at(g, y, NULL);
+    struct back r = read_back("clash");
+    cr_expect_str_eq(wg_onnx_input_name(r.m, 0), "x");
+    cr_expect_str_eq(wg_onnx_input_name(r.m, 1), "x_2");
+    cr_expect_str_eq(wg_onnx_output_name(r.m, 0), "x_3");
+    free_back(r);
+    wg_graph_free(g);
+}
+
+/* ---- The file ---- */
+
+ON_DISK(what_the_file_says_of_itself)
+{
+    static const char *const meta[][2] = {{"training.step", "1200"}, {"accuracy", "0.98 \xc3\xa9"}};
+    static const struct {
+        int opset, ir;
+    } ir[] = {{9, 4}, {10, 5}, {11, 6}, {12, 7}, {14, 7}, {15, 8}, {18, 8}, {19, 9}, {20, 9}, {21, 10}};
+    wg_graph *g = wg_graph_new();
+    wg_node  *y = wg_exp(wg_input(g, "x", WG_F32, WG_SHAPE(2)));
+    for (size_t i = 0; i < sizeof ir / sizeof *ir; i++) {
+        export_at(g, y, &(wg_onnx_export_options){
+                            .opset = ir[i].opset, .graph_name = "net", .doc = "a doc", .n_meta = 2, .meta = meta});
+        wg_onnx     *m = wg_onnx_read(path);
+        wg_onnx_info a = wg_onnx_about(m);
+        const char  *key, *text;
+        cr_expect_eq(a.opset, ir[i].opset);
+        cr_expect_eq(a.ir_version, ir[i].ir, "IR %lld at opset %d", (long long)a.ir_version, ir[i].opset);
+        cr_expect_str_eq(a.producer, "wengert");
+        cr_expect_str_eq(a.producer_version, WG_VERSION);
+        cr_expect_str_eq(a.graph_name, "net");
+        cr_expect_str_eq(a.doc, "a doc");
+        cr_expect_str_eq(wg_onnx_meta(m, "accuracy"), "0.98 \xc3\xa9");
+        cr_assert(wg_onnx_meta_at(m, 0, &key, &text));
+        cr_expect_str_eq(key, "training.step");
+        wg_onnx_free(m);
+    }
+    wg_graph_free(g);
+}
+
+ON_DISK(large_parameters_go_into_a_file_of_their_own)
+{
+    char      other[140];
+    wg_graph *g = wg_graph_new();
+    wg_node  *x, *y = mlp(g, 4, &x);
+    double   *v = (double *)(uintptr_t)ramp();
+    snprintf(other, sizeof other, "%s.data", path);
+    export_at(g, y, &(wg_onnx_export_options){.external = 60});
+    cr_assert(there(other));
+    same_back("external", 13, y, 1, &x, &v, 0);
+    struct stat s;
+    stat(other, &s);
+    cr_expect_eq(s.st_size, 4096 + 5 * 3 * 4, "two matrices, each at a page: %lld", (long long)s.st_size);
+    wg_graph_free(g);
+}
+
+/* ---- Refused: with a reason, and no file ---- */
+
+static void refuse(wg_graph *g, int n, wg_node *const out[], const wg_onnx_export_options *o, int status,
+                   const char *why)
+{
+    int got = wg_onnx_export(g, n, out, path, o);
+    cr_expect_eq(got, status, "%d: %s", got, wg_message(g));
+    cr_expect(strstr(wg_message(g), "onnx_export: ") == wg_message(g), "%s", wg_message(g));
+    cr_expect(strstr(wg_message(g), why), "%s: no %s", wg_message(g), why);
+    cr_expect(!there(path));
+    wg_clear_error(g);
+}
+
+static int cube_cpu(wg_call *c) { return (void)c, WG_OK; }
+
+ON_DISK(an_operator_without_a_form_is_named)
+{
+    static const wg_op op_cube = {.name = "cube", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu},
+                       op_bad = {.name = "bad", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu, .onnx = "Mul(x,"},
+                       op_far = {.name = "far", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu, .onnx = "y"},
+                       op_new = {.name = "new", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu, .onnx = "20:Gelu"};
+    static const struct {
+        const wg_op *op;
+        const char  *why;
+    } bad[] = {{&op_cube, "cube h[2]: the operator has no ONNX form"},
+               {&op_bad, "bad h[2]: the form \"Mul(x,\" at place 6"},
+               {&op_far, "far h[2]: the form \"y\": it has no such operand"},
+               {&op_new, "new h[2]: no ONNX form for opset 13"}};
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        wg_node *h = wg_named(wg_apply(bad[i].op, 1, &x, NULL), "h"), *y = wg_exp(h);
+        refuse(g, 1, &y, NULL, WG_EARG, bad[i].why);
+    }
+    wg_graph_free(g);
+}
+
+static int double_onnx(wg_onnx_form *f)
+{
+    wg_onnx_say(f, "Mul(x,");
+    wg_onnx_say_real(f, 2);
+    return wg_onnx_say(f, ")");
+}
+static int double_cpu(wg_call *c)
+{
+    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) ((float *)c->y.data)[i] = 2 * ((const float *)c->x[0].data)[i];
+    return WG_OK;
+}
+
+ON_DISK(an_operator_of_a_program_may_bring_its_form)
+{
+    static const wg_op op_double = {
+        .name = "double", .arity = 1, .infer = wg_infer_same, .cpu = double_cpu, .to_onnx = double_onnx};
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(5));
+    double   *v = (double *)(uintptr_t)ramp();
+    there_and_back("double", wg_apply(&op_double, 1, &x, NULL), 1, &x, &v);
+    wg_graph_free(g);
+}
+
+ON_DISK(bad_calls_say_what_is_wrong)
+{
+    static const char *const twice[][2] = {{"a", "1"}, {"a", "2"}}, *const no_text[][2] = {{"a", "\xff"}};
+    static const float       some[4];
+    wg_graph                *g = wg_graph_new(), *other = wg_graph_new();
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(2)), *y = wg_exp(x),
+            *assign = wg_assign(w, x), *group = wg_group(1, &assign), *none = NULL,
+            *far = wg_input(other, "x", WG_F32, WG_SHAPE(2));
+    wg_node *huge = wg__const_raw(g, WG_F32, &WG_SHAPE(600000000), some, true);
+    wg_node *lost = wg_fill(g, WG_F32, WG_SHAPE(wg_dim(g, "time")), 1);
+    refuse(g, 0, NULL, NULL, WG_EARG, "no outputs");
+    refuse(g, 1, &none, NULL, WG_EARG, "output 0 is NULL");
+    refuse(g, 1, &far, NULL, WG_EARG, "another graph");
+    refuse(g, 1, &assign, NULL, WG_EARG, "the assign");
+    refuse(g, 1, &group, NULL, WG_EARG, "the group");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.opset = 8}, WG_EARG, "opset 8 is outside of 9..21");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.opset = 22}, WG_EARG, "opset 22");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.graph_name = ""}, WG_EARG, "name of the graph");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.doc = "\xc0"}, WG_EARG, "UTF-8");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.n_meta = 2, .meta = twice}, WG_EARG, "\"a\" twice");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.n_meta = 1, .meta = no_text}, WG_EARG, "\"a\"");
+    refuse(g, 1, &y, &(wg_onnx_export_options){.external = -1}, WG_EARG, "external");
+    refuse(g, 1, &huge, NULL, WG_EARG, "2 GiB");
+    refuse(g, 1, &lost, NULL, WG_EARG, "\"time\"");
+    cr_expect_eq(wg_onnx_export(NULL, 1, &y, path, NULL), WG_EARG);
+    cr_expect_eq(wg_onnx_export(g, 1, &y, NULL, NULL), WG_EARG);
+    wg_clear_error(g);
+    cr_expect_eq(wg_onnx_export(g, 1, &y, "/nowhere/at/all.onnx", NULL), WG_EIO);
+    cr_expect(strstr(wg_message(g), "/nowhere/at/all.onnx"), "%s", wg_message(g));
+    wg_graph_free(g);
+    wg_graph_free(other);
+}
+
+/* ---- Memory ---- */
+
+static int export_failing_at(long n, wg_graph *g, wg_node *y)
+{
+    alloc_fail_at(n);
+    int status = wg_onnx_export(g, 1, &y, path, &(wg_onnx_export_options){.external = 40});
+    alloc_restore();
+    return status;
+}
+
+ON_DISK(every_allocation_may_fail_and_leaves_no_file)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x, *y = wg_softmax(mlp(g, wg_dim(g, "batch"), &x), 1);
+    int       n = 0, status;
+    y = wg_reshape(wg_concat(2, (wg_node *[]){y, wg_fill(g, WG_F32, WG_SHAPE(wg_dim(g, "batch"), 1), 0)}, 1),
+                   WG_SHAPE(WG_AUTO, 2));
+    cr_assert_not_null(y, "%s", wg_message(g));
+    while ((status = export_failing_at(n, g, y)) != WG_OK && n < 10000) {
+        cr_assert_eq(status, WG_ENOMEM, "allocation %d: %d %s", n, status, wg_message(g));
+        cr_assert(!there(path), "allocation %d", n);
+        wg_clear_error(g);
+        n++;
+    }
+    cr_assert(n > 20 && status == WG_OK, "%d", n);
+    wg_graph_free(g);
+}

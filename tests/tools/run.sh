@@ -1,0 +1,102 @@
+#!/bin/sh
+# The command line from the outside: what it prints, what it writes, what it
+# refuses.  TAP on stdout.
+set -u
+BUILD=${BUILD:-build} PYTHON=${PYTHON:-python3}
+root=$(pwd)
+case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
+wengert=$BUILD/wengert
+nodes=/usr/share/libonnx-testdata/data/node
+work=$BUILD/tests/tools
+rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 1
+failures=0
+
+# result STATUS NAME: the last command's output is shown if it failed
+result() {
+    if [ "$1" = 0 ]; then echo "ok - wengert: $2"; else
+        sed 's/^/# /' out err 2> /dev/null
+        echo "not ok - wengert: $2"
+        failures=1
+    fi
+}
+run() { "$wengert" "$@" > out 2> err; }
+# refuses STATUS MESSAGE ARGUMENT...: that exit status, one line with that text, nothing on stdout
+refuses() {
+    want=$1 message=$2
+    shift 2
+    run "$@"
+    [ $? = "$want" ] && [ "$(wc -l < err)" = 1 ] && grep -qF -- "$message" err && [ ! -s out ]
+    result $? "refuses: $*"
+}
+
+# ---- Help and wrong use ----
+
+run --help && grep -q '^usage: wengert COMMAND' out && [ ! -s err ]
+result $? 'help'
+for command in show run bench serve; do
+    run $command --help && grep -q "^usage: wengert $command " out && [ ! -s err ]
+    result $? "help of $command"
+done
+run --version && grep -q '^wengert ' out
+result $? 'version'
+refuses 2 'which command? show, run, bench or serve (type: wengert --help)'
+refuses 2 'there is no command "sow"' sow
+refuses 2 'there is no option --nonsense (type: wengert show --help)' show --nonsense
+refuses 2 'which model?' show
+refuses 2 '--batch wants a whole number from 1 to 1000000, not "x"' bench m.onnx --batch x
+refuses 2 '--batch wants a value: --batch N' bench m.onnx --batch
+refuses 2 '--bind wants NAME=SIZE, not "batch"' show "$work/mnist.onnx" --bind batch
+refuses 1 'nowhere.onnx' show nowhere.onnx
+echo 'this is not a model' > text.onnx
+refuses 1 'text.onnx' show text.onnx
+refuses 2 'which model? --model NAME=PATH' serve
+refuses 1 'nowhere.onnx' serve --port 0 --model m=nowhere.onnx
+
+# ---- A trained net ----
+
+"$BUILD/examples/mnist/mnist" --data "$root/examples/mnist/data" --epochs 1 --save net.st --curve net.svg > train.log 2>&1
+result $? 'mnist exports mnist.onnx'
+run show mnist.onnx && grep -q '^input  *image f32 \[batch,784\]$' out && grep -q '^output  *probability f32 \[batch,10\]$' out &&
+    grep -q '^parameters  *669706 in 6 tensors, 2.6 MiB$' out && grep -q 'Gemm 3' out && grep -q 'test.accuracy = 0\.' out
+result $? 'show'
+run show mnist.onnx --tape --batch 7 && grep -q 'f32 *\[7,512\]' out
+result $? 'show --tape'
+run show mnist.onnx --dot && grep -q '^digraph' out
+result $? 'show --dot'
+run bench mnist.onnx --batch 16 --seconds 1 --threads 1 && grep -q '^run  *median' out && grep -q 'mnist.onnx batch=16' out
+result $? 'bench'
+
+# A .npy file of zeros: npy NAME DTYPE SHAPE BYTES
+npy() {
+    header="{'descr': '$2', 'fortran_order': False, 'shape': $3, }"
+    printf '\223NUMPY\001\000\166\000%-117s\n' "$header" > "$1"
+    head -c "$4" /dev/zero >> "$1"
+}
+npy x32.npy '<f4' '(2, 784)' 6272
+npy x64.npy '<f8' '(2, 784)' 12544
+npy x3.npy '<f4' '(2, 3)' 24
+run run mnist.onnx --input x32.npy --output y.npy && [ "$(wc -c < y.npy)" = 208 ]
+result $? 'run, into a file'
+run run mnist.onnx --input image=x64.npy --output probability=y64.npy && cmp -s y.npy y64.npy
+result $? 'run converts f64 to f32'
+run run mnist.onnx --input x32.npy && grep -q '^probability f32 \[2,10\]$' out
+result $? 'run, printed'
+refuses 1 'input "image" is f32 [batch,784], the value given is f32 [2,3]' run mnist.onnx --input x3.npy
+refuses 2 'input "image" is missing' run mnist.onnx
+refuses 2 'the model has no input "picture"' run mnist.onnx --input picture=x32.npy
+refuses 2 'the model has no output "logits"' run mnist.onnx --input x32.npy --output logits=y.npy
+refuses 1 'nowhere.npy' run mnist.onnx --input nowhere.npy
+
+# ---- ONNX's own test data ----
+
+if [ -d "$nodes" ]; then
+    add=$nodes/test_add
+    run run "$add/model.onnx" --input "x=$add/test_data_set_0/input_0.pb" --input "y=$add/test_data_set_0/input_1.pb" \
+        --output sum.pb && run run "$add/model.onnx" --input "x=sum.pb" --input "y=$add/test_data_set_0/input_1.pb"
+    result $? 'run with TensorProto files'
+    refuses 2 'the model has 2 inputs: write --input NAME=x.npy' run "$add/model.onnx" --input x.npy
+    refuses 1 'StringNormalizer' show "$nodes/test_strnormalizer_nostopwords_nochangecase/model.onnx"
+else
+    echo "ok - wengert: run with TensorProto files # SKIP no libonnx-testdata"
+fi
+exit $failures

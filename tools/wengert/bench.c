@@ -1,0 +1,121 @@
+/* wengert bench: how fast a model runs on this machine. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tool.h"
+
+struct bench {
+    int          batch, threads, seconds;
+    struct texts bind;
+};
+static const struct option options[] = {
+    {"--batch", "N", "size of the inputs' first axis where it is a symbol (1)", WHOLE, offsetof(struct bench, batch), 1,
+     1e6},
+    {"--bind", "NAME=SIZE", "size of a symbolic dimension", TEXTS, offsetof(struct bench, bind), 0, 0},
+    {"--threads", "N", "at most so many (as many as there are CPUs)", WHOLE, offsetof(struct bench, threads), 1, 1024},
+    {"--seconds", "N", "how long to measure (2)", WHOLE, offsetof(struct bench, seconds), 1, 3600},
+    {0}};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Reals in [-1, 1), integers 0 (a valid index anywhere), by a fixed sequence. */
+static void fill(wg_dtype t, int64_t n, void *data)
+{
+    uint64_t state = 1;
+    for (int64_t i = 0; i < n && (t == WG_F32 || t == WG_F64); i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        double v = (double)(int64_t)state * 0x1p-63;
+        if (t == WG_F32) ((float *)data)[i] = (float)v;
+        else ((double *)data)[i] = v;
+    }
+}
+
+static int give_inputs(struct loaded *l, wg_tape *t)
+{
+    for (int i = 0; i < l->n_in; i++) {
+        wg_array        a = {0};
+        const wg_shape *s = wg_tape_shape(t, l->in[i]);
+        if (!s) continue; /* no output needs it */
+        if (wg_array_new(&a, wg_node_dtype(l->in[i]), *s)) return complain(&command_bench, "out of memory");
+        fill(a.dtype, wg_count(&a.shape), a.data);
+        int status = wg_set(t, l->in[i], a.data);
+        wg_array_free(&a);
+        if (status) return complain(&command_bench, "%s", wg_tape_message(t));
+    }
+    return DONE;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double p = *(const double *)a, q = *(const double *)b;
+    return (p > q) - (p < q);
+}
+
+/* Times of single runs, each of enough repeats to be seen by the clock. */
+enum { MAX_TIMES = 100000 };
+static int measure(wg_tape *t, double seconds, double *time, int *n)
+{
+    double begin = now(), end;
+    if (wg_run(t)) return FAILED;
+    int repeats = (int)(20e-6 / (now() - begin + 1e-9)) + 1;
+    for (*n = 0, begin = now(); *n < MAX_TIMES && (*n < 3 || now() - begin < seconds); ++*n) {
+        double start = now();
+        for (int i = 0; i < repeats; i++)
+            if (wg_run(t)) return FAILED;
+        end = now();
+        time[*n] = (end - start) / repeats;
+    }
+    qsort(time, (size_t)*n, sizeof *time, by_size);
+    return DONE;
+}
+
+static int bench(const struct bench *o, const char *path, struct loaded *l, double *time)
+{
+    const struct command *c = &command_bench;
+    struct bindings       b = {0};
+    int                   n, status = load(c, path, l);
+    if (!status) status = bind_texts(c, &o->bind, &b);
+    if (status) return status;
+    if (bind_batch(c, l, o->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
+    double   begin = now();
+    wg_tape *t = compile(c, l, &b, o->threads);
+    double   compiled = now() - begin;
+    if (!t || give_inputs(l, t)) return FAILED;
+    if (measure(t, o->seconds, time, &n)) return complain(c, "%s: %s", path, wg_tape_message(t));
+    double flops = wg_stats(t).flops, median = time[n / 2];
+    printf("%s", wg_build_info());
+    printf("%s", path);
+    for (int i = 0; i < b.n; i++) printf(" %s=%lld", b.name[i], (long long)b.size[i]);
+    printf("\ncompile  %.3g ms\n", compiled * 1e3);
+    printf("run      median %.4g us, 1 %% below %.4g us, 99 %% below %.4g us, of %d\n", median * 1e6,
+           time[n / 100] * 1e6, time[n - 1 - n / 100] * 1e6, n);
+    printf("rate     %.4g runs/s", 1 / median);
+    if (b.n) printf(", %.4g a second along %s", (double)b.size[0] / median, b.name[0]);
+    printf(", %.3g GFLOP/s\n", flops / median * 1e-9);
+    return DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    struct bench  o = {.batch = 1, .seconds = 2};
+    struct texts  words = {0};
+    struct loaded l = {0};
+    int           status;
+    if (!options_read(&command_bench, argc, argv, &o, &words, &status)) return status;
+    if (words.n != 1) return misused(&command_bench, "which model? one file, not %d", words.n);
+    double *time = malloc(MAX_TIMES * sizeof *time);
+    status = time ? bench(&o, words.at[0], &l, time) : complain(&command_bench, "out of memory");
+    free(time);
+    unload(&l);
+    return status;
+}
+
+const struct command command_bench = {"bench", "MODEL.onnx [OPTIONS]", "how fast a model runs here, on random input",
+                                      options, run};

@@ -1,0 +1,99 @@
+/* wengert serve: answers predictions over HTTP until it is told to stop. */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "serve/server.h"
+#include "tool.h"
+
+struct serve {
+    struct texts model;
+    const char  *host;
+    bool         quiet;
+    int          port, threads, max_batch, max_delay_us, queue, deadline_ms, connections, max_body_mib, poll_s, drain_s;
+};
+#define AT(member) offsetof(struct serve, member)
+static const struct option options[] = {
+    {"--model", "NAME=PATH", "a file .onnx, or a folder with versions 1/, 2/, .. of model.onnx", TEXTS, AT(model), 0,
+     0},
+    {"--host", "ADDRESS", "to listen on (0.0.0.0)", TEXT, AT(host), 0, 0},
+    {"--port", "N", "to listen on; 0: any that is free (8501)", WHOLE, AT(port), 0, 65535},
+    {"--threads", "N", "of HTTP, and workers (as many as there are CPUs)", WHOLE, AT(threads), 1, 1024},
+    {"--max-batch", "N", "rows that may run together; 1: none (32)", WHOLE, AT(max_batch), 1, 4096},
+    {"--max-delay-us", "N", "a batch waits at most so long for rows on their way (200)", WHOLE, AT(max_delay_us), 0,
+     1e6},
+    {"--queue", "N", "requests that may wait for a model; more get 503 (1024)", WHOLE, AT(queue), 1, 1e6},
+    {"--deadline-ms", "N", "a request gets 504 after it; 0: never (30000)", WHOLE, AT(deadline_ms), 0, 3.6e6},
+    {"--connections", "N", "at once (4096)", WHOLE, AT(connections), 1, 1e6},
+    {"--max-body-mib", "N", "larger requests get 413 (64)", WHOLE, AT(max_body_mib), 1, 2047},
+    {"--poll", "N", "seconds between looks for changed models; 0: never (1)", WHOLE, AT(poll_s), 0, 86400},
+    {"--drain", "N", "seconds for requests in flight when stopping (25)", WHOLE, AT(drain_s), 1, 3600},
+    {"--quiet", NULL, "no log line for each request", FLAG, AT(quiet), 0, 0},
+    {0}};
+
+/* 0 asks for the default in the server's options, so a true 0 is said as -1. */
+static int true_zero(int v) { return v ? v : -1; }
+
+static struct wg__server *start(const struct serve *s, wg_error *e)
+{
+    struct wg__server_options o = {.n_models = s->model.n,
+                                   .model = s->model.at,
+                                   .host = s->host,
+                                   .port = true_zero(s->port),
+                                   .threads = s->threads,
+                                   .max_batch = s->max_batch,
+                                   .max_delay_us = true_zero(s->max_delay_us),
+                                   .queue = s->queue,
+                                   .deadline_ms = true_zero(s->deadline_ms),
+                                   .connections = s->connections,
+                                   .max_body = (int64_t)s->max_body_mib << 20,
+                                   .poll_s = true_zero(s->poll_s),
+                                   .drain_s = s->drain_s,
+                                   .quiet = s->quiet,
+                                   .log = stdout};
+    return wg__server_start(&o, e);
+}
+
+/* All threads block the signals, so that only sigwait here takes them. */
+static int serve(const struct serve *s)
+{
+    sigset_t set;
+    wg_error e;
+    int      signal_number;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    struct wg__server *server = start(s, &e);
+    if (!server) return complain(&command_serve, "%s", e.message);
+    fprintf(stderr, "wengert serve: http://%s:%d/\n", s->host && strcmp(s->host, "0.0.0.0") ? s->host : "127.0.0.1",
+            wg__server_port(server));
+    sigwait(&set, &signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL); /* a second signal ends it at once */
+    int cut = wg__server_stop(server);
+    return cut ? complain(&command_serve, "%d requests were cut off", cut) : DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    struct serve s = {.port = 8501,
+                      .max_batch = 32,
+                      .max_delay_us = 200,
+                      .queue = 1024,
+                      .deadline_ms = 30000,
+                      .connections = 4096,
+                      .max_body_mib = 64,
+                      .poll_s = 1,
+                      .drain_s = 25};
+    struct texts words = {0};
+    int          status;
+    if (!options_read(&command_serve, argc, argv, &s, &words, &status)) return status;
+    if (words.n) return misused(&command_serve, "\"%s\" is no option", words.at[0]);
+    if (!s.model.n) return misused(&command_serve, "which model? --model NAME=PATH");
+    return serve(&s);
+}
+
+const struct command command_serve = {"serve", "--model NAME=PATH... [OPTIONS]",
+                                      "predictions over HTTP: TensorFlow Serving, KServe V1 and V2, and a page at /",
+                                      options, run};

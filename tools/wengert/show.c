@@ -1,0 +1,131 @@
+/* wengert show: what is in a model, and what running it takes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+struct show {
+    bool         tape, dot;
+    int          batch;
+    struct texts bind;
+};
+static const struct option options[] = {
+    {"--batch", "N", "size of the inputs' first axis where it is a symbol (1)", WHOLE, offsetof(struct show, batch), 1,
+     1e6},
+    {"--bind", "NAME=SIZE", "size of a symbolic dimension", TEXTS, offsetof(struct show, bind), 0, 0},
+    {"--tape", NULL, "the compiled instructions instead", FLAG, offsetof(struct show, tape), 0, 0},
+    {"--dot", NULL, "the graph for Graphviz instead", FLAG, offsetof(struct show, dot), 0, 0},
+    {0}};
+struct tally {
+    const char *op;
+    int         n;
+};
+static int by_count(const void *a, const void *b)
+{
+    const struct tally *p = a, *q = b;
+    return p->n != q->n ? q->n - p->n : strcmp(p->op, q->op);
+}
+
+static int print_operators(const struct command *c, const wg_onnx *m)
+{
+    int           n = 0, count = wg_onnx_about(m).nodes;
+    struct tally *t = calloc((size_t)count + 1, sizeof *t);
+    const char   *op, *name;
+    if (!t) return complain(c, "out of memory");
+    for (int i = 0; wg_onnx_node_at(m, i, &op, &name); i++) {
+        int k = 0;
+        while (k < n && strcmp(t[k].op, op)) k++;
+        if (k == n) t[n++].op = op;
+        t[k].n++;
+    }
+    qsort(t, (size_t)n, sizeof *t, by_count);
+    printf("operators   ");
+    for (int i = 0; i < n; i++) printf("%s%s %d", i ? ", " : "", t[i].op, t[i].n);
+    printf("%s\n", n ? "" : "none");
+    free(t);
+    return DONE;
+}
+
+static void print_file(const char *path, const wg_onnx *m)
+{
+    wg_onnx_info i = wg_onnx_about(m);
+    const char  *key, *text;
+    printf("%s: IR %lld, opset %lld", path, (long long)i.ir_version, (long long)i.opset);
+    if (*i.producer) printf(", by %s %s", i.producer, i.producer_version);
+    if (*i.graph_name) printf(", graph \"%s\"", i.graph_name);
+    printf("\n");
+    if (*i.doc) printf("about       %s\n", i.doc);
+    for (int k = 0; wg_onnx_meta_at(m, k, &key, &text); k++) printf("metadata    %s = %s\n", key, text);
+}
+
+static void print_ends(const struct loaded *l)
+{
+    char type[256];
+    for (int i = 0; i < l->n_in; i++)
+        printf("input       %s %s\n", wg_onnx_input_name(l->onnx, i),
+               type_text(l->g, wg_node_dtype(l->in[i]), wg_node_shape(l->in[i]), type, sizeof type));
+    for (int i = 0; i < l->n_out; i++)
+        printf("output      %s %s\n", wg_onnx_output_name(l->onnx, i),
+               type_text(l->g, wg_node_dtype(l->out[i]), wg_node_shape(l->out[i]), type, sizeof type));
+}
+
+static void print_parameters(const struct loaded *l)
+{
+    char   size[32];
+    int    n = wg_param_count(l->g);
+    double count = 0, bytes = 0;
+    for (int i = 0; i < n; i++) {
+        const wg_node *p = wg_param_at(l->g, i);
+        double         k = (double)wg_count(wg_node_shape(p));
+        count += k;
+        bytes += k * (double)wg_dtype_size(wg_node_dtype(p));
+    }
+    printf("parameters  %.0f in %d tensors, %s\n", count, n, bytes_text(bytes, size, sizeof size));
+}
+
+static void print_run(const struct bindings *b, const wg_tape *t)
+{
+    char          peak[32];
+    wg_tape_stats s = wg_stats(t);
+    printf("one run     %.6g MFLOP, %lld instructions, %s for intermediate values", s.flops / 1e6,
+           (long long)s.instructions, bytes_text((double)s.peak_bytes, peak, sizeof peak));
+    for (int i = 0; i < b->n; i++) printf("%s%s = %lld", i ? ", " : "  (", b->name[i], (long long)b->size[i]);
+    printf("%s\n", b->n ? ")" : "");
+}
+
+static int show(struct show *s, const char *path, struct loaded *l)
+{
+    const struct command *c = &command_show;
+    struct bindings       b = {0};
+    int                   status = load(c, path, l);
+    if (status) return status;
+    if (s->dot) return wg_dot(l->g, l->n_out, l->out, stdout) ? complain(c, "cannot write") : DONE;
+    if (bind_texts(c, &s->bind, &b) || bind_batch(c, l, s->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
+    wg_tape *t = compile(c, l, &b, 0);
+    if (!t) return FAILED;
+    if (s->tape) return wg_tape_print(t, stdout) ? complain(c, "cannot write") : DONE;
+    print_file(path, l->onnx);
+    print_ends(l);
+    status = print_operators(c, l->onnx);
+    print_parameters(l);
+    print_run(&b, t);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    struct show   s = {.batch = 1};
+    struct texts  words = {0};
+    struct loaded l = {0};
+    int           status;
+    if (!options_read(&command_show, argc, argv, &s, &words, &status)) return status;
+    if (words.n != 1) return misused(&command_show, "which model? one file, not %d", words.n);
+    if (s.tape && s.dot) return misused(&command_show, "--tape or --dot, not both");
+    status = show(&s, words.at[0], &l);
+    unload(&l);
+    return status;
+}
+
+const struct command command_show = {"show", "MODEL.onnx [OPTIONS]",
+                                     "what is in a model: inputs, outputs, operators, parameters, FLOPs, memory",
+                                     options, run};

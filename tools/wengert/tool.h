@@ -1,0 +1,86 @@
+/* tool.h - the parts of the command line `wengert`: a command is a file. */
+#ifndef WENGERT_TOOL_H
+#define WENGERT_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <wengert/onnx.h>
+
+/* What a command ends with. */
+enum { DONE = 0, FAILED = 1, MISUSED = 2 };
+
+struct command {
+    const char          *name, *usage, *doc;
+    const struct option *options;
+    int (*run)(int argc, char **argv);
+};
+extern const struct command command_show, command_run, command_bench, command_serve;
+
+/* Prints "wengert show: ..." to stderr; gives FAILED. */
+int complain(const struct command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with where to read more; gives MISUSED. */
+int misused(const struct command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- options.c ---- */
+
+enum { MAX_TEXTS = 64 };
+/* The values of an option that may be given more than once. */
+struct texts {
+    int         n;
+    const char *at[MAX_TEXTS];
+};
+
+enum option_kind { FLAG, WHOLE, TEXT, TEXTS };
+struct option {
+    const char      *name, *value, *help; /* name NULL ends the table */
+    enum option_kind kind;
+    size_t           at;        /* of a bool, int, const char * or struct texts */
+    double           low, high; /* of a whole number */
+};
+/* Reads argv[1..] into *to; what is no option goes to the words.  True if the
+ * command goes on; otherwise it ends with *status (help was printed, or what
+ * is wrong). */
+bool options_read(const struct command *c, int argc, char **argv, void *to, struct texts *words, int *status);
+
+/* ---- load.c ---- */
+
+/* A model in a graph of its own. */
+struct loaded {
+    wg_onnx  *onnx;
+    wg_graph *g;
+    int       n_in, n_out;
+    wg_node **in, **out;
+};
+/* Reads and imports; FAILED with the message printed. */
+int  load(const struct command *c, const char *path, struct loaded *l);
+void unload(struct loaded *l);
+
+/* Sizes of symbolic dimensions. */
+struct bindings {
+    int     n;
+    char    name[WG_MAX_BINDINGS][64];
+    int64_t size[WG_MAX_BINDINGS];
+};
+/* "name=size" of --bind. */
+int bind_texts(const struct command *c, const struct texts *t, struct bindings *b);
+/* The first axis of each input, where it is a symbol without a size. */
+int bind_batch(const struct command *c, const struct loaded *l, int batch, struct bindings *b);
+/* Each symbol of the inputs that has no size yet. */
+int bind_rest(const struct command *c, const struct loaded *l, int64_t size, struct bindings *b);
+/* The sizes that a value of shape s gives to input i. */
+int bind_shape(const struct command *c, const struct loaded *l, int i, const wg_shape *s, struct bindings *b);
+/* An evaluation tape of all outputs; NULL with the message printed. */
+wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads);
+
+/* ---- print.c ---- */
+
+/* "f32 [batch,784]" */
+const char *type_text(const wg_graph *g, wg_dtype t, const wg_shape *s, char *buf, size_t n);
+/* "1.5 MiB" */
+const char *bytes_text(double bytes, char *buf, size_t n);
+/* Values as nested lists, the middle of long axes left out. */
+void print_values(FILE *f, const wg_array *a);
+
+#endif
