@@ -48,6 +48,14 @@ static void swish_grad(wg_adjoint *v)
     v->dx[0] = wg_mul(v->g, slope);
 }
 
+/* In an ONNX file: x sigmoid(beta x), with beta as a number. */
+static int swish_onnx(wg_onnx_form *f)
+{
+    wg_onnx_say(f, "Mul(x,Sigmoid(Mul(x,");
+    wg_onnx_say_real(f, ((const struct swish *)f->attr)->beta);
+    return wg_onnx_say(f, ")))");
+}
+
 static const wg_op op_swish = {
     .name = "swish",
     .doc = "y = x sigmoid(beta x)",
@@ -59,6 +67,7 @@ static const wg_op op_swish = {
     .infer = wg_infer_same,
     .block = swish_block,
     .grad = swish_grad,
+    .to_onnx = swish_onnx,
 };
 
 static wg_node *swish(wg_node *x, double beta) { return wg_apply(&op_swish, 1, &x, &(struct swish){beta}); }

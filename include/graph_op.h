@@ -137,8 +137,14 @@ enum wg_domain {
  *   1.5       a number of operand 0's dtype (of the result's where there is no
  *             operand); 7:i64 one of another dtype
  *   [1,2]     an i64 vector; wg_onnx_say_dims writes one that may hold symbols
- *   {a=1, b=0.5, c=[1,2], d="text"}          attributes: a whole number is an
- *             int, one with a point or exponent a float */
+ *   [0:9:2]   the i64 vector 0, 2, .. before 9
+ *   {a=1, b=0.5, c=[1,2], d="text", to=f64}  attributes: a whole number is an
+ *             int, one with a point or exponent a float; a dtype is ONNX's
+ *             number of it, with x for that of operand 0
+ *
+ * An alternative may also ask for the dtype of operand 0, "real" being f32 and
+ * f64:  real:Min; 12:Min; Where(Less(x,y),x,y)
+ * u8 and bool go through i32 where ONNX's arithmetic does not take them. */
 typedef struct wg_onnx_form {
     const wg_node *y; /* the node: operands and shapes by wg_node_operand, wg_node_shape */
     const void    *attr;

@@ -49,7 +49,9 @@ static void print_op(const wg_op *op)
     print_dtypes(op->dtypes);
     printf(" | ");
     print_attributes(op->fields);
-    printf(" | %s | %s |\n", op->grad ? "yes" : "none", op->onnx ? op->onnx : "");
+    printf(" | %s | ", op->grad ? "yes" : "none");
+    if (op->onnx) printf("`%s`", op->onnx);
+    printf(" |\n");
 }
 
 static void print_table(const char *title, const char *text, int elementwise)
@@ -70,9 +72,9 @@ int main(void)
            "A constructor has the operator's name: `wg_tanh(x)`. Its arguments are in\n"
            "[graph.h](../include/graph.h), which also has functions composed of these operators (`wg_mean`,\n"
            "`wg_mse`, `wg_clip` and others). To add one, see [adding-an-op.md](adding-an-op.md).\n\n"
-           "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is the standard's "
-           "name\n"
-           "for the same function.\n",
+           "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is what an\n"
+           "operator becomes in a file: a form as [adding-an-op.md](adding-an-op.md) describes it, or the ONNX\n"
+           "operator to which attributes are added. `20:` before an alternative is the first opset that has it.\n",
            n);
     print_table("Elementwise", "Operands broadcast as in NumPy; a chain becomes one instruction of a tape.", 1);
     print_table("Structured", "One file each in `src/ops/`, or one for a family.", 0);

@@ -160,9 +160,86 @@ static void run_block(const struct block *x, const float *panels)
     }
 }
 
+/* ---- Few rows ----
+ *
+ * A copy of op(b) that few rows share costs more than it saves: STEP rows of b
+ * are read side by side from left to right, once, and the rows of c wait in
+ * the first-level cache.  The chains are those of the tiles, and so the bits. */
+
+enum { STEP = 8, FEW = ROWS == 12 ? 8 : 4, CACHED = 2048 /* elements of c */ };
+
+struct strip {
+    const float *a, *b; /* a[i * row + p * step], b[p * b_row + j] */
+    int64_t      row, step, b_row, rows;
+    float       *c;
+    int64_t      c_row;
+    bool         more;
+};
+
+/* One vector of columns, `deep` rows of b. */
+static inline __attribute__((always_inline)) void run_strip(const struct strip *s, int deep)
+{
+    vec b[STEP];
+#pragma GCC unroll 8
+    for (int p = 0; p < deep; p++) b[p] = load(s->b + p * s->b_row);
+    for (int64_t i = 0; i < s->rows; i++) {
+        const float *a = s->a + i * s->row;
+        float       *c = s->c + i * s->c_row;
+        vec          sum = s->more ? load(c) : all(0);
+#pragma GCC unroll 8
+        for (int p = 0; p < deep; p++) sum = multiply_add(all(a[p * s->step]), b[p], sum);
+        store(c, sum);
+    }
+}
+
+/* The last columns, which fill no vector, through padded copies. */
+static void run_edge(const struct strip *s, int64_t deep, int64_t cols)
+{
+    float        b[STEP * LANES] = {0}, c[FEW * LANES] = {0};
+    struct strip e = *s;
+    e.b = b;
+    e.c = c;
+    e.b_row = e.c_row = LANES;
+    for (int64_t p = 0; p < deep; p++)
+        for (int64_t j = 0; j < cols; j++) b[p * LANES + j] = s->b[p * s->b_row + j];
+    for (int64_t i = 0; i < s->rows; i++)
+        for (int64_t j = 0; j < cols && s->more; j++) c[i * LANES + j] = s->c[i * s->c_row + j];
+    if (deep == STEP) run_strip(&e, STEP);
+    else run_strip(&e, 1);
+    for (int64_t i = 0; i < s->rows; i++)
+        for (int64_t j = 0; j < cols; j++) s->c[i * s->c_row + j] = c[i * LANES + j];
+}
+
+static void run_few_rows(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+{
+    const float *a = g->a, *b = g->b;
+    float       *c = g->c;
+    int64_t      most = CACHED / (i1 - i0) / LANES * LANES;
+    struct strip s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b_row = g->n, .rows = i1 - i0, .c_row = g->n};
+    for (int64_t from = j0, to; from < j1; from = to) {
+        to = j1 - from < most ? j1 : from + most;
+        for (int64_t p = 0, deep; p < g->k; p += deep) {
+            deep = g->k - p < STEP ? 1 : STEP;
+            s.a = a + i0 * s.row + p * s.step;
+            s.more = p > 0;
+            for (int64_t j = from; j < to; j += LANES) {
+                s.b = b + p * g->n + j;
+                s.c = c + i0 * g->n + j;
+                if (to - j < LANES) run_edge(&s, deep, to - j);
+                else if (deep == STEP) run_strip(&s, STEP);
+                else run_strip(&s, 1);
+            }
+        }
+    }
+}
+
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
+    if (!g->tb && i1 - i0 <= FEW) {
+        run_few_rows(g, i0, i1, j0, j1);
+        return;
+    }
     _Alignas(64) float panels[DEPTH * WIDTH * PANELS];
     struct block       x = {.g = g, .i0 = i0, .i1 = i1};
     for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {

@@ -18,18 +18,19 @@ int wg__export_bad(struct wg__export *e, const wg_node *y, const char *format, .
 /* ---- What the standard says of an operator's dtypes ----
  *
  * u8 and bool are no numbers for most of its arithmetic, or not in every
- * runtime: i32 holds them.  What is not here gives the dtype of its first
+ * runtime: i32 holds them.  WRAPPED: modulo 256, since a cast of what u8 does
+ * not hold is left open.  What is not here gives the dtype of its first
  * input and takes any that we have. */
-enum result { FIRST, SECOND, THIRD, BOOL, I64, TO };
+enum result { FIRST, WRAPPED, SECOND, THIRD, BOOL, I64, TO };
 static const struct fact {
     const char *op;
     unsigned    widen; /* dtypes that go in as i32, and come back from it */
     enum result gives;
 } facts[] = {
 #define BYTES (WG_BIT(WG_U8) | WG_BIT(WG_BOOL))
-    {"Add", BYTES, FIRST},
-    {"Sub", BYTES, FIRST},
-    {"Mul", BYTES, FIRST},
+    {"Add", BYTES, WRAPPED},
+    {"Sub", BYTES, WRAPPED},
+    {"Mul", BYTES, WRAPPED},
     {"Div", BYTES, FIRST},
     {"Min", BYTES, FIRST},
     {"Max", BYTES, FIRST},
@@ -211,6 +212,17 @@ static int inputs(struct emit *c, const struct wg__form_item *call, struct wg__v
     return n;
 }
 
+/* 0..255 with the same lowest byte, for more than -65536. */
+static struct wg__val modulo(struct emit *c, struct wg__val x)
+{
+    static const char                 form[] = "Sub(Add(x,65536),Mul(Div(Add(x,65536),256),256))";
+    static const struct wg__form_text op = {"Mod", 3};
+    struct wg__val                    y = {inner_name(c, op), x.t};
+    int                               status = wg__form_write(c->e, c->y, form, 1, &x, y.name, y.t);
+    if (status) c->status = status;
+    return y;
+}
+
 static struct wg__val call(struct emit *c, const struct wg__form_item *i, const char *to)
 {
     struct wg__val    *in;
@@ -218,13 +230,14 @@ static struct wg__val call(struct emit *c, const struct wg__form_item *i, const 
     int                n = inputs(c, i, &in);
     if (n < 0 || c->status) return (struct wg__val){"", c->t};
     wg_dtype was = n ? in[0].t : c->t;
-    bool     widen = WG_BIT(was) & fact->widen, back = widen && fact->gives == FIRST;
+    bool     widen = WG_BIT(was) & fact->widen, back = widen && fact->gives <= WRAPPED;
     for (int k = 0; widen && k < n; k++)
         if (WG_BIT(in[k].t) & fact->widen) in[k] = cast(c, in[k], WG_I32, NULL);
     struct wg__val y = {to && !back ? to : inner_name(c, i->name), result_dtype(c, fact->gives, i->attr, n, in)};
     size_t         node = open_node(c->e, i->name, n, in, y.name);
     for (int a = i->attr; a >= 0; a = c->f.item[a].next) attribute(c, &c->f.item[a]);
     wg__pb_close(&c->e->nodes, node);
+    if (back && fact->gives == WRAPPED) y = modulo(c, y);
     return back ? cast(c, y, was, to) : y;
 }
 

@@ -77,9 +77,11 @@ static bool number(struct wg__form *f, struct wg__form_number *v)
     for (const char *p = f->p; n < 47 && *p && (isalnum((unsigned char)*p) || strchr("+-.", *p)); p++) text[n++] = *p;
     text[n] = 0;
     v->is_whole = n > 0 && !strpbrk(text, ".enf");
-    if (v->is_whole) v->real = (double)(v->whole = strtoll(text, NULL, 10));
-    else if (wg__csv_number(text, (size_t)n, WG_F64, &v->real)) return bad(f, "a number expected");
-    if (v->is_whole && text[strspn(text, "-0123456789")]) return bad(f, "a number expected");
+    if (v->is_whole) {
+        char *end;
+        v->real = (double)(v->whole = strtoll(text, &end, 10));
+        if (*end) return bad(f, "a number expected");
+    } else if (wg__csv_number(text, (size_t)n, WG_F64, &v->real)) return bad(f, "a number expected");
     f->p += n;
     return true;
 }

@@ -19,12 +19,12 @@ static int find_opset(struct wg__import *p)
     for (int i = 0; i < model->n_opset; i++) {
         if (!ours(model->opset[i].domain)) continue;
         if (version && version != model->opset[i].version)
-            return wg__complain(p, WG_EFORMAT, "opset", "", "the model has two: %lld and %lld", (long long)version,
-                                (long long)model->opset[i].version);
+            return wg__complain(p, WG_EFORMAT, "opset", "ai.onnx", "the model has two: %lld and %lld",
+                                (long long)version, (long long)model->opset[i].version);
         version = model->opset[i].version;
     }
     if (!model->n_opset && model->ir_version < 3) version = 1;
-    if (version < 0) return wg__complain(p, WG_EFORMAT, "opset", "", "it is %lld", (long long)version);
+    if (version < 0) return wg__complain(p, WG_EFORMAT, "opset", "ai.onnx", "it is %lld", (long long)version);
     if (version > WG__HIGHEST_OPSET)
         return wg__complain(p, WG_EARG, "opset", "ai.onnx", "it is %lld, and %d is the highest that is understood",
                             (long long)version, WG__HIGHEST_OPSET);

@@ -40,25 +40,15 @@ static int constant(struct wg__in *c)
 static wg_node *element(struct wg__in *c)
 {
     const struct wg__onnx_attr *a = wg__attr_find(c, "value");
-    struct wg__onnx_file       *f = &c->m->file;
-    wg_dtype                    t;
-    wg_shape                    s;
-    void                       *data;
+    wg_node                    *x = NULL;
+    wg_array                    v;
     if (!a) return wg_scalar(c->g, WG_F32, 0);
     if (!a->tensor) return wg__malformed(c, "attribute 'value' is no tensor"), NULL;
     if (dtype_of(c, a->tensor->dtype) == WG_DTYPES) return NULL;
-    int status = wg__tensor_array(f, a->tensor, &t, &s, &data);
-    if (status) {
-        if (status == WG_ENOMEM) wg__import_of(c)->nomem = true;
-        else wg__complain_node(wg__import_of(c), status, "%s", f->why);
-        f->status = WG_OK;
-        *f->why = 0;
-        return NULL;
-    }
-    wg_node *x = NULL;
-    if (wg_count(&s) == 1) x = wg_const(c->g, t, (wg_shape){0}, data);
+    if (!wg__tensor_known(wg__import_of(c), a->tensor, "value", &v)) return NULL;
+    if (wg_count(&v.shape) == 1) x = wg_const(c->g, v.dtype, (wg_shape){0}, v.data);
     else wg__malformed(c, "attribute 'value' is not one number");
-    wg__data_free(data);
+    wg__data_free(v.data);
     return x;
 }
 

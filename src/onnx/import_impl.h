@@ -54,6 +54,9 @@ int wg__out_tensor(struct wg__in *c, int i, const struct wg__onnx_tensor *t);
 
 /* ---- Known values (import_known.c) ---- */
 
+/* The values of a tensor, or a complaint: *to is the caller's (wg__data_free), NULL data on an error. */
+bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, const char *name, wg_array *to);
+
 /* The integers of an initialiser, Constant or folded list; NULL if it is none,
  * or holds other than WG__MAX_INTS or fewer integers in rank 0 or 1. */
 const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v);

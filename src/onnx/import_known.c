@@ -57,13 +57,13 @@ static bool from_node(struct wg__import *p, wg_node *x, wg_array *to)
     return true;
 }
 
-static bool from_tensor(struct wg__import *p, const struct wg__value *v, wg_array *to)
+bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, const char *name, wg_array *to)
 {
     struct wg__onnx_file *f = &p->in.m->file;
-    int                   status = wg__tensor_array(f, v->tensor, &to->dtype, &to->shape, &to->data);
+    int                   status = wg__tensor_array(f, t, &to->dtype, &to->shape, &to->data);
     if (!status) return true;
     if (status == WG_ENOMEM) p->nomem = true;
-    else wg__complain(p, status, "tensor", v->name, "%s", f->why);
+    else wg__complain(p, status, "tensor", name, "%s", f->why);
     f->status = WG_OK;
     *f->why = 0;
     to->data = NULL;
@@ -76,7 +76,7 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
     struct wg__value  *v = wg__value_in(c, i);
     *to = (wg_array){0};
     if (!v || v->broken) return false;
-    if (v->tensor) return from_tensor(p, v, to);
+    if (v->tensor) return wg__tensor_known(p, v->tensor, v->name, to);
     wg_node *x = wg__value_node(p, v);
     return x && from_node(p, x, to);
 }
@@ -125,7 +125,7 @@ const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v)
 {
     wg_array a = {0};
     if (v->ints || v->broken || !v->tensor || !small_integers(v->tensor)) return v->ints;
-    if (!from_tensor(p, v, &a)) return v->broken = true, NULL;
+    if (!wg__tensor_known(p, v->tensor, v->name, &a)) return v->broken = true, NULL;
     const struct wg__ints *list = keep_list(p, v, &a);
     wg__data_free(a.data);
     return list;

@@ -5,6 +5,8 @@
  *   Gemm    alpha op(A) op(B) + beta C, op a transpose where transA or transB is set
  *
  * Integers go through f64, in which products and sums are exact up to 2^53. */
+#include <string.h>
+
 #include "onnx/import.h"
 
 static bool is_int(const wg_node *x) { return x && (WG_BIT(wg_node_dtype(x)) & WG_INTS) != 0; }
@@ -41,11 +43,36 @@ static wg_node *plus(struct wg__in *c, wg_node *product, wg_node *term)
     return NULL;
 }
 
+/* Rows and columns of a matrix exchanged. */
+static void turn(char *y, const char *x, int64_t rows, int64_t cols, size_t size)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < cols; j++)
+            memcpy(y + (size_t)(j * rows + i) * size, x + (size_t)(i * cols + j) * size, size);
+}
+
+/* A constant B that is stored as [out, in] is turned once, here, instead of in
+ * each run: what only predicts need not keep the file's layout. */
+static wg_node *turned(struct wg__in *c, bool *tb)
+{
+    wg_array known = {0}, other = {0};
+    wg_node *y = NULL;
+    if (*tb && c->options->constants && wg__in_known(c, 1, &known) && known.shape.rank == 2 &&
+        !wg_array_new(&other, known.dtype, WG_SHAPE(known.shape.dim[1], known.shape.dim[0]))) {
+        turn(other.data, known.data, known.shape.dim[0], known.shape.dim[1], wg_dtype_size(known.dtype));
+        y = wg_const(c->g, other.dtype, other.shape, other.data);
+        *tb = false;
+    }
+    wg_array_free(&other);
+    wg__data_free(known.data);
+    return y ? y : wg__in_node(c, 1);
+}
+
 static int gemm(struct wg__in *c)
 {
     double   alpha = wg__attr_real(c, "alpha", 1), beta = wg__attr_real(c, "beta", 1);
     bool     ta = wg__attr_int(c, "transA", 0) != 0, tb = wg__attr_int(c, "transB", 0) != 0;
-    wg_node *a = wg__in_node(c, 0), *b = wg__in_node(c, 1);
+    wg_node *a = wg__in_node(c, 0), *b = turned(c, &tb);
     if (!a || !b) return wg__out_node(c, 0, NULL);
     if (rank(a) != 2 || rank(b) != 2) return wg__malformed(c, "A and B have ranks %d and %d, not 2", rank(a), rank(b));
     wg_dtype t = wg_node_dtype(a);

@@ -59,30 +59,22 @@ static const char *param_name(struct wg__import *p, const char *name)
     return text;
 }
 
-static wg_node *param(struct wg__import *p, const struct wg__value *v, wg_dtype t, wg_shape s, const void *data)
+static wg_node *param(struct wg__import *p, const struct wg__value *v, const wg_array *a)
 {
     const char *name = param_name(p, v->name);
-    wg_node    *x = name ? wg_param(p->in.g, name, t, s) : NULL;
-    if (x) wg_param_set(x, data);
+    wg_node    *x = name ? wg_param(p->in.g, name, a->dtype, a->shape) : NULL;
+    if (x) wg_param_set(x, a->data);
     return x;
 }
 
 static wg_node *from_tensor(struct wg__import *p, const struct wg__value *v)
 {
-    struct wg__onnx_file *f = &p->in.m->file;
-    wg_dtype              t;
-    wg_shape              s;
-    void                 *data;
-    int                   status = wg__tensor_array(f, v->tensor, &t, &s, &data);
-    if (status) {
-        if (status == WG_ENOMEM) p->nomem = true;
-        else wg__complain(p, status, "tensor", v->name, "%s", f->why);
-        f->status = WG_OK;
-        *f->why = 0;
-        return NULL;
-    }
-    wg_node *x = v->weight ? param(p, v, t, s, data) : wg_named(wg_const(p->in.g, t, s, data), v->name);
-    wg__data_free(data);
+    wg_array a;
+    wg_node *x;
+    if (!wg__tensor_known(p, v->tensor, v->name, &a)) return NULL;
+    if (v->weight) x = param(p, v, &a);
+    else x = wg_named(wg_const(p->in.g, a.dtype, a.shape, a.data), v->name);
+    wg__data_free(a.data);
     return x;
 }
 

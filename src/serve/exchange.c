@@ -93,6 +93,7 @@ static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Conne
     x->version = -1;
     x->sent = 0;
     x->uri = NULL;
+    x->n_uri = 0;
     x->method[0] = x->id[0] = x->trace[0] = x->path[0] = '\0';
 }
 

@@ -297,7 +297,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *c, const cha
     (void)c;
     if (!x) return MHD_NO;
     switch (x->phase) {
-    case WG__HEAD: return head(x, url, &(struct wg__head){method, x->uri, version});
+    case WG__HEAD: return head(x, url, &(struct wg__head){method, x->uri, version, x->n_uri});
     case WG__BODY: return *n_data ? more(x, data, n_data) : whole(x);
     case WG__ANSWER: return x->q.answer ? answer(x) : respond(x, false);
     default: *n_data = 0; return MHD_YES;
@@ -321,6 +321,7 @@ static void *begin(void *context, const char *uri, struct MHD_Connection *c)
     x->began_ns = wg__now_ns();
     x->peer = peer_of(c);
     x->uri = uri;
+    x->n_uri = strcspn(uri, " "); /* MHD changes what is behind a question mark */
     if (x->peer) wg__peer_set_due(x->peer, x->began_ns + (uint64_t)s->o.slow_s * SECOND);
     atomic_store(&s->last_ns, x->began_ns);
     atomic_fetch_add(&s->inflight, 1);

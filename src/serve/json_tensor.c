@@ -151,7 +151,7 @@ static inline __attribute__((always_inline)) const char *read_row(struct fill *f
 {
     const char *end = f->j->end;
     char       *at = (char *)f->to->data + f->used, *full = (char *)f->to->data + f->to->size;
-    for (*count = 0;; p = wg__json_blanks(p + 1, end)) {
+    for (*count = 0;;) {
         if ((size_t)(full - at) < size) {
             if (!grow(f, p)) return NULL;
             at = (char *)f->to->data + f->used, full = (char *)f->to->data + f->to->size;
@@ -162,8 +162,9 @@ static inline __attribute__((always_inline)) const char *read_row(struct fill *f
         f->used += size;
         ++*count;
         if (!many) return stop;
-        p = wg__json_blanks(stop, end);
-        if (p == end || *p != ',') return p;
+        stop = wg__json_blanks(stop, end);
+        if (stop == end || *stop != ',') return stop;
+        p = wg__json_blanks(stop + 1, end);
     }
 }
 

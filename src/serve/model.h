@@ -107,7 +107,7 @@ struct wg__job {
     } *in;                     /* [version->n_in], in its order, dtypes as the version's */
     uint64_t  arrived_ns;      /* CLOCK_MONOTONIC, 0: now */
     void     *context;
-    void (*done)(struct wg__job *job); /* called once from a worker, if wg__predict gave 0 */
+    void (*done)(struct wg__job *job); /* called once, from a worker or wg__repository_poll, if wg__predict gave 0 */
 
     /* Results. */
     int    status; /* WG_OK, a wg_status, or of wg__job_status */

@@ -32,6 +32,7 @@ struct wg__exchange {
     atomic_int              meet; /* of the connection's suspension and the job's end, the second resumes */
     bool                    counted, incoming, discard, head, predicted;
     const char             *uri; /* as it came */
+    size_t                  n_uri;
     uint64_t                began_ns;
     uint64_t                predict_ns;
     int64_t                 version; /* that answered; -1: none */
@@ -101,6 +102,7 @@ int wg__listen(const char *host, int *port, wg_error *e);
  * 0.  RFC 9112 and 9110. */
 struct wg__head {
     const char *method, *uri, *version;
+    size_t      n_uri; /* to its end or its first blank */
 };
 int wg__strict(struct MHD_Connection *c, const struct wg__head *h, const char **why);
 /* Bytes that Content-Length promises; -1: none. */

@@ -56,7 +56,7 @@ static bool follows(const char *end, const char *next, ptrdiff_t gap)
     return next - end == gap;
 }
 
-static bool one_space(const char *word, const char *next) { return !LIES || word + strlen(word) + 1 == next; }
+static bool one_space(const char *word, size_t n, const char *next) { return !LIES || word + n + 1 == next; }
 
 static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name, size_t n_name,
                                const char *value, size_t n_value)
@@ -85,9 +85,9 @@ int wg__strict(struct MHD_Connection *c, const struct wg__head *h, const char **
     size_t                          size = i ? i->header_size : 0;
     if (!v11 && strcmp(h->version, "HTTP/1.0")) return *why = "HTTP 1.0 and 1.1 only", 505;
     if (!is_token(h->method, strlen(h->method))) return *why = "malformed method", 400;
-    if (!one_space(h->method, h->uri) || !one_space(h->uri, h->version) || strchr(h->uri, ' '))
+    if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version))
         return *why = "malformed request line", 400;
-    if (strlen(h->uri) > WG__MAX_URI) return *why = "the URI is longer than 8192 bytes", 414;
+    if (h->n_uri > WG__MAX_URI) return *why = "the URI is longer than 8192 bytes", 414;
     if (l.code) return l.code;
     if (v11 ? l.hosts != 1 : l.hosts > 1) return *why = "one Host header is needed", 400;
     if (l.lengths > 1) return *why = "Content-Length more than once", 400;

@@ -10,6 +10,7 @@ command -v "$PYTHON" > /dev/null || skip "there is no $PYTHON"
 work=$BUILD/tests/page
 rm -rf "$work" && mkdir -p "$work"
 server=
+: > "$work/serve.err"
 trap '[ -z "$server" ] || kill "$server" 2> /dev/null' EXIT
 
 "$BUILD/examples/mnist/mnist" --epochs 4 --save "$work/net.safetensors" --curve "$work/net.svg" --onnx "$work/mnist.onnx" \

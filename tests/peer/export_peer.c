@@ -96,7 +96,10 @@ static void write_models(struct net *n)
     }
 }
 
-static struct net begin(const char *dir, const char *name) { return (struct net){.dir = dir, .name = name, .g = wg_graph_new()}; }
+static struct net begin(const char *dir, const char *name)
+{
+    return (struct net){.dir = dir, .name = name, .g = wg_graph_new()};
+}
 
 static int end(struct net *n)
 {
@@ -116,15 +119,16 @@ static const double parameter = 0.75;
 
 static int elementwise(const char *dir, const wg_op *op, wg_dtype t)
 {
-    char       name[64];
-    uint64_t   state = 7;
-    wg_shape   shape[2] = {{2, {3, 4}}, {1, {4}}};
-    bool       whole = !(WG_BIT(t) & WG_REALS);
+    char     name[64];
+    uint64_t state = 7;
+    wg_shape shape[2] = {{2, {3, 4}}, {1, {4}}};
+    bool     whole = !(WG_BIT(t) & WG_REALS);
     if (op->attr_size > sizeof parameter || (op->fields && op->fields[0].type != WG_FIELD_REAL)) return 0;
     if (op->arity > 2 || (op->dtypes && !(op->dtypes & WG_BIT(t)))) return 0;
     snprintf(name, sizeof name, "%s_%s", op->name, wg_dtype_name(t));
     struct net n = begin(dir, name);
-    for (int i = 0; i < op->arity; i++) input(&n, t, shape[i], shape[i], op->domain, whole ? t == WG_BOOL ? 2 : 5 : 0, &state);
+    for (int i = 0; i < op->arity; i++)
+        input(&n, t, shape[i], shape[i], op->domain, whole ? t == WG_BOOL ? 2 : 5 : 0, &state);
     n.y = wg_apply(op, op->arity, n.x, op->attr_size ? &parameter : NULL);
     return end(&n);
 }
@@ -138,7 +142,11 @@ static int one_case(const char *dir, int k, wg_dtype t)
     struct net n = begin(dir, name);
     for (int i = 0; i < c->n; i++) {
         wg_dtype u = c->kind[i] == 'r' ? t : c->kind[i] == 'i' ? WG_I64 : c->kind[i] == 'u' ? WG_U8 : WG_BOOL;
-        input(&n, u, c->shape[i], c->shape[i], WG_ANY, c->kind[i] == 'r' ? 0 : c->kind[i] == 'b' ? 2 : c->below, &state);
+        input(&n, u, c->shape[i], c->shape[i], WG_ANY,
+              c->kind[i] == 'r'   ? 0
+              : c->kind[i] == 'b' ? 2
+                                  : c->below,
+              &state);
     }
     n.y = c->build(n.g, t, n.x);
     return end(&n);
@@ -173,7 +181,8 @@ static wg_node *slopes(wg_node *x)
 }
 static wg_node *products(wg_node *x)
 {
-    wg_node *w = wg_param(wg_node_graph(x), "w", WG_F32, WG_SHAPE(2, 5)), *b = wg_param(wg_node_graph(x), "b", WG_F32, WG_SHAPE(5));
+    wg_node *w = wg_param(wg_node_graph(x), "w", WG_F32, WG_SHAPE(2, 5)),
+            *b = wg_param(wg_node_graph(x), "b", WG_F32, WG_SHAPE(5));
     wg_init(w, &(wg_initializer){.kind = WG_INIT_NORMAL, .a = 0, .b = 1});
     return wg_add(wg_matmul(wg_reshape(x, WG_SHAPE(wg_node_shape(x)->dim[0], 3, 2)), w), b);
 }

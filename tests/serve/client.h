@@ -21,8 +21,10 @@ struct served {
     struct wg__server *server;
     int                port;
     FILE              *log;
-    char              *text; /* of the log, after serve_stop */
-    size_t             n_text;
+    struct log_text {
+        char  *at; /* after serve_stop */
+        size_t n;
+    } *text;
 };
 
 /* scale: y = 2 x + 1 over [batch,4]; pair, fixed, index and product as in models.h. */
@@ -37,7 +39,7 @@ static inline void serve_models(const char *folder)
 static inline struct served serve(struct wg__server_options o)
 {
     static const char *const names[] = {"scale", "pair", "fixed", "index"};
-    struct served            s = {.folder = models_folder()};
+    struct served            s = {.folder = models_folder(), .text = calloc(1, sizeof *s.text)};
     char                     specs[4][600];
     const char              *list[4];
     wg_error                 e;
@@ -46,7 +48,7 @@ static inline struct served serve(struct wg__server_options o)
         snprintf(specs[i], sizeof specs[i], "%s=%s/%s.onnx", names[i], s.folder, names[i]);
         list[i] = specs[i];
     }
-    s.log = open_memstream(&s.text, &s.n_text);
+    s.log = open_memstream(&s.text->at, &s.text->n);
     o.n_models = 4;
     o.model = list;
     o.host = "127.0.0.1";
@@ -61,7 +63,7 @@ static inline struct served serve(struct wg__server_options o)
     return s;
 }
 
-/* How many requests were cut off; the log is in s->text until serve_forget. */
+/* How many requests were cut off; the log is in s->text->at until serve_forget. */
 static inline int serve_stop(struct served *s)
 {
     int cut = wg__server_stop(s->server);
@@ -71,6 +73,7 @@ static inline int serve_stop(struct served *s)
 static inline void serve_forget(struct served *s)
 {
     models_remove(s->folder);
+    free(s->text->at);
     free(s->text);
 }
 static inline void serve_end(struct served *s)
@@ -169,11 +172,14 @@ static inline struct reply read_reply(int fd) { return read_reply_to(fd, false);
 
 static inline void reply_free(struct reply *r) { free(r->body); }
 
-/* Nothing more comes. */
-static inline bool is_closed(int fd)
+/* Whatever comes, the end does too. */
+static inline bool is_closed_soon(int fd)
 {
-    char c;
-    return recv(fd, &c, 1, 0) <= 0 && errno != EAGAIN;
+    char          c[512];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (poll(&p, 1, 100) == 1)
+        if (recv(fd, c, sizeof c, 0) <= 0) return true;
+    return false;
 }
 
 /* ---- A request ---- */
@@ -235,9 +241,8 @@ static inline int raw(int port, const void *bytes, size_t n, bool *closed)
 {
     int fd = dial(port);
     send_bytes(fd, bytes, n);
-    struct reply  r = read_reply(fd);
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    *closed = poll(&p, 1, 100) == 1 && is_closed(fd);
+    struct reply r = read_reply(fd);
+    *closed = is_closed_soon(fd);
     close(fd);
     reply_free(&r);
     return r.code;

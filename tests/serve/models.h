@@ -97,6 +97,30 @@ static inline void model_mixing(const char *path)
     model_save(g, WG_NODES(wg_named(wg_softmax(x, 0), "y")), path);
 }
 
+/* x [batch,3] -> y = x - the mean row [batch,3] */
+static inline void model_centred(const char *path)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 3));
+    model_save(g, WG_NODES(wg_named(wg_sub(x, wg_mean(x, WG_AXES(0), 1)), "y")), path);
+}
+
+/* x [batch,3] -> y = x x^T [batch,batch] */
+static inline void model_gram(const char *path)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 3));
+    model_save(g, WG_NODES(wg_named(wg_matmul_t(x, x, 0, 1), "y")), path);
+}
+
+/* x [batch,3] -> y, x twice [2*batch,3] */
+static inline void model_doubled(const char *path)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 3)), *both[2] = {x, x};
+    model_save(g, WG_NODES(wg_named(wg_concat(2, both, 0), "y")), path);
+}
+
 /* index [batch] of i64 -> y [batch,2]: row i of the table is {i, -i}, 0 <= i < 8 */
 static inline void model_embedding(const char *path)
 {

@@ -66,8 +66,9 @@ static const struct {
     void (*make)(const char *path);
     bool batched;
 } kinds[] = {
-    {"pair", model_pair, true},    {"embedding", model_embedding, true}, {"mean", model_mean, true},
-    {"fixed", model_fixed, false}, {"product", model_product, false},    {"mixing", model_mixing, false},
+    {"pair", model_pair, true},        {"embedding", model_embedding, true}, {"mean", model_mean, true},
+    {"fixed", model_fixed, false},     {"product", model_product, false},    {"mixing", model_mixing, false},
+    {"centred", model_centred, false}, {"gram", model_gram, false},          {"doubled", model_doubled, false},
 };
 
 Test(serve_model, is_batched_where_no_row_sees_another)
@@ -83,7 +84,7 @@ Test(serve_model, is_batched_where_no_row_sees_another)
         cr_assert_eq(v->batched, kinds[i].batched, "%s", kinds[i].name);
         unload(v);
     }
-    cr_assert_eq(atomic_load(&h.times), 1, "the log says it of the mixing model alone");
+    cr_assert_eq(atomic_load(&h.times), 2, "of mixing and centred; of the others shapes tell");
     models_remove(folder);
 }
 

@@ -83,6 +83,56 @@ Test(serve_predict, symbols_take_their_sizes_from_the_request)
     tear_down(&f);
 }
 
+/* More sizes than there are tapes kept. */
+Test(serve_predict, sizes_without_end)
+{
+    struct fixture f = set_up(model_product, NULL);
+    float          x[60];
+    for (int i = 0; i < 60; i++) x[i] = 1;
+    for (int n = 0; n < 120; n++) {
+        int          k = 1 + n * 7 % 60;
+        struct asked a;
+        ask_begin(&a, f.v);
+        a.in[0] = (struct wg__given){x, WG_SHAPE(1, k)};
+        a.in[1] = (struct wg__given){x, WG_SHAPE(k, 1)};
+        cr_assert(ask(&a, 0) == WG_OK && floats(&a, 0)[0] == (float)k, "%s", a.job.why);
+        ask_end(&a);
+    }
+    tear_down(&f);
+}
+
+/* Large enough for a tape of several threads. */
+Test(serve_predict, a_large_one_is_right_too)
+{
+    enum { N = 480 };
+    struct fixture f = set_up(model_product, NULL);
+    float         *x = malloc(N * N * sizeof *x);
+    struct asked   a;
+    for (int i = 0; i < N * N; i++) x[i] = (float)(i / N % 5);
+    ask_begin(&a, f.v);
+    a.in[0] = a.in[1] = (struct wg__given){x, WG_SHAPE(N, N)};
+    cr_assert_eq(ask(&a, 0), WG_OK, "%s", a.job.why);
+    for (int i = 0; i < N * N; i++) cr_assert_eq(floats(&a, 0)[i], (float)(i / N % 5 * (N / 5) * 10));
+    ask_end(&a);
+    free(x);
+    tear_down(&f);
+}
+
+/* A symbol of an output may follow from another. */
+Test(serve_predict, outputs_have_the_shapes_that_follow)
+{
+    const float    x[6] = {1, 2, 3, 4, 5, 6};
+    struct fixture f = set_up(model_doubled, NULL);
+    struct asked   a;
+    ask_begin(&a, f.v);
+    a.in[0] = (struct wg__given){x, WG_SHAPE(2, 3)};
+    cr_assert_eq(ask(&a, 0), WG_OK, "%s", a.job.why);
+    cr_assert(a.job.out[0].shape.rank == 2 && a.job.out[0].shape.dim[0] == 4 && a.job.out[0].shape.dim[1] == 3);
+    for (int i = 0; i < 12; i++) cr_assert_eq(floats(&a, 0)[i], x[i % 6]);
+    ask_end(&a);
+    tear_down(&f);
+}
+
 Test(serve_predict, rows_that_mix_are_computed_as_they_came)
 {
     struct fixture f = set_up(model_mixing, NULL);

@@ -80,8 +80,8 @@ static int bench(const struct bench *o, const char *path, struct loaded *l, doub
 {
     const struct command *c = &command_bench;
     struct bindings       b = {0};
-    int                   n, status = load(c, path, l);
-    if (!status) status = bind_texts(c, &o->bind, &b);
+    int                   n, status = bind_texts(c, &o->bind, &b);
+    if (!status) status = load(c, path, l);
     if (status) return status;
     if (bind_batch(c, l, o->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
     double   begin = now();

@@ -20,8 +20,8 @@ int load(const struct command *c, const char *path, struct loaded *l)
 {
     *l = (struct loaded){.onnx = wg_onnx_read(path), .g = wg_graph_new()};
     if (!l->onnx || !l->g) return complain(c, "out of memory");
-    if (wg_onnx_status(l->onnx) || wg_onnx_import(l->onnx, l->g, NULL))
-        return complain(c, "%s", wg_onnx_message(l->onnx));
+    if (wg_onnx_status(l->onnx)) return complain(c, "%s", wg_onnx_message(l->onnx));
+    if (wg_onnx_import(l->onnx, l->g, NULL)) return complain(c, "%s:\n%s", path, wg_onnx_message(l->onnx));
     return collect(c, l);
 }
 

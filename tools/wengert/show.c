@@ -97,10 +97,11 @@ static int show(struct show *s, const char *path, struct loaded *l)
 {
     const struct command *c = &command_show;
     struct bindings       b = {0};
-    int                   status = load(c, path, l);
+    int                   status = bind_texts(c, &s->bind, &b);
+    if (!status) status = load(c, path, l);
     if (status) return status;
     if (s->dot) return wg_dot(l->g, l->n_out, l->out, stdout) ? complain(c, "cannot write") : DONE;
-    if (bind_texts(c, &s->bind, &b) || bind_batch(c, l, s->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
+    if (bind_batch(c, l, s->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
     wg_tape *t = compile(c, l, &b, 0);
     if (!t) return FAILED;
     if (s->tape) return wg_tape_print(t, stdout) ? complain(c, "cannot write") : DONE;
