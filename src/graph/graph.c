@@ -112,12 +112,21 @@ wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
     return made(x);
 }
 
+/* Arena memory for data: aligned as kernels like it, but for the very small. */
+static void *room(wg_graph *g, size_t bytes)
+{
+    enum { LINE = 64 };
+    if (bytes < LINE) return wg__arena_alloc(&g->arena, bytes + 1);
+    char *p = bytes < SIZE_MAX - LINE ? wg__arena_alloc(&g->arena, bytes + LINE) : NULL;
+    return p ? p + (LINE - (uintptr_t)p % LINE) % LINE : NULL;
+}
+
 wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow)
 {
     size_t bytes = wg__bytes(t, s);
     if (bytes == SIZE_MAX)
         return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
-    void    *copy = borrow ? (void *)(uintptr_t)data : wg__arena_alloc(&g->arena, bytes + 1);
+    void    *copy = borrow ? (void *)(uintptr_t)data : room(g, bytes);
     wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
     if (!copy) wg__fail_nomem(g);
     if (!x) return NULL;

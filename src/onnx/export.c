@@ -161,10 +161,10 @@ static int put_op(struct wg__export *e, wg_node *y)
     struct wg__exported *of = &e->of[y->id];
     struct wg__rule      r;
     struct wg__val       x[WG__RULE_ARITY];
-    bool                 inner = !of->name;
-    if (inner) of->name = y->name ? wg__name(e, y->name) : wg__name_numbered(e, y->op->name);
+    bool                 inner = !of->name, rule = wg__export_rule(e, y, &r);
+    if (inner) of->name = y->name ? wg__name(e, y->name) : wg__name_numbered(e, rule ? r.kind : y->op->name);
     if (inner) wg__put_value_info(e, &e->values, GRAPH_VALUE, of->name, y);
-    if (!wg__export_rule(e, y, &r)) return wg__form_write_op(e, y, of->name);
+    if (!rule) return wg__form_write_op(e, y, of->name);
     for (int i = 0; i < r.n; i++) x[i] = value_of(e, r.x[i]);
     return wg__form_write(e, y, r.form, r.n, x, of->name, (wg_dtype)y->dtype);
 }

@@ -98,6 +98,7 @@ enum { WG__RULE_ARITY = 3 };
 
 /* How a node is made: as another node, or a form over operands. */
 struct wg__rule {
+    const char *kind;      /* for a name: "gemm" */
     const char *form;      /* NULL: its operator's own */
     int         n, turned; /* operands; which is wanted transposed, or -1 */
     wg_node    *x[WG__RULE_ARITY];
@@ -122,8 +123,8 @@ struct wg__val wg__constant_ints(struct wg__export *e, int n, const int64_t *v);
 /* ONNX nodes that compute a form over x, for y's sake (errors, symbols); the
  * result is called `to`, of dtype t.  WG_OK, or a status with the reason on the
  * graph. */
-int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[], const char *to,
-             wg_dtype t);
+int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
+                   const char *to, wg_dtype t);
 /* The same for the operator's own form. */
 int wg__form_write_op(struct wg__export *e, const wg_node *y, const char *to);
 /* "onnx_export: gelu h[2,3]: complaint" on the graph. */

@@ -8,6 +8,7 @@ int wg__export_bad(struct wg__export *e, const wg_node *y, const char *format, .
 {
     char    head[200], why[280];
     va_list ap;
+    if (e->g->status == WG_ENOMEM) return WG_ENOMEM; /* that is the cause */
     va_start(ap, format);
     vsnprintf(why, sizeof why, format, ap);
     va_end(ap);

@@ -1,5 +1,5 @@
 /* What becomes something else than its operator's own form: dropout nothing,
- * x W + b a Gemm, a sum over a size ReduceMean. */
+ * x W + b a Gemm, a sum over a size ReduceMean, min(max(x, a), b) Clip. */
 #include <string.h>
 
 #include "onnx/export.h"
@@ -60,7 +60,7 @@ static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__rule *
         wg_node *x = wg__export_same(p->x[0]), *w = wg__export_same(p->x[1]);
         bool     turn = !flag(p, "tb");
         if (x->shape->rank != 2 || w->shape->rank != 2 || !is_stored(w) || !is_bias(b, y)) continue;
-        *r = (struct wg__rule){.form = r->text, .n = 3, .turned = turn ? 1 : -1, .x = {x, w, b}};
+        *r = (struct wg__rule){.kind = "gemm", .form = r->text, .n = 3, .turned = turn ? 1 : -1, .x = {x, w, b}};
         bool turned = turn && e->of[w->id].turned == e->of[w->id].inputs;
         snprintf(r->text, sizeof r->text, "Gemm{alpha=1.0,beta=1.0,transA=%d,transB=%d}", flag(p, "ta"),
                  turned || !turn);
@@ -122,14 +122,43 @@ static bool mean(const wg_node *y, struct wg__rule *r)
         sum_axes(x, in);
         x = wg__export_same(x->x[0]);
         if (!counts(size, x, in)) continue;
-        *r = (struct wg__rule){.form = r->text, .n = 1, .turned = -1, .x = {x}};
+        *r = (struct wg__rule){.kind = "mean", .form = r->text, .n = 1, .turned = -1, .x = {x}};
         mean_form(x, in, flag(sum, "keep"), r->text, sizeof r->text);
         return true;
     }
     return false;
 }
 
+/* ---- min(max(x, a), b) of two numbers: Clip ---- */
+
+static bool number(const wg_node *x, double *v)
+{
+    if (x->kind != WG__CONST || x->shape->rank != 0) return false;
+    *v = wg__load((wg_dtype)x->dtype, x->data, 0);
+    return true;
+}
+
+/* Before opset 11 the bounds are attributes, which are f32; at 11 runtimes know f32 only. */
+static bool clip(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+{
+    double       least, most;
+    wg_onnx_form f = {.opset = e->opset};
+    bool         exact = y->dtype == WG_F32 || (y->dtype == WG_F64 && e->opset >= 12);
+    if (!is(y, "minimum") || !exact) return false;
+    wg_node *inner = wg__export_same(y->x[0]);
+    if (!is(inner, "maximum") || !number(y->x[1], &most) || !number(inner->x[1], &least) || !(least <= most))
+        return false;
+    wg_onnx_say(&f, e->opset >= 11 ? "Clip(x," : "Clip{min=");
+    wg_onnx_say_real(&f, least);
+    wg_onnx_say(&f, e->opset >= 11 ? "," : ",max=");
+    wg_onnx_say_real(&f, most);
+    wg_onnx_say(&f, e->opset >= 11 ? ")" : "}(x)");
+    *r = (struct wg__rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {wg__export_same(inner->x[0])}};
+    memcpy(r->text, f.text, sizeof r->text); /* two numbers are shorter */
+    return true;
+}
+
 bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
 {
-    return gemm(e, y, r) || mean(y, r);
+    return gemm(e, y, r) || mean(y, r) || clip(e, y, r);
 }

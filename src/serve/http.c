@@ -36,8 +36,8 @@ static int code_of(int status)
     static const struct {
         int status, code;
     } table[] = {
-        {WG__BUSY, 503},  {WG__LATE, 504},   {WG__CLOSING, 503}, {WG_EINDEX, 400},
-        {WG_EARG, 400},   {WG_ESHAPE, 400},  {WG_EDTYPE, 400},   {WG_EBOUND, 400},
+        {WG__BUSY, 503}, {WG__LATE, 504},  {WG__CLOSING, 503}, {WG_EINDEX, 400},
+        {WG_EARG, 400},  {WG_ESHAPE, 400}, {WG_EDTYPE, 400},   {WG_EBOUND, 400},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].status == status) return table[i].code;
@@ -108,10 +108,8 @@ static enum MHD_Result answer(struct wg__exchange *x)
     x->version = q->job.version ? q->job.version->number : x->version;
     x->predict_ns = q->job.queue_ns + q->job.run_ns;
     x->predicted = true;
-    if (q->job.status)
-        wg__http_fail(q, q->job.status, q->job.why);
-    else
-        q->answer(q);
+    if (q->job.status) wg__http_fail(q, q->job.status, q->job.why);
+    else q->answer(q);
     wg__job_free(&q->job);
     return respond(x, false);
 }
@@ -358,6 +356,7 @@ static void connected(void *context, struct MHD_Connection *c, void **state, enu
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
         *state = i ? wg__peer_new(s, i->connect_fd) : NULL;
+        atomic_fetch_add(&s->connections, 1);
         return;
     }
     if (*state) wg__peer_free(s, *state);
@@ -371,9 +370,7 @@ static enum MHD_Result accept_policy(void *context, const struct sockaddr *a, so
     struct wg__server *s = context;
     (void)a;
     (void)n;
-    if (atomic_fetch_add(&s->connections, 1) < s->o.connections) return MHD_YES;
-    atomic_fetch_sub(&s->connections, 1);
-    return MHD_NO;
+    return atomic_load(&s->connections) < s->o.connections ? MHD_YES : MHD_NO;
 }
 
 /* The path is decoded by wg__path_decode. */
@@ -414,9 +411,8 @@ int wg__http_start(struct wg__server *s, wg_error *e)
         handle, s, MHD_OPTION_EXTERNAL_LOGGER, silent, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
         MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)s->o.idle_s, MHD_OPTION_URI_LOG_CALLBACK, begin, s,
-        MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_NOTIFY_CONNECTION, connected, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, s, MHD_OPTION_END);
+        (unsigned)s->o.idle_s, MHD_OPTION_URI_LOG_CALLBACK, begin, s, MHD_OPTION_NOTIFY_COMPLETED, complete, s,
+        MHD_OPTION_NOTIFY_CONNECTION, connected, s, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, s, MHD_OPTION_END);
     if (s->daemon) return WG_OK;
     *e = (wg_error){.status = WG_EIO, .offset = -1};
     snprintf(e->message, sizeof e->message, "HTTP could not be started on port %d", s->port);

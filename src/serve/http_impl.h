@@ -34,12 +34,12 @@ struct wg__request {
     const char     *etag;        /* of a file; NULL: none */
 
     /* A prediction under way. */
-    struct wg__job        job;       /* the version in it is held */
-    struct wg__json_data *data;      /* [n_tensors], see wg__request_tensors */
-    struct wg__given     *given;     /* [n_tensors], and job.in */
-    struct wg__json_data  scratch;   /* of the protocol */
+    struct wg__job        job;     /* the version in it is held */
+    struct wg__json_data *data;    /* [n_tensors], see wg__request_tensors */
+    struct wg__given     *given;   /* [n_tensors], and job.in */
+    struct wg__json_data  scratch; /* of the protocol */
     int                   n_tensors;
-    void                 *protocol;  /* what the protocol keeps from request to answer, see wg__request_keep */
+    void                 *protocol; /* what the protocol keeps from request to answer, see wg__request_keep */
     size_t                n_protocol;
     /* Writes the answer once the job is done. */
     void (*answer)(struct wg__request *q);
@@ -79,13 +79,13 @@ const struct wg__route *wg__route_find(struct wg__request *q, int *verbs);
 
 /* ---- Protocols ---- */
 
-void wg__v1_models(struct wg__request *q);   /* protocol_v1.c: TensorFlow Serving, KServe V1 */
+void wg__v1_models(struct wg__request *q); /* protocol_v1.c: TensorFlow Serving, KServe V1 */
 void wg__v1_status(struct wg__request *q);
 void wg__v1_metadata(struct wg__request *q);
 void wg__v1_predict(struct wg__request *q);
 void wg__v1_reload(struct wg__request *q);
 void wg__v1_label(struct wg__request *q);
-void wg__v2_server(struct wg__request *q);   /* protocol_v2.c: Open Inference Protocol */
+void wg__v2_server(struct wg__request *q); /* protocol_v2.c: Open Inference Protocol */
 void wg__v2_live(struct wg__request *q);
 void wg__v2_ready(struct wg__request *q);
 void wg__v2_models(struct wg__request *q);

@@ -22,7 +22,8 @@ static int port_of(int fd)
     struct sockaddr_storage a;
     socklen_t               n = sizeof a;
     if (getsockname(fd, (struct sockaddr *)&a, &n)) return 0;
-    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+                                         : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 static int open_at(const struct addrinfo *a)

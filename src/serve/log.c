@@ -22,10 +22,8 @@ int wg__log_open(struct wg__log *l, FILE *f, bool quiet)
 void wg__log_close(struct wg__log *l)
 {
     if (!l->file) return;
-    if (l->own)
-        fclose(l->file);
-    else
-        fflush(l->file);
+    if (l->own) fclose(l->file);
+    else fflush(l->file);
     l->file = NULL;
 }
 

@@ -21,7 +21,7 @@ struct histogram {
 struct row {
     const char      *model;
     struct histogram request, predict;
-    struct by_version { /* found by search: there are few at a time */
+    struct by_version {      /* found by search: there are few at a time */
         _Atomic int64_t tag; /* 0: free; 1: no version; 2 + its number */
         atomic_ullong   code[CODES];
     } version[VERSIONS];
@@ -125,28 +125,22 @@ static void say_requests(struct wg__text *t, struct wg__metrics *m)
                 if (!n) continue;
                 wg__text_say(t, "wengert_requests_total{");
                 label(t, "model", m->row[i].model);
-                if (v == VERSIONS - 1)
-                    wg__text_say(t, ",version=\"other\"");
-                else if (tag < 2)
-                    wg__text_say(t, ",version=\"\"");
-                else
-                    wg__text_say(t, ",version=\"%lld\"", (long long)tag - 2);
+                if (v == VERSIONS - 1) wg__text_say(t, ",version=\"other\"");
+                else if (tag < 2) wg__text_say(t, ",version=\"\"");
+                else wg__text_say(t, ",version=\"%lld\"", (long long)tag - 2);
                 wg__text_say(t, ",code=\"%d\"} %llu\n", codes[c], n);
             }
 }
 
-static void say_histogram(struct wg__text *t, const char *name, const char *key, const char *model,
-                          struct histogram *h)
+static void say_histogram(struct wg__text *t, const char *name, const char *key, const char *model, struct histogram *h)
 {
     unsigned long long n = 0;
     for (int i = 0; i <= BOUNDS; i++) {
         n += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
         wg__text_say(t, "%s_bucket{", name);
         label(t, key, model);
-        if (i < BOUNDS)
-            wg__text_say(t, ",le=\"%g\"} %llu\n", bounds[i], n);
-        else
-            wg__text_say(t, ",le=\"+Inf\"} %llu\n", n);
+        if (i < BOUNDS) wg__text_say(t, ",le=\"%g\"} %llu\n", bounds[i], n);
+        else wg__text_say(t, ",le=\"+Inf\"} %llu\n", n);
     }
     wg__text_say(t, "%s_sum{", name);
     label(t, key, model);
@@ -265,7 +259,7 @@ static void say_process(struct wg__text *t, const struct wg__metrics *m)
 {
     struct rusage u = {0};
     struct rlimit l = {0};
-    double        virtual, resident;
+    double virtual, resident;
     getrusage(RUSAGE_SELF, &u);
     getrlimit(RLIMIT_NOFILE, &l);
     memory(&virtual, &resident);

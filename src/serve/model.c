@@ -196,13 +196,13 @@ static int take_digest(struct wg__loaded *v, const char *file, wg_error *e)
 
 /* ---- The whole ---- */
 
-/* Weights become parameters, whose memory all tapes read and which is aligned for it. */
+/* Weights become constants, laid out as products like them best; all tapes read the same memory. */
 static int import(struct wg__loaded *v, const char *file, wg_error *e)
 {
     wg_onnx *m = wg_onnx_read(file);
     if (!m) return wg__model_say(e, WG_ENOMEM, "out of memory");
     int status = wg_onnx_status(m);
-    if (!status) status = wg_onnx_import(m, v->graph, NULL);
+    if (!status) status = wg_onnx_import(m, v->graph, &(wg_onnx_import_options){.constants = 1});
     if (status) wg__model_say(e, status, "%s", wg_onnx_message(m));
     if (!status) status = take_ports(v, m, e);
     if (!status) status = take_texts(v, m, e);

@@ -55,7 +55,8 @@ static void say_operation(struct wg__text *t, const struct wg__route *r)
 }
 
 static const char schemas[] =
-    "\"error\": {\"type\": \"object\", \"required\": [\"error\"], \"properties\": {\"error\": {\"type\": \"string\"}}}, "
+    "\"error\": {\"type\": \"object\", \"required\": [\"error\"], \"properties\": {\"error\": {\"type\": "
+    "\"string\"}}}, "
     "\"predict\": {\"type\": \"object\", \"properties\": {\"signature_name\": {\"type\": \"string\"}, "
     "\"instances\": {\"type\": \"array\", \"items\": {}, \"description\": \"one element for each row\"}, "
     "\"inputs\": {\"description\": \"a tensor, or tensors by name\"}}}, "

@@ -56,14 +56,33 @@ void wg__peer_say(int fd, int code)
     shutdown(fd, code == 408 ? SHUT_RDWR : SHUT_WR);
 }
 
-void wg__peers_sweep(struct wg__server *s)
+/* MHD waits for news of a socket that had its last bytes and its end at once:
+ * there are none.  An end seen twice is one, and not a request that is just
+ * being read. */
+static bool has_left(struct wg__peer *p)
+{
+    char c;
+    bool before = p->ended;
+    p->ended = recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return before && p->ended;
+}
+
+static void cut(struct wg__peer *p, uint64_t due, int code)
+{
+    if (!atomic_compare_exchange_strong(&p->due_ns, &due, WG__CUT)) return;
+    if (code) wg__peer_say(p->fd, code);
+    else shutdown(p->fd, SHUT_RDWR);
+}
+
+void wg__peers_sweep(struct wg__server *s, bool look)
 {
     uint64_t now = wg__now_ns();
     pthread_mutex_lock(&s->peers_lock);
     for (struct wg__peer *p = s->peers.next; p != &s->peers; p = p->next) {
         uint64_t due = atomic_load(&p->due_ns);
-        if (due <= WG__CUT || due > now) continue;
-        if (atomic_compare_exchange_strong(&p->due_ns, &due, WG__CUT)) wg__peer_say(p->fd, 408);
+        if (due <= WG__CUT) p->ended = false;
+        else if (due <= now) cut(p, due, 408);
+        else if (look && has_left(p)) cut(p, due, 0);
     }
     pthread_mutex_unlock(&s->peers_lock);
 }

@@ -17,8 +17,8 @@ struct keep {
     int64_t   seen[]; /* [n_in] rows that each input has so far */
 };
 
-static const char *const dtypes[WG_DTYPES] = {[WG_F32] = "DT_FLOAT",  [WG_F64] = "DT_DOUBLE", [WG_I32] = "DT_INT32",
-                                              [WG_I64] = "DT_INT64",  [WG_U8] = "DT_UINT8",   [WG_BOOL] = "DT_BOOL"};
+static const char *const dtypes[WG_DTYPES] = {[WG_F32] = "DT_FLOAT", [WG_F64] = "DT_DOUBLE", [WG_I32] = "DT_INT32",
+                                              [WG_I64] = "DT_INT64", [WG_U8] = "DT_UINT8",   [WG_BOOL] = "DT_BOOL"};
 
 /* ---- What there is ---- */
 
@@ -51,7 +51,8 @@ static const char *code_name(int code)
 
 static void say_status(struct wg__text *t, const struct wg__version_status *v)
 {
-    wg__text_say(t, "{\"version\": \"%lld\", \"state\": \"%s\", \"status\": {\"error_code\": \"%s\", \"error_message\": ",
+    wg__text_say(t,
+                 "{\"version\": \"%lld\", \"state\": \"%s\", \"status\": {\"error_code\": \"%s\", \"error_message\": ",
                  (long long)v->number, wg__model_state_name(v->state), code_name(v->code));
     wg__text_string(t, v->message);
     wg__text_add(t, "}}", 2);
@@ -128,7 +129,8 @@ void wg__v1_reload(struct wg__request *q)
     q->code = 200;
     wg__text_say(&q->text, "{\"name\": ");
     wg__text_string(&q->text, v->model);
-    wg__text_say(&q->text, ", \"version\": \"%lld\", \"digest\": \"%s\", \"load_seconds\": ", (long long)v->number, v->digest);
+    wg__text_say(&q->text, ", \"version\": \"%lld\", \"digest\": \"%s\", \"load_seconds\": ", (long long)v->number,
+                 v->digest);
     wg__text_double(&q->text, v->load_seconds);
     wg__text_say(&q->text, "}\n");
 }
@@ -239,7 +241,8 @@ static bool has_rows(struct wg__request *q)
     for (int i = 0; i < v->n_in + v->n_out; i++) {
         const struct wg__model_tensor *x = i < v->n_in ? &v->in[i] : &v->out[i - v->n_in];
         if (x->shape.rank && x->shape.dim[0] == v->in[0].shape.dim[0]) continue;
-        wg__http_error(q, 400, "\"%s\" has no batch axis, so that \"instances\" have no meaning: use \"inputs\"", x->name);
+        wg__http_error(q, 400, "\"%s\" has no batch axis, so that \"instances\" have no meaning: use \"inputs\"",
+                       x->name);
         return false;
     }
     return true;
@@ -260,7 +263,8 @@ static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
         return true;
     }
     do {
-        if (wg__json_peek(j) != WG__JSON_OBJECT) return wg__json_bad(j, NULL, "objects and values mixed in \"instances\"");
+        if (wg__json_peek(j) != WG__JSON_OBJECT)
+            return wg__json_bad(j, NULL, "objects and values mixed in \"instances\"");
         if (!read_object_row(q, j, k)) return false;
     } while (wg__json_more(j));
     for (int i = 0; i < q->job.version->n_in; i++) q->data[i].shape.dim[0] = k->rows;
@@ -388,10 +392,8 @@ static void answer(struct wg__request *q)
 {
     const struct keep *k = q->protocol;
     q->code = 200;
-    if (k->form == ROWS)
-        answer_rows(q);
-    else
-        answer_columns(q);
+    if (k->form == ROWS) answer_rows(q);
+    else answer_columns(q);
 }
 
 void wg__v1_predict(struct wg__request *q)

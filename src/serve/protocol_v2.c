@@ -11,10 +11,7 @@ static const char *const dtypes[WG_DTYPES] = {[WG_F32] = "FP32",  [WG_F64] = "FP
 
 /* ---- What there is ---- */
 
-static bool is_ready(struct wg__server *s)
-{
-    return !atomic_load(&s->unready);
-}
+static bool is_ready(struct wg__server *s) { return !atomic_load(&s->unready); }
 
 void wg__v2_live(struct wg__request *q)
 {
@@ -165,12 +162,10 @@ static bool read_parameters(struct wg__json *j, const char *flag, bool *on, bool
     if (!wg__json_object(j)) return false;
     while (wg__json_key(j, &key)) {
         bool ok;
-        if (flag && wg__json_text_is(&key, flag))
-            ok = *is_set = wg__json_bool(j, on);
+        if (flag && wg__json_text_is(&key, flag)) ok = *is_set = wg__json_bool(j, on);
         else if (size && wg__json_text_is(&key, "binary_data_size"))
             ok = wg__json_int64(j, size) && (*size >= 0 || wg__json_bad(j, NULL, "binary_data_size is negative"));
-        else
-            ok = wg__json_skip(j);
+        else ok = wg__json_skip(j);
         if (!ok) return false;
     }
     return !j->status;
@@ -202,8 +197,7 @@ static bool read_name(struct wg__request *q, struct wg__json *j, struct wg__v2 *
     if (g->input < 0)
         wg__http_error(q, 400, "unknown input \"%.*s\": the model has %s", shown(&g->name), g->name.at,
                        wg__tensor_names(q->job.version->n_in, q->job.version->in, sizeof names, names));
-    else if (came(q, k, g->input))
-        wg__http_error(q, 400, "input \"%.*s\" is there twice", shown(&g->name), g->name.at);
+    else if (came(q, k, g->input)) wg__http_error(q, 400, "input \"%.*s\" is there twice", shown(&g->name), g->name.at);
     return !q->code;
 }
 
@@ -239,8 +233,7 @@ static bool check_input(struct wg__request *q, const struct given *g)
     if (g->input < 0) return bad(q, "an input has no name");
     const struct wg__model_tensor *x = &q->job.version->in[g->input];
     const char                    *missing = !g->datatype.at ? "datatype" : !g->shaped ? "shape" : NULL;
-    if (missing)
-        wg__http_error(q, 400, "input \"%s\" has no %s", x->name, missing);
+    if (missing) wg__http_error(q, 400, "input \"%s\" has no %s", x->name, missing);
     else if (!wg__json_text_is(&g->datatype, dtypes[x->dtype]))
         wg__http_error(q, 400, "input \"%s\": datatype is %.*s but the model's is %s", x->name, shown(&g->datatype),
                        g->datatype.at, dtypes[x->dtype]);
@@ -293,8 +286,7 @@ static bool read_output(struct wg__request *q, struct wg__json *j, struct wg__v2
     if (i < 0)
         wg__http_error(q, 400, "unknown output \"%.*s\": the model has %s", shown(&name), name.at,
                        wg__tensor_names(v->n_out, v->out, sizeof names, names));
-    else if (k->out[i].wanted)
-        wg__http_error(q, 400, "output \"%s\" is asked for twice", v->out[i].name);
+    else if (k->out[i].wanted) wg__http_error(q, 400, "output \"%s\" is asked for twice", v->out[i].name);
     if (q->code) return false;
     k->out[i].wanted = true;
     k->out[k->n_wanted].output = i;

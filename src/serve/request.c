@@ -7,13 +7,11 @@
 static bool unknown(struct wg__request *q)
 {
     bool v1 = q->path[1] == 'v' && q->path[2] == '1';
-    if (!v1 && q->at.version < 0)
-        wg__http_error(q, 404, "Request for unknown model: '%s' is not found", q->at.model);
+    if (!v1 && q->at.version < 0) wg__http_error(q, 404, "Request for unknown model: '%s' is not found", q->at.model);
     else if (!v1)
         wg__http_error(q, 404, "Request for unknown model: '%s' version %lld is not found", q->at.model,
                        (long long)q->at.version);
-    else if (q->at.version < 0)
-        wg__http_error(q, 404, "Servable not found for request: Latest(%s)", q->at.model);
+    else if (q->at.version < 0) wg__http_error(q, 404, "Servable not found for request: Latest(%s)", q->at.model);
     else
         wg__http_error(q, 404, "Servable not found for request: Specific(%s, %lld)", q->at.model,
                        (long long)q->at.version);

@@ -9,7 +9,7 @@
 
 #include "serve/server_impl.h"
 
-enum { TICK_MS = 100, QUIET_MS = 50, MAX_ROWS = 1 << 20 };
+enum { TICK_MS = 100, LOOK_MS = 500, QUIET_MS = 50, MAX_ROWS = 1 << 20 };
 
 uint64_t wg__now_ns(void)
 {
@@ -83,10 +83,12 @@ static void wait_tick(struct wg__server *s)
     pthread_cond_timedwait(&s->clock_wake, &s->clock_lock, &t);
 }
 
-static void tick(struct wg__server *s, uint64_t *polled)
+static void tick(struct wg__server *s, uint64_t *looked, uint64_t *polled)
 {
     uint64_t now = wg__now_ns();
-    wg__peers_sweep(s);
+    bool     look = now - *looked >= LOOK_MS * 1000000u || atomic_load(&s->draining);
+    if (look) *looked = now;
+    wg__peers_sweep(s, look);
     fflush(s->log.file);
     if (s->o.poll_s < 0 || now - *polled < (uint64_t)s->o.poll_s * 1000000000u || atomic_load(&s->draining)) return;
     wg__repository_poll(s->repository);
@@ -97,13 +99,13 @@ static void *run_clock(void *context)
 {
     struct wg__server   *s = context;
     struct wg__exchange *x;
-    uint64_t             polled = wg__now_ns();
+    uint64_t             polled = wg__now_ns(), looked = polled;
     pthread_mutex_lock(&s->clock_lock);
     while (!atomic_load(&s->stopping)) {
         if (!s->aside) wait_tick(s);
         while ((x = next_aside(s))) work_aside(s, x);
         pthread_mutex_unlock(&s->clock_lock);
-        tick(s, &polled);
+        tick(s, &looked, &polled);
         pthread_mutex_lock(&s->clock_lock);
     }
     pthread_mutex_unlock(&s->clock_lock);

@@ -14,7 +14,7 @@ enum {
     WG__MAX_HEAD = 16384,
     WG__MAX_HEADERS = 100,
     WG__MAX_URI = 8192,
-    WG__BODY_RATE = 131072, /* bytes a second that a body has to come with in the long run */
+    WG__BODY_RATE = 131072,  /* bytes a second that a body has to come with in the long run */
     WG__KEEP_BYTES = 1 << 20 /* larger buffers are not kept for the next request */
 };
 
@@ -29,20 +29,20 @@ struct wg__exchange {
     const struct wg__route *route;
     struct wg__exchange    *next; /* in the free list, or in that of what the clock has to do */
     enum { WG__HEAD, WG__BODY, WG__ANSWER, WG__ASKED } phase;
-    atomic_int              meet; /* of the connection's suspension and the job's end, the second resumes */
-    bool                    counted, incoming, discard, head, predicted;
-    const char             *uri; /* as it came */
-    size_t                  n_uri;
-    uint64_t                began_ns;
-    uint64_t                predict_ns;
-    int64_t                 version; /* that answered; -1: none */
-    char                   *body;
-    size_t                  body_size;
-    size_t                  sent;
-    char                    method[16];
-    char                    id[130], trace[64];
-    char                    path[WG__MAX_URI + 1];
-    struct wg__text         line; /* of the log */
+    atomic_int      meet; /* of the connection's suspension and the job's end, the second resumes */
+    bool            counted, incoming, discard, head, predicted;
+    const char     *uri; /* as it came */
+    size_t          n_uri;
+    uint64_t        began_ns;
+    uint64_t        predict_ns;
+    int64_t         version; /* that answered; -1: none */
+    char           *body;
+    size_t          body_size;
+    size_t          sent;
+    char            method[16];
+    char            id[130], trace[64];
+    char            path[WG__MAX_URI + 1];
+    struct wg__text line; /* of the log */
 };
 /* NULL if memory is short. */
 struct wg__exchange *wg__exchange_new(struct wg__server *s, struct MHD_Connection *c);
@@ -59,14 +59,16 @@ enum { WG__NOT_DUE = 0, WG__CUT = 1 };
 struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
+    bool             ended; /* the clock's: there was nothing more to read when it looked last */
     _Atomic uint64_t due_ns;
 };
 struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
 void             wg__peer_free(struct wg__server *s, struct wg__peer *p);
 /* False if the clock has cut the connection. */
 bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns);
-/* Cuts the connections whose requests are too slow. */
-void wg__peers_sweep(struct wg__server *s);
+/* Cuts the connections whose requests are too slow, and with `look` those
+ * whose clients have gone in the midst of one. */
+void wg__peers_sweep(struct wg__server *s, bool look);
 /* An answer past MHD, where that takes none: 408 and 413 in the midst of a request. */
 void wg__peer_say(int fd, int code);
 

@@ -48,7 +48,8 @@ bool wg__v2_take(struct wg__request *q, struct wg__v2 *k, int input, const wg_sh
 {
     const struct wg__model_tensor *x = &q->job.version->in[input];
     int64_t                        count = wg__v2_count(s), want;
-    if (count < 0 || __builtin_mul_overflow(count, (int64_t)wg_dtype_size(x->dtype), &want)) return bad(q, "shape too large");
+    if (count < 0 || __builtin_mul_overflow(count, (int64_t)wg_dtype_size(x->dtype), &want))
+        return bad(q, "shape too large");
     if (n != want) {
         wg__http_error(q, 400, "input \"%s\": binary_data_size is %lld but shape and datatype need %lld bytes", x->name,
                        (long long)n, (long long)want);

@@ -34,7 +34,7 @@ struct data {
 /* input_0.pb, input_1.pb .. of a folder; false if one cannot be read. */
 static inline bool read_all(const char *folder, const char *kind, wg_array *to, int *n, struct result *r)
 {
-    char path[PATH + 64];
+    char path[2 * PATH];
     for (*n = 0; *n < MOST; ++*n) {
         wg_error e;
         snprintf(path, sizeof path, "%s/%s_%d.pb", folder, kind, *n);

@@ -1,40 +1,8 @@
-/* What is written is read again: values, names, symbols and metadata come back,
- * and what cannot be written leaves no file. */
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <wengert/onnx.h>
-#include <wengert/train.h>
-
+/* What is written is read again: values, names, symbols and metadata come back. */
+#include "onnx/export_test.h"
 #include "ops/cases.h"
-#include "ops/ops_test.h"
-#include "support/alloc.h"
 
 TestSuite(onnx_export, .timeout = 120);
-
-/* ---- A folder of the test's own ---- */
-
-static char folder[64], path[128];
-
-static void open_folder(void)
-{
-    snprintf(folder, sizeof folder, "%s/wengert-onnx-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    cr_assert_not_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/m.onnx", folder);
-}
-static void close_folder(void)
-{
-    char other[140];
-    snprintf(other, sizeof other, "%s.data", path);
-    unlink(path);
-    unlink(other);
-    cr_assert_eq(rmdir(folder), 0, "nothing else was left in the folder");
-}
-static bool there(const char *file)
-{
-    struct stat s;
-    return stat(file, &s) == 0;
-}
 
 #define ON_DISK(name) Test(onnx_export, name, .init = open_folder, .fini = close_folder)
 
@@ -233,21 +201,37 @@ ON_DISK(special_values_come_back)
     wg_graph_free(g);
 }
 
-/* ---- Nets ---- */
-
-static wg_node *mlp(wg_graph *g, int64_t batch, wg_node **x)
-{
-    *x = wg_input(g, "image", WG_F32, WG_SHAPE(batch, 6));
-    wg_node *h = wg_dropout(wg_relu(wg_dense(*x, 5, "fc1")), 0.5);
-    return wg_named(wg_dense(wg_gelu(h), 3, "fc2"), "logits");
-}
-
 static const double *ramp(void)
 {
     static double v[MOST];
     for (int i = 0; i < MOST; i++) v[i] = sin(i);
     return v;
 }
+
+static int double_onnx(wg_onnx_form *f)
+{
+    wg_onnx_say(f, "Mul(x,");
+    wg_onnx_say_real(f, 2);
+    return wg_onnx_say(f, ")");
+}
+static int double_cpu(wg_call *c)
+{
+    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) ((float *)c->y.data)[i] = 2 * ((const float *)c->x[0].data)[i];
+    return WG_OK;
+}
+
+ON_DISK(an_operator_of_a_program_may_bring_its_form)
+{
+    static const wg_op op_double = {
+        .name = "double", .arity = 1, .infer = wg_infer_same, .cpu = double_cpu, .to_onnx = double_onnx};
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(5));
+    double   *v = (double *)(uintptr_t)ramp();
+    there_and_back("double", wg_apply(&op_double, 1, &x, NULL), 1, &x, &v);
+    wg_graph_free(g);
+}
+
+/* ---- Nets ---- */
 
 ON_DISK(a_net_keeps_names_and_values_and_loses_dropout)
 {
@@ -282,6 +266,39 @@ ON_DISK(a_weight_is_stored_as_out_by_in)
     for (int64_t i = 0; i < s->dim[0]; i++)
         for (int64_t j = 0; j < s->dim[1]; j++) cr_assert_eq(p[i * s->dim[1] + j], q[j * s->dim[0] + i]);
     free_back(b);
+    wg_graph_free(g);
+}
+
+/* The operators of the file, in its order, with a blank after each. */
+static void operators(const wg_onnx *m, char *text, size_t n)
+{
+    const char *op, *name;
+    size_t      k = 0;
+    *text = 0;
+    for (int i = 0; wg_onnx_node_at(m, i, &op, &name); i++) wg__append(text, n, &k, "%s ", op);
+}
+
+ON_DISK(what_has_an_operator_of_its_own_there_becomes_one_node)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2, 3, 4));
+    double   *v = (double *)(uintptr_t)ramp();
+    char      text[80];
+    const struct {
+        wg_node    *y;
+        const char *ops;
+    } want[] = {{wg_mean(x, WG_AXES(0, 2), 0), "ReduceMean "},
+                {wg_mean(x, WG_ALL_AXES, 1), "ReduceMean "},
+                {wg_clip(x, -0.5, 0.25), "Clip "},
+                {wg_div(wg_sum(x, WG_AXES(1), 0), wg_lit(x, 4)), "ReduceSum Div "},
+                {wg_mean(wg_sum(x, WG_AXES(2), 0), WG_AXES(0), 0), "ReduceSum ReduceMean "}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        there_and_back(want[i].ops, want[i].y, 1, &x, &v);
+        struct back b = read_back(want[i].ops);
+        operators(b.m, text, sizeof text);
+        cr_expect_str_eq(text, want[i].ops);
+        free_back(b);
+    }
     wg_graph_free(g);
 }
 
@@ -426,126 +443,5 @@ ON_DISK(large_parameters_go_into_a_file_of_their_own)
     struct stat s;
     stat(other, &s);
     cr_expect_eq(s.st_size, 4096 + 5 * 3 * 4, "two matrices, each at a page: %lld", (long long)s.st_size);
-    wg_graph_free(g);
-}
-
-/* ---- Refused: with a reason, and no file ---- */
-
-static void refuse(wg_graph *g, int n, wg_node *const out[], const wg_onnx_export_options *o, int status,
-                   const char *why)
-{
-    int got = wg_onnx_export(g, n, out, path, o);
-    cr_expect_eq(got, status, "%d: %s", got, wg_message(g));
-    cr_expect(strstr(wg_message(g), "onnx_export: ") == wg_message(g), "%s", wg_message(g));
-    cr_expect(strstr(wg_message(g), why), "%s: no %s", wg_message(g), why);
-    cr_expect(!there(path));
-    wg_clear_error(g);
-}
-
-static int cube_cpu(wg_call *c) { return (void)c, WG_OK; }
-
-ON_DISK(an_operator_without_a_form_is_named)
-{
-    static const wg_op op_cube = {.name = "cube", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu},
-                       op_bad = {.name = "bad", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu, .onnx = "Mul(x,"},
-                       op_far = {.name = "far", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu, .onnx = "y"},
-                       op_new = {.name = "new", .arity = 1, .infer = wg_infer_same, .cpu = cube_cpu, .onnx = "20:Gelu"};
-    static const struct {
-        const wg_op *op;
-        const char  *why;
-    } bad[] = {{&op_cube, "cube h[2]: the operator has no ONNX form"},
-               {&op_bad, "bad h[2]: the form \"Mul(x,\" at place 6"},
-               {&op_far, "far h[2]: the form \"y\": it has no such operand"},
-               {&op_new, "new h[2]: no ONNX form for opset 13"}};
-    wg_graph *g = wg_graph_new();
-    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2));
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        wg_node *h = wg_named(wg_apply(bad[i].op, 1, &x, NULL), "h"), *y = wg_exp(h);
-        refuse(g, 1, &y, NULL, WG_EARG, bad[i].why);
-    }
-    wg_graph_free(g);
-}
-
-static int double_onnx(wg_onnx_form *f)
-{
-    wg_onnx_say(f, "Mul(x,");
-    wg_onnx_say_real(f, 2);
-    return wg_onnx_say(f, ")");
-}
-static int double_cpu(wg_call *c)
-{
-    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) ((float *)c->y.data)[i] = 2 * ((const float *)c->x[0].data)[i];
-    return WG_OK;
-}
-
-ON_DISK(an_operator_of_a_program_may_bring_its_form)
-{
-    static const wg_op op_double = {
-        .name = "double", .arity = 1, .infer = wg_infer_same, .cpu = double_cpu, .to_onnx = double_onnx};
-    wg_graph *g = wg_graph_new();
-    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(5));
-    double   *v = (double *)(uintptr_t)ramp();
-    there_and_back("double", wg_apply(&op_double, 1, &x, NULL), 1, &x, &v);
-    wg_graph_free(g);
-}
-
-ON_DISK(bad_calls_say_what_is_wrong)
-{
-    static const char *const twice[][2] = {{"a", "1"}, {"a", "2"}}, *const no_text[][2] = {{"a", "\xff"}};
-    static const float some[4];
-    wg_graph          *g = wg_graph_new(), *other = wg_graph_new();
-    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(2)), *y = wg_exp(x),
-            *assign = wg_assign(w, x), *group = wg_group(1, &assign), *none = NULL,
-            *far = wg_input(other, "x", WG_F32, WG_SHAPE(2));
-    wg_node *huge = wg__const_raw(g, WG_F32, &(wg_shape){1, {600000000}}, some, true);
-    wg_node *lost = wg_fill(g, WG_F32, WG_SHAPE(wg_dim(g, "time")), 1);
-    refuse(g, 0, NULL, NULL, WG_EARG, "no outputs");
-    refuse(g, 1, &none, NULL, WG_EARG, "output 0 is NULL");
-    refuse(g, 1, &far, NULL, WG_EARG, "another graph");
-    refuse(g, 1, &assign, NULL, WG_EARG, "the assign");
-    refuse(g, 1, &group, NULL, WG_EARG, "the group");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.opset = 8}, WG_EARG, "opset 8 is outside of 9..21");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.opset = 22}, WG_EARG, "opset 22");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.graph_name = ""}, WG_EARG, "name of the graph");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.doc = "\xc0"}, WG_EARG, "UTF-8");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.n_meta = 2, .meta = twice}, WG_EARG, "\"a\" twice");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.n_meta = 1, .meta = no_text}, WG_EARG, "\"a\"");
-    refuse(g, 1, &y, &(wg_onnx_export_options){.external = -1}, WG_EARG, "external");
-    refuse(g, 1, &huge, NULL, WG_EARG, "2 GiB");
-    refuse(g, 1, &lost, NULL, WG_EARG, "\"time\"");
-    cr_expect_eq(wg_onnx_export(NULL, 1, &y, path, NULL), WG_EARG);
-    cr_expect_eq(wg_onnx_export(g, 1, &y, NULL, NULL), WG_EARG);
-    wg_clear_error(g);
-    cr_expect_eq(wg_onnx_export(g, 1, &y, "/nowhere/at/all.onnx", NULL), WG_EIO);
-    cr_expect(strstr(wg_message(g), "/nowhere/at/all.onnx"), "%s", wg_message(g));
-    wg_graph_free(g);
-    wg_graph_free(other);
-}
-
-/* ---- Memory ---- */
-
-static int export_failing_at(long n, wg_graph *g, wg_node *y)
-{
-    alloc_fail_at(n);
-    int status = wg_onnx_export(g, 1, &y, path, &(wg_onnx_export_options){.external = 40});
-    alloc_restore();
-    return status;
-}
-
-ON_DISK(every_allocation_may_fail_and_leaves_no_file)
-{
-    wg_graph *g = wg_graph_new();
-    wg_node  *x, *y = wg_softmax(mlp(g, wg_dim(g, "batch"), &x), 1);
-    int       n = 0, status;
-    y = wg_reshape(wg_concat(2, (wg_node *[]){y, wg_fill(g, WG_F32, WG_SHAPE(wg_dim(g, "batch"), 1), 0)}, 1),
-                   WG_SHAPE(WG_AUTO, 2));
-    cr_assert_not_null(y, "%s", wg_message(g));
-    while ((status = export_failing_at(n, g, y)) != WG_OK && n < 10000) {
-        cr_assert_eq(status, WG_ENOMEM, "allocation %d: %d %s", n, status, wg_message(g));
-        cr_assert(!there(path), "allocation %d", n);
-        wg_clear_error(g);
-        n++;
-    }
-    cr_assert(n > 20 && status == WG_OK, "%d", n);
     wg_graph_free(g);
 }

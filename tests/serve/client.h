@@ -24,7 +24,7 @@ struct served {
     struct log_text {
         char  *at; /* after serve_stop */
         size_t n;
-    } *text;
+    } * text;
 };
 
 /* scale: y = 2 x + 1 over [batch,4]; pair, fixed, index and product as in models.h. */
@@ -189,8 +189,7 @@ static inline bool send_request(int fd, const char *method, const char *path, co
 {
     char head[4096];
     int  k = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: test\r\n%s", method, path, headers);
-    if (n || !strcmp(method, "POST"))
-        k += snprintf(head + k, sizeof head - (size_t)k, "Content-Length: %zu\r\n", n);
+    if (n || !strcmp(method, "POST")) k += snprintf(head + k, sizeof head - (size_t)k, "Content-Length: %zu\r\n", n);
     k += snprintf(head + k, sizeof head - (size_t)k, "\r\n");
     char *all = malloc((size_t)k + n);
     if (!all) return false;

@@ -16,7 +16,9 @@ Test(serve_http, keeps_connections_and_answers_pipelines)
         cr_expect(r.code == 200 && strstr(r.body, "[3.0,5.0,7.0,9.0]"));
         reply_free(&r);
     }
-    for (int i = 0; i < 5; i++) cr_assert(send_request(fd, i % 2 ? "GET" : "POST", i % 2 ? "/v2" : PREDICT, "", BODY, i % 2 ? 0 : strlen(BODY)));
+    for (int i = 0; i < 5; i++)
+        cr_assert(
+            send_request(fd, i % 2 ? "GET" : "POST", i % 2 ? "/v2" : PREDICT, "", BODY, i % 2 ? 0 : strlen(BODY)));
     for (int i = 0; i < 5; i++) {
         struct reply r = read_reply(fd);
         cr_expect(r.code == 200 && strstr(r.body, i % 2 ? "wengert" : "predictions"), "answers in order");
@@ -60,7 +62,8 @@ Test(serve_http, identifiers_go_through)
     cr_expect(reply_header(&r, "X-Request-Id", v) && !strcmp(v, "job-7"));
     reply_free(&r);
     cr_expect_eq(serve_stop(&s), 0);
-    cr_expect(strstr(s.text->at, "\"request_id\": \"job-7\", \"method\": \"GET\", \"path\": \"/v2\", \"status\": 200, \"us\": "));
+    cr_expect(strstr(s.text->at,
+                     "\"request_id\": \"job-7\", \"method\": \"GET\", \"path\": \"/v2\", \"status\": 200, \"us\": "));
     cr_expect(strstr(s.text->at, trace));
     serve_forget(&s);
 }
@@ -230,7 +233,8 @@ Test(serve_http, one_too_many_is_refused_at_once)
 /* In every state: connected, half a head, half a body, an answer that nobody reads. */
 Test(serve_http, connections_that_are_dropped)
 {
-    static const char *const begun[] = {"", "POST /v1/mod", "POST " PREDICT " HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\n{",
+    static const char *const begun[] = {"", "POST /v1/mod",
+                                        "POST " PREDICT " HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\n{",
                                         "POST " PREDICT " HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\n" BODY};
     struct served            s = serve((struct wg__server_options){.quiet = true});
     for (int i = 0; i < 2000; i++) {

@@ -45,7 +45,8 @@ Test(serve_metrics, counts_what_happened)
         {"wengert_inflight_requests ", 1},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        cr_expect_eq(value(r.body, table[i].sample), table[i].value, "%s: %g", table[i].sample, value(r.body, table[i].sample));
+        cr_expect_eq(value(r.body, table[i].sample), table[i].value, "%s: %g", table[i].sample,
+                     value(r.body, table[i].sample));
     cr_expect(strstr(r.body, "wengert_model_loaded{model=\"scale\",version=\"1\",digest=\""));
     cr_expect_gt(value(r.body, "process_resident_memory_bytes "), 1e6);
     cr_expect_gt(value(r.body, "process_open_fds "), 3);

@@ -26,7 +26,8 @@ static const struct probe {
     {"blanks behind the last value", BYTES(LINE LENGTH "Host: test \t\r\n\r\n" BODY), 200, false},
     {"empty values", BYTES(LINE HOST "X:\r\nY: \r\n" LENGTH "Z:\r\n\r\n" BODY), 200, false},
     {"an empty line before", BYTES("\r\n" LINE HOST LENGTH "\r\n" BODY), 200, false},
-    {"absolute form", BYTES("POST http://test/v1/models/scale:predict HTTP/1.1\r\n" HOST LENGTH "\r\n" BODY), 200, false},
+    {"absolute form", BYTES("POST http://test/v1/models/scale:predict HTTP/1.1\r\n" HOST LENGTH "\r\n" BODY), 200,
+     false},
     {"query", BYTES("GET /v2/health/live?a=%zz HTTP/1.1\r\n" HOST "\r\n"), 200, false},
     {"GET with a body", BYTES("GET /v2 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"), 200, false},
     {"HTTP/1.0", BYTES("POST /v1/models/scale:predict HTTP/1.0\r\n" LENGTH "\r\n" BODY), 200, true},
@@ -93,7 +94,7 @@ Test(serve_strict, what_is_forbidden_is_refused)
 Test(serve_strict, bytes_one_by_one)
 {
     static const char request[] = LINE HOST "X: a\n" LENGTH "\r\n" BODY, good[] = LINE HOST LENGTH "\r\n" BODY;
-    struct served     s = serve((struct wg__server_options){0});
+    struct served s = serve((struct wg__server_options){0});
     for (int k = 0; k < 2; k++) {
         const char *text = k ? good : request;
         int         fd = dial(s.port);

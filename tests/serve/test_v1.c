@@ -13,18 +13,22 @@ Test(serve_v1, predicts_rows_and_columns)
          "{\"predictions\": [[1.0,1.0,1.0,1.0],[3.0,1.0,1.0,1.0]]}"},
         {"POST", P "scale:predict", "{\"inputs\": [[1, 2, 3, 4]]}", 200, "{\"outputs\": [[3.0,5.0,7.0,9.0]]}"},
         {"POST", P "scale:predict", "{\"inputs\": {\"x\": [[1, 2, 3, 4]]}}", 200, "{\"outputs\": [[3.0,5.0,7.0,9.0]]}"},
-        {"POST", P "scale/versions/1:predict", "{\"signature_name\": \"serving_default\", \"instances\": [[1,2,3,4]]}", 200,
-         "7.0"},
+        {"POST", P "scale/versions/1:predict", "{\"signature_name\": \"serving_default\", \"instances\": [[1,2,3,4]]}",
+         200, "7.0"},
         {"POST", "/V1/Models/scale:Predict", "{\"instances\": [[1,2,3,4]], \"more\": [{}, null]}", 200, "7.0"},
         {"POST", P "pair:predict",
          "{\"instances\": [{\"a\": [1,2,3], \"b\": [1,1,1]}, {\"b\": [0,0,2], \"a\": [9,8,7]}]}", 200,
-         "[{\"sum\": [2.0,3.0,4.0], \"dot\": 6.0, \"largest\": 2}, {\"sum\": [9.0,8.0,9.0], \"dot\": 14.0, \"largest\": 0}]"},
+         "[{\"sum\": [2.0,3.0,4.0], \"dot\": 6.0, \"largest\": 2}, {\"sum\": [9.0,8.0,9.0], \"dot\": 14.0, "
+         "\"largest\": 0}]"},
         {"POST", P "pair:predict", "{\"inputs\": {\"b\": [[1,1,1]], \"a\": [[1,2,3]]}}", 200,
          "{\"outputs\": {\"sum\": [[2.0,3.0,4.0]], \"dot\": [6.0], \"largest\": [2]}}"},
         {"POST", P "index:predict", "{\"instances\": [3, 0]}", 200, "[[3.0,-3.0],[0.0,0.0]]"},
-        {"POST", P "fixed:predict", "{\"inputs\": [[1,2,3],[4,5,6]]}", 200, "{\"outputs\": [[2.0,4.0,6.0],[8.0,10.0,12.0]]}"},
-        {"POST", P "scale:predict", "{\"instances\": [[NaN, Infinity, -Infinity, 0]]}", 200, "[NaN,Infinity,-Infinity,1.0]"},
-        {"POST", P "scale:predict", "{\"instances\": [[5,5,5,5]], \"instances\": [[1,2,3,4]]}", 200, "[[3.0,5.0,7.0,9.0]]"},
+        {"POST", P "fixed:predict", "{\"inputs\": [[1,2,3],[4,5,6]]}", 200,
+         "{\"outputs\": [[2.0,4.0,6.0],[8.0,10.0,12.0]]}"},
+        {"POST", P "scale:predict", "{\"instances\": [[NaN, Infinity, -Infinity, 0]]}", 200,
+         "[NaN,Infinity,-Infinity,1.0]"},
+        {"POST", P "scale:predict", "{\"instances\": [[5,5,5,5]], \"instances\": [[1,2,3,4]]}", 200,
+         "[[3.0,5.0,7.0,9.0]]"},
     };
     struct served s = serve((struct wg__server_options){0});
     CHECK_ALL(s.port, table);
@@ -50,7 +54,8 @@ Test(serve_v1, says_what_is_wrong)
         {"POST", P "scale:predict", "{\"instances\": [[1,2,3,true]]}", 400, "at offset: "},
         {"POST", P "scale:predict", "{\"instances\": 7}", 400, "at offset: "},
         {"POST", P "scale:predict", "{\"instances\": []}", 400, "error"},
-        {"POST", P "scale:predict", "{\"instances\": [{\"z\": [1,2,3,4]}]}", 400, "unknown input \\\"z\\\": the model has \\\"x\\\""},
+        {"POST", P "scale:predict", "{\"instances\": [{\"z\": [1,2,3,4]}]}", 400,
+         "unknown input \\\"z\\\": the model has \\\"x\\\""},
         {"POST", P "scale:predict", "{\"instances\": [{\"x\": [1,2,3,4]}, {\"x\": [1]}]}", 400, "another shape"},
         {"POST", P "scale:predict", "{\"instances\": [{\"x\": [1,2,3,4]}, 1]}", 400, "mixed"},
         {"POST", P "pair:predict", "{\"instances\": [[1,2,3]]}", 400, "\\\"a\\\" and \\\"b\\\""},
@@ -80,7 +85,8 @@ Test(serve_v1, says_what_there_is)
         {"GET", P "none", NULL, 404, "none"},
         {"GET", P "scale/labels/canary", NULL, 400, "canary"},
         {"GET", P "scale/metadata", NULL, 200,
-         "\"inputs\": {\"x\": {\"dtype\": \"DT_FLOAT\", \"tensor_shape\": {\"dim\": [{\"size\": \"-1\", \"name\": \"\"}, "
+         "\"inputs\": {\"x\": {\"dtype\": \"DT_FLOAT\", \"tensor_shape\": {\"dim\": [{\"size\": \"-1\", \"name\": "
+         "\"\"}, "
          "{\"size\": \"4\", \"name\": \"\"}], \"unknown_rank\": false}, \"name\": \"x\"}}"},
         {"GET", P "index/versions/1/metadata", NULL, 200, "DT_INT64"},
         {"GET", P "none/metadata", NULL, 404, "none"},
