@@ -19,6 +19,6 @@ bool wg__json_wrong(struct wg__json *j, const char *what);
 bool wg__json_missing(struct wg__json *j, const char *p, const char *what);
 
 /* Bytes of the UTF-8 character at p (RFC 3629), 1 to 4; 0 if it is none. */
-int wg__utf8(const char *p, const char *end);
+int wg__json_utf8(const char *p, const char *end);
 
 #endif

@@ -14,7 +14,7 @@ static bool tail(const char *p, int n)
 
 /* What a first byte says of the second: the ranges keep out what is longer than
  * need be (0xe0, 0xf0), surrogates (0xed), and what is past U+10FFFF (0xf4). */
-int wg__utf8(const char *p, const char *end)
+int wg__json_utf8(const char *p, const char *end)
 {
     static const struct {
         unsigned char first, last, low, high, n;
@@ -119,7 +119,7 @@ bool wg__json_string(struct wg__json *j, struct wg__json_text *s)
         p = plain(p, j->end);
         if (p == j->end) return wg__json_bad(j, NULL, "a string without an end");
         if (*p == '"') break;
-        if (*p != '\\') n = (unsigned char)*p < 0x20 ? 0 : wg__utf8(p, j->end);
+        if (*p != '\\') n = (unsigned char)*p < 0x20 ? 0 : wg__json_utf8(p, j->end);
         else if (escape(p, j->end, &n) < 0) n = 0;
         if (n == 0) return complain(j, p);
         escaped |= *p == '\\';

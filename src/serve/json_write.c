@@ -71,7 +71,7 @@ void wg__text_string(struct wg__text *t, const char *s)
     const char *end = s + strlen(s), *kept = s; /* from kept to s nothing has to change */
     wg__text_add(t, "\"", 1);
     while (s < end) {
-        int         n = wg__utf8(s, end);
+        int         n = wg__json_utf8(s, end);
         const char *other = n == 0 ? "\xef\xbf\xbd" : n == 1 ? escape((unsigned char)*s, buffer) : NULL;
         if (other) {
             wg__text_add(t, kept, (size_t)(s - kept));

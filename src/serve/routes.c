@@ -39,7 +39,7 @@ const struct wg__route wg__routes[] = {
     {WG__GET,  V2 "/models" M N,                   wg__v2_model,       "Inputs and outputs of one version"},
     {WG__GET,  V2 "/models" M,                     wg__v2_model,       "Inputs and outputs of the model"},
     {WG__POST, V2 "/repository/index",             wg__v2_index,       "Every version and its state"},
-    {WG__POST | WG__ASIDE, V2 "/repository/models" M "/load", wg__v2_load, "Load the newest version now"},
+    {WG__POST | WG__ASIDE, V2 "/repository/models" M "/load", wg__v2_load, "Load the newest version"},
     {WG__GET,  "/metrics",                         wg__metrics_page,   "Counters for Prometheus"},
     {WG__GET,  "/openapi.json",                    wg__openapi_page,   "This document"},
     {0, NULL, NULL, NULL},

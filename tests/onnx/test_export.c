@@ -302,6 +302,33 @@ ON_DISK(what_has_an_operator_of_its_own_there_becomes_one_node)
     wg_graph_free(g);
 }
 
+ON_DISK(a_product_with_a_stored_matrix_and_a_bias_is_one_node)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(3, 3)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(3, 4)),
+            *t = wg_param(g, "t", WG_F32, WG_SHAPE(4, 3)), *b = wg_param(g, "b", WG_F32, WG_SHAPE(4)),
+            *row = wg_param(g, "row", WG_F32, WG_SHAPE(1, 4)), *all = wg_param(g, "all", WG_F32, WG_SHAPE(3, 4)),
+            *fixed = wg_const(g, WG_F32, WG_SHAPE(3, 4), (float[12]){1, 2, 3, 4, 5, 6, 7, 8, 9}),
+            *p[] = {w, t, b, row, all};
+    double *v = (double *)(uintptr_t)ramp();
+    char    text[80];
+    for (int i = 0; i < 5; i++) wg_init(p[i], &(wg_initializer){.kind = WG_INIT_NORMAL, .b = 1});
+    wg_node *y[] = {wg_add(wg_matmul(x, w), b),
+                    wg_add(b, wg_matmul_t(x, t, 0, 1)),
+                    wg_add(wg_matmul_t(x, w, 1, 0), row),
+                    wg_add(wg_matmul_t(x, t, 1, 1), all),
+                    wg_add(wg_matmul(wg_dropout(x, 0.5), fixed), wg_scalar(g, WG_F32, 2)),
+                    wg_add(wg_dropout(wg_matmul(x, fixed), 0.5), b)};
+    for (size_t i = 0; i < sizeof y / sizeof *y; i++) {
+        there_and_back("Gemm", y[i], 1, &x, &v);
+        struct back r = read_back("Gemm");
+        operators(r.m, text, sizeof text);
+        cr_expect_str_eq(text, "Gemm ", "%zu: %s", i, text);
+        free_back(r);
+    }
+    wg_graph_free(g);
+}
+
 /* Used by more than the product, it stays as it is. */
 ON_DISK(a_tied_weight_is_stored_once)
 {

@@ -1,9 +1,9 @@
 /* Reads a model with one input and one output, for tests/peer/run to hold
  * against the runtime that wrote it.
  *
- *   import_peer grad MODEL X.npy DIR          DIR/y.npy, and the gradient of mean(y^2) for
+ *   import grad MODEL X.npy DIR               DIR/y.npy, and the gradient of mean(y^2) for
  *                                             each parameter as DIR/NAME.npy; prints the names
- *   import_peer train MODEL X.npy LABEL.npy   prints the softmax cross entropy before and
+ *   import train MODEL X.npy LABEL.npy        prints the softmax cross entropy before and
  *                                             after 50 steps of Adam */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ static int train(struct model *m, const char *labels)
 int main(int argc, char **argv)
 {
     struct model m = {0};
-    if (argc != 5) return say("usage", "import_peer grad|train MODEL X.npy DIR|LABEL.npy");
+    if (argc != 5) return say("usage", "import grad|train MODEL X.npy DIR|LABEL.npy");
     int failed = load(&m, argv[2], argv[3]);
     if (!failed) failed = strcmp(argv[1], "train") == 0 ? train(&m, argv[4]) : gradients(&m, argv[4]);
     wg_array_free(&m.rows);

@@ -1,7 +1,7 @@
 /* Writes nets as ONNX at every opset, with inputs and the outputs that they
  * have here, for tests/peer/run to hold against another runtime.
  *
- *   export_peer DIR
+ *   export DIR
  *
  * DIR/NAME.OPSET.onnx, DIR/NAME.in0.npy, .. and DIR/NAME.out.npy; on stdout a
  * line for each net: its name and the names of its inputs.  A net that an opset
@@ -213,7 +213,7 @@ int main(int argc, char **argv)
 {
     static const int batches[] = {5, -1, -7};
     int              failed = 0;
-    if (argc != 2) return say("usage", "export_peer DIR");
+    if (argc != 2) return say("usage", "export DIR");
     for (const wg_op *const *op = wg_ops; *op; op++)
         for (int t = 0; (*op)->block && t < WG_DTYPES; t++) failed |= elementwise(argv[1], *op, (wg_dtype)t);
     for (int k = 0; k < (int)(sizeof op_cases / sizeof *op_cases); k++)
