@@ -68,7 +68,8 @@ struct wg__repository;
  * folder with numeric folders 1, 2, .. that hold model.onnx (the highest
  * serves), or a folder that holds model.onnx.  Loads all; NULL with the reason
  * (which model, why) in e. */
-struct wg__repository *wg__repository_open(int n, const char *const spec[], const struct wg__model_options *o, wg_error *e);
+struct wg__repository *wg__repository_open(int n, const char *const spec[], const struct wg__model_options *o,
+                                           wg_error *e);
 /* Waits for the jobs that run and wait. */
 void wg__repository_close(struct wg__repository *r);
 /* Looks once whether files have changed, loads what did beside what serves,

@@ -34,7 +34,7 @@ const struct wg__route wg__routes[] = {
     {WG__GET,  V2 "/models",                       wg__v2_models,      "The models' names"},
     {WG__GET,  V2 "/models" M N "/ready",          wg__v2_model_ready, "Does this version take requests?"},
     {WG__GET,  V2 "/models" M "/ready",            wg__v2_model_ready, "Does the model take requests?"},
-    {WG__POST, V2 "/models" M N "/infer",          wg__v2_infer,       "Infer with one version (Open Inference Protocol)"},
+    {WG__POST, V2 "/models" M N "/infer", wg__v2_infer, "Infer with one version (Open Inference Protocol)"},
     {WG__POST, V2 "/models" M "/infer",            wg__v2_infer,       "Infer (Open Inference Protocol)"},
     {WG__GET,  V2 "/models" M N,                   wg__v2_model,       "Inputs and outputs of one version"},
     {WG__GET,  V2 "/models" M,                     wg__v2_model,       "Inputs and outputs of the model"},
