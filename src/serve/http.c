@@ -127,17 +127,27 @@ static void done(struct wg__job *job) { meet(job->context); }
 
 void wg__http_resume(struct wg__exchange *x) { meet(x); }
 
+/* Requests that are on their way: seen, or to be expected. */
+static int others(struct wg__exchange *x)
+{
+    struct wg__server *s = x->q.server;
+    int                seen = atomic_load(&s->incoming);
+    int                expected = x->peer ? wg__crowd(s, x->peer) - atomic_load(&s->suspended) : 0;
+    return expected > seen ? expected : seen;
+}
+
 static enum MHD_Result predict(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
     struct wg__server  *s = q->server;
     not_coming(x);
+    int incoming = others(x);
     q->job.arrived_ns = x->began_ns;
     q->job.context = x;
     q->job.done = done;
     x->phase = WG__ANSWER;
     atomic_fetch_add(&s->suspended, 1);
-    if (wg__predict(&q->job, atomic_load(&s->incoming))) {
+    if (wg__predict(&q->job, incoming)) {
         atomic_fetch_sub(&s->suspended, 1);
         return answer(x);
     }

@@ -60,6 +60,7 @@ struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
     bool             ended; /* the clock's: there was nothing more to read when it looked last */
+    uint64_t         turn;  /* of its last prediction (crowd.c) */
     _Atomic uint64_t due_ns;
 };
 struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
@@ -71,6 +72,10 @@ bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns);
 void wg__peers_sweep(struct wg__server *s, bool look);
 /* An answer past MHD, where that takes none: 408 and 413 in the midst of a request. */
 void wg__peer_say(int fd, int code);
+
+/* How many more connections are likely to ask before this one asks again:
+ * called for each prediction, by the thread of its connection.  (crowd.c) */
+int wg__crowd(struct wg__server *s, struct wg__peer *p);
 
 /* ---- The log (log.c) ---- */
 
@@ -129,7 +134,9 @@ struct wg__server {
     _Atomic uint64_t          id_next;
     atomic_bool               unready, draining, stopping;
     atomic_int                connections, inflight, incoming, suspended;
-    _Atomic uint64_t          last_ns; /* when the last request came */
+    _Atomic uint64_t          last_ns;       /* when the last request came */
+    _Atomic uint64_t          turn, turn_ns; /* number and time of the last prediction */
+    atomic_int                crowd;         /* connections that ask by turns, in 1/16 */
 
     pthread_mutex_t      free_lock;
     struct wg__exchange *free;
