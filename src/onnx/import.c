@@ -143,6 +143,25 @@ static bool attributes_known(struct wg__import *p, const struct wg__onnx_node *n
     return known;
 }
 
+/* Without those that are left out at the end. */
+static int inputs_of(const struct wg__onnx_node *node)
+{
+    int n = node->n_in;
+    while (n && !*node->in[n - 1]) n--;
+    return n;
+}
+
+/* As many inputs as the row's arity says, "2", "1-3" or "1-*", and an output. */
+static bool inputs_counted(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
+{
+    int n = inputs_of(node), least = row->arity[0] - '0', most = least;
+    if (row->arity[1]) most = row->arity[2] == '*' ? INT32_MAX : row->arity[2] - '0';
+    bool fits = n >= least && n <= most;
+    if (!fits) wg__complain_node(p, WG_EFORMAT, "it has %d inputs, not %s", n, row->arity);
+    if (!node->n_out) wg__complain_node(p, WG_EFORMAT, "it has no outputs");
+    return fits && node->n_out;
+}
+
 /* The node's row; NULL with a complaint where there is none that does what it asks for. */
 static const struct wg__row *row_of(struct wg__import *p, const struct wg__onnx_node *node)
 {
@@ -158,7 +177,7 @@ static const struct wg__row *row_of(struct wg__import *p, const struct wg__onnx_
     const struct wg__row *row = wg__row_find(node->op, p->in.opset, &later);
     if (!row && later) wg__complain_node(p, WG_EARG, "is understood from opset %d on", later);
     else if (!row) wg__complain_node(p, WG_EARG, "no such operator here");
-    return row && attributes_known(p, node, row) ? row : NULL;
+    return row && inputs_counted(p, node, row) && attributes_known(p, node, row) ? row : NULL;
 }
 
 static int look_at_nodes(struct wg__import *p)
@@ -262,15 +281,18 @@ static void outputs_made(struct wg__import *p)
     }
 }
 
+/* Each new one is compared with those that there are. */
+static bool too_many_symbols(const struct wg__import *p) { return p->in.g->dims.n - p->symbols > WG__MAX_SYMBOLS; }
+
 static void make_node(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
 {
     p->in.node = node;
     p->in.n_out = node->n_out;
-    p->in.n_in = node->n_in;
-    while (p->in.n_in && !*node->in[p->in.n_in - 1]) p->in.n_in--;
+    p->in.n_in = inputs_of(node);
     p->said_before = p->said;
     int status = row->make(&p->in);
     if (wg_status(p->in.g)) wg__complain_graph(p);
+    if (too_many_symbols(p)) wg__complain_node(p, WG_EARG, "the model has more than %d symbolic sizes", WG__MAX_SYMBOLS);
     if (status == WG_ENOMEM) p->nomem = true;
     else if (status && p->said == p->said_before) wg__complain_node(p, status, "%s", wg_strerror(status));
     else if (!status && p->said == p->said_before) outputs_made(p);
@@ -281,7 +303,7 @@ static void make_nodes(struct wg__import *p)
 {
     const struct wg__onnx_model *model = &p->in.m->model;
     for (int i = 0; i < model->n_node && !p->nomem; i++) {
-        if (p->row[i] && operands_whole(p, &model->node[i])) make_node(p, &model->node[i], p->row[i]);
+        if (p->row[i] && !too_many_symbols(p) && operands_whole(p, &model->node[i])) make_node(p, &model->node[i], p->row[i]);
         else break_outputs(p, &model->node[i]);
     }
 }
@@ -320,7 +342,7 @@ int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *option
     if (!g) return wg__onnx_say(m, WG_EARG, "import: there is no graph");
     if (wg_status(g)) return wg__onnx_say(m, wg_status(g), "import: the graph has an error: %s", wg_message(g));
     if (m->imported) return wg__onnx_say(m, WG_EARG, "import: the model was imported already");
-    struct wg__import p = {.in = {.m = m, .g = g, .options = options ? options : &none}, .budget = (int64_t)1 << 28};
+    struct wg__import p = {.in = {.m = m, .g = g, .options = options ? options : &none}, .elements = WG__BUDGET_ELEMENTS, .bytes = WG__BUDGET_BYTES, .symbols = g->dims.n};
     m->imported = true;
     import(&p);
     int status = wg__complaints_tell(&p);

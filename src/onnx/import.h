@@ -1,9 +1,26 @@
 /* import.h - from ONNX nodes to graph nodes.
  *
  * An ONNX operator is a row: its name, the first opset that the row is for (a
- * later row of the same name takes over from its own first opset), the
- * attributes it understands, and a function that builds nodes.  Rows stand in
- * the import_*.c files by kind; import_rows.c has the list of the lists. */
+ * later row of the same name takes over from its own first opset), how many
+ * inputs it has, the attributes it understands, and a function that builds
+ * nodes.  `grep '"Gather"' src/onnx` finds it.  Where things are:
+ *
+ *   wire, message, model, dtype, tensor, tensor_file   bytes to structs, trusting nothing
+ *   onnx, nodes          a model of a file, and what it says of itself
+ *   import               the two phases of an import
+ *   import_rows          all rows; wg_onnx_operator
+ *   import_attr, _value, _known, _say   what rows are given: attributes, operands, known values, complaints
+ *   import_fold, _list   arithmetic on lists of integers and symbols, by elements and as shapes
+ *
+ * Rows, with helpers in brackets:
+ *
+ *   import_elementwise [_curve], import_logic      Add, Relu, Sinh; Equal, Where, Cast
+ *   import_shape [_layout, _pad, _pieces]          Reshape, Shape, Expand; Transpose, CumSum; Pad; Slice, Concat, Split
+ *   import_index, import_reduce, import_product    Gather, OneHot, ArgMax; ReduceSum; MatMul, Gemm
+ *   import_softmax, import_norm, import_loss       Softmax; BatchNormalization, Dropout; losses of labels
+ *   import_constant, import_random                 Constant, Range; RandomNormal
+ *
+ * Going out has its own files: form, export*, write. */
 #ifndef WENGERT_ONNX_IMPORT_H
 #define WENGERT_ONNX_IMPORT_H
 
@@ -11,13 +28,17 @@
 
 #include "onnx/proto.h"
 
-/* A list of integers known while the model is loaded; an element may be a
- * symbolic dimension. */
+/* A list of integers known while the model is loaded.  An element of a list
+ * that was folded may be a symbolic dimension.  raw: these are numbers of the
+ * file, or computed from such; none is a symbol, though it may read like one. */
 enum { WG__MAX_INTS = 64 };
 struct wg__ints {
     int     n;
+    bool    raw;
     int64_t at[WG__MAX_INTS];
 };
+/* Whether element i is a symbolic dimension: all that asks, asks here. */
+bool wg__is_symbol(const struct wg__ints *v, int i);
 
 /* What a name of the model stands for.  node is made when it is first asked
  * for.  ints: an i64 (or i32) scalar or vector that is known, maybe with
@@ -27,6 +48,7 @@ struct wg__value {
     wg_node                      *node;
     const struct wg__onnx_tensor *tensor; /* an initialiser or Constant, not yet a node */
     struct wg__ints              *ints;
+    wg_node                      *turned; /* a constant matrix with its axes exchanged, once that was asked for */
     int                           ints_rank; /* 0 or 1 */
     wg_dtype                      ints_dtype;
     bool                          broken; /* made by a node that failed: its users are passed over in silence */
@@ -45,6 +67,7 @@ struct wg__in {
 struct wg__row {
     const char *op;   /* NULL ends a list */
     int         since;
+    const char *arity; /* inputs: "2", "1-3", "1-*"; left-out ones at the end do not count */
     const char *attr; /* names of attributes, apart by blanks */
     int (*make)(struct wg__in *c); /* WG_OK or a status whose reason was given */
     /* Which inputs are weights where they are float initialisers of rank 1 or more: "1", "12"; "v01": where
@@ -83,6 +106,12 @@ bool wg__in_need_real(struct wg__in *c, int i, const char *what, double *to);
 /* A known tensor's values (initialiser, Constant, or folded from such): false
  * without a word if it is not known.  *data is the caller's: wg__data_free. */
 bool wg__in_known(struct wg__in *c, int i, wg_array *to);
+
+/* Memory for a constant of n elements that the row makes of its own; NULL with
+ * a complaint where a model has made too many of them (wg__data_free). */
+void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t);
+/* first, first + step, .. as an i64 constant of rank 1; NULL as above. */
+wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
 
 /* ---- Results ---- */
 

@@ -50,7 +50,7 @@ bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to
                           WG__MAX_INTS);
         return false;
     }
-    to->n = a->n_ints;
+    *to = (struct wg__ints){.n = a->n_ints, .raw = true};
     if (to->n) memcpy(to->at, a->ints, (size_t)to->n * sizeof *to->at);
     return true;
 }

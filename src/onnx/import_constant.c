@@ -1,5 +1,6 @@
 /* Values that come from nothing, and Identity. */
 #include <math.h>
+#include <string.h>
 
 #include "onnx/import_fold.h"
 
@@ -14,11 +15,10 @@ static wg_dtype dtype_of(struct wg__in *c, int64_t code)
 
 static int whole(struct wg__in *c, const int64_t *v, int n, bool rank0)
 {
-    struct wg__ints list = {.n = n};
-    bool            plain = n <= WG__MAX_INTS;
-    for (int i = 0; i < n && plain; i++) plain = !wg__like_symbol(list.at[i] = v[i]);
-    if (plain) return wg__out_ints(c, 0, &list, WG_I64, rank0);
-    return wg__out_node(c, 0, wg_const(c->g, WG_I64, (wg_shape){!rank0, {n}}, v));
+    struct wg__ints list = {.n = n, .raw = true};
+    if (n > WG__MAX_INTS) return wg__out_node(c, 0, wg_const(c->g, WG_I64, WG_SHAPE(n), v));
+    if (n) memcpy(list.at, v, (size_t)n * sizeof *v);
+    return wg__out_ints(c, 0, &list, WG_I64, rank0);
 }
 
 /* The attribute's name says what it is. */
@@ -55,12 +55,12 @@ static wg_node *element(struct wg__in *c)
 /* A short vector of integers is a list, so that what is made of it folds. */
 static bool as_list(struct wg__in *c, const wg_node *x, const wg_shape *s)
 {
-    struct wg__ints y = {.n = (int)(s->rank ? s->dim[0] : 1)};
-    bool            small = s->rank == 0 || (s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= WG__MAX_INTS);
+    bool small = s->rank == 0 || (s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= WG__MAX_INTS);
     if (!small || !(WG_BIT(x->dtype) & WG_INTS)) return false;
+    struct wg__ints y = {.n = (int)(s->rank ? s->dim[0] : 1), .raw = true};
     int64_t v = x->dtype == WG_I64 ? *(const int64_t *)x->data : *(const int32_t *)x->data;
     for (int i = 0; i < y.n; i++) y.at[i] = v;
-    return !wg__like_symbol(v) && wg__out_ints(c, 0, &y, wg_node_dtype(x), s->rank == 0) == WG_OK;
+    return wg__out_ints(c, 0, &y, wg_node_dtype(x), s->rank == 0) == WG_OK;
 }
 
 static int constant_of_shape(struct wg__in *c)
@@ -81,19 +81,21 @@ static int identity(struct wg__in *c)
     return wg__out_node(c, 0, wg__in_node(c, 0));
 }
 
-/* n numbers of dtype t from first on, by step: as many as there are to the
- * limit, or a complaint where that is too many. */
-static wg_node *numbers(struct wg__in *c, wg_dtype t, double n, double first, double step, int64_t i0, int64_t di)
+/* That n numbers are not too many. */
+static bool few(struct wg__in *c, double n)
 {
-    if (!(n >= 0 && n <= WG__MAX_FOLD)) return wg__unsupported(c, "%g numbers, over %d", n, WG__MAX_FOLD), NULL;
-    int64_t count = (int64_t)n;
-    char   *data = wg__data_alloc((size_t)count * wg_dtype_size(t));
-    if (!data) return wg__fail_nomem(c->g), NULL;
-    for (int64_t i = 0; i < count; i++) {
-        if (t == WG_I64) ((int64_t *)(void *)data)[i] = (int64_t)((uint64_t)i0 + (uint64_t)i * (uint64_t)di);
-        else wg__store(t, data, i, first + (double)i * step);
-    }
-    wg_node *y = wg_const(c->g, t, (wg_shape){1, {count}}, data);
+    if (n >= 0 && n <= WG__MAX_FOLD) return true;
+    wg__unsupported(c, "%g numbers, over %d", n, WG__MAX_FOLD);
+    return false;
+}
+
+/* n reals of dtype t from first on, by step. */
+static wg_node *reals(struct wg__in *c, wg_dtype t, double n, double first, double step)
+{
+    char *data = few(c, n) ? wg__in_data(c, (int64_t)n, t) : NULL;
+    if (!data) return NULL;
+    for (int64_t i = 0; i < (int64_t)n; i++) wg__store(t, data, i, first + (double)i * step);
+    wg_node *y = wg_const(c->g, t, WG_SHAPE((int64_t)n), data);
     wg__data_free(data);
     return y;
 }
@@ -108,7 +110,8 @@ static int range_whole(struct wg__in *c, wg_dtype t)
         struct wg__ints list;
         if (!wg__in_need_ints(c, i, parts[i], &list)) return WG_EARG;
         if (list.n != 1) return wg__malformed(c, "%s is not one number", parts[i]);
-        if (wg__like_symbol(v[i] = list.at[0]))
+        v[i] = list.at[0];
+        if (wg__is_symbol(&list, 0))
             return wg__unsupported(c, "%s has to be known when the model is loaded", parts[i]);
     }
     if (!v[2]) return wg__malformed(c, "delta is 0");
@@ -116,8 +119,9 @@ static int range_whole(struct wg__in *c, wg_dtype t)
     uint64_t span = up ? (uint64_t)v[1] - (uint64_t)v[0] : (uint64_t)v[0] - (uint64_t)v[1];
     uint64_t step = up ? (uint64_t)v[2] : -(uint64_t)v[2];
     double   n = none ? 0 : (double)((span - 1) / step + 1);
-    if (n > WG__MAX_INTS) return wg__out_node(c, 0, numbers(c, t, n, (double)v[0], (double)v[2], v[0], v[2]));
-    struct wg__ints y = {.n = (int)n};
+    if (n > WG__MAX_INTS)
+        return wg__out_node(c, 0, few(c, n) ? wg_cast(wg__in_iota(c, (int64_t)n, v[0], v[2]), t) : NULL);
+    struct wg__ints y = {.n = (int)n, .raw = true};
     for (int i = 0; i < y.n; i++) y.at[i] = (int64_t)((uint64_t)v[0] + (uint64_t)i * (uint64_t)v[2]);
     return wg__out_ints(c, 0, &y, t, false);
 }
@@ -131,7 +135,7 @@ static int range(struct wg__in *c)
         if (!wg__in_need_real(c, i, parts[i], &v[i])) return WG_EARG;
     if (v[2] == 0) return wg__malformed(c, "delta is 0");
     double n = ceil((v[1] - v[0]) / v[2]);
-    return wg__out_node(c, 0, numbers(c, t, n < 0 ? 0 : n, v[0], v[2], 0, 0));
+    return wg__out_node(c, 0, reals(c, t, n < 0 ? 0 : n, v[0], v[2]));
 }
 
 /* 1 where the column is k more than the row */
@@ -145,18 +149,19 @@ static int eye_like(struct wg__in *c)
     if (t == WG_DTYPES) return WG_EARG;
     if (s->rank != 2) return wg__malformed(c, "a tensor of rank %d, not 2", s->rank);
     if (s->dim[0] < 0 || s->dim[1] < 0) return wg__unsupported(c, "the shape has to be known when the model is loaded");
-    wg_node *row = numbers(c, WG_I64, (double)s->dim[0], 0, 1, k, 1);
-    wg_node *column = numbers(c, WG_I64, (double)s->dim[1], 0, 1, 0, 1);
+    if (!few(c, (double)s->dim[0]) || !few(c, (double)s->dim[1])) return WG_EARG;
+    wg_node *row = wg__in_iota(c, s->dim[0], k, 1);
+    wg_node *column = wg__in_iota(c, s->dim[1], 0, 1);
     wg_node *is = wg_equal(wg_unsqueeze(row, 1), column);
     return wg__out_node(c, 0, wg_cast(is, t));
 }
 
 const struct wg__row wg__rows_constant[] = {
-    {"Constant", 1, "value", constant, NULL},
-    {"Constant", 12, "value value_float value_floats value_int value_ints", constant, NULL},
-    {"ConstantOfShape", 9, "value", constant_of_shape, NULL},
-    {"EyeLike", 9, "dtype k", eye_like, NULL},
-    {"Identity", 1, "", identity, NULL},
-    {"Range", 11, "", range, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"Constant", 1, "0", "value", constant, NULL},
+    {"Constant", 12, "0", "value value_float value_floats value_int value_ints", constant, NULL},
+    {"ConstantOfShape", 9, "1", "value", constant_of_shape, NULL},
+    {"EyeLike", 9, "1", "dtype k", eye_like, NULL},
+    {"Identity", 1, "1", "", identity, NULL},
+    {"Range", 11, "3", "", range, NULL},
+    {0},
 };

@@ -245,12 +245,12 @@ static int max(struct wg__in *c)
 }
 
 /* consumed_inputs: a hint of the first opsets. */
-#define UNARY(op, since, make)                   \
-    {                                            \
-        op, since, "consumed_inputs", make, NULL \
+#define UNARY(op, since, make)                        \
+    {                                                 \
+        op, since, "1", "consumed_inputs", make, NULL \
     }
 #define BINARY(op, make, weights) \
-    {op, 1, "axis broadcast consumed_inputs", make, weights}, { op, 7, "", make, weights }
+    {op, 1, "2", "axis broadcast consumed_inputs", make, weights}, { op, 7, "2", "", make, weights }
 
 const struct wg__row wg__rows_elementwise[] = {
     UNARY("Abs", 1, abs_),
@@ -282,26 +282,26 @@ const struct wg__row wg__rows_elementwise[] = {
     UNARY("Sqrt", 1, sqrt_),
     UNARY("Tan", 7, tan_),
     UNARY("Tanh", 1, tanh_),
-    {"Celu", 12, "alpha", celu, NULL},
-    {"Elu", 1, "alpha consumed_inputs", elu, NULL},
-    {"Gelu", 20, "approximate", gelu, NULL},
-    {"HardSigmoid", 1, "alpha beta consumed_inputs", hard_sigmoid, NULL},
-    {"LeakyRelu", 1, "alpha consumed_inputs", leaky_relu, NULL},
-    {"Selu", 1, "alpha gamma consumed_inputs", selu, NULL},
-    {"Shrink", 9, "bias lambd", shrink, NULL},
-    {"ThresholdedRelu", 10, "alpha", thresholded_relu, NULL},
-    {"PRelu", 1, "consumed_inputs", prelu, "1"},
+    {"Celu", 12, "1", "alpha", celu, NULL},
+    {"Elu", 1, "1", "alpha consumed_inputs", elu, NULL},
+    {"Gelu", 20, "1", "approximate", gelu, NULL},
+    {"HardSigmoid", 1, "1", "alpha beta consumed_inputs", hard_sigmoid, NULL},
+    {"LeakyRelu", 1, "1", "alpha consumed_inputs", leaky_relu, NULL},
+    {"Selu", 1, "1", "alpha gamma consumed_inputs", selu, NULL},
+    {"Shrink", 9, "1", "bias lambd", shrink, NULL},
+    {"ThresholdedRelu", 10, "1", "alpha", thresholded_relu, NULL},
+    {"PRelu", 1, "2", "consumed_inputs", prelu, "1"},
     BINARY("Add", add, "v01"),
     BINARY("Div", div_, NULL),
     BINARY("Mul", mul, "v01"),
     BINARY("Pow", pow_, NULL),
     BINARY("Sub", sub, NULL),
-    {"Mod", 10, "fmod", mod, NULL},
-    {"Clip", 1, "min max consumed_inputs", clip_1, NULL},
-    {"Clip", 11, "", clip, NULL},
-    {"Max", 1, "consumed_inputs", max, NULL},
-    {"Mean", 1, "consumed_inputs", mean, NULL},
-    {"Min", 1, "consumed_inputs", min, NULL},
-    {"Sum", 1, "consumed_inputs", sum, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"Mod", 10, "2", "fmod", mod, NULL},
+    {"Clip", 1, "1", "min max consumed_inputs", clip_1, NULL},
+    {"Clip", 11, "1-3", "", clip, NULL},
+    {"Max", 1, "1-*", "consumed_inputs", max, NULL},
+    {"Mean", 1, "1-*", "consumed_inputs", mean, NULL},
+    {"Min", 1, "1-*", "consumed_inputs", min, NULL},
+    {"Sum", 1, "1-*", "consumed_inputs", sum, NULL},
+    {0},
 };

@@ -28,7 +28,7 @@ static bool operands(struct wg__in *c, int n, struct operand x[], int *length, i
         struct wg__value *v = wg__value_in(c, k);
         x[k].list = v ? wg__value_ints(wg__import_of(c), v) : NULL;
         if (!x[k].list) return false;
-        for (int i = 0; v->tensor && i < x[k].list->n; i++)
+        for (int i = 0; x[k].list->raw && i < x[k].list->n; i++)
             if (wg__like_symbol(x[k].list->at[i])) return false;
         x[k].rank = v->ints_rank;
         int m = x[k].list->n;
@@ -42,7 +42,7 @@ static bool operands(struct wg__in *c, int n, struct operand x[], int *length, i
 bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t)
 {
     struct operand  x[WG__MAX_FOLD_ARITY];
-    struct wg__ints y;
+    struct wg__ints y = {0};
     wg_infer        infer = {.g = c->g};
     int             rank;
     if (n > WG__MAX_FOLD_ARITY || !(WG_BIT(t) & (WG_INTS | WG_BIT(WG_BOOL))) || !operands(c, n, x, &y.n, &rank))

@@ -6,6 +6,9 @@
 
 /* The opsets that are understood, and what is folded while loading at most. */
 enum { WG__HIGHEST_OPSET = 22, WG__MAX_FOLD = 1 << 24, WG__MAX_COMPLAINTS = 64 };
+/* What a small file may cost: elements computed or read again while loading,
+ * bytes of constants that are not in the file, symbolic sizes. */
+enum { WG__BUDGET_ELEMENTS = 1 << 28, WG__BUDGET_BYTES = 1 << 28, WG__MAX_SYMBOLS = 1 << 14 };
 
 /* "Conv (opset 13) node 'conv1' and 4 more: text" */
 struct wg__complaint {
@@ -23,7 +26,8 @@ struct wg__import {
     int                    n_complaint, cap_complaint;
     int64_t                left_out;          /* complaints beyond WG__MAX_COMPLAINTS */
     int64_t                said, said_before; /* all of them, with repeats; before the node at hand */
-    int64_t                budget;            /* elements that may still be computed while loading */
+    int64_t                elements, bytes;   /* what is left of the budgets */
+    int                    symbols;           /* of the graph, before */
     bool                   nomem;
 };
 static inline struct wg__import *wg__import_of(const struct wg__in *c) { return (struct wg__import *)(uintptr_t)c; }
@@ -61,8 +65,8 @@ bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, con
  * or holds other than WG__MAX_INTS or fewer integers in rank 0 or 1. */
 const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v);
 /* Whether a number would read as a symbol: those are numbered from -1000
- * downward (graph/dim.c).  Lists from the file may hold any number; folded
- * ones hold a number in that range only where it is a symbol. */
+ * downward (graph/dim.c).  A list that is not raw holds a number in that range
+ * only where it is a symbol. */
 static inline bool wg__like_symbol(int64_t d) { return d <= -1000 && d >= -1000 - (1 << 24); }
 
 /* ---- Rows (import_rows.c) ---- */

@@ -11,7 +11,7 @@ static int gather_list(struct wg__in *c, bool *done)
     if (!wg__in_list(c, 0, &x) || x.rank0 || !wg__in_list(c, 1, &at)) return WG_OK;
     for (int i = 0; i < at.v.n; i++) {
         int64_t k = at.v.at[i] < 0 ? at.v.at[i] + x.v.n : at.v.at[i];
-        if (wg__is_symbol(c, at.v.at[i])) return WG_OK;
+        if (wg__is_symbol(&at.v, i)) return WG_OK;
         if (k < 0 || k >= x.v.n)
             return wg__malformed(c, "index %lld is outside of %d elements", (long long)at.v.at[i], x.v.n);
         y.v.at[y.v.n++] = x.v.at[k];
@@ -33,7 +33,7 @@ static int check_indices(struct wg__in *c, int k, const int64_t *n)
 {
     wg_array a;
     int      status = WG_OK;
-    if (!wg__in_raw(c, 1) || !wg__in_known(c, 1, &a)) return WG_OK;
+    if (!wg__in_has(c, 1) || !wg__in_value(c, 1)->tensor || !wg__in_known(c, 1, &a)) return WG_OK;
     bool ints = WG_BIT(a.dtype) & WG_INTS;
     for (int64_t i = 0; ints && !status && i < wg_count(&a.shape); i++) {
         int64_t at = number(&a, i), size = n[i % k];
@@ -261,14 +261,14 @@ static int arg_max(struct wg__in *c) { return arg_extreme(c, false); }
 static int arg_min(struct wg__in *c) { return arg_extreme(c, true); }
 
 const struct wg__row wg__rows_index[] = {
-    {"Gather", 1, "axis", gather, "0"},
-    {"GatherElements", 11, "axis", gather_elements, NULL},
-    {"GatherND", 11, "", gather_nd, NULL},
-    {"GatherND", 12, "batch_dims", gather_nd, NULL},
-    {"OneHot", 9, "axis", one_hot_row, NULL},
-    {"ArgMax", 1, "axis keepdims", arg_max, NULL},
-    {"ArgMax", 12, "axis keepdims select_last_index", arg_max, NULL},
-    {"ArgMin", 1, "axis keepdims", arg_min, NULL},
-    {"ArgMin", 12, "axis keepdims select_last_index", arg_min, NULL},
+    {"Gather", 1, "2", "axis", gather, "0"},
+    {"GatherElements", 11, "2", "axis", gather_elements, NULL},
+    {"GatherND", 11, "2", "", gather_nd, NULL},
+    {"GatherND", 12, "2", "batch_dims", gather_nd, NULL},
+    {"OneHot", 9, "3", "axis", one_hot_row, NULL},
+    {"ArgMax", 1, "1", "axis keepdims", arg_max, NULL},
+    {"ArgMax", 12, "1", "axis keepdims select_last_index", arg_max, NULL},
+    {"ArgMin", 1, "1", "axis keepdims", arg_min, NULL},
+    {"ArgMin", 12, "1", "axis keepdims select_last_index", arg_min, NULL},
     {0},
 };

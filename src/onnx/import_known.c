@@ -7,10 +7,21 @@
 
 enum { MOST_NODES = 256 };
 
+enum { NODE_PRICE = 256 }; /* of compiling a node, in elements */
+
+/* Whether n elements are left of the budget, which go off it. */
+static bool afford(int64_t *budget, int64_t n)
+{
+    if (n > *budget) return false;
+    *budget -= n;
+    return true;
+}
+
+/* Elements of x; more than may be folded where that is not known, or above 64 bits. */
 static int64_t count(const wg_node *x)
 {
     int64_t n = wg_count(x->shape);
-    return n < 0 ? INT64_MAX : n + 1;
+    return n < 0 || n > WG__MAX_FOLD ? INT64_MAX / 2 : n;
 }
 
 /* Whether x depends on constants only, and few and small enough ones; its price comes off the budget. */
@@ -21,7 +32,7 @@ static bool constant(struct wg__import *p, wg_node *x)
     for (int n = 1, i = 0; i < n; i++) {
         const wg_node *y = seen[i];
         bool           pure = y->kind == WG__CONST || (y->kind == WG__OP && !(y->op->flags & WG_OP_RANDOM));
-        if (!pure || count(y) > WG__MAX_FOLD || (price += count(y)) > WG__MAX_FOLD) return false;
+        if (!pure || (price += count(y) + NODE_PRICE) > WG__MAX_FOLD) return false;
         for (int k = 0; k < y->n; k++) {
             int j = 0;
             while (j < n && seen[j] != y->x[k]) j++;
@@ -29,9 +40,7 @@ static bool constant(struct wg__import *p, wg_node *x)
             if (j == n) seen[n++] = y->x[k];
         }
     }
-    if (price > p->budget) return false;
-    p->budget -= price;
-    return true;
+    return afford(&p->elements, price);
 }
 
 /* False with the reason on the graph only where memory is short. */
@@ -70,15 +79,49 @@ bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, con
     return false;
 }
 
+/* A tensor that many nodes look at is read as many times: large ones have a price. */
+static bool affordable(struct wg__import *p, const struct wg__onnx_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        if (__builtin_mul_overflow(n, t->dim[i], &n)) return false;
+    return afford(&p->elements, n > WG__MAX_INTS ? n : 0);
+}
+
 bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 {
     struct wg__import *p = wg__import_of(c);
     struct wg__value  *v = wg__value_in(c, i);
     *to = (wg_array){0};
     if (!v || v->broken) return false;
-    if (v->tensor) return wg__tensor_known(p, v->tensor, v->name, to);
+    if (v->tensor) return affordable(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
     wg_node *x = wg__value_node(p, v);
     return x && from_node(p, x, to);
+}
+
+/* ---- Constants of a row's own ---- */
+
+void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t)
+{
+    int64_t bytes;
+    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) || !afford(&wg__import_of(c)->bytes, bytes)) {
+        wg__unsupported(c, "constants of %lld elements: in all a model may make %d MiB of them", (long long)n,
+                        WG__BUDGET_BYTES >> 20);
+        return NULL;
+    }
+    void *data = wg__data_alloc((size_t)bytes);
+    if (!data) wg__fail_nomem(c->g);
+    return data;
+}
+
+wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step)
+{
+    int64_t *at = wg__in_data(c, n, WG_I64);
+    if (!at) return NULL;
+    for (int64_t i = 0; i < n; i++) at[i] = (int64_t)((uint64_t)first + (uint64_t)i * (uint64_t)step);
+    wg_node *y = wg_const(c->g, WG_I64, WG_SHAPE(n), at);
+    wg__data_free(at);
+    return y;
 }
 
 /* ---- Lists of integers ---- */
@@ -88,7 +131,7 @@ static bool as_list(const wg_array *a, struct wg__ints *to)
 {
     int64_t n = a->shape.rank <= 1 ? wg_count(&a->shape) : INT64_MAX;
     if (!(WG_BIT(a->dtype) & (WG_INTS | WG_BIT(WG_BOOL))) || n > WG__MAX_INTS) return false;
-    to->n = (int)n;
+    *to = (struct wg__ints){.n = (int)n, .raw = true};
     for (int k = 0; k < to->n; k++) {
         const int64_t *wide = a->data;
         const int32_t *narrow = a->data;
@@ -103,8 +146,6 @@ static const struct wg__ints *keep_list(struct wg__import *p, struct wg__value *
 {
     struct wg__ints list, *copy;
     if (!as_list(a, &list)) return NULL;
-    for (int k = 0; !v->tensor && k < list.n; k++)
-        if (wg__like_symbol(list.at[k])) return NULL;
     if (!(copy = wg__arena_alloc(&p->in.m->file.arena, sizeof *copy))) return p->nomem = true, NULL;
     *copy = list;
     v->ints = copy;
@@ -131,6 +172,8 @@ const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v)
     return list;
 }
 
+bool wg__is_symbol(const struct wg__ints *v, int i) { return !v->raw && wg__like_symbol(v->at[i]); }
+
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
 {
     struct wg__import     *p = wg__import_of(c);
@@ -138,7 +181,7 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
     const struct wg__ints *list = v ? wg__value_ints(p, v) : NULL;
     wg_array               a;
     bool                   small = v && v->node && WG_BIT(v->node->dtype) & WG_INTS && v->node->shape->rank <= 1 &&
-                 count(v->node) <= WG__MAX_INTS + 1;
+                 count(v->node) <= WG__MAX_INTS;
     if (!list && small && from_node(p, v->node, &a)) {
         list = keep_list(p, v, &a);
         wg__data_free(a.data);
@@ -198,7 +241,7 @@ bool wg__in_shape(struct wg__in *c, const struct wg__ints *v, wg_shape *to)
     *to = (wg_shape){0};
     if (v->n > WG_MAX_RANK) return wg__unsupported(c, "a shape of rank %d, over %d", v->n, WG_MAX_RANK), false;
     for (int i = 0; i < v->n; i++) {
-        if (v->at[i] < 0 && !wg__like_symbol(v->at[i]))
+        if (v->at[i] < 0 && !wg__is_symbol(v, i))
             return wg__malformed(c, "dimension %d of a shape is %lld", i, (long long)v->at[i]), false;
         to->dim[to->rank++] = v->at[i];
     }

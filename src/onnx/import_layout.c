@@ -76,8 +76,8 @@ int wg__row_space_to_depth(struct wg__in *c)
  * the matrix is as good as at its corner. */
 static wg_node *triangle(struct wg__in *c, int64_t rows, int64_t cols, int64_t k, bool upper)
 {
-    uint8_t *in = wg__data_alloc((size_t)(rows * cols));
-    if (!in) return wg__fail_nomem(c->g), NULL;
+    uint8_t *in = wg__in_data(c, rows * cols, WG_BOOL);
+    if (!in) return NULL;
     k = k < -rows ? -rows : k > cols ? cols : k;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++) in[i * cols + j] = upper ? j - i >= k : j - i <= k;
@@ -89,14 +89,14 @@ static wg_node *triangle(struct wg__in *c, int64_t rows, int64_t cols, int64_t k
 int wg__row_trilu(struct wg__in *c)
 {
     wg_node        *x;
-    struct wg__ints k = {.n = 1};
+    struct wg__ints k = {.n = 1, .raw = true};
     int             status = wg__in_operand(c, 0, &x);
     if (status) return status;
     wg_shape s = *wg_node_shape(x);
     if (wg__in_has(c, 1) && !wg__in_need_ints(c, 1, "k", &k)) return WG_EARG;
     if (s.rank < 2 || k.n != 1) return wg__malformed(c, "x is of rank %d, k has %d elements", s.rank, k.n);
     int64_t rows = s.dim[s.rank - 2], cols = s.dim[s.rank - 1], n;
-    if (rows < 0 || cols < 0 || !(wg__in_raw(c, 1) || !wg__is_symbol(c, k.at[0])))
+    if (rows < 0 || cols < 0 || wg__is_symbol(&k, 0))
         return wg__unsupported(c, "the last two axes or k are symbolic");
     if (__builtin_mul_overflow(rows, cols, &n) || n > WG__MAX_INDICES)
         return wg__unsupported(c, "matrices of %lld x %lld", (long long)rows, (long long)cols);

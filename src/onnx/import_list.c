@@ -3,28 +3,16 @@
 
 #include "onnx/import_impl.h"
 
-bool wg__in_raw(const struct wg__in *c, int i)
-{
-    const struct wg__value *v = wg__in_value(c, i);
-    return v && v->tensor;
-}
-
-bool wg__is_symbol(const struct wg__in *c, int64_t d)
-{
-    char name[8];
-    return d < 0 && *wg_dim_name(c->g, d, name, sizeof name);
-}
-
 bool wg__in_list(struct wg__in *c, int i, struct wg__list *to)
 {
     const struct wg__value *v = wg__in_value(c, i);
     if (!wg__in_ints(c, i, &to->v)) return false;
     to->rank0 = v->ints_rank == 0;
     to->dtype = v->ints_dtype;
-    bool folds = true;
-    for (int k = 0; folds && k < to->v.n; k++)
-        folds = !wg__like_symbol(to->v.at[k]) || (!v->tensor && wg__is_symbol(c, to->v.at[k]));
-    return folds;
+    for (int k = 0; k < to->v.n; k++)
+        if (wg__like_symbol(to->v.at[k]) && !wg__is_symbol(&to->v, k)) return false;
+    to->v.raw = false;
+    return true;
 }
 
 int wg__out_list(struct wg__in *c, int i, const struct wg__list *l)
@@ -69,7 +57,7 @@ int wg__in_dims(struct wg__in *c, int i, const char *what, struct wg__ints *to)
     if (!wg__in_has(c, i)) return wg__malformed(c, "input %d (%s) is missing", i, what);
     if (!wg__in_need_ints(c, i, what, to)) return WG_EARG;
     for (int k = 0; k < to->n; k++)
-        if (to->at[k] < -1 && (wg__in_raw(c, i) || !wg__is_symbol(c, to->at[k])))
+        if (to->at[k] < -1 && !wg__is_symbol(to, k))
             return wg__malformed(c, "%s has a dimension of %lld", what, (long long)to->at[k]);
     if (to->n <= WG_MAX_RANK) return WG_OK;
     return wg__unsupported(c, "%s is of rank %d, above %d", what, to->n, WG_MAX_RANK);
@@ -113,19 +101,10 @@ static int64_t place(int64_t i, int64_t n, int64_t lo, int64_t hi)
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step)
 {
     int64_t back = step < 0;
-    *start = place(*start, n, -back, n - back);
+    *start = place(*start, n, 0, n - back);
     stop = place(stop, n, -back, n - back);
+    if (n == 0) return 0;
     int64_t  width = back ? *start - stop : stop - *start;
     uint64_t by = back ? 0 - (uint64_t)step : (uint64_t)step;
     return width > 0 ? (int64_t)(((uint64_t)width - 1) / by) + 1 : 0;
-}
-
-wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step)
-{
-    int64_t *at = wg__data_alloc((size_t)n * sizeof *at);
-    if (!at) return wg__fail_nomem(c->g), NULL;
-    for (int64_t i = 0; i < n; i++) at[i] = first + i * step;
-    wg_node *y = wg_const(c->g, WG_I64, WG_SHAPE(n), at);
-    wg__data_free(at);
-    return y;
 }

@@ -83,7 +83,7 @@ static int cast_like(struct wg__in *c)
 }
 
 #define COMPARE(op, make) \
-    {op, 1, "axis broadcast", make, NULL}, { op, 7, "", make, NULL }
+    {op, 1, "2", "axis broadcast", make, NULL}, { op, 7, "2", "", make, NULL }
 
 const struct wg__row wg__rows_logic[] = {
     COMPARE("And", and_),
@@ -92,16 +92,16 @@ const struct wg__row wg__rows_logic[] = {
     COMPARE("Less", less),
     COMPARE("Or", or_),
     COMPARE("Xor", xor_),
-    {"GreaterOrEqual", 12, "", greater_equal, NULL},
-    {"LessOrEqual", 12, "", less_equal, NULL},
-    {"Not", 1, "", not_, NULL},
-    {"Where", 9, "", where, NULL},
-    {"IsInf", 10, "detect_negative detect_positive", is_inf, NULL},
-    {"IsNaN", 9, "", is_nan, NULL},
-    {"Cast", 1, "to", cast_1, NULL},
-    {"Cast", 6, "to", cast, NULL},
-    {"Cast", 19, "to saturate", cast, NULL}, /* saturate: for dtypes of 8 bits only */
-    {"CastLike", 15, "", cast_like, NULL},
-    {"CastLike", 19, "saturate", cast_like, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"GreaterOrEqual", 12, "2", "", greater_equal, NULL},
+    {"LessOrEqual", 12, "2", "", less_equal, NULL},
+    {"Not", 1, "1", "", not_, NULL},
+    {"Where", 9, "3", "", where, NULL},
+    {"IsInf", 10, "1", "detect_negative detect_positive", is_inf, NULL},
+    {"IsNaN", 9, "1", "", is_nan, NULL},
+    {"Cast", 1, "1", "to", cast_1, NULL},
+    {"Cast", 6, "1", "to", cast, NULL},
+    {"Cast", 19, "1", "to saturate", cast, NULL}, /* saturate: for dtypes of 8 bits only */
+    {"CastLike", 15, "2", "", cast_like, NULL},
+    {"CastLike", 19, "2", "saturate", cast_like, NULL},
+    {0},
 };

@@ -76,21 +76,16 @@ static wg_shape along_classes(const wg_node *x)
 }
 
 /* 0, 1, .. along the classes of x. */
-static wg_node *classes(wg_node *x)
+static wg_node *classes(struct wg__in *c, wg_node *x)
 {
     wg_shape s = along_classes(x);
-    int64_t *i = wg__data_alloc((size_t)s.dim[0] * sizeof *i);
-    if (!i) return wg__fail_nomem(wg_node_graph(x)), NULL;
-    for (int64_t k = 0; k < s.dim[0]; k++) i[k] = k;
-    wg_node *y = wg_const(wg_node_graph(x), WG_I64, s, i);
-    wg__data_free(i);
-    return y;
+    return wg_reshape(wg__in_iota(c, s.dim[0], 0, 1), s);
 }
 
 /* Where in x each label points: nowhere for one that is ignored. */
-static wg_node *hits(const struct loss *l)
+static wg_node *hits(struct wg__in *c, const struct loss *l)
 {
-    wg_node *class = classes(l->x);
+    wg_node *class = classes(c, l->x);
     wg_node *label = wg_unsqueeze(wg_cast(l->label, WG_I64), 1);
     wg_node *hit = wg_equal(label, class);
     if (!l->ignores) return hit;
@@ -108,10 +103,10 @@ static wg_node *total(const struct loss *l, wg_node *hit, wg_node *weight)
 
 /* log_p [n, classes, ..] to the loss.  What is not hit is not looked at, so that
  * a probability of 0 costs nothing where it is not the label's. */
-static wg_node *likelihood(const struct loss *l, wg_node *log_p)
+static wg_node *likelihood(struct wg__in *c, const struct loss *l, wg_node *log_p)
 {
-    wg_node *hit = hits(l), *zero = wg_lit(log_p, 0), *weight = NULL;
-    if (l->weight) weight = wg_reshape(l->weight, along_classes(l->x));
+    wg_node *hit = hits(c, l), *zero = wg_lit(log_p, 0), *weight = NULL;
+    if (l->weight) weight = wg_reshape(l->weight, along_classes(c, l->x));
     wg_node *term = wg_where(hit, l->weight ? wg_mul(log_p, weight) : log_p, zero);
     wg_node *each = wg_neg(wg_sum(term, (wg_axes){.n = 1, .axis = {1}}, 0));
     if (l->reduction == NONE) return each;
@@ -123,7 +118,7 @@ static wg_node *likelihood(const struct loss *l, wg_node *log_p)
 static int nll(struct wg__in *c)
 {
     struct loss l = {0};
-    return read_loss(c, &l) ? wg__out_node(c, 0, likelihood(&l, l.x)) : wg__out_node(c, 0, NULL);
+    return read_loss(c, &l) ? wg__out_node(c, 0, likelihood(c, &l, l.x)) : wg__out_node(c, 0, NULL);
 }
 
 static int cross_entropy(struct wg__in *c)
@@ -134,12 +129,12 @@ static int cross_entropy(struct wg__in *c)
     bool plain = wg_node_shape(l.x)->rank == 2 && !l.weight && !l.ignores && l.reduction == MEAN;
     if (plain && !log_p_wanted) return wg__out_node(c, 0, wg_softmax_cross_entropy(l.x, l.label));
     wg_node *log_p = wg_log_softmax(l.x, 1);
-    int      status = wg__out_node(c, 0, likelihood(&l, log_p));
+    int      status = wg__out_node(c, 0, likelihood(c, &l, log_p));
     return status || !log_p_wanted ? status : wg__out_node(c, 1, log_p);
 }
 
 const struct wg__row wg__rows_loss[] = {
-    {"NegativeLogLikelihoodLoss", 12, "ignore_index reduction", nll, NULL},
-    {"SoftmaxCrossEntropyLoss", 12, "ignore_index reduction", cross_entropy, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"NegativeLogLikelihoodLoss", 12, "2-3", "ignore_index reduction", nll, NULL},
+    {"SoftmaxCrossEntropyLoss", 12, "2-3", "ignore_index reduction", cross_entropy, NULL},
+    {0},
 };

@@ -275,18 +275,23 @@ static int lp_norm(struct wg__in *c)
 
 /* ---- LRN ---- */
 
-/* y[:, i] = the sum of x[:, i - before .. i + after] */
+/* y[:, i] = the sum of x[:, i - before .. i + after].  Sums of two places make
+ * sums of four, and so on; those of the bits of the window's size make the
+ * window, in as many steps as there are bits. */
 static wg_node *window_sum(wg_node *x, int64_t before, int64_t after)
 {
     if (!x) return NULL;
-    int64_t  n = channels(x), left[WG_MAX_RANK] = {0, before}, right[WG_MAX_RANK] = {0, after};
-    wg_node *wide = wg_pad(x, left, right, 0);
-    wg_node *sum = wg_slice(wide, 1, 0, n, 1);
-    for (int64_t i = 1; sum && i <= before + after; i++) {
-        wg_node *next = wg_slice(wide, 1, i, i + n, 1);
-        sum = wg_add(sum, next);
+    int64_t  n = channels(x), size = before + 1 + after, done = 0, length = n + size - 1;
+    wg_node *of_k = wg_pad(x, (int64_t[WG_MAX_RANK]){0, before}, (int64_t[WG_MAX_RANK]){0, after}, 0), *sum = NULL;
+    for (int64_t k = 1; of_k; k *= 2) {
+        wg_node *part = size & k ? wg_slice(of_k, 1, done, done + n, 1) : NULL;
+        if (part) sum = sum ? wg_add(sum, part) : part, done += k;
+        if (2 * k > size) return sum;
+        length -= k;
+        wg_node *low = wg_slice(of_k, 1, 0, length, 1), *high = wg_slice(of_k, 1, k, k + length, 1);
+        of_k = wg_add(low, high);
     }
-    return sum;
+    return NULL;
 }
 
 static int lrn(struct wg__in *c)
@@ -350,24 +355,24 @@ static int dropout_12(struct wg__in *c)
 }
 
 const struct wg__row wg__rows_norm[] = {
-    {"BatchNormalization", 1, "consumed_inputs epsilon is_test momentum spatial", batch_norm, "12"},
-    {"BatchNormalization", 6, "epsilon is_test momentum spatial", batch_norm, "12"},
-    {"BatchNormalization", 7, "epsilon momentum spatial", batch_norm, "12"},
-    {"BatchNormalization", 9, "epsilon momentum", batch_norm, "12"},
-    {"BatchNormalization", 14, "epsilon momentum training_mode", batch_norm, "12"},
-    {"InstanceNormalization", 1, "consumed_inputs epsilon", instance_norm, "12"},
-    {"InstanceNormalization", 6, "epsilon", instance_norm, "12"},
-    {"LayerNormalization", 17, "axis epsilon stash_type", layer_norm, "12"},
-    {"GroupNormalization", 18, "epsilon num_groups", group_norm, "12"},
-    {"GroupNormalization", 21, "epsilon num_groups stash_type", group_norm, "12"},
-    {"MeanVarianceNormalization", 9, "axes", mean_variance_norm, NULL},
-    {"LpNormalization", 1, "axis p", lp_norm, NULL},
-    {"LRN", 1, "alpha beta bias size", lrn, NULL},
-    {"GlobalAveragePool", 1, "", global_average, NULL},
-    {"GlobalMaxPool", 1, "", global_max, NULL},
-    {"Dropout", 1, "consumed_inputs is_test ratio", dropout_1, NULL},
-    {"Dropout", 6, "is_test ratio", dropout_1, NULL},
-    {"Dropout", 7, "ratio", dropout_1, NULL},
-    {"Dropout", 12, "seed", dropout_12, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"BatchNormalization", 1, "5", "consumed_inputs epsilon is_test momentum spatial", batch_norm, "12"},
+    {"BatchNormalization", 6, "5", "epsilon is_test momentum spatial", batch_norm, "12"},
+    {"BatchNormalization", 7, "5", "epsilon momentum spatial", batch_norm, "12"},
+    {"BatchNormalization", 9, "5", "epsilon momentum", batch_norm, "12"},
+    {"BatchNormalization", 14, "5", "epsilon momentum training_mode", batch_norm, "12"},
+    {"InstanceNormalization", 1, "3", "consumed_inputs epsilon", instance_norm, "12"},
+    {"InstanceNormalization", 6, "3", "epsilon", instance_norm, "12"},
+    {"LayerNormalization", 17, "2-3", "axis epsilon stash_type", layer_norm, "12"},
+    {"GroupNormalization", 18, "3", "epsilon num_groups", group_norm, "12"},
+    {"GroupNormalization", 21, "3", "epsilon num_groups stash_type", group_norm, "12"},
+    {"MeanVarianceNormalization", 9, "1", "axes", mean_variance_norm, NULL},
+    {"LpNormalization", 1, "1", "axis p", lp_norm, NULL},
+    {"LRN", 1, "1", "alpha beta bias size", lrn, NULL},
+    {"GlobalAveragePool", 1, "1", "", global_average, NULL},
+    {"GlobalMaxPool", 1, "1", "", global_max, NULL},
+    {"Dropout", 1, "1", "consumed_inputs is_test ratio", dropout_1, NULL},
+    {"Dropout", 6, "1", "is_test ratio", dropout_1, NULL},
+    {"Dropout", 7, "1", "ratio", dropout_1, NULL},
+    {"Dropout", 12, "1-3", "seed", dropout_12, NULL},
+    {0},
 };

@@ -35,8 +35,7 @@ static int read_pads(struct wg__in *c, int rank, struct pads *to)
     if (v.n != 2 * axes.n) return wg__malformed(c, "%d pads for %d axes", v.n, axes.n);
     *to = (struct pads){0};
     for (int i = 0; i < v.n; i++) {
-        bool raw = c->opset < 11 || wg__in_raw(c, 1);
-        if (!raw && wg__is_symbol(c, v.at[i])) return wg__unsupported(c, "pads are symbolic");
+        if (wg__is_symbol(&v, i)) return wg__unsupported(c, "pads are symbolic");
         (i < axes.n ? to->before : to->after)[axes.axis[i % axes.n]] = v.at[i];
     }
     return WG_OK;
@@ -98,29 +97,28 @@ static const struct mode *mode_of(const struct wg__in *c)
     return NULL;
 }
 
-static wg_node *index_node(struct wg__in *c, int64_t n, const int64_t *at)
+/* The elements of x at n places of an axis, which are freed. */
+static wg_node *gathered(struct wg__in *c, wg_node *x, int axis, int64_t n, int64_t *at)
 {
-    return at ? wg_const(c->g, WG_I64, WG_SHAPE(n), at) : (wg__fail_nomem(c->g), NULL);
+    wg_node *y = at ? wg_gather(x, wg_const(c->g, WG_I64, WG_SHAPE(n), at), axis) : NULL;
+    wg__data_free(at);
+    return y;
 }
 
 static wg_node *pad_known(struct wg__in *c, const struct mode *m, wg_node *x, int axis, int64_t before, int64_t after)
 {
     int64_t  n = wg_node_shape(x)->dim[axis], all = before + n + after;
-    int64_t *at = wg__data_alloc((size_t)all * sizeof *at);
+    int64_t *at = wg__in_data(c, all, WG_I64);
     for (int64_t i = 0; at && i < all; i++) at[i] = m->at(i - before, n);
-    wg_node *y = wg_gather(x, index_node(c, all, at), axis);
-    wg__data_free(at);
-    return y;
+    return gathered(c, x, axis, all, at);
 }
 
 /* The n elements of `place` that stand on one side of x. */
 static wg_node *side(struct wg__in *c, int64_t (*place)(int64_t), bool turned, wg_node *x, int axis, int64_t n)
 {
-    int64_t *at = wg__data_alloc((size_t)n * sizeof *at);
+    int64_t *at = wg__in_data(c, n, WG_I64);
     for (int64_t i = 0; at && i < n; i++) at[i] = place(turned ? n - i : i + 1);
-    wg_node *y = wg_gather(x, index_node(c, n, at), axis);
-    wg__data_free(at);
-    return y;
+    return gathered(c, x, axis, n, at);
 }
 
 static wg_node *pad_open(struct wg__in *c, const struct mode *m, wg_node *x, int axis, int64_t before, int64_t after)

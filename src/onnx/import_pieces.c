@@ -3,7 +3,7 @@
 
 /* ---- Slice ---- */
 
-/* One axis' range.  A number of a file's own list is never a symbol. */
+/* One axis' range. */
 struct range {
     int64_t start, stop, step;
     bool    start_symbol, stop_symbol;
@@ -11,21 +11,16 @@ struct range {
 
 struct ranges {
     struct wg__ints start, stop, axes, step;
-    bool            start_raw, stop_raw;
 };
 
-static struct range range_at(const struct wg__in *c, const struct ranges *r, int i)
+static struct range range_at(const struct ranges *r, int i)
 {
-    struct range y = {r->start.at[i], r->stop.at[i], r->step.n < 0 ? 1 : r->step.at[i], false, false};
-    y.start_symbol = !r->start_raw && wg__is_symbol(c, y.start);
-    y.stop_symbol = !r->stop_raw && wg__is_symbol(c, y.stop);
-    return y;
+    return (struct range){r->start.at[i], r->stop.at[i], r->step.n < 0 ? 1 : r->step.at[i],
+                          wg__is_symbol(&r->start, i), wg__is_symbol(&r->stop, i)};
 }
 
 static int read_ranges(struct wg__in *c, struct ranges *r)
 {
-    r->start_raw = c->opset < 10 || wg__in_raw(c, 1);
-    r->stop_raw = c->opset < 10 || wg__in_raw(c, 2);
     r->step.n = -1;
     int status = wg__in_moved(c, "starts", 10, 1, &r->start);
     if (!status) status = wg__in_moved(c, "ends", 10, 2, &r->stop);
@@ -104,7 +99,9 @@ static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct rang
 {
     if (r->start_symbol || r->stop_symbol) return slice_symbol(c, x, axis, r);
     if (wg_node_shape(*x)->dim[axis] < 0) return slice_open(c, x, axis, r);
-    *x = wg_slice(*x, axis, r->start, r->stop, r->step);
+    /* Going backward, ONNX moves a start before the first element onto it; Python has nothing there. */
+    int64_t n = wg_node_shape(*x)->dim[axis], start = r->step < 0 && r->start < -n ? -n : r->start;
+    *x = wg_slice(*x, axis, start, r->stop, r->step);
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
@@ -119,14 +116,14 @@ int wg__row_slice(struct wg__in *c)
     if (!status) status = wg__in_operand_shape(c, 0, &s);
     if (status) return status;
     if (!wg__in_axes(c, &r.axes, s.rank, &axes)) return WG_EARG;
-    struct range first = axes.n == 1 ? range_at(c, &r, 0) : (struct range){0};
+    struct range first = axes.n == 1 ? range_at(&r, 0) : (struct range){0};
     if (s.rank == 1 && axes.n == 1 && !first.start_symbol && !first.stop_symbol && wg__in_list(c, 0, &l)) {
         slice_list(&l, first);
         return wg__out_list(c, 0, &l);
     }
     status = wg__in_operand(c, 0, &x);
     for (int i = 0; i < axes.n && !status; i++) {
-        struct range at = range_at(c, &r, i);
+        struct range at = range_at(&r, i);
         status = slice_axis(c, &x, axes.axis[i], &at);
     }
     return status ? status : wg__out_node(c, 0, x);
@@ -185,7 +182,7 @@ static int check_pieces(struct wg__in *c, const struct wg__ints *sizes, int64_t 
         return wg__malformed(c, "%lld elements cannot be cut into %d equal pieces", (long long)n, c->n_out);
     if (sizes->n < 0) return WG_OK;
     if (sizes->n != c->n_out) return wg__malformed(c, "%d sizes for %d outputs", sizes->n, c->n_out);
-    if (n < 0) return sizes->at[0] == n && !wg__in_raw(c, 1) ? WG_OK : wg__unsupported(c, "the axis is symbolic");
+    if (n < 0) return sizes->at[0] == n && wg__is_symbol(sizes, 0) ? WG_OK : wg__unsupported(c, "the axis is symbolic");
     for (int i = 0; i < sizes->n; i++)
         if (sizes->at[i] < 0 || __builtin_add_overflow(sum, sizes->at[i], &sum))
             return wg__malformed(c, "a piece of %lld elements", (long long)sizes->at[i]);
@@ -255,6 +252,7 @@ static int repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
     if (!wg__in_need_ints(c, 1, "tiles", &tiles) || !wg__in_need_ints(c, 2, "axis", &axis)) return WG_EARG;
     if (tiles.n != 1 || axis.n != 1) return wg__malformed(c, "tiles and axis are not single numbers");
     if (!wg__in_axis(c, axis.at[0], rank, &at)) return WG_EARG;
+    *to = tiles;
     for (to->n = 0; to->n < rank; to->n++) to->at[to->n] = to->n == at ? tiles.at[0] : 1;
     return WG_OK;
 }
@@ -277,7 +275,7 @@ int wg__row_tile(struct wg__in *c)
     if (!status) status = repeats(c, s.rank, &r);
     if (status) return status;
     for (int i = 0; i < s.rank; i++)
-        if (r.at[i] < 0 && (wg__in_raw(c, 1) || !wg__is_symbol(c, r.at[i])))
+        if (r.at[i] < 0 && !wg__is_symbol(&r, i))
             return wg__malformed(c, "%lld repeats", (long long)r.at[i]);
     if (s.rank == 1 && r.at[0] >= 0 && wg__in_list(c, 0, &l) && (l.v.n == 0 || r.at[0] <= WG__MAX_INTS / l.v.n)) {
         int n = l.v.n;

@@ -7,7 +7,7 @@
  * Integers go through f64, in which products and sums are exact up to 2^53. */
 #include <string.h>
 
-#include "onnx/import.h"
+#include "onnx/import_impl.h"
 
 static bool is_int(const wg_node *x) { return x && (WG_BIT(wg_node_dtype(x)) & WG_INTS) != 0; }
 
@@ -51,21 +51,30 @@ static void turn(char *y, const char *x, int64_t rows, int64_t cols, size_t size
             memcpy(y + (size_t)(j * rows + i) * size, x + (size_t)(i * cols + j) * size, size);
 }
 
+/* The tensor of input 1 with its axes exchanged; NULL if it is not to be had. */
+static wg_node *exchanged(struct wg__in *c)
+{
+    wg_array known, other = {0};
+    wg_node *y = NULL;
+    if (!wg__in_known(c, 1, &known)) return NULL;
+    if (!wg_array_new(&other, known.dtype, WG_SHAPE(known.shape.dim[1], known.shape.dim[0]))) {
+        turn(other.data, known.data, known.shape.dim[0], known.shape.dim[1], wg_dtype_size(known.dtype));
+        y = wg_const(c->g, other.dtype, other.shape, other.data);
+    }
+    wg_array_free(&other);
+    wg__data_free(known.data);
+    return y;
+}
+
 /* A constant B that is stored as [out, in] is turned once, here, instead of in
  * each run: what only predicts need not keep the file's layout. */
 static wg_node *turned(struct wg__in *c, bool *tb)
 {
-    wg_array known = {0}, other = {0};
-    wg_node *y = NULL;
-    if (*tb && c->options->constants && wg__in_known(c, 1, &known) && known.shape.rank == 2 &&
-        !wg_array_new(&other, known.dtype, WG_SHAPE(known.shape.dim[1], known.shape.dim[0]))) {
-        turn(other.data, known.data, known.shape.dim[0], known.shape.dim[1], wg_dtype_size(known.dtype));
-        y = wg_const(c->g, other.dtype, other.shape, other.data);
-        *tb = false;
-    }
-    wg_array_free(&other);
-    wg__data_free(known.data);
-    return y ? y : wg__in_node(c, 1);
+    struct wg__value *b = wg__value_in(c, 1);
+    if (!*tb || !c->options->constants || !b || !b->tensor || b->tensor->rank != 2) return wg__in_node(c, 1);
+    if (!b->turned) b->turned = exchanged(c);
+    *tb = !b->turned;
+    return b->turned ? b->turned : wg__in_node(c, 1);
 }
 
 static int gemm(struct wg__in *c)
@@ -86,9 +95,10 @@ static int gemm(struct wg__in *c)
 }
 
 const struct wg__row wg__rows_product[] = {
-    {"MatMul", 1, "", matmul, "1"},
+    {"MatMul", 1, "2", "", matmul, "1"},
     /* broadcast: C of fewer axes is allowed, which it is here in any case. */
-    {"Gemm", 1, "alpha beta transA transB broadcast", gemm, "12"},
-    {"Gemm", 7, "alpha beta transA transB", gemm, "12"},
-    {NULL, 0, NULL, NULL, NULL},
+    {"Gemm", 1, "3", "alpha beta transA transB broadcast", gemm, "12"},
+    {"Gemm", 7, "3", "alpha beta transA transB", gemm, "12"},
+    {"Gemm", 11, "2-3", "alpha beta transA transB", gemm, "12"},
+    {0},
 };

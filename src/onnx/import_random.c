@@ -74,10 +74,10 @@ static int bernoulli(struct wg__in *c)
 }
 
 const struct wg__row wg__rows_random[] = {
-    {"RandomNormal", 1, "dtype mean scale seed shape", random_normal, NULL},
-    {"RandomUniform", 1, "dtype high low seed shape", random_uniform, NULL},
-    {"RandomNormalLike", 1, "dtype mean scale seed", random_normal_like, NULL},
-    {"RandomUniformLike", 1, "dtype high low seed", random_uniform_like, NULL},
-    {"Bernoulli", 15, "dtype seed", bernoulli, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"RandomNormal", 1, "0", "dtype mean scale seed shape", random_normal, NULL},
+    {"RandomUniform", 1, "0", "dtype high low seed shape", random_uniform, NULL},
+    {"RandomNormalLike", 1, "1", "dtype mean scale seed", random_normal_like, NULL},
+    {"RandomUniformLike", 1, "1", "dtype high low seed", random_uniform_like, NULL},
+    {"Bernoulli", 15, "1", "dtype seed", bernoulli, NULL},
+    {0},
 };

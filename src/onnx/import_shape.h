@@ -2,9 +2,7 @@
  *
  * Many of these rows work on lists of integers as well as on nodes: a chain
  * Shape -> Gather -> Concat -> Reshape is folded while the model is loaded, and
- * its numbers may be symbolic dimensions.  In a list that was folded, what reads
- * like a symbol is one; a list as it is in the file may hold any number, which
- * is never taken for a symbol. */
+ * its numbers may be symbolic dimensions. */
 #ifndef WENGERT_ONNX_IMPORT_SHAPE_H
 #define WENGERT_ONNX_IMPORT_SHAPE_H
 
@@ -21,10 +19,6 @@ struct wg__list {
 /* Input i as such, if it can be folded; false without a word if not. */
 bool wg__in_list(struct wg__in *c, int i, struct wg__list *to);
 int  wg__out_list(struct wg__in *c, int i, const struct wg__list *l);
-
-/* Whether input i holds the numbers of the file, so that none is a symbol. */
-bool wg__in_raw(const struct wg__in *c, int i);
-bool wg__is_symbol(const struct wg__in *c, int64_t d);
 
 /* Input i as a node: WG_OK, or a status whose reason was given. */
 int wg__in_operand(struct wg__in *c, int i, wg_node **x);
@@ -45,9 +39,6 @@ int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t
 /* from..to-1 of a list or axis of n elements in steps, as Python counts:
  * the first, and how many. */
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step);
-
-/* first, first + step, .. as an i64 constant of rank 1; NULL where memory is short. */
-wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
 
 int wg__row_slice(struct wg__in *c);
 int wg__row_concat(struct wg__in *c);

@@ -24,6 +24,7 @@ static wg_node *hardmax(struct wg__in *c, wg_node *x, int axis)
         wg__unsupported(c, "axis %d has a symbolic size", axis);
         return NULL;
     }
+    if (n == 0) return x; /* of nothing there is no largest */
     wg_node *where = wg_argmax(x, axis, 0);
     return last_to(wg_one_hot(where, n, wg_node_dtype(x)), axis);
 }
@@ -70,11 +71,11 @@ static int hardmax_1(struct wg__in *c) { return flattened(c, hardmax); }
 static int hardmax_13(struct wg__in *c) { return on_one_axis(c, hardmax); }
 
 const struct wg__row wg__rows_softmax[] = {
-    {"Softmax", 1, "axis", softmax_1, NULL},
-    {"Softmax", 13, "axis", softmax_13, NULL},
-    {"LogSoftmax", 1, "axis", log_softmax_1, NULL},
-    {"LogSoftmax", 13, "axis", log_softmax_13, NULL},
-    {"Hardmax", 1, "axis", hardmax_1, NULL},
-    {"Hardmax", 13, "axis", hardmax_13, NULL},
-    {NULL, 0, NULL, NULL, NULL},
+    {"Softmax", 1, "1", "axis", softmax_1, NULL},
+    {"Softmax", 13, "1", "axis", softmax_13, NULL},
+    {"LogSoftmax", 1, "1", "axis", log_softmax_1, NULL},
+    {"LogSoftmax", 13, "1", "axis", log_softmax_13, NULL},
+    {"Hardmax", 1, "1", "axis", hardmax_1, NULL},
+    {"Hardmax", 13, "1", "axis", hardmax_13, NULL},
+    {0},
 };

@@ -13,10 +13,8 @@
 
 #include "serve/model_impl.h"
 
-/* A caller's thread has other requests to look after: it computes what is
- * short.  Waiting for others, and changing threads for it, costs a request
- * HANDOVER: it has to save more. */
-enum { SHORT_NS = 1000000, HANDOVER_NS = 8000 };
+/* A caller's thread has other requests to look after: it computes what is short. */
+enum { SHORT_NS = 1000000 };
 
 struct wg__crew {
     struct wg__model_options options;
@@ -336,7 +334,6 @@ int wg__predict(struct wg__job *job, int incoming)
     struct wg__crew   *c = v->crew;
     int64_t            size[WG_MAX_BINDINGS];
     uint64_t           now = wg__clock_ns();
-    if (v->gain_ns < HANDOVER_NS) incoming = 0;
     atomic_store(&c->incoming, incoming);
     job->status = WG_OK;
     *job->why = 0;

@@ -127,13 +127,15 @@ static void done(struct wg__job *job) { meet(job->context); }
 
 void wg__http_resume(struct wg__exchange *x) { meet(x); }
 
-/* Requests that are on their way: seen, or to be expected. */
+/* Requests that are on their way: seen, or to be expected.  Waiting for them
+ * costs a request a change of threads and back, so a row has to save more. */
 static int others(struct wg__exchange *x)
 {
+    enum { HANDOVER_NS = 8000 };
     struct wg__server *s = x->q.server;
     int                seen = atomic_load(&s->incoming);
     int                expected = x->peer ? wg__crowd(s, x->peer) - atomic_load(&s->suspended) : 0;
-    return expected > seen ? expected : seen;
+    return x->q.job.version->gain_ns < HANDOVER_NS ? 0 : expected > seen ? expected : seen;
 }
 
 static enum MHD_Result predict(struct wg__exchange *x)

@@ -45,6 +45,7 @@ struct wg__version { /* what everybody may read; the rest is model.c's own */
     int         n_in, n_out;
     const struct wg__model_tensor *in, *out;
     bool        batched;     /* axis 0 of every input and output is one symbol, and rows were seen not to mix */
+    uint64_t    gain_ns;     /* what a row saved in a full batch, when it was tried */
     const char *producer, *doc; /* of the file; "" if there is none */
     int         n_meta;
     const char *const (*meta)[2]; /* pairs of key and text */

@@ -77,8 +77,7 @@ struct wg__loaded { /* starts with what everybody may read */
     struct wg__lane  lane;
 
     atomic_uint_fast64_t rows, batches, refused, late, failed, queue_ns, run_ns;
-    atomic_uint_fast64_t row_ns;  /* how long a row took last */
-    uint64_t             gain_ns; /* what a row saved in a full batch, when the version was loaded */
+    atomic_uint_fast64_t row_ns; /* how long a row took last */
     atomic_int           waiting;
 };
 

@@ -203,7 +203,7 @@ static uint64_t quickest(struct trial *t, struct wg__job *jobs)
 static void weigh(struct trial *t)
 {
     uint64_t alone = quickest(t, &t->alone[0]), together = quickest(t, &t->full) / (uint64_t)t->rows;
-    t->v->gain_ns = alone > together ? alone - together : 0;
+    t->v->pub.gain_ns = alone > together ? alone - together : 0;
 }
 
 /* ---- Sizes ---- */
