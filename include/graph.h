@@ -364,6 +364,7 @@ typedef struct wg_options {
     int      evaluate;       /* leave out what only training does (dropout) */
     int      threads;        /* at most so many; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
+    int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
 } wg_options;
 
 /* A tape that computes the n nodes of out.  NULL with the reason on the graph.

@@ -82,8 +82,12 @@ typedef struct wg_onnx_import_options {
  * products, norms, slopes and embeddings) become parameters by their own names;
  * other initialisers become constants.  Symbolic dimensions become wg_dim of
  * the same name; one without a name is "<input>.<axis>".  Shape arithmetic is
- * folded.  Once per wg_onnx.  On an error the nodes made so far stay in g,
- * where nothing refers to them. */
+ * folded.  Once per wg_onnx.
+ *
+ * An error that the file shows by itself (an operator, attribute, dtype or
+ * number of inputs, a name) leaves g as it was.  One that comes up while nodes
+ * are made (shapes that do not go together, a damaged tensor) leaves in g what
+ * was made before it, parameters too: free g, or import under another prefix. */
 WG_API int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *options);
 
 /* Inputs and outputs of an imported model, in its order; NULL where there is

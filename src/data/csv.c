@@ -55,7 +55,7 @@ static int pick_one(struct table *t, int i)
 
 static int keep_name(struct table *t, int i)
 {
-    const struct wg__field *f = &t->r.field[t->pick[i]];
+    const struct wg__csv_field *f = &t->r.field[t->pick[i]];
     if (!(t->out->name[i] = malloc(f->n + 1))) return wg__bad_memory(t->r.s.f);
     memcpy(t->out->name[i], text_of(t, t->pick[i]), f->n + 1);
     return WG_OK;
@@ -80,7 +80,7 @@ static int first_record(struct table *t)
 
 static int parse_field(struct table *t, int k, double *value)
 {
-    const struct wg__field *f = &t->r.field[k];
+    const struct wg__csv_field *f = &t->r.field[k];
     *value = NAN;
     if (f->n == 0 && t->o->missing) return WG_OK;
     const char *why = wg__csv_number(text_of(t, k), f->n, t->o->dtype, value);

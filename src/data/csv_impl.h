@@ -4,7 +4,7 @@
 
 #include "data/io_impl.h"
 
-struct wg__field {
+struct wg__csv_field {
     size_t   text;   /* where in wg__csv_reader.text it starts; a zero byte ends it */
     size_t   n;      /* bytes; the text itself may hold zeros */
     uint64_t offset; /* in the file */
@@ -16,10 +16,10 @@ struct wg__csv_reader {
     struct wg__stream s;
     char              delimiter;
     /* The record read last. */
-    int               fields, cap_fields;
-    struct wg__field *field;
-    char             *text;
-    size_t            n_text, cap_text;
+    int                   fields, cap_fields;
+    struct wg__csv_field *field;
+    char                 *text;
+    size_t                n_text, cap_text;
     /* What is ahead. */
     uint8_t  buf[8192];
     size_t   pos, len;

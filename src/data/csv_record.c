@@ -78,18 +78,18 @@ static int begin_field(struct wg__csv_reader *c)
     if (c->fields == c->cap_fields) {
         int cap = c->cap_fields ? 2 * c->cap_fields : 16;
         if (cap > 1 << 28) return out_of_memory(c);
-        struct wg__field *p = realloc(c->field, (size_t)cap * sizeof *p);
+        struct wg__csv_field *p = realloc(c->field, (size_t)cap * sizeof *p);
         if (!p) return out_of_memory(c);
         c->field = p;
         c->cap_fields = cap;
     }
-    c->field[c->fields++] = (struct wg__field){.text = c->n_text, .offset = c->at, .line = c->line};
+    c->field[c->fields++] = (struct wg__csv_field){.text = c->n_text, .offset = c->at, .line = c->line};
     return WG_OK;
 }
 
 static int end_field(struct wg__csv_reader *c)
 {
-    struct wg__field *f = &c->field[c->fields - 1];
+    struct wg__csv_field *f = &c->field[c->fields - 1];
     f->n = c->n_text - f->text;
     return keep(c, 0);
 }

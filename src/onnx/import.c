@@ -1,5 +1,5 @@
 /* Import, in two phases.  The first looks at the whole model: names, operators
- * and their attributes, dtypes.  The second builds nodes in the model's order.
+ * and their attributes, numbers of inputs, dtypes.  The second builds nodes in the model's order.
  * What either cannot do is gathered, so that one error has all of it; what
  * hangs on a node that failed is passed over in silence. */
 #include <stdlib.h>
@@ -157,7 +157,7 @@ static bool inputs_counted(struct wg__import *p, const struct wg__onnx_node *nod
     int n = inputs_of(node), least = row->arity[0] - '0', most = least;
     if (row->arity[1]) most = row->arity[2] == '*' ? INT32_MAX : row->arity[2] - '0';
     bool fits = n >= least && n <= most;
-    if (!fits) wg__complain_node(p, WG_EFORMAT, "it has %d inputs, not %s", n, row->arity);
+    if (!fits) wg__complain_node(p, WG_EFORMAT, "number of inputs: %d, not %s", n, row->arity);
     if (!node->n_out) wg__complain_node(p, WG_EFORMAT, "it has no outputs");
     return fits && node->n_out;
 }
@@ -239,10 +239,18 @@ static int64_t dim_of(wg_graph *g, const struct wg__onnx_value *in, int i)
     return wg_dim(g, name);
 }
 
+/* Each new one is compared with those that there are: too many would take long. */
+static bool too_many_symbols(struct wg__import *p)
+{
+    if (p->in.g->dims.n - p->symbols <= WG__MAX_SYMBOLS) return false;
+    wg__complain(p, WG_EARG, "graph", p->in.m->model.graph_name, "over %d symbolic sizes", WG__MAX_SYMBOLS);
+    return true;
+}
+
 static void make_inputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;
-    for (int i = 0; i < m->model.n_input; i++) {
+    for (int i = 0; i < m->model.n_input && !too_many_symbols(p); i++) {
         const struct wg__onnx_value *in = &m->model.input[i];
         struct wg__value            *v = wg__value_find(m, in->name);
         wg_shape                     s = {.rank = in->rank};
@@ -281,9 +289,6 @@ static void outputs_made(struct wg__import *p)
     }
 }
 
-/* Each new one is compared with those that there are. */
-static bool too_many_symbols(const struct wg__import *p) { return p->in.g->dims.n - p->symbols > WG__MAX_SYMBOLS; }
-
 static void make_node(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
 {
     p->in.node = node;
@@ -292,7 +297,6 @@ static void make_node(struct wg__import *p, const struct wg__onnx_node *node, co
     p->said_before = p->said;
     int status = row->make(&p->in);
     if (wg_status(p->in.g)) wg__complain_graph(p);
-    if (too_many_symbols(p)) wg__complain_node(p, WG_EARG, "the model has more than %d symbolic sizes", WG__MAX_SYMBOLS);
     if (status == WG_ENOMEM) p->nomem = true;
     else if (status && p->said == p->said_before) wg__complain_node(p, status, "%s", wg_strerror(status));
     else if (!status && p->said == p->said_before) outputs_made(p);
@@ -302,8 +306,8 @@ static void make_node(struct wg__import *p, const struct wg__onnx_node *node, co
 static void make_nodes(struct wg__import *p)
 {
     const struct wg__onnx_model *model = &p->in.m->model;
-    for (int i = 0; i < model->n_node && !p->nomem; i++) {
-        if (p->row[i] && !too_many_symbols(p) && operands_whole(p, &model->node[i])) make_node(p, &model->node[i], p->row[i]);
+    for (int i = 0; i < model->n_node && !p->nomem && !too_many_symbols(p); i++) {
+        if (p->row[i] && operands_whole(p, &model->node[i])) make_node(p, &model->node[i], p->row[i]);
         else break_outputs(p, &model->node[i]);
     }
 }
@@ -311,7 +315,7 @@ static void make_nodes(struct wg__import *p)
 static void make_outputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;
-    for (int i = 0; i < m->model.n_output && !p->nomem; i++) {
+    for (int i = 0; i < m->model.n_output && !p->nomem && !too_many_symbols(p); i++) {
         const char       *name = m->model.output[i].name;
         struct wg__value *v = wg__value_find(m, name);
         m->output[i] = wg__value_node(p, v);
@@ -329,6 +333,11 @@ static void import(struct wg__import *p)
     find_extras(p);
     if (find_opset(p) || new_values(p)) return;
     if (name_initialisers(p) || name_inputs(p) || look_at_nodes(p)) return;
+    /* What is wrong so far is wrong: what else is, is found out in a graph that is thrown away. */
+    if (p->said) p->in.g = p->scratch = wg_graph_new();
+    if (!p->in.g) p->nomem = true;
+    if (p->nomem) return;
+    p->symbols = p->in.g->dims.n;
     find_weights(p);
     make_inputs(p);
     make_nodes(p);
@@ -342,10 +351,13 @@ int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *option
     if (!g) return wg__onnx_say(m, WG_EARG, "import: there is no graph");
     if (wg_status(g)) return wg__onnx_say(m, wg_status(g), "import: the graph has an error: %s", wg_message(g));
     if (m->imported) return wg__onnx_say(m, WG_EARG, "import: the model was imported already");
-    struct wg__import p = {.in = {.m = m, .g = g, .options = options ? options : &none}, .elements = WG__BUDGET_ELEMENTS, .bytes = WG__BUDGET_BYTES, .symbols = g->dims.n};
+    struct wg__import p = {.in = {.m = m, .g = g, .options = options ? options : &none},
+                           .elements = WG__BUDGET_ELEMENTS,
+                           .bytes = WG__BUDGET_BYTES};
     m->imported = true;
     import(&p);
     int status = wg__complaints_tell(&p);
+    wg_graph_free(p.scratch);
     free(p.complaint);
     free(p.row);
     return status;

@@ -48,7 +48,7 @@ struct wg__value {
     wg_node                      *node;
     const struct wg__onnx_tensor *tensor; /* an initialiser or Constant, not yet a node */
     struct wg__ints              *ints;
-    wg_node                      *turned; /* a constant matrix with its axes exchanged, once that was asked for */
+    wg_node                      *turned;    /* a constant matrix with its axes exchanged, once that was asked for */
     int                           ints_rank; /* 0 or 1 */
     wg_dtype                      ints_dtype;
     bool                          broken; /* made by a node that failed: its users are passed over in silence */
@@ -57,18 +57,18 @@ struct wg__value {
 
 /* One ONNX node while it is built. */
 struct wg__in {
-    struct wg_onnx             *m;
-    wg_graph                   *g;
-    const struct wg__onnx_node *node;
-    int                         opset, n_in, n_out; /* n_in without left-out inputs at the end */
+    struct wg_onnx               *m;
+    wg_graph                     *g;
+    const struct wg__onnx_node   *node;
+    int                           opset, n_in, n_out; /* n_in without left-out inputs at the end */
     const wg_onnx_import_options *options;
 };
 
 struct wg__row {
-    const char *op;   /* NULL ends a list */
+    const char *op; /* NULL ends a list */
     int         since;
-    const char *arity; /* inputs: "2", "1-3", "1-*"; left-out ones at the end do not count */
-    const char *attr; /* names of attributes, apart by blanks */
+    const char *arity;             /* inputs: "2", "1-3", "1-*"; left-out ones at the end do not count */
+    const char *attr;              /* names of attributes, apart by blanks */
     int (*make)(struct wg__in *c); /* WG_OK or a status whose reason was given */
     /* Which inputs are weights where they are float initialisers of rank 1 or more: "1", "12"; "v01": where
      * they are vectors, as a bias or scale along the last axis is; NULL: none. */
@@ -85,7 +85,7 @@ int64_t     wg__attr_int(const struct wg__in *c, const char *name, int64_t other
 double      wg__attr_real(const struct wg__in *c, const char *name, double otherwise);
 const char *wg__attr_text(const struct wg__in *c, const char *name, const char *otherwise);
 /* False if it is not there or is longer than WG__MAX_INTS. */
-bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
+bool                        wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
 const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *name);
 
 /* ---- Operands ---- */

@@ -58,7 +58,7 @@ static bool as_list(struct wg__in *c, const wg_node *x, const wg_shape *s)
     bool small = s->rank == 0 || (s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= WG__MAX_INTS);
     if (!small || !(WG_BIT(x->dtype) & WG_INTS)) return false;
     struct wg__ints y = {.n = (int)(s->rank ? s->dim[0] : 1), .raw = true};
-    int64_t v = x->dtype == WG_I64 ? *(const int64_t *)x->data : *(const int32_t *)x->data;
+    int64_t         v = x->dtype == WG_I64 ? *(const int64_t *)x->data : *(const int32_t *)x->data;
     for (int i = 0; i < y.n; i++) y.at[i] = v;
     return wg__out_ints(c, 0, &y, wg_node_dtype(x), s->rank == 0) == WG_OK;
 }
@@ -111,8 +111,7 @@ static int range_whole(struct wg__in *c, wg_dtype t)
         if (!wg__in_need_ints(c, i, parts[i], &list)) return WG_EARG;
         if (list.n != 1) return wg__malformed(c, "%s is not one number", parts[i]);
         v[i] = list.at[0];
-        if (wg__is_symbol(&list, 0))
-            return wg__unsupported(c, "%s has to be known when the model is loaded", parts[i]);
+        if (wg__is_symbol(&list, 0)) return wg__unsupported(c, "%s has to be known when the model is loaded", parts[i]);
     }
     if (!v[2]) return wg__malformed(c, "delta is 0");
     bool     up = v[2] > 0, none = up ? v[1] <= v[0] : v[1] >= v[0];

@@ -26,6 +26,7 @@ struct wg__import {
     int                    n_complaint, cap_complaint;
     int64_t                left_out;          /* complaints beyond WG__MAX_COMPLAINTS */
     int64_t                said, said_before; /* all of them, with repeats; before the node at hand */
+    wg_graph              *scratch;           /* in place of the caller's, where the first phase complained */
     int64_t                elements, bytes;   /* what is left of the budgets */
     int                    symbols;           /* of the graph, before */
     bool                   nomem;

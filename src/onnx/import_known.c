@@ -180,8 +180,8 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
     struct wg__value      *v = wg__value_in(c, i);
     const struct wg__ints *list = v ? wg__value_ints(p, v) : NULL;
     wg_array               a;
-    bool                   small = v && v->node && WG_BIT(v->node->dtype) & WG_INTS && v->node->shape->rank <= 1 &&
-                 count(v->node) <= WG__MAX_INTS;
+    bool                   small =
+        v && v->node && WG_BIT(v->node->dtype) & WG_INTS && v->node->shape->rank <= 1 && count(v->node) <= WG__MAX_INTS;
     if (!list && small && from_node(p, v->node, &a)) {
         list = keep_list(p, v, &a);
         wg__data_free(a.data);

@@ -96,8 +96,7 @@ int wg__row_trilu(struct wg__in *c)
     if (wg__in_has(c, 1) && !wg__in_need_ints(c, 1, "k", &k)) return WG_EARG;
     if (s.rank < 2 || k.n != 1) return wg__malformed(c, "x is of rank %d, k has %d elements", s.rank, k.n);
     int64_t rows = s.dim[s.rank - 2], cols = s.dim[s.rank - 1], n;
-    if (rows < 0 || cols < 0 || wg__is_symbol(&k, 0))
-        return wg__unsupported(c, "the last two axes or k are symbolic");
+    if (rows < 0 || cols < 0 || wg__is_symbol(&k, 0)) return wg__unsupported(c, "the last two axes or k are symbolic");
     if (__builtin_mul_overflow(rows, cols, &n) || n > WG__MAX_INDICES)
         return wg__unsupported(c, "matrices of %lld x %lld", (long long)rows, (long long)cols);
     wg_node *in = triangle(c, rows, cols, k.at[0], wg__attr_int(c, "upper", 1));

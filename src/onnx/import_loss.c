@@ -106,7 +106,7 @@ static wg_node *total(const struct loss *l, wg_node *hit, wg_node *weight)
 static wg_node *likelihood(struct wg__in *c, const struct loss *l, wg_node *log_p)
 {
     wg_node *hit = hits(c, l), *zero = wg_lit(log_p, 0), *weight = NULL;
-    if (l->weight) weight = wg_reshape(l->weight, along_classes(c, l->x));
+    if (l->weight) weight = wg_reshape(l->weight, along_classes(l->x));
     wg_node *term = wg_where(hit, l->weight ? wg_mul(log_p, weight) : log_p, zero);
     wg_node *each = wg_neg(wg_sum(term, (wg_axes){.n = 1, .axis = {1}}, 0));
     if (l->reduction == NONE) return each;

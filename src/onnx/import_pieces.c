@@ -15,8 +15,8 @@ struct ranges {
 
 static struct range range_at(const struct ranges *r, int i)
 {
-    return (struct range){r->start.at[i], r->stop.at[i], r->step.n < 0 ? 1 : r->step.at[i],
-                          wg__is_symbol(&r->start, i), wg__is_symbol(&r->stop, i)};
+    return (struct range){r->start.at[i], r->stop.at[i], r->step.n < 0 ? 1 : r->step.at[i], wg__is_symbol(&r->start, i),
+                          wg__is_symbol(&r->stop, i)};
 }
 
 static int read_ranges(struct wg__in *c, struct ranges *r)
@@ -275,8 +275,7 @@ int wg__row_tile(struct wg__in *c)
     if (!status) status = repeats(c, s.rank, &r);
     if (status) return status;
     for (int i = 0; i < s.rank; i++)
-        if (r.at[i] < 0 && !wg__is_symbol(&r, i))
-            return wg__malformed(c, "%lld repeats", (long long)r.at[i]);
+        if (r.at[i] < 0 && !wg__is_symbol(&r, i)) return wg__malformed(c, "%lld repeats", (long long)r.at[i]);
     if (s.rank == 1 && r.at[0] >= 0 && wg__in_list(c, 0, &l) && (l.v.n == 0 || r.at[0] <= WG__MAX_INTS / l.v.n)) {
         int n = l.v.n;
         for (l.v.n = 0; l.v.n < n * r.at[0]; l.v.n++) l.v.at[l.v.n] = l.v.at[l.v.n % n];

@@ -93,8 +93,7 @@ static wg_node *from_ints(struct wg__import *p, const struct wg__value *v)
     bool                   symbols = false;
     for (int i = 0; i < list->n; i++) symbols |= wg__is_symbol(list, i);
     for (int i = 0; symbols && i < list->n; i++)
-        part[i] =
-            wg__is_symbol(list, i) ? symbol(g, list->at[i]) : wg_const(g, WG_I64, WG_SHAPE(1), &list->at[i]);
+        part[i] = wg__is_symbol(list, i) ? symbol(g, list->at[i]) : wg_const(g, WG_I64, WG_SHAPE(1), &list->at[i]);
     if (symbols) x = wg_concat(list->n, part, 0);
     else x = wg_const(g, WG_I64, WG_SHAPE(list->n), list->at);
     if (v->ints_rank == 0) x = wg_reshape(x, WG_SCALAR);

@@ -24,6 +24,7 @@ struct wg__model_options {
     int     queue;        /* jobs that may wait for each version; more are refused with WG__BUSY */
     int     deadline_ms;  /* of a job from its arrival; 0: none */
     int64_t max_rows;     /* in one request */
+    int64_t max_bytes;    /* of the values of one run: a request that takes more is refused; 0: 1 GiB */
     /* One line of the log, without a newline; any thread. */
     void (*log)(void *context, const char *level, const char *message);
     void *log_context;
@@ -37,15 +38,15 @@ struct wg__model_tensor {
     wg_shape    shape; /* -1: any size */
 };
 
-struct wg__version { /* what everybody may read; the rest is model.c's own */
-    const char *model;       /* name */
-    int64_t     number;      /* of the version; 1 for a lone file */
-    char        digest[17];  /* XXH3 of the file, hexadecimal */
-    double      load_seconds;
-    int         n_in, n_out;
+struct wg__version {                           /* what everybody may read; the rest is model.c's own */
+    const char                    *model;      /* name */
+    int64_t                        number;     /* of the version; 1 for a lone file */
+    char                           digest[17]; /* XXH3 of the file, hexadecimal */
+    double                         load_seconds;
+    int                            n_in, n_out;
     const struct wg__model_tensor *in, *out;
-    bool        batched;     /* axis 0 of every input and output is one symbol, and rows were seen not to mix */
-    uint64_t    gain_ns;     /* what a row saved in a full batch, when it was tried */
+    bool        batched;        /* axis 0 of every input and output is one symbol, and rows were seen not to mix */
+    uint64_t    gain_ns;        /* what a row saved in a full batch, when it was tried */
     const char *producer, *doc; /* of the file; "" if there is none */
     int         n_meta;
     const char *const (*meta)[2]; /* pairs of key and text */
@@ -93,10 +94,10 @@ int wg__repository_status(struct wg__repository *r, const char *model, int max, 
 
 /* ---- Predictions (predict.c, batch.c) ---- */
 
-enum wg__job_status { /* beside enum wg_status */
-    WG__BUSY = -100, /* the queue is full */
-    WG__LATE = -101, /* the deadline passed */
-    WG__CLOSING = -102
+enum wg__job_status {                  /* beside enum wg_status */
+                      WG__BUSY = -100, /* the queue is full */
+                      WG__LATE = -101, /* the deadline passed */
+                      WG__CLOSING = -102
 };
 
 /* One request to a version.  The caller fills in the first half and keeps the
@@ -106,20 +107,20 @@ struct wg__job {
     const struct wg__given {
         const void *data; /* dense; any alignment */
         wg_shape    shape;
-    } *in;                     /* [version->n_in], in its order, dtypes as the version's */
-    uint64_t  arrived_ns;      /* CLOCK_MONOTONIC, 0: now */
-    void     *context;
+    } * in;              /* [version->n_in], in its order, dtypes as the version's */
+    uint64_t arrived_ns; /* CLOCK_MONOTONIC, 0: now */
+    void    *context;
     void (*done)(struct wg__job *job); /* called once, from a worker or wg__repository_poll, if wg__predict gave 0 */
 
     /* Results. */
-    int    status; /* WG_OK, a wg_status, or of wg__job_status */
-    char   why[240];
+    int  status; /* WG_OK, a wg_status, or of wg__job_status */
+    char why[240];
     struct wg__result {
         wg_shape    shape;
         const void *data; /* until wg__job_free */
-    } *out; /* [version->n_out] */
-    int64_t  rows;  /* of the batch axis; 1 where there is none */
-    int      batch; /* rows that ran together */
+    } * out;              /* [version->n_out] */
+    int64_t  rows;        /* of the batch axis; 1 where there is none */
+    int      batch;       /* rows that ran together */
     uint64_t queue_ns, run_ns;
 
     /* batch.c's own. */

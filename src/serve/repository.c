@@ -189,6 +189,7 @@ static struct wg__model_options sensible(const struct wg__model_options *given)
     if (o.queue < 1) o.queue = 1;
     if (o.deadline_ms < 0) o.deadline_ms = 0;
     if (o.max_rows < 1) o.max_rows = INT64_MAX;
+    if (o.max_bytes < 1) o.max_bytes = INT64_C(1) << 30;
     return o;
 }
 

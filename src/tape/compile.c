@@ -194,8 +194,10 @@ static int check_outputs(wg_graph *g, int n, wg_node *const out[])
     return WG_OK;
 }
 
-static int check_bindings(wg_graph *g, const wg_options *o)
+static int check_options(wg_graph *g, const wg_options *o)
 {
+    if (o && o->max_bytes < 0)
+        return wg__fail(g, WG_EARG, "compile: max_bytes cannot be %lld", (long long)o->max_bytes);
     for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
         if (o->bind[i].size < 0)
             return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,
@@ -205,7 +207,7 @@ static int check_bindings(wg_graph *g, const wg_options *o)
 
 wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *o)
 {
-    if (!g || check_outputs(g, n, out) || check_bindings(g, o)) return NULL;
+    if (!g || check_outputs(g, n, out) || check_options(g, o)) return NULL;
     wg_tape *t = wg__tape_new(g, o);
     if (!t) return NULL;
     if (run_passes(t, n, out) == WG_OK) return t;

@@ -74,6 +74,16 @@ static int give(struct pool *p, int64_t offset, int64_t size)
     return WG_OK;
 }
 
+/* One value has at most PTRDIFF_MAX / 2 bytes: added to no more than that, the sum still fits. */
+int wg__check_bytes(wg_tape *t, int64_t bytes)
+{
+    int64_t most = t->options.max_bytes ? t->options.max_bytes : PTRDIFF_MAX / 2;
+    if (bytes <= most) return WG_OK;
+    if (!t->options.max_bytes) return wg__fail(t->user, WG_ESHAPE, "compile: the values do not fit in memory");
+    return wg__fail(t->user, WG_EARG, "compile: the values need more than the %lld bytes that max_bytes allows",
+                    (long long)most);
+}
+
 /* first and last of every root; what is kept lives beyond the last instruction. */
 static void lifetimes(wg_tape *t)
 {
@@ -124,17 +134,20 @@ static void place_input(wg_tape *t, struct pool *p, const wg_node *x)
 }
 
 /* A head's product is an input of the loop that makes it: placed before the outputs. */
-static void place_outputs(wg_tape *t, struct pool *p, int i)
+static int place_outputs(wg_tape *t, struct pool *p, int i)
 {
     const struct wg__instr *q = &t->instr[i];
-    for (int j = q->n_out - 1; j >= 0; j--) {
+    int                     status = WG_OK;
+    for (int j = q->n_out - 1; j >= 0 && !status; j--) {
         int               k = q->loop && q->loop->head ? (j == q->n_out - 1 ? j : q->n_out - 2 - j) : q->n_out - 1 - j;
         struct wg__value *v = &t->value[q->out[k]];
         if (v->place == WG__SHARED) continue;
         int r = t->options.skip & WG_SKIP_REUSE ? -1 : in_place(t, i, k);
         v->place = WG__BUFFER;
         v->offset = r >= 0 ? t->value[r].offset : take(p, wg__aligned(v->bytes));
+        status = wg__check_bytes(t, p->end);
     }
+    return status;
 }
 
 static bool overwritten(const wg_tape *t, int i, const struct wg__value *x)
@@ -170,12 +183,15 @@ int wg__plan(wg_tape *t)
     struct pool p = {0};
     int         status = WG_OK;
     lifetimes(t);
-    for (int i = 0; i < t->n_order; i++)
-        if (t->order[i]->kind == WG__INPUT) place_input(t, &p, t->order[i]);
+    for (int i = 0; i < t->n_order && !status; i++) {
+        if (t->order[i]->kind != WG__INPUT) continue;
+        place_input(t, &p, t->order[i]);
+        status = wg__check_bytes(t, p.end);
+    }
     t->input_bytes = (size_t)p.end;
     for (int i = 0; i < t->n_instr && !status; i++) {
-        place_outputs(t, &p, i);
-        if (!(t->options.skip & WG_SKIP_REUSE)) status = free_after(t, &p, i);
+        status = place_outputs(t, &p, i);
+        if (!status && !(t->options.skip & WG_SKIP_REUSE)) status = free_after(t, &p, i);
     }
     t->buffer_bytes = (size_t)p.end;
     free(p.piece);

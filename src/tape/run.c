@@ -40,6 +40,8 @@ int wg__bind_memory(wg_tape *t)
         size_t wanted = p->op->scratch ? p->op->scratch(&p->call) : 0;
         if (wanted > scratch) scratch = wanted;
     }
+    int status = wg__check_bytes(t, wg__aligned(t->buffer_bytes + scratch));
+    if (status) return status;
     if (scratch && !(t->scratch = wg__data_alloc(scratch))) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->n_instr; i++) t->instr[i].call.scratch = t->scratch;
     return WG_OK;

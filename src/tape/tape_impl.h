@@ -144,6 +144,8 @@ int      wg__schedule(wg_tape *t);
 bool     wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int k, int v);
 int      wg__plan(wg_tape *t);
 int      wg__check(wg_tape *t);
+/* Whether the tape may have so many bytes for values: WG_OK, or why not. */
+int wg__check_bytes(wg_tape *t, int64_t bytes);
 /* Sets every pointer of the instructions once values have their memory. */
 int wg__bind_memory(wg_tape *t);
 

@@ -30,6 +30,7 @@ sh show.sh > show.out 2>&1 && grep -q '^input *image f32' show.out && echo 'ok -
     sed 's/^/# /' show.out mnist.log
     echo 'not ok - readme: show'
 }
+: > serve.err
 sh -c "exec $(cat serve.sh)" > serve.out 2> serve.err &
 server=$!
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
