@@ -123,23 +123,44 @@ static int plan(struct wg__export *e)
     return WG_OK;
 }
 
-/* ---- Names: inputs and outputs choose first ---- */
+/* ---- Names: inputs choose first, then outputs, parameters, and what else has one ---- */
 
 static void name_outputs(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
         const wg_node *y = same(e, i);
-        const char    *own = e->out[i]->name ? e->out[i]->name : y->name;
+        const char    *own = wg__name_given(e->out[i]) ? e->out[i]->name : wg__name_given(y);
         e->out_name[i] = wg__name(e, own ? own : "output");
-        if (y->kind == WG__OP && !e->of[y->id].name) e->of[y->id].name = e->out_name[i];
+        if (y->kind != WG__OP || e->of[y->id].output) continue;
+        e->of[y->id].output = true;
+        e->of[y->id].name = e->out_name[i];
     }
 }
 
-static void name_leaves(struct wg__export *e)
+/* Names that the graph gives come before any that is made up. */
+static void name_given(struct wg__export *e, bool params)
 {
-    for (int i = 0; i < e->n_input; i++)
-        e->of[e->input[i]->id].name = wg__name(e, e->input[i]->name ? e->input[i]->name : "input");
+    for (int i = 0; i < e->n_order; i++) {
+        const wg_node       *x = e->order[i];
+        struct wg__exported *of = &e->of[x->id];
+        if (of->needed && !of->name && wg__name_given(x) && (x->kind == WG__PARAM) == params)
+            of->name = wg__name(e, x->name);
+    }
+}
+
+static void name_values(struct wg__export *e)
+{
+    for (int i = 0; i < e->n_input; i++) {
+        const char *own = wg__name_given(e->input[i]);
+        e->of[e->input[i]->id].name = wg__name(e, own ? own : "input");
+    }
     name_outputs(e);
+    name_given(e, true);
+    name_given(e, false);
+}
+
+static void put_leaves(struct wg__export *e)
+{
     for (int i = 0; i < e->n_order; i++) {
         wg_node *x = e->order[i];
         if (e->of[x->id].needed && (x->kind == WG__PARAM || x->kind == WG__CONST)) wg__export_leaf(e, x);
@@ -161,9 +182,9 @@ static int put_op(struct wg__export *e, wg_node *y)
     struct wg__exported *of = &e->of[y->id];
     struct wg__rule      r;
     struct wg__val       x[WG__RULE_ARITY];
-    bool                 inner = !of->name, rule = wg__export_rule(e, y, &r);
-    if (inner) of->name = y->name ? wg__name(e, y->name) : wg__name_numbered(e, rule ? r.kind : y->op->name);
-    if (inner) wg__put_value_info(e, &e->values, GRAPH_VALUE, of->name, y);
+    bool                 rule = wg__export_rule(e, y, &r);
+    if (!of->name) of->name = wg__name_numbered(e, rule ? r.kind : y->op->name);
+    if (!of->output) wg__put_value_info(e, &e->values, GRAPH_VALUE, of->name, y);
     if (!rule) return wg__form_write_op(e, y, of->name);
     for (int i = 0; i < r.n; i++) x[i] = value_of(e, r.x[i]);
     return wg__form_write(e, y, r.form, r.n, x, of->name, (wg_dtype)y->dtype);
@@ -180,7 +201,8 @@ static int put_output(struct wg__export *e, int i)
 static int build(struct wg__export *e)
 {
     int status = WG_OK;
-    name_leaves(e);
+    name_values(e);
+    put_leaves(e);
     for (int i = 0; i < e->n_input; i++)
         wg__put_value_info(e, &e->inputs, GRAPH_INPUT, e->of[e->input[i]->id].name, e->input[i]);
     for (int i = 0; i < e->n_order && !status && !e->short_of_memory; i++) {
@@ -199,6 +221,8 @@ static void release(struct wg__export *e)
     wg__pb_free(&e->inputs);
     wg__pb_free(&e->nodes);
     free(e->init);
+    free(e->symbol_names.slot);
+    free(e->symbols.slot);
     free(e->dims.slot);
     free(e->constants.slot);
     free(e->names.slot);

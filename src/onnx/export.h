@@ -42,6 +42,7 @@ struct wg__exported {
     int         inputs; /* of nodes in the file */
     int         turned; /* of those, by a product that wants it transposed */
     bool        needed;
+    bool        output; /* its value is an output of the file */
 };
 
 struct wg__init {
@@ -50,6 +51,7 @@ struct wg__init {
     wg_shape    shape; /* as in the file */
     const void *data;
     bool        turned;   /* data are the transpose of it, a matrix */
+    bool        own;      /* no value of the graph: in the model's file, as readers look at it for shapes */
     bool        external; /* in the other file, at */
     uint64_t    offset;
 };
@@ -69,8 +71,9 @@ struct wg__export {
     const char         **out_name; /* [n_out] */
     int                  n_input;
 
-    struct wg__arena arena; /* of names and small constants */
-    struct wg__names names, constants, dims;
+    struct wg__arena arena;                          /* of names and small constants */
+    struct wg__names names, constants, dims;         /* dims: the value of a symbol */
+    struct wg__names symbols, symbol_names;          /* its name, and the names that are taken */
     struct wg__pb    nodes, inputs, outputs, values; /* NodeProto and ValueInfoProto, as fields of the graph */
     struct wg__init *init;
     int              n_init, cap_init;
@@ -86,6 +89,10 @@ void wg__export_short(struct wg__export *e);
 const char *wg__name(struct wg__export *e, const char *wanted);
 /* kind_1, kind_2, .. */
 const char *wg__name_numbered(struct wg__export *e, const char *kind);
+/* The name of a symbolic dimension: equal names are equal sizes. */
+const char *wg__name_dim(struct wg__export *e, int64_t d);
+/* A node's own, or NULL. */
+static inline const char *wg__name_given(const wg_node *x) { return x->name && *x->name ? x->name : NULL; }
 /* What key stands for in a table, or NULL; and sets it. */
 const char *wg__names_find(const struct wg__names *t, const char *key);
 void        wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, const char *is);

@@ -114,7 +114,7 @@ static bool place(struct wg__export *e)
     bool     any = false;
     for (int k = 0; k < e->n_init; k++) {
         struct wg__init *i = &e->init[k];
-        i->external = e->options->external > 0 && bytes_of(i) >= (uint64_t)e->options->external;
+        i->external = e->options->external > 0 && !i->own && bytes_of(i) >= (uint64_t)e->options->external;
         if (!i->external) continue;
         i->offset = (at + PAGE - 1) / PAGE * PAGE;
         at = i->offset + bytes_of(i);
@@ -208,6 +208,9 @@ int wg__export_write(struct wg__export *e)
     size_t      n = strlen(e->path) + 8;
     if (two && (data_path = wg__arena_alloc(&e->arena, n))) snprintf(data_path, n, "%s.data", e->path);
     if (!good || (two && !data_path)) wg__fail_nomem(e->g);
+    else if (two && !wg__text_valid(data_name(e)))
+        status =
+            wg__fail(e->g, WG_EARG, "onnx_export: the name of the file is not UTF-8, so the model cannot refer to it");
     else if (f.size > INT32_MAX)
         status = wg__fail(e->g, WG_EARG,
                           "onnx_export: %s would have %llu bytes, and protobuf allows 2 GiB: let options.external put "

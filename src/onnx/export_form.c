@@ -99,10 +99,12 @@ static struct wg__val number(struct emit *c, const struct wg__form_item *i)
 /* start, start + step, .. before stop */
 static struct wg__val range(struct emit *c, const struct wg__form_number *v)
 {
-    int64_t  start = v[0].whole, stop = v[1].whole, step = v[2].whole;
-    int64_t  width = step > 0 ? stop - start : start - stop, by = step > 0 ? step : -step;
-    int64_t  n = width > 0 ? (width - 1) / by + 1 : 0;
-    int64_t *all = n < INT32_MAX ? wg__data_alloc((size_t)n * sizeof *all) : NULL;
+    int64_t start = v[0].whole, stop = v[1].whole, step = v[2].whole;
+    int64_t width, n = 0;
+    bool fits = step > 0 ? !__builtin_sub_overflow(stop, start, &width) : !__builtin_sub_overflow(start, stop, &width);
+    if (fits && width > 0) n = (int64_t)(((uint64_t)width - 1) / (step > 0 ? (uint64_t)step : -(uint64_t)step) + 1);
+    if (!fits || n >= INT32_MAX) return fail(c, "a range of too many numbers");
+    int64_t *all = wg__data_alloc((size_t)n * sizeof *all);
     if (!all) return wg__export_short(c->e), (struct wg__val){"", WG_I64};
     for (int64_t i = 0; i < n; i++) all[i] = start + i * step;
     struct wg__val y = wg__constant_ints(c->e, (int)n, all);

@@ -90,19 +90,19 @@ bool wg__text_valid(const char *text)
     return true;
 }
 
-/* ---- Names of values ---- */
+/* ---- Names that are given once ---- */
 
-static const char *taken(struct wg__export *e, const char *name)
+static const char *taken(struct wg__export *e, struct wg__names *t, const char *name)
 {
-    struct wg__name *s = entry(e, &e->names, name);
+    struct wg__name *s = entry(e, t, name);
     if (!s || s->is) return NULL;
     return s->is = s->text;
 }
 
 /* base_k for the first k above the last that was given out, and above `least`. */
-static const char *numbered(struct wg__export *e, const char *base, int least)
+static const char *numbered(struct wg__export *e, struct wg__names *t, const char *base, int least)
 {
-    struct wg__name *s = entry(e, &e->names, base);
+    struct wg__name *s = entry(e, t, base);
     size_t           size = strlen(base) + 16;
     char            *text = s ? wg__arena_alloc(&e->arena, size) : NULL;
     int              k = s && s->count > least ? s->count : least;
@@ -110,15 +110,14 @@ static const char *numbered(struct wg__export *e, const char *base, int least)
     if (!text) return wg__export_short(e), "";
     while (!name && !e->short_of_memory) {
         snprintf(text, size, "%s_%d", base, ++k);
-        name = taken(e, text);
+        name = taken(e, t, text);
     }
-    if ((s = entry(e, &e->names, base))) s->count = k;
+    if ((s = entry(e, t, base))) s->count = k;
     return name ? name : "";
 }
 
-const char *wg__name_numbered(struct wg__export *e, const char *kind) { return numbered(e, kind, 0); }
-
-const char *wg__name(struct wg__export *e, const char *wanted)
+/* What is no UTF-8 becomes "_". */
+static const char *once(struct wg__export *e, struct wg__names *t, const char *wanted)
 {
     char *text = copy(e, wanted);
     if (!text) return "";
@@ -127,6 +126,21 @@ const char *wg__name(struct wg__export *e, const char *wanted)
         if (!n) *p = '_';
         p += n ? n : 1;
     }
-    const char *name = taken(e, text);
-    return name ? name : numbered(e, text, 1);
+    const char *name = taken(e, t, text);
+    return name ? name : numbered(e, t, text, 1);
+}
+
+const char *wg__name_numbered(struct wg__export *e, const char *kind) { return numbered(e, &e->names, kind, 0); }
+
+const char *wg__name(struct wg__export *e, const char *wanted) { return once(e, &e->names, wanted); }
+
+const char *wg__name_dim(struct wg__export *e, int64_t d)
+{
+    char text[1024], key[24];
+    snprintf(key, sizeof key, "%lld", (long long)d);
+    const char *name = wg__names_find(&e->symbols, key);
+    if (name) return name;
+    name = once(e, &e->symbol_names, wg_dim_name(e->g, d, text, sizeof text));
+    wg__names_set(e, &e->symbols, key, name);
+    return name;
 }

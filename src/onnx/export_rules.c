@@ -71,10 +71,18 @@ static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__rule *
 
 /* ---- sum / size: ReduceMean ---- */
 
-/* Whether size is how many elements x has along the axes of the set. */
+/* Whether size is how many elements x has along the axes of the set, of which there are some. */
 static bool counts(const wg_node *size, const wg_node *x, const bool in[WG_MAX_RANK])
 {
     double n = 1;
+    bool   some = false, known = true;
+    for (int i = 0; i < x->shape->rank; i++) {
+        if (!in[i]) continue;
+        some = true;
+        known = known && wg_dim_known(x->shape->dim[i]);
+        n *= (double)x->shape->dim[i];
+    }
+    if (!some) return false; /* there no axes are all axes */
     if (is(size, "size")) {
         const wg_axes *a = attr(size, "axes");
         bool           same = wg__shape_equal(size->x[0]->shape, x->shape), of[WG_MAX_RANK] = {0};
@@ -82,8 +90,7 @@ static bool counts(const wg_node *size, const wg_node *x, const bool in[WG_MAX_R
         for (int i = 0; same && i < x->shape->rank; i++) same = (a->n < 0 || of[i]) == in[i];
         return same;
     }
-    if (size->kind != WG__CONST || size->shape->rank != 0) return false;
-    for (int i = 0; i < x->shape->rank; i++) n *= in[i] ? (double)x->shape->dim[i] : 1;
+    if (size->kind != WG__CONST || size->shape->rank != 0 || !known) return false;
     return n > 0 && wg__load((wg_dtype)size->dtype, size->data, 0) == n;
 }
 

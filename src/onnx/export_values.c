@@ -9,10 +9,9 @@
 
 static void put_dim(struct wg__export *e, struct wg__pb *p, int64_t d)
 {
-    char   name[200];
     size_t dim = wg__pb_open(p, 1);
     if (d >= 0) wg__pb_int(p, 1, d);
-    else wg__pb_text(p, 2, wg_dim_name(e->g, d, name, sizeof name));
+    else wg__pb_text(p, 2, wg__name_dim(e, d));
     wg__pb_close(p, dim);
 }
 
@@ -76,7 +75,7 @@ struct wg__val wg__constant(struct wg__export *e, wg_dtype t, const wg_shape *s,
     if (!copy) return wg__export_short(e), (struct wg__val){name, t};
     if (bytes) memcpy(copy, data, bytes);
     if (small) wg__names_set(e, &e->constants, key, name);
-    add_init(e, (struct wg__init){.name = name, .t = t, .shape = *s, .data = copy});
+    add_init(e, (struct wg__init){.name = name, .t = t, .shape = *s, .data = copy, .own = true});
     return (struct wg__val){name, t};
 }
 
@@ -90,13 +89,12 @@ static bool is_turned(const struct wg__exported *x) { return x->turned && x->tur
 
 void wg__export_leaf(struct wg__export *e, wg_node *x)
 {
-    struct wg__exported *of = &e->of[x->id];
+    struct wg__exported *of = &e->of[x->id]; /* with the name that the graph gives it */
     struct wg__init      init = {.t = (wg_dtype)x->dtype, .shape = *x->shape, .data = x->data};
     char                 key[2 * SMALL + 200];
-    bool                 shared =
-        x->kind == WG__CONST && !x->name && !is_turned(of) && key_of(init.t, &init.shape, init.data, key, sizeof key);
+    bool shared = !of->name && !is_turned(of) && key_of(init.t, &init.shape, init.data, key, sizeof key);
     if (shared && (of->name = wg__names_find(&e->constants, key))) return;
-    init.name = of->name = x->name ? wg__name(e, x->name) : wg__name_numbered(e, "const");
+    init.name = of->name = of->name ? of->name : wg__name_numbered(e, "const");
     if (shared) wg__names_set(e, &e->constants, key, init.name);
     if (is_turned(of)) {
         init.turned = true;

@@ -54,3 +54,11 @@ bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to
     if (to->n) memcpy(to->at, a->ints, (size_t)to->n * sizeof *to->at);
     return true;
 }
+
+wg_dtype wg__attr_dtype(struct wg__in *c, const char *name, wg_dtype otherwise)
+{
+    int64_t  code = wg__attr_int(c, name, 0);
+    wg_dtype t = wg__attr_has(c, name) ? wg__onnx_dtype_in(code) : otherwise;
+    if (t == WG_DTYPES) wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(code));
+    return t;
+}

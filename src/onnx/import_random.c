@@ -2,28 +2,21 @@
  * graph's seed, the node and the run, as those of every random node here. */
 #include "onnx/import.h"
 
-/* The attribute dtype, or another where it is not there; false with a complaint. */
-static bool dtype_of(struct wg__in *c, wg_dtype otherwise, wg_dtype *to)
-{
-    int64_t code = wg__attr_int(c, "dtype", 0);
-    *to = wg__attr_has(c, "dtype") ? wg__onnx_dtype_in(code) : otherwise;
-    if (*to == WG_DTYPES) wg__unsupported(c, "dtype %s", wg__onnx_dtype_name(code));
-    return *to != WG_DTYPES;
-}
-
 /* Shape and dtype by attributes. */
 static bool by_attr(struct wg__in *c, wg_dtype *t, wg_shape *s)
 {
     struct wg__ints list;
     if (!wg__attr_has(c, "shape")) return wg__malformed(c, "no attribute 'shape'"), false;
-    return wg__attr_ints(c, "shape", &list) && wg__in_shape(c, &list, s) && dtype_of(c, WG_F32, t);
+    *t = wg__attr_dtype(c, "dtype", WG_F32);
+    return *t != WG_DTYPES && wg__attr_ints(c, "shape", &list) && wg__in_shape(c, &list, s);
 }
 
 /* Shape and, unless an attribute says another, dtype of the input. */
 static bool by_input(struct wg__in *c, const wg_node *x, wg_dtype *t, wg_shape *s)
 {
     *s = *wg_node_shape(x);
-    return dtype_of(c, wg_node_dtype(x), t);
+    *t = wg__attr_dtype(c, "dtype", wg_node_dtype(x));
+    return *t != WG_DTYPES;
 }
 
 typedef wg_node *drawer(struct wg__in *c, wg_dtype t, wg_shape s);

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 
 #include "serve/server_impl.h"
 
@@ -54,7 +53,7 @@ static void add_headers(const struct wg__exchange *x, struct MHD_Response *r, bo
 {
     const struct wg__request *q = &x->q;
     char                      number[32];
-    MHD_add_response_header(r, "Content-Type", q->type ? q->type : "application/json");
+    if (q->code != 204) MHD_add_response_header(r, "Content-Type", q->type ? q->type : "application/json");
     if (*x->id) MHD_add_response_header(r, "X-Request-Id", x->id);
     if (*x->trace) MHD_add_response_header(r, "traceparent", x->trace);
     if (q->json_length >= 0) {
@@ -176,31 +175,6 @@ static enum MHD_Result put_aside(struct wg__exchange *x)
 
 /* ---- A request, piece by piece ---- */
 
-static const char *given_header(struct wg__exchange *x, const char *name, size_t max)
-{
-    const char *v = x->q.header(&x->q, name);
-    if (!v || !*v || strlen(v) > max) return NULL;
-    for (const char *c = v; *c; c++)
-        if (*c <= ' ' || *c > '~') return NULL;
-    return v;
-}
-
-/* The caller's identifiers if they are decent; a number of our own for the request if not. */
-static void identify(struct wg__exchange *x)
-{
-    struct wg__server *s = x->q.server;
-    const char        *id = given_header(x, "X-Request-Id", 128), *trace = given_header(x, "traceparent", 60);
-    if (trace) memcpy(x->trace, trace, strlen(trace) + 1);
-    if (id) {
-        memcpy(x->id, id, strlen(id) + 1);
-        return;
-    }
-    uint64_t z = s->id_seed + 0x9e3779b97f4a7c15u * atomic_fetch_add(&s->id_next, 1);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u; /* Steele, Lea and Flood, "SplitMix", 2014 */
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    snprintf(x->id, sizeof x->id, "%016llx", (unsigned long long)(z ^ (z >> 31)));
-}
-
 static void name_verb(struct wg__exchange *x, const char *method)
 {
     static const struct {
@@ -228,6 +202,7 @@ static void find_route(struct wg__exchange *x)
     int                 verbs = 0;
     x->route = wg__route_find(q, &verbs);
     if (x->route) return;
+    if (q->verb == WG__OPTIONS && !strcmp(q->path, "*")) verbs = WG__GET | WG__POST; /* the server as a whole */
     if (!verbs) {
         wg__http_error(q, 404, "nothing is at %.200s", q->path);
     } else if (q->verb == WG__OPTIONS) {
@@ -255,7 +230,7 @@ static enum MHD_Result head(struct wg__exchange *x, const char *url, const struc
     name_verb(x, h->method);
     int code = wg__strict(x->connection, h, &why);
     if (code) return refuse(x, code, why);
-    identify(x);
+    wg__identify(x);
     if (!wg__path_decode(url, sizeof x->path, x->path)) return refuse(x, 400, "malformed path");
     int64_t n = wg__strict_length(x->connection);
     if (n > s->o.max_body) return refuse(x, 413, "the body is larger than this server takes");
@@ -400,21 +375,16 @@ static void silent(void *context, const char *format, va_list args)
     (void)args;
 }
 
-/* Each connection is a descriptor; some are left for files. */
-static void limit_connections(struct wg__server *s)
-{
-    struct rlimit l;
-    if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY) return;
-    int most = l.rlim_cur > 128 ? (int)(l.rlim_cur < 1000000 ? l.rlim_cur : 1000000) - 64 : 64;
-    if (s->o.connections <= most) return;
-    wg__log_say(&s->log, "warn", "at most %d connections, not %d: the limit of open files is %llu", most,
-                s->o.connections, (unsigned long long)l.rlim_cur);
-    s->o.connections = most;
-}
+/* Newer ones refuse by themselves what strict.c finds in older ones: LF alone, folded lines, blanks. */
+static const struct MHD_OptionItem strictness[] = {
+#if MHD_VERSION >= 0x00097701
+    {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
+#endif
+    {MHD_OPTION_END, 0, NULL}};
 
 int wg__http_start(struct wg__server *s, wg_error *e)
 {
-    limit_connections(s);
+    wg__limit_connections(s);
     unsigned threads = (unsigned)s->o.threads;
     /* MHD divides its own limit among the threads, however uneven they are: it has to be out of the way. */
     unsigned limit = threads * ((unsigned)s->o.connections + 16);
@@ -423,7 +393,7 @@ int wg__http_start(struct wg__server *s, wg_error *e)
         handle, s, MHD_OPTION_EXTERNAL_LOGGER, silent, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
         MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)s->o.idle_s, MHD_OPTION_URI_LOG_CALLBACK, begin, s, MHD_OPTION_NOTIFY_COMPLETED, complete, s,
+        (unsigned)s->o.idle_s, MHD_OPTION_ARRAY, strictness, MHD_OPTION_URI_LOG_CALLBACK, begin, s, MHD_OPTION_NOTIFY_COMPLETED, complete, s,
         MHD_OPTION_NOTIFY_CONNECTION, connected, s, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, s, MHD_OPTION_END);
     if (s->daemon) return WG_OK;
     *e = (wg_error){.status = WG_EIO, .offset = -1};

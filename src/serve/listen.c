@@ -1,8 +1,9 @@
-/* listen.c - the socket that listens. */
+/* listen.c - the socket that listens, and how many connections there may be. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -53,4 +54,22 @@ int wg__listen(const char *host, int *port, wg_error *e)
     if (fd < 0) return fail(e, host, *port, strerror(why));
     *port = port_of(fd);
     return fd;
+}
+
+/* Each connection is a descriptor; some are left for files.  The limit that
+ * the process may raise itself is raised. */
+void wg__limit_connections(struct wg__server *s)
+{
+    enum { FILES = 64 };
+    struct rlimit l;
+    rlim_t        want = (rlim_t)s->o.connections + FILES;
+    if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= want) return;
+    rlim_t before = l.rlim_cur;
+    l.rlim_cur = l.rlim_max < want ? l.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &l)) l.rlim_cur = before;
+    if (l.rlim_cur >= want) return;
+    int most = (int)(l.rlim_cur > 2 * FILES ? l.rlim_cur - FILES : (l.rlim_cur + 1) / 2);
+    wg__log_say(&s->log, "warn", "at most %d connections, not %d: the limit of open files is %llu", most,
+                s->o.connections, (unsigned long long)l.rlim_cur);
+    s->o.connections = most;
 }

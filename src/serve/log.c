@@ -1,5 +1,10 @@
-/* log.c - one JSON object a line: events of the server, and requests. */
+/* log.c - one JSON object a line: events of the server, and requests.
+ *
+ * Lines of requests wait in memory for the clock's next tick.  A reader of
+ * them that stops does not stop the server: what finds no room is lost, and
+ * the log says how much. */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -7,25 +12,7 @@
 
 #include "serve/server_impl.h"
 
-/* Lines of requests stay in the buffer until the clock's next tick. */
-int wg__log_open(struct wg__log *l, FILE *f, bool quiet)
-{
-    *l = (struct wg__log){.file = f, .quiet = quiet};
-    if (f) return WG_OK;
-    int fd = dup(STDOUT_FILENO);
-    l->file = fd < 0 ? NULL : fdopen(fd, "a");
-    l->own = l->file != NULL;
-    if (!l->file && fd >= 0) close(fd);
-    return l->file ? WG_OK : errno == ENOMEM ? WG_ENOMEM : WG_EIO;
-}
-
-void wg__log_close(struct wg__log *l)
-{
-    if (!l->file) return;
-    if (l->own) fclose(l->file);
-    else fflush(l->file);
-    l->file = NULL;
-}
+enum { MANY = 1 << 16, MOST = 1 << 20, PIECE = 4096, PATIENCE_MS = 1000 };
 
 /* RFC 3339, UTC, milliseconds */
 static void open_line(struct wg__text *t, const char *level, const char *message)
@@ -40,21 +27,95 @@ static void open_line(struct wg__text *t, const char *level, const char *message
     wg__text_string(t, message);
 }
 
-/* One call, so that lines of several threads do not mix. */
-static void write_line(struct wg__log *l, struct wg__text *t)
+/* ---- Where lines go ---- */
+
+/* A pipe that has room takes PIPE_BUF bytes at once: pipe(7). */
+static bool has_room(const struct wg__log *l, int wait_ms)
+{
+    struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+    return l->fd < 0 || poll(&p, 1, wait_ms) != 0;
+}
+
+static ssize_t put(struct wg__log *l, const char *at, size_t n)
+{
+    if (l->fd >= 0) return write(l->fd, at, n < PIECE ? n : PIECE);
+    return fwrite(at, 1, n, l->file) == n && !fflush(l->file) ? (ssize_t)n : -1;
+}
+
+/* As much as is taken now; all of it goes if nobody ever takes it. */
+static void pour(struct wg__log *l)
+{
+    size_t at = 0;
+    while (at < l->lines.n && has_room(l, 0)) {
+        ssize_t n = put(l, l->lines.at + at, l->lines.n - at);
+        if (n < 0 && errno == EINTR) continue;
+        at = n < 0 ? l->lines.n : at + (size_t)n;
+    }
+    l->lines.n -= at;
+    if (at && l->lines.n) memmove(l->lines.at, l->lines.at + at, l->lines.n);
+}
+
+static void drop_all(struct wg__log *l)
+{
+    wg__text_free(&l->lines);
+    l->lines = (struct wg__text){0};
+}
+
+static void add(struct wg__log *l, const struct wg__text *t)
+{
+    if (t->failed || l->lines.n + t->n > MOST) {
+        l->lost++;
+        return;
+    }
+    if (l->lost) {
+        open_line(&l->lines, "warn", "lines of the log were lost");
+        wg__text_say(&l->lines, ", \"lost\": %llu}\n", l->lost);
+    }
+    l->lost = 0;
+    wg__text_add(&l->lines, t->at, t->n);
+    if (!l->lines.failed) return;
+    drop_all(l);
+    l->lost = 1;
+}
+
+static void end_line(struct wg__log *l, struct wg__text *t, bool at_once)
 {
     wg__text_add(t, "}\n", 2);
-    if (!t->failed) fwrite(t->at, 1, t->n, l->file);
+    pthread_mutex_lock(&l->lock);
+    add(l, t);
+    if (at_once || l->lines.n >= MANY) pour(l);
+    pthread_mutex_unlock(&l->lock);
 }
+
+void wg__log_open(struct wg__log *l, FILE *f, bool quiet)
+{
+    *l = (struct wg__log){.file = f, .fd = f ? fileno(f) : STDOUT_FILENO, .quiet = quiet};
+    if (f) fflush(f);
+    pthread_mutex_init(&l->lock, NULL);
+}
+
+void wg__log_flush(struct wg__log *l)
+{
+    pthread_mutex_lock(&l->lock);
+    pour(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void wg__log_close(struct wg__log *l)
+{
+    while (l->lines.n && has_room(l, PATIENCE_MS)) pour(l);
+    drop_all(l);
+    pthread_mutex_destroy(&l->lock);
+}
+
+/* ---- What is said ---- */
 
 void wg__log_event(void *log, const char *level, const char *message)
 {
-    struct wg__log *l = log;
     struct wg__text t = {0};
     open_line(&t, level, message);
-    write_line(l, &t);
+    end_line(log, &t, true);
     wg__text_free(&t);
-    fflush(l->file);
 }
 
 void wg__log_say(struct wg__log *l, const char *level, const char *format, ...)
@@ -79,14 +140,16 @@ void wg__log_request(struct wg__log *l, struct wg__exchange *x, uint64_t us)
     if (l->quiet) return;
     const struct wg__request *q = &x->q;
     struct wg__text          *t = &x->line;
+    char                      trace[33];
     t->n = 0;
     open_line(t, q->code >= 500 ? "error" : q->code >= 400 ? "warn" : "info", "request");
     field(t, "request_id", x->id);
-    field(t, "trace_id", x->trace);
+    snprintf(trace, sizeof trace, "%s", *x->trace ? x->trace + 3 : ""); /* 00-trace-parent-flags */
+    field(t, "trace_id", trace);
     field(t, "method", x->method);
     field(t, "path", x->path);
     field(t, "model", q->at.model);
     if (x->version >= 0) wg__text_say(t, ", \"version\": %lld", (long long)x->version);
     wg__text_say(t, ", \"status\": %d, \"us\": %llu, \"bytes\": %zu", q->code, (unsigned long long)us, x->sent);
-    write_line(l, t);
+    end_line(l, t, false);
 }

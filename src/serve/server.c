@@ -89,7 +89,7 @@ static void tick(struct wg__server *s, uint64_t *looked, uint64_t *polled)
     bool     look = now - *looked >= LOOK_MS * 1000000u || atomic_load(&s->draining);
     if (look) *looked = now;
     wg__peers_sweep(s, look);
-    fflush(s->log.file);
+    wg__log_flush(&s->log);
     if (s->o.poll_s < 0 || now - *polled < (uint64_t)s->o.poll_s * 1000000000u || atomic_load(&s->draining)) return;
     wg__repository_poll(s->repository);
     *polled = wg__now_ns();
@@ -196,8 +196,8 @@ static int open_listener(struct wg__server *s, wg_error *e)
 
 static int start(struct wg__server *s, wg_error *e)
 {
-    int status = wg__log_open(&s->log, s->o.log, s->o.quiet);
-    if (status) return fail(e, status, "the log could not be opened");
+    int status;
+    wg__log_open(&s->log, s->o.log, s->o.quiet);
     /* The port is taken first: a second server finds out at once, not after it has loaded all models. */
     if ((status = open_listener(s, e)) || (status = open_repository(s, e)) || (status = wg__http_start(s, e)))
         return status;

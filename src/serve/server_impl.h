@@ -80,10 +80,15 @@ int wg__crowd(struct wg__server *s, struct wg__peer *p);
 /* ---- The log (log.c) ---- */
 
 struct wg__log {
-    FILE *file;
-    bool  own, quiet;
+    FILE              *file; /* NULL: the standard output */
+    int                fd;   /* of the file; -1: it has none */
+    bool               quiet;
+    pthread_mutex_t    lock;
+    struct wg__text    lines; /* that are not written yet */
+    unsigned long long lost;
 };
-int  wg__log_open(struct wg__log *l, FILE *f, bool quiet);
+void wg__log_open(struct wg__log *l, FILE *f, bool quiet);
+void wg__log_flush(struct wg__log *l);
 void wg__log_close(struct wg__log *l);
 void wg__log_event(void *log, const char *level, const char *message);
 void wg__log_say(struct wg__log *l, const char *level, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -96,7 +101,7 @@ struct wg__metrics *wg__metrics_new(struct wg__repository *r); /* NULL if memory
 void                wg__metrics_free(struct wg__metrics *m);
 void                wg__metrics_count(struct wg__metrics *m, const struct wg__exchange *x, uint64_t ns);
 
-/* ---- HTTP (http.c, listen.c, strict.c, page.c) ---- */
+/* ---- HTTP (http.c, identify.c, listen.c, strict.c, page.c) ---- */
 
 int wg__http_start(struct wg__server *s, wg_error *e);
 /* The rest of a request whose handler ran on the clock's thread. */
@@ -104,6 +109,12 @@ void wg__http_resume(struct wg__exchange *x);
 
 /* A listening socket, or -1 with the reason in e; *port becomes the real one. */
 int wg__listen(const char *host, int *port, wg_error *e);
+
+/* As many connections as the limit of open files allows. */
+void wg__limit_connections(struct wg__server *s);
+
+/* The caller's identifiers, or a number of our own. */
+void wg__identify(struct wg__exchange *x);
 
 /* What is wrong with a head in spite of MHD: an HTTP code with the reason, or
  * 0.  RFC 9112 and 9110. */

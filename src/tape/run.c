@@ -22,7 +22,9 @@ static void bind_loop(wg_tape *t, struct wg__instr *p)
 
 int wg__bind_memory(wg_tape *t)
 {
-    size_t scratch = 0;
+    size_t  scratch = 0;
+    int64_t all;
+    int     status;
     wg__number_values(t);
     t->buffer = wg__data_alloc(t->buffer_bytes);
     if (!t->buffer) return wg__fail_nomem(t->user);
@@ -40,8 +42,8 @@ int wg__bind_memory(wg_tape *t)
         size_t wanted = p->op->scratch ? p->op->scratch(&p->call) : 0;
         if (wanted > scratch) scratch = wanted;
     }
-    int status = wg__check_bytes(t, wg__aligned(t->buffer_bytes + scratch));
-    if (status) return status;
+    if (__builtin_add_overflow(t->buffer_bytes, scratch, &all)) all = INT64_MAX;
+    if ((status = wg__check_bytes(t, all))) return status;
     if (scratch && !(t->scratch = wg__data_alloc(scratch))) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->n_instr; i++) t->instr[i].call.scratch = t->scratch;
     return WG_OK;

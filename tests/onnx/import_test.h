@@ -8,7 +8,7 @@
 
 #include <wengert/onnx.h>
 
-#include "onnx/encode.h"
+#include "onnx/memory_test.h"
 
 struct law {
     const char *op;

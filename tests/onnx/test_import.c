@@ -124,12 +124,67 @@ Test(onnx_import, inputs_have_a_shape_and_opsets_an_end)
     net_refused(&m, WG_EFORMAT, "input 'x': dimension 0 is -2");
 }
 
-Test(onnx_import, needed_inputs_may_not_be_left_out)
+Test(onnx_import, inputs_are_as_many_as_the_operator_has)
+{
+    static const struct {
+        const char *op, *inputs, *message;
+    } wrong[] = {
+        {"Add", ",x", "an input that it needs is left out"}, {"Add", "x,", "number of inputs: 1, not 2"},
+        {"Add", "x,x,x", "number of inputs: 3, not 2"},      {"Relu", "x,x", "number of inputs: 2, not 1"},
+        {"Constant", "x", "number of inputs: 1, not 0"},     {"Clip", "x,x,x,x", "number of inputs: 4, not 1-3"},
+        {"Sum", "", "number of inputs: 0, not 1-*"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct onnx m = with_nodes(13);
+        onnx_node(&m, wrong[i].op, wrong[i].inputs, "y", "");
+        onnx_output(&m, "y", F32, "2");
+        net_refused(&m, WG_EFORMAT, wrong[i].message);
+    }
+}
+
+/* Rows are written by hand: "2", "1-3", "1-*". */
+Test(onnx_import, each_row_says_how_many)
+{
+    const char *op;
+    int         since, later;
+    for (int i = 0; wg_onnx_operator(i, &op, &since); i++)
+        for (int opset = since; opset <= WG__HIGHEST_OPSET; opset++) {
+            const char *a = wg__row_find(op, opset, &later)->arity;
+            bool        one = strlen(a) == 1, range = strlen(a) == 3 && a[1] == '-' && (a[2] == '*' || a[2] > a[0]);
+            cr_expect((one || range) && a[0] >= '0' && a[0] <= '9', "%s-%d: %s", op, opset, a);
+        }
+}
+
+Test(onnx_import, outputs_are_there_and_are_made)
 {
     struct onnx m = with_nodes(13);
-    onnx_node(&m, "Add", "x,", "y", "");
+    onnx_node(&m, "Relu", "x", "", "");
+    onnx_output(&m, "x", F32, "2");
+    net_refused(&m, WG_EFORMAT, "it has no outputs");
+    m = with_nodes(13);
+    onnx_node(&m, "Relu", "x", "y,z", "");
     onnx_output(&m, "y", F32, "2");
-    net_refused(&m, WG_EFORMAT, "an input that it needs is left out");
+    net_refused(&m, WG_EARG, "output 1 ('z')");
+}
+
+/* What the file shows by itself costs the graph nothing: a better file may follow. */
+Test(onnx_import, a_file_that_is_refused_leaves_no_parameters)
+{
+    static const float w[] = {1, 2};
+    wg_graph          *g = wg_graph_new();
+    for (int good = 0; good < 2; good++) {
+        struct onnx m = with_nodes(13);
+        onnx_init(&m, "w", F32, "2,1", w);
+        onnx_node(&m, "MatMul", "x,w", "y", "");
+        onnx_node(&m, good ? "Relu" : "Frobnicate", "y", "z", "");
+        onnx_output(&m, "z", F32, NULL);
+        wg_onnx *r = import_into(&m, g, NULL);
+        cr_expect_eq(wg_onnx_status(r), good ? WG_OK : WG_EARG, "%s", wg_onnx_message(r));
+        cr_expect_eq(wg_param_count(g), good);
+        wg_onnx_free(r);
+        onnx_free(&m);
+    }
+    wg_graph_free(g);
 }
 
 Test(onnx_import, once_for_a_model_and_into_a_graph_without_errors)

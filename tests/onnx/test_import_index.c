@@ -2,7 +2,6 @@
 #include <math.h>
 
 #include "onnx/import_test.h"
-#include "support/alloc.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
@@ -259,7 +258,7 @@ Test(import_index, arg_of_ties_and_extremes)
 
 /* ---- Allocations ---- */
 
-static int gather_failing_at(long n, bool once)
+Test(import_index, a_gather_fails_cleanly_at_every_allocation)
 {
     static const int64_t index[2] = {1, 0};
     struct onnx          o = onnx_begin(13);
@@ -268,28 +267,5 @@ static int gather_failing_at(long n, bool once)
     onnx_node(&o, "GatherND", "x,at", "y", "batch_dims=1");
     onnx_node(&o, "GatherElements", "y,at", "z", "axis=1");
     onnx_output(&o, "z", WG__ONNX_FLOAT, NULL);
-    const void *bytes = onnx_end(&o);
-    int         status = WG_ENOMEM;
-    (once ? alloc_fail_once_at : alloc_fail_at)(n);
-    wg_graph *g = wg_graph_new();
-    wg_onnx  *m = wg_onnx_parse(bytes, o.b.n);
-    if (g && m) status = wg_onnx_status(m) ? wg_onnx_status(m) : wg_onnx_import(m, g, NULL);
-    alloc_restore();
-    wg_onnx_free(m);
-    wg_graph_free(g);
-    onnx_free(&o);
-    return status;
-}
-
-Test(import_index, a_gather_fails_cleanly_at_every_allocation)
-{
-    for (int once = 0; once < 2; once++) {
-        int n = 0, status;
-        while ((status = gather_failing_at(n, once)) != WG_OK && n < 5000) {
-            cr_assert_eq(status, WG_ENOMEM, "allocation %d: %s", n, wg_strerror(status));
-            n++;
-        }
-        cr_assert_eq(status, WG_OK);
-        cr_expect_gt(n, 15);
-    }
+    expect_clean_failures(&o);
 }

@@ -193,6 +193,12 @@ Test(onnx_norm, lrn_looks_at_channels_around)
     expect_node(1, "LRN", "size=3 alpha=0.5 bias=2.0", "n,6", IN(x), "[2,6]", want);
     respond(4, 0.5, 0.25, 1, want);
     expect_node(13, "LRN", "size=4 alpha=0.5 beta=0.25", "n,6,1", IN(x), "[2,6,1]", want);
+    for (int size = 1; size < 14; size++) {
+        char attrs[64];
+        snprintf(attrs, sizeof attrs, "size=%d alpha=0.5 beta=0.25", size);
+        respond(size, 0.5, 0.25, 1, want);
+        expect_node(13, "LRN", attrs, "n,6", IN(x), "[2,6]", want);
+    }
     respond(20, 0.5, 0.25, 1, want);
     expect_node(13, "LRN", "size=20 alpha=0.5 beta=0.25", "n,6,1,1", IN(x), "[2,6,1,1]", want);
     struct onnx m = one_node(13, "LRN", "size=0", WG__ONNX_FLOAT, "n,6", "y");

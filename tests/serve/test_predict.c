@@ -30,6 +30,27 @@ static void tear_down(struct fixture *f)
 
 static void twice_plus_one(const char *path) { model_scale(path, 2, 1); }
 
+/* ---- Memory ---- */
+
+/* Few data may ask for much: n + m numbers for n m of them. */
+Test(serve_predict, a_request_that_takes_too_much_memory_is_refused)
+{
+    struct wg__model_options o = model_options();
+    o.max_bytes = 1 << 20;
+    struct fixture     f = set_up(model_product, &o);
+    static const float x[1000];
+    struct asked       a;
+    ask_begin(&a, f.v);
+    a.in[0] = (struct wg__given){x, WG_SHAPE(1000, 1)};
+    a.in[1] = (struct wg__given){x, WG_SHAPE(1, 1000)};
+    cr_assert_eq(ask(&a, 0), WG_EARG, "%s", a.job.why);
+    cr_expect(strstr(a.job.why, "1048576 bytes"), "%s", a.job.why);
+    a.in[0].shape.dim[0] = 10;
+    cr_assert_eq(ask(&a, 0), WG_OK, "%s", a.job.why);
+    ask_end(&a);
+    tear_down(&f);
+}
+
 /* ---- Results ---- */
 
 Test(serve_predict, any_number_of_rows)

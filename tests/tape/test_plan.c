@@ -48,6 +48,62 @@ Test(tape_plan, a_training_step_peaks_below_its_values)
     wg_graph_free(g);
 }
 
+/* ---- Limits ---- */
+
+/* A tape of exactly so many bytes is made, one of fewer is not. */
+Test(tape_plan, values_beyond_the_limit_are_refused)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "length"))), *row = wg_unsqueeze(x, 0);
+    wg_node  *y = wg_sum(wg_matmul(wg_unsqueeze(x, 1), row), WG_ALL_AXES, 0);
+    for (int64_t n = 64; n <= 1024; n *= 4) {
+        wg_options o = {.bind = {{"length", n}}};
+        wg_tape   *t = compile(g, 1, &y, &o);
+        o.max_bytes = wg_stats(t).peak_bytes + n * 4;
+        cr_assert_geq(o.max_bytes, n * n * 4);
+        compile(g, 1, &y, &o);
+        o.max_bytes--;
+        cr_assert_null(wg_compile(g, 1, &y, &o));
+        cr_expect_eq(wg_status(g), WG_EARG);
+        cr_expect(strstr(wg_message(g), "max_bytes"), "%s", wg_message(g));
+        wg_clear_error(g);
+    }
+    cr_assert_null(wg_compile(g, 1, &y, &(wg_options){.bind = {{"length", 4}}, .max_bytes = -1}));
+    cr_expect_eq(wg_status(g), WG_EARG);
+    wg_graph_free(g);
+}
+
+/* What an operator takes beside its result counts too: here an i64 for each index. */
+Test(tape_plan, scratch_counts_as_well)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *index = wg_input(g, "index", WG_I32, WG_SHAPE(1000)), *table = wg_param(g, "t", WG_F32, WG_SHAPE(4, 1));
+    wg_node  *y = wg_gather(table, index, 0);
+    int64_t   values = wg_stats(compile(g, 1, &y, NULL)).peak_bytes + 4032;
+    cr_assert_null(wg_compile(g, 1, &y, &(wg_options){.max_bytes = values + 7999}));
+    wg_clear_error(g);
+    compile(g, 1, &y, &(wg_options){.max_bytes = values + 8000});
+    wg_graph_free(g);
+}
+
+/* Each fits into an address space, their sum does not even fit into 64 bits. */
+Test(tape_plan, a_sum_of_sizes_does_not_wrap)
+{
+    for (int inputs = 0; inputs < 2; inputs++) {
+        wg_graph *g = wg_graph_new();
+        wg_node  *y[8];
+        for (int i = 0; i < 8; i++) {
+            int64_t  huge = INT64_C(1) << 59;
+            wg_node *x = wg_input(g, NULL, WG_F32, inputs ? WG_SHAPE(huge) : WG_SHAPE(1));
+            y[i] = inputs ? wg_sum(x, WG_ALL_AXES, 0) : wg_expand(wg_exp(x), WG_SHAPE(huge));
+        }
+        cr_assert_null(wg_compile(g, 8, y, NULL));
+        cr_expect_eq(wg_status(g), WG_ESHAPE, "%s", wg_message(g));
+        cr_expect(strstr(wg_message(g), "do not fit"), "%s", wg_message(g));
+        wg_graph_free(g);
+    }
+}
+
 /* ---- What was asked for stays ---- */
 
 Test(tape_plan, outputs_and_watched_nodes_outlive_what_comes_later)
