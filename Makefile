@@ -54,7 +54,7 @@ LINK     := $(BUILD)/include/wengert
 # get on with its way of starting one: there, a plain runner forks (PLAIN=1).
 RUNNER   := tests/support/plain_runner.c
 PLAIN    ?=
-TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/%,$(wildcard tests/*.c tests/*/*.c))
+TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/% tests/cuda/%,$(wildcard tests/*.c tests/*/*.c))
 TESTER   := $(BUILD)/tests/wengert-tests
 # Tests make the n-th allocation of the library fail.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
@@ -72,7 +72,7 @@ MNIST_C  := $(wildcard examples/mnist/*.c)
 PROGRAMS := $(EXAMPLES) $(if $(MNIST_C),$(MNIST))
 
 .PHONY: all deps test-deps bench-deps peer-deps lint-deps test check test-peer fuzz mnist bench bench-serve install uninstall docs lint format \
-        sanitize asan tsan valgrind fuzzers clean help FORCE
+        sanitize asan tsan valgrind fuzzers cuda cuda-objects clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(STATIC) $(SHARED) $(TOOL) $(PROGRAMS)
@@ -138,6 +138,58 @@ $(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 
+# ---- CUDA kernels ----
+
+# For the host, with the shim: tests run them without a GPU (tests/cuda/run.sh).
+CUDA_TESTER := $(BUILD)/tests/cuda-tests
+CUDA_HOST   := -Itests/cuda_host -DWG__CUDA_HOST
+CUDA_HOST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(wildcard src/cuda/*.cu src/cuda/*.c tests/cuda_host/*.cc)))
+CUDA_TEST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(filter-out tests/cuda/loops.cc,$(wildcard tests/cuda/*.c tests/cuda/*.cc))))
+CUDA_LOOPS  := $(BUILD)/tests/cuda-loops
+# Misaligned vectors, and indices outside of arrays of known size, end the kernel.
+CUDA_TRAPS  := $(if $(SANITIZE),,-fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error)
+CXXFLAGS_HOST = -std=c++17 -D_GNU_SOURCE -Wall -Wextra $(CPPFLAGS) $(CFLAGS) $(SANITIZE) $(CUDA_TRAPS) -fPIC -pthread -ffp-contract=off \
+                -fno-math-errno $(CUDA_HOST) -I$(BUILD)/include -Isrc -Itests -MMD -MP
+
+$(BUILD)/cuda_host/%.o: %.cu $(BUILD)/flags | $(LINK)
+	@mkdir -p $(@D)
+	$(call say,CXX,"$< (host)")
+	$(Q)$(CXX) -x c++ $(CXXFLAGS_HOST) -c $< -o $@
+$(BUILD)/cuda_host/%.o: %.cc $(BUILD)/flags | $(LINK)
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)$(CXX) $(CXXFLAGS_HOST) -c $< -o $@
+$(BUILD)/cuda_host/%.o: %.c $(BUILD)/flags | $(LINK)
+	@mkdir -p $(@D)
+	$(call say,CC,"$< (host)")
+	$(Q)$(CC) $(CUDA_HOST) $(FLAGS) -c $< -o $@
+$(CUDA_TESTER): $(CUDA_TEST_O)
+$(CUDA_LOOPS): $(BUILD)/cuda_host/tests/cuda/loops.o
+$(CUDA_TESTER) $(CUDA_LOOPS): $(CUDA_HOST_O) $(STATIC)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(LDFLAGS) -rdynamic $(filter %.o,$^) $(STATIC) $(LIBS) -o $@
+
+# By nvcc: every kernel for every generation, none of the listed ones spilling registers.
+CUDA_HOME   ?= /usr/local/cuda
+NVCC        ?= $(CUDA_HOME)/bin/nvcc
+CUDA_ARCHS  ?= 75 80 86 89 90 100 120
+CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
+CUDA_CODE   := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
+CUDA_O      := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard src/cuda/*.cu))
+
+cuda:
+	@if command -v '$(NVCC)' > /dev/null; then \
+	    $(MAKE) --no-print-directory cuda-objects && scripts/cuda-spills.sh $(CUDA_O:%.o=%.ptxas); \
+	else echo "cuda: skipped, there is no $(NVCC) (set CUDA_HOME or NVCC)"; fi
+cuda-objects: $(CUDA_O)
+$(BUILD)/%.cu.o: %.cu | $(LINK)
+	@mkdir -p $(@D)
+	$(call say,NVCC,$<)
+	$(Q)$(NVCC) -std=c++17 -O3 $(CUDA_CODE) -Xcompiler -Wall,-Wextra,-fPIC -Xptxas -v --resource-usage -I$(BUILD)/include -Isrc \
+	    -MD -MF $(@:.o=.d) -c $< -o $@ > $(@:.o=.ptxas) 2>&1 || { cat $(@:.o=.ptxas); rm -f $@; exit 1; }
+
+-include $(wildcard $(addprefix $(BUILD)/cuda_host/,src/cuda/*.d tests/cuda_host/*.d tests/cuda/*.d))
 -include $(wildcard $(addprefix $(BUILD)/,$(addsuffix /*.d,src/* tests tests/* examples examples/* bench tools tools/*)))
 
 # ---- What is needed: installed by apt where that is allowed, else named ----
@@ -230,10 +282,17 @@ bench-serve:
 	@$(MAKE) --no-print-directory all $(BENCHES)
 	$(PYTHON) bench/serve --build $(BUILD) $(BENCH)
 
-# docs/ops.md comes out of the operators, and what programs in documents print out of the programs.
-docs: $(BUILD)/tools/opsdoc
+# docs/ops.md comes out of the operators, the tables of docs/onnx.md out of its tests,
+# and what programs in documents print out of the programs.
+ONNX_DOC := $(BUILD)/onnx-nodes.md $(BUILD)/onnx-operators.md
+docs: $(BUILD)/tools/opsdoc $(TESTER)
 	$(call say,GEN,docs/ops.md)
 	$(Q)$(BUILD)/tools/opsdoc > docs/ops.md
+	$(call say,GEN,docs/onnx.md)
+	$(Q)rm -f $(ONNX_DOC)
+	$(Q)WG_ONNX_TABLE=$(word 1,$(ONNX_DOC)) WG_ONNX_OPERATORS=$(word 2,$(ONNX_DOC)) \
+	    $(TESTER) $(if $(PLAIN),onnx_nodes,--quiet --filter 'onnx_nodes/*') > $(BUILD)/docs.log
+	$(Q)scripts/splice.sh docs/onnx.md nodes $(word 1,$(ONNX_DOC)) operators $(word 2,$(ONNX_DOC))
 	$(call say,RUN,"the programs in README.md and docs/")
 	$(Q)UPDATE=1 sh tests/docs/run.sh > $(BUILD)/docs.tap || true
 

@@ -9,7 +9,7 @@
 
 #include "graph/graph_impl.h"
 
-enum { BASE = -1000, MAX_FACTORS = 6 };
+enum { BASE = -1000, MAX_FACTORS = 6, MAX_TERMS = 1024 };
 
 struct wg__dim {
     enum { NAME, PRODUCT, SUM } kind;
@@ -17,6 +17,7 @@ struct wg__dim {
     int64_t     a, b;                 /* SUM: dimensions */
     int64_t     scale;                /* PRODUCT: of the atoms below */
     int         n, atom[MAX_FACTORS]; /* PRODUCT: indices of atoms, ascending */
+    int         terms;                /* names, as they would be written out: what a walk takes */
 };
 
 static const struct wg__dim *entry(const wg_graph *g, int64_t d)
@@ -30,6 +31,20 @@ static bool dim_equal(const struct wg__dim *p, const struct wg__dim *q)
     if (p->kind == NAME) return strcmp(p->name, q->name) == 0;
     if (p->kind != PRODUCT) return p->a == q->a && p->b == q->b;
     return p->scale == q->scale && p->n == q->n && memcmp(p->atom, q->atom, (size_t)p->n * sizeof *p->atom) == 0;
+}
+
+/* A number has none. */
+static int terms(const wg_graph *g, int64_t d)
+{
+    const struct wg__dim *p = d < 0 ? entry(g, d) : NULL;
+    return p ? p->terms : 0;
+}
+
+static int terms_of(const wg_graph *g, const struct wg__dim *p)
+{
+    int n = p->kind == NAME ? 1 : p->kind == SUM ? terms(g, p->a) + terms(g, p->b) : 0;
+    for (int i = 0; p->kind == PRODUCT && i < p->n; i++) n += terms(g, BASE - p->atom[i]);
+    return n;
 }
 
 /* The dimension for an entry, made if it is new; 0 if memory is short. */
@@ -50,6 +65,7 @@ static int64_t intern(wg_graph *g, const struct wg__dim *want)
         if (!name) return wg__fail_nomem(g), 0;
         d.name = strcpy(name, want->name);
     }
+    d.terms = terms_of(g, &d);
     g->dims.dim[g->dims.n] = d;
     return BASE - g->dims.n++;
 }
@@ -100,6 +116,14 @@ static int64_t from_product(wg_graph *g, const struct wg__dim *p)
     return intern(g, p);
 }
 
+/* Sums of products of sums double with each level: a few lines of a file could
+ * ask for years. */
+static int bounded(wg_infer *c, const struct wg__dim *p)
+{
+    return terms_of(c->g, p) <= MAX_TERMS ? WG_OK
+                                          : wg_reject(c, WG_ESHAPE, "a size of more than %d symbols", MAX_TERMS);
+}
+
 static int finish(wg_infer *c, int64_t d, int64_t *y)
 {
     *y = d;
@@ -117,8 +141,10 @@ int wg_dim_add(wg_infer *c, int64_t a, int64_t b, int64_t *y)
             return wg_reject(c, WG_ESHAPE, "a dimension does not fit in 64 bits");
         return finish(c, from_product(c->g, &p), y);
     }
-    bool swap = a < b; /* one order, so that a+b and b+a are one symbol */
-    return finish(c, intern(c->g, &(struct wg__dim){.kind = SUM, .a = swap ? b : a, .b = swap ? a : b}), y);
+    bool           swap = a < b; /* one order, so that a+b and b+a are one symbol */
+    struct wg__dim sum = {.kind = SUM, .a = swap ? b : a, .b = swap ? a : b};
+    int            status = bounded(c, &sum);
+    return status ? status : finish(c, intern(c->g, &sum), y);
 }
 
 int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y)
@@ -132,7 +158,8 @@ int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y)
     for (int i = 0, j = 0; i < p.n || j < q.n;)
         r.atom[r.n++] = j == q.n || (i < p.n && p.atom[i] <= q.atom[j]) ? p.atom[i++] : q.atom[j++];
     if (r.n == 0) return *y = r.scale, WG_OK;
-    return finish(c, from_product(c->g, &r), y);
+    int status = bounded(c, &r);
+    return status ? status : finish(c, from_product(c->g, &r), y);
 }
 
 int wg_dim_div(wg_infer *c, int64_t a, int64_t b, int64_t *y)

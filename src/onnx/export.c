@@ -113,6 +113,8 @@ static int plan(struct wg__export *e)
     for (int i = 0; i < e->n_order; i++)
         if (e->order[i]->kind == WG__ASSIGN || e->order[i]->kind == WG__GROUP)
             return wg__export_bad(e, e->order[i], "is no value");
+    for (int i = 0, status; i < e->n_order; i++)
+        if (e->order[i]->kind == WG__PARAM && (status = wg__param_home(e->order[i]))) return status;
     e->of = calloc((size_t)e->g->n + 1, sizeof *e->of);
     e->input = calloc((size_t)e->g->n + 1, sizeof *e->input);
     e->out_name = calloc((size_t)e->n_out + 1, sizeof *e->out_name);

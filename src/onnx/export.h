@@ -51,7 +51,7 @@ struct wg__init {
     wg_shape    shape; /* as in the file */
     const void *data;
     bool        turned;   /* data are the transpose of it, a matrix */
-    bool        own;      /* no value of the graph: in the model's file, as readers look at it for shapes */
+    bool        own;      /* made by the exporter, a shape perhaps: stays in the model's file */
     bool        external; /* in the other file, at */
     uint64_t    offset;
 };

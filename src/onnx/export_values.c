@@ -95,7 +95,7 @@ void wg__export_leaf(struct wg__export *e, wg_node *x)
     bool shared = !of->name && !is_turned(of) && key_of(init.t, &init.shape, init.data, key, sizeof key);
     if (shared && (of->name = wg__names_find(&e->constants, key))) return;
     init.name = of->name = of->name ? of->name : wg__name_numbered(e, "const");
-    if (shared) wg__names_set(e, &e->constants, key, init.name);
+    if ((init.own = shared)) wg__names_set(e, &e->constants, key, init.name);
     if (is_turned(of)) {
         init.turned = true;
         init.shape = wg_shape_make(2, (int64_t[]){x->shape->dim[1], x->shape->dim[0]});

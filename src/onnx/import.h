@@ -85,9 +85,9 @@ int64_t     wg__attr_int(const struct wg__in *c, const char *name, int64_t other
 double      wg__attr_real(const struct wg__in *c, const char *name, double otherwise);
 const char *wg__attr_text(const struct wg__in *c, const char *name, const char *otherwise);
 /* False if it is not there or is longer than WG__MAX_INTS. */
-bool                        wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
+bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
 /* An element type by its number; WG_DTYPES with a complaint where it is none of ours. */
-wg_dtype wg__attr_dtype(struct wg__in *c, const char *name, wg_dtype otherwise);
+wg_dtype                    wg__attr_dtype(struct wg__in *c, const char *name, wg_dtype otherwise);
 const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *name);
 
 /* ---- Operands ---- */

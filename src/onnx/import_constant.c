@@ -4,13 +4,6 @@
 
 #include "onnx/import_fold.h"
 
-static wg_dtype dtype_of(struct wg__in *c, int64_t code)
-{
-    wg_dtype t = wg__onnx_dtype_in(code);
-    if (t == WG_DTYPES) wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(code));
-    return t;
-}
-
 /* ---- Constant ---- */
 
 static int whole(struct wg__in *c, const int64_t *v, int n, bool rank0)
@@ -44,7 +37,8 @@ static wg_node *element(struct wg__in *c)
     wg_array                    v;
     if (!a) return wg_scalar(c->g, WG_F32, 0);
     if (!a->tensor) return wg__malformed(c, "attribute 'value' is no tensor"), NULL;
-    if (dtype_of(c, a->tensor->dtype) == WG_DTYPES) return NULL;
+    if (wg__onnx_dtype_in(a->tensor->dtype) == WG_DTYPES)
+        return wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(a->tensor->dtype)), NULL;
     if (!wg__tensor_known(wg__import_of(c), a->tensor, "value", &v)) return NULL;
     if (wg_count(&v.shape) == 1) x = wg_const(c->g, v.dtype, (wg_shape){0}, v.data);
     else wg__malformed(c, "attribute 'value' is not one number");
@@ -143,8 +137,8 @@ static int eye_like(struct wg__in *c)
     wg_node *x = wg__in_node(c, 0);
     if (!x) return wg__out_node(c, 0, NULL);
     const wg_shape *s = wg_node_shape(x);
-    int64_t         code = wg__attr_int(c, "dtype", 0), k = wg__attr_int(c, "k", 0);
-    wg_dtype        t = code ? dtype_of(c, code) : wg_node_dtype(x);
+    int64_t         k = wg__attr_int(c, "k", 0);
+    wg_dtype        t = wg__attr_dtype(c, "dtype", wg_node_dtype(x));
     if (t == WG_DTYPES) return WG_EARG;
     if (s->rank != 2) return wg__malformed(c, "a tensor of rank %d, not 2", s->rank);
     if (s->dim[0] < 0 || s->dim[1] < 0) return wg__unsupported(c, "the shape has to be known when the model is loaded");

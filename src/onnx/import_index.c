@@ -221,10 +221,7 @@ static int one_hot_row(struct wg__in *c)
     if (!(depth >= 0)) return wg__malformed(c, "depth is %g", depth);
     if (depth > WG__MAX_INDICES || rank > WG_MAX_RANK)
         return wg__unsupported(c, "depth %g, result of rank %d", depth, rank);
-    wg_axes perm = {.n = rank};
-    for (int i = 0; i < rank; i++) perm.axis[i] = i < axis ? i : i == axis ? rank - 1 : i - 1;
-    wg_node *y = one_hot(index, (int64_t)depth, values);
-    return wg__out_node(c, 0, axis == rank - 1 ? y : wg_transpose(y, perm));
+    return wg__out_node(c, 0, wg__last_to(one_hot(index, (int64_t)depth, values), axis));
 }
 
 /* ---- ArgMax, ArgMin ---- */

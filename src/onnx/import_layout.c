@@ -22,6 +22,14 @@ int wg__row_transpose(struct wg__in *c)
     return status ? status : wg__out_node(c, 0, wg_transpose(x, axes));
 }
 
+wg_node *wg__last_to(wg_node *x, int axis)
+{
+    if (!x || axis == wg_node_shape(x)->rank - 1) return x;
+    wg_axes perm = {.n = wg_node_shape(x)->rank};
+    for (int i = 0; i < perm.n; i++) perm.axis[i] = i < axis ? i : i == axis ? perm.n - 1 : i - 1;
+    return wg_transpose(x, perm);
+}
+
 static int block_of(struct wg__in *c, wg_node **x, wg_shape *s, int64_t *b)
 {
     int status = wg__in_operand(c, 0, x);

@@ -61,10 +61,9 @@ static int cast_to(struct wg__in *c, wg_dtype t)
 
 static int cast(struct wg__in *c)
 {
-    int64_t  code = wg__attr_int(c, "to", 0);
-    wg_dtype t = wg__onnx_dtype_in(code);
-    if (!code) return wg__malformed(c, "attribute 'to' is missing");
-    return t == WG_DTYPES ? wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(code)) : cast_to(c, t);
+    if (!wg__attr_has(c, "to")) return wg__malformed(c, "attribute 'to' is missing");
+    wg_dtype t = wg__attr_dtype(c, "to", WG_DTYPES);
+    return t == WG_DTYPES ? WG_EARG : cast_to(c, t);
 }
 
 /* Before opset 6 the dtype is a word, "FLOAT". */

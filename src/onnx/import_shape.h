@@ -40,6 +40,9 @@ int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t
  * the first, and how many. */
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step);
 
+/* The last axis in the place of another. */
+wg_node *wg__last_to(wg_node *x, int axis);
+
 int wg__row_slice(struct wg__in *c);
 int wg__row_concat(struct wg__in *c);
 int wg__row_split(struct wg__in *c);

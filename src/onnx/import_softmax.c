@@ -1,21 +1,12 @@
 /* Softmax, LogSoftmax and Hardmax (1 at the first largest element, else 0).
  * Before opset 13 they go over all axes from `axis` on as one, from then on
  * over that axis alone. */
-#include "onnx/import.h"
+#include "onnx/import_shape.h"
 
 typedef wg_node *along(struct wg__in *c, wg_node *x, int axis);
 
 static wg_node *softmax(struct wg__in *c, wg_node *x, int axis) { return (void)c, wg_softmax(x, axis); }
 static wg_node *log_softmax(struct wg__in *c, wg_node *x, int axis) { return (void)c, wg_log_softmax(x, axis); }
-
-/* The last axis in the place of another. */
-static wg_node *last_to(wg_node *x, int axis)
-{
-    if (!x) return NULL;
-    wg_axes perm = {.n = wg_node_shape(x)->rank};
-    for (int i = 0; i < perm.n; i++) perm.axis[i] = i < axis ? i : i == axis ? perm.n - 1 : i - 1;
-    return wg_transpose(x, perm);
-}
 
 static wg_node *hardmax(struct wg__in *c, wg_node *x, int axis)
 {
@@ -26,7 +17,7 @@ static wg_node *hardmax(struct wg__in *c, wg_node *x, int axis)
     }
     if (n == 0) return x; /* of nothing there is no largest */
     wg_node *where = wg_argmax(x, axis, 0);
-    return last_to(wg_one_hot(where, n, wg_node_dtype(x)), axis);
+    return wg__last_to(wg_one_hot(where, n, wg_node_dtype(x)), axis);
 }
 
 /* The axes before `axis` as one, and those from it on as another. */

@@ -88,6 +88,7 @@ static enum MHD_Result respond(struct wg__exchange *x, bool close)
     add_headers(x, r, close || atomic_load(&s->draining));
     enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)q->code, r);
     MHD_destroy_response(r);
+    if (x->peer) wg__peer_answers(s, x->peer, q->text.n);
     x->phase = WG__ASKED;
     x->sent = x->head || q->code == 304 ? 0 : q->text.n;
     return queued;
@@ -393,8 +394,9 @@ int wg__http_start(struct wg__server *s, wg_error *e)
         handle, s, MHD_OPTION_EXTERNAL_LOGGER, silent, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
         MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)s->o.idle_s, MHD_OPTION_ARRAY, strictness, MHD_OPTION_URI_LOG_CALLBACK, begin, s, MHD_OPTION_NOTIFY_COMPLETED, complete, s,
-        MHD_OPTION_NOTIFY_CONNECTION, connected, s, MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, s, MHD_OPTION_END);
+        (unsigned)s->o.idle_s, MHD_OPTION_ARRAY, strictness, MHD_OPTION_URI_LOG_CALLBACK, begin, s,
+        MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_NOTIFY_CONNECTION, connected, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, s, MHD_OPTION_END);
     if (s->daemon) return WG_OK;
     *e = (wg_error){.status = WG_EIO, .offset = -1};
     snprintf(e->message, sizeof e->message, "HTTP could not be started on port %d", s->port);

@@ -19,7 +19,7 @@
 struct wg__pooled {
     wg_tape           *tape;
     int64_t            size[WG_MAX_BINDINGS];
-    int64_t            bytes; /* of its intermediate values */
+    int64_t            bytes; /* of its values, inputs among them */
     struct wg__pooled *next;
 };
 struct wg__pool {

@@ -1,7 +1,8 @@
 /* peers.c - the connections, and those among them that are too slow.
  *
- * MHD closes a connection on which nothing happens.  One that sends a byte now
- * and then is cut here: a request has to be complete in time. */
+ * MHD closes a connection on which nothing happens.  One that sends or takes a
+ * byte now and then is cut here: a request has to be complete in time, and an
+ * answer has to be taken in time. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,7 +40,14 @@ bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns)
     do {
         if (seen == WG__CUT) return false;
     } while (!atomic_compare_exchange_weak(&p->due_ns, &seen, due_ns));
+    atomic_store(&p->answers, false);
     return true;
+}
+
+void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n)
+{
+    uint64_t due = wg__now_ns() + ((uint64_t)s->o.slow_s + n / WG__BODY_RATE) * 1000000000u;
+    if (wg__peer_set_due(p, due)) atomic_store(&p->answers, true);
 }
 
 void wg__peer_say(int fd, int code)
@@ -80,9 +88,10 @@ void wg__peers_sweep(struct wg__server *s, bool look)
     pthread_mutex_lock(&s->peers_lock);
     for (struct wg__peer *p = s->peers.next; p != &s->peers; p = p->next) {
         uint64_t due = atomic_load(&p->due_ns);
+        bool     answers = atomic_load(&p->answers);
         if (due <= WG__CUT) p->ended = false;
-        else if (due <= now) cut(p, due, 408);
-        else if (look && has_left(p)) cut(p, due, 0);
+        else if (due <= now) cut(p, due, answers ? 0 : 408);
+        else if (look && !answers && has_left(p)) cut(p, due, 0);
     }
     pthread_mutex_unlock(&s->peers_lock);
 }

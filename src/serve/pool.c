@@ -88,6 +88,17 @@ static wg_tape *compile(struct wg__loaded *v, const int64_t size[], wg_error *e)
     return t;
 }
 
+/* Inputs and what is computed from them. */
+static int64_t bytes_of(const struct wg__loaded *v, wg_tape *t)
+{
+    int64_t bytes = wg_stats(t).peak_bytes;
+    for (int i = 0; i < v->pub.n_in; i++) {
+        const wg_shape *s = wg_tape_shape(t, v->in[i].node); /* NULL: nothing reads it */
+        if (s) bytes += wg_count(s) * (int64_t)wg_dtype_size(v->pub.in[i].dtype);
+    }
+    return bytes;
+}
+
 struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_error *e)
 {
     struct wg__pooled *p = take_idle(v, size);
@@ -98,7 +109,7 @@ struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_
         free(p);
         return NULL;
     }
-    p->bytes = wg_stats(p->tape).peak_bytes;
+    p->bytes = bytes_of(v, p->tape);
     return p;
 }
 

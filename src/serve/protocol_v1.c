@@ -62,7 +62,7 @@ static void say_status(struct wg__text *t, const struct wg__version_status *v)
 void wg__v1_status(struct wg__request *q)
 {
     struct wg__version_status all[16];
-    bool                      ready = false;
+    bool                      ready = false, open = !atomic_load(&q->server->unready);
     int                       shown = 0, n = wg__repository_status(q->server->repository, q->at.model, 16, all);
     if (n < 0) {
         wg__http_error(q, 404, "Could not find any versions of model %s", q->at.model);
@@ -82,7 +82,7 @@ void wg__v1_status(struct wg__request *q)
     }
     wg__text_say(&q->text, "], \"name\": ");
     wg__text_string(&q->text, q->at.model);
-    wg__text_say(&q->text, ", \"ready\": %s}\n", ready ? "true" : "false");
+    wg__text_say(&q->text, ", \"ready\": %s}\n", ready && open ? "true" : "false");
 }
 
 static void say_signature(struct wg__text *t, const char *what, int n, const struct wg__model_tensor *x)

@@ -9,7 +9,7 @@
 
 #include "serve/server_impl.h"
 
-enum { TICK_MS = 100, LOOK_MS = 500, QUIET_MS = 50, MAX_ROWS = 1 << 20 };
+enum { TICK_MS = 100, LOOK_MS = 500, QUIET_MS = 50, MAX_ROWS = 1 << 20, SECOND = 1000000000 };
 
 uint64_t wg__now_ns(void)
 {
@@ -90,7 +90,7 @@ static void tick(struct wg__server *s, uint64_t *looked, uint64_t *polled)
     if (look) *looked = now;
     wg__peers_sweep(s, look);
     wg__log_flush(&s->log);
-    if (s->o.poll_s < 0 || now - *polled < (uint64_t)s->o.poll_s * 1000000000u || atomic_load(&s->draining)) return;
+    if (s->o.poll_s < 0 || now - *polled < (uint64_t)s->o.poll_s * SECOND || atomic_load(&s->draining)) return;
     wg__repository_poll(s->repository);
     *polled = wg__now_ns();
 }
@@ -178,6 +178,7 @@ static int open_repository(struct wg__server *s, wg_error *e)
         .queue = s->o.queue,
         .deadline_ms = s->o.deadline_ms,
         .max_rows = MAX_ROWS,
+        .max_bytes = s->o.max_values,
         .log = wg__log_event,
         .log_context = &s->log,
     };
@@ -264,10 +265,11 @@ static void stop_listening(struct wg__server *s)
 int wg__server_stop(struct wg__server *s)
 {
     if (!s) return 0;
-    uint64_t begin = wg__now_ns(), all = (uint64_t)s->o.drain_s * 1000000000u;
+    uint64_t begin = wg__now_ns(), all = (uint64_t)s->o.drain_s * SECOND, delay = (uint64_t)s->o.delay_s * SECOND;
     wg__server_unready(s);
     atomic_store(&s->draining, true);
     wg__log_event(&s->log, "info", "stopping: requests in flight finish");
+    while (wg__now_ns() - begin < (delay < all ? delay : all)) sleep_ms(5);
     wait_quiet(s, begin + all / 4 * 3);
     stop_listening(s);
     wait_quiet(s, begin + all);

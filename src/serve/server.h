@@ -29,10 +29,12 @@ struct wg__server_options { /* 0 and NULL: the default in parentheses */
     int                deadline_ms;  /* of a request (30000); negative: none */
     int                connections;  /* at once (4096) */
     int64_t            max_body;     /* bytes (64 MiB) */
+    int64_t            max_values;   /* bytes that the values of one run may take (1 GiB) */
     int                idle_s;       /* a connection without traffic is closed after (75) */
-    int                slow_s;       /* a request has to be here after, and 1 s more for each 128 KiB (30) */
+    int                slow_s;       /* a request has to be here, an answer gone (30); 1 s more for each 128 KiB */
     int                poll_s;       /* between looks for changed files (1); negative: never */
     int                drain_s;      /* at most so long for requests in flight when stopping (25) */
+    int                delay_s;      /* of these, so long at least new connections are taken (0) */
     bool               quiet;        /* no line per request */
     FILE              *log;          /* JSON lines (stdout) */
 };
@@ -40,9 +42,9 @@ struct wg__server_options { /* 0 and NULL: the default in parentheses */
 /* Loads the models and listens.  NULL with the reason in e. */
 struct wg__server *wg__server_start(const struct wg__server_options *o, wg_error *e);
 int                wg__server_port(const struct wg__server *s);
-/* Ready turns 503 at once, requests in flight finish, new connections are
- * still answered until drain is over; then everything is released.  Gives how
- * many requests had to be cut off. */
+/* Ready turns 503 at once.  New connections are taken for delay_s and until
+ * none asks any more, at most for most of drain_s; requests in flight finish;
+ * then everything is released.  Gives how many requests had to be cut off. */
 int wg__server_stop(struct wg__server *s);
 /* From a signal handler or another thread: readiness turns off now. */
 void wg__server_unready(struct wg__server *s);

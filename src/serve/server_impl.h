@@ -53,20 +53,23 @@ bool wg__exchange_reserve(struct wg__exchange *x, size_t n);
 
 /* ---- Connections, and the time that they have (peers.c) ---- */
 
-/* due_ns is when a request has to be here; whoever swaps it for another value
+/* due_ns is when a request has to be here, or an answer to be gone; whoever swaps it for another value
  * first, the thread of the connection or the clock, decides what happens. */
 enum { WG__NOT_DUE = 0, WG__CUT = 1 };
 struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
-    bool             ended; /* the clock's: there was nothing more to read when it looked last */
-    uint64_t         turn;  /* of its last prediction (crowd.c) */
+    bool             ended;   /* the clock's: there was nothing more to read when it looked last */
+    uint64_t         turn;    /* of its last prediction (crowd.c) */
+    atomic_bool      answers; /* what is due is the end of an answer */
     _Atomic uint64_t due_ns;
 };
 struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
 void             wg__peer_free(struct wg__server *s, struct wg__peer *p);
 /* False if the clock has cut the connection. */
 bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns);
+/* An answer of n bytes has begun: it has to be taken in time. */
+void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n);
 /* Cuts the connections whose requests are too slow, and with `look` those
  * whose clients have gone in the midst of one. */
 void wg__peers_sweep(struct wg__server *s, bool look);

@@ -93,6 +93,21 @@ Test(graph_dim, what_cannot_be_said_is_rejected)
     cr_expect_eq(wg_dim_mul(&c, mul(INT64_MAX / 2, a), 3, &y), WG_ESHAPE);
 }
 
+/* Written out, each level is twice as long as the one before. */
+Test(graph_dim, a_size_does_not_grow_without_bounds)
+{
+    int64_t d = add(a, b), p, q;
+    int     level = 0, status = WG_OK;
+    for (; level < 40 && !status; level++) {
+        status = wg_dim_mul(&c, d, a, &p);
+        if (!status) status = wg_dim_mul(&c, d, b, &q);
+        if (!status) status = wg_dim_add(&c, p, q, &d);
+    }
+    cr_expect_eq(status, WG_ESHAPE);
+    cr_expect_str_eq(c.why, "a size of more than 1024 symbols");
+    cr_expect_lt(level, 12);
+}
+
 Test(graph_dim, names)
 {
     char text[64], small[4];

@@ -40,4 +40,28 @@ static inline wg_node *mlp(wg_graph *g, int64_t batch, wg_node **x)
     return wg_named(wg_dense(wg_gelu(h), 3, "fc2"), "logits");
 }
 
+/* ---- There and back ---- */
+
+struct back {
+    wg_onnx  *m;
+    wg_graph *g;
+};
+
+static inline void export_at(wg_graph *g, wg_node *y, const wg_onnx_export_options *o)
+{
+    cr_assert_eq(wg_onnx_export(g, 1, &y, path, o), WG_OK, "%s", wg_message(g));
+}
+
+static inline struct back read_back(const char *what)
+{
+    struct back b = {wg_onnx_read(path), wg_graph_new()};
+    cr_assert_eq(wg_onnx_import(b.m, b.g, NULL), WG_OK, "%s: %s %s", what, wg_onnx_message(b.m), wg_message(b.g));
+    return b;
+}
+static inline void free_back(struct back b)
+{
+    wg_onnx_free(b.m);
+    wg_graph_free(b.g);
+}
+
 #endif

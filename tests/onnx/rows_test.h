@@ -41,6 +41,15 @@ static inline struct net net_import(struct onnx *m, const wg_onnx_import_options
     return n;
 }
 
+/* The model imported into a graph of the caller's, failed or not. */
+static inline wg_onnx *import_into(struct onnx *m, wg_graph *g, const wg_onnx_import_options *options)
+{
+    wg_onnx *r = wg_onnx_parse(onnx_end(m), m->b.n);
+    cr_assert_not_null(r);
+    wg_onnx_import(r, g, options);
+    return r;
+}
+
 /* Asserts that the import fails with a text in its message. */
 static inline void net_refused(struct onnx *m, int status, const char *text)
 {

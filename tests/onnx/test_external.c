@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "onnx/encode.h"
+#include "onnx/made_test.h"
 #include "onnx/onnx_impl.h"
 #include "support/alloc.h"
 
@@ -39,26 +39,6 @@ static void save(const char *name, const void *bytes, size_t n)
 }
 
 /* ---- External data ---- */
-
-struct made {
-    int      status;
-    wg_array a;
-    char     why[512];
-};
-
-static struct made make(const struct bytes *b, const char *where)
-{
-    struct wg__onnx_file   f = {.name = "t.pb", .folder = where, .bytes = b->at, .size = b->n};
-    struct wg__onnx_tensor t;
-    struct made            m = {.status = wg__onnx_tensor_parse(&f, &t)};
-    if (!m.status) m.status = wg__tensor_array(&f, &t, &m.a.dtype, &m.a.shape, &m.a.data);
-    cr_assert_eq(m.status, f.status, "%s", f.why);
-    cr_assert_eq(m.status != 0, f.why[0] != 0);
-    cr_assert_eq(m.status != 0, m.a.data == NULL);
-    memcpy(m.why, f.why, sizeof m.why);
-    wg__arena_free(&f.arena);
-    return m;
-}
 
 /* Two floats outside; offset and length may be left out. */
 static void put_outside(struct bytes *b, const char *location, const char *offset, const char *length)

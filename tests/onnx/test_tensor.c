@@ -1,34 +1,14 @@
 /* TensorProtos as arrays: every form that values have, and every way to spoil it. */
 #include <math.h>
 
-#include "onnx/encode.h"
+#include "onnx/made_test.h"
 #include "onnx/onnx_impl.h"
 
 /* ---- One tensor, its status and its values ---- */
 
-struct made {
-    int      status;
-    wg_array a;
-    char     why[512];
-};
-
-static struct made make(const struct bytes *b)
-{
-    struct wg__onnx_file   f = {.name = "t.pb", .bytes = b->at, .size = b->n};
-    struct wg__onnx_tensor t;
-    struct made            m = {.status = wg__onnx_tensor_parse(&f, &t)};
-    if (!m.status) m.status = wg__tensor_array(&f, &t, &m.a.dtype, &m.a.shape, &m.a.data);
-    cr_assert_eq(m.status, f.status, "%s", f.why);
-    cr_assert_eq(m.status != 0, f.why[0] != 0);
-    cr_assert_eq(m.status != 0, m.a.data == NULL);
-    memcpy(m.why, f.why, sizeof m.why);
-    wg__arena_free(&f.arena);
-    return m;
-}
-
 static void expect(const struct bytes *b, wg_dtype t, wg_shape s, const void *data)
 {
-    struct made m = make(b);
+    struct made m = make(b, NULL);
     cr_assert_eq(m.status, WG_OK, "%s", m.why);
     cr_assert_eq(m.a.dtype, t);
     cr_assert(wg__shape_equal(&m.a.shape, &s));
@@ -38,7 +18,7 @@ static void expect(const struct bytes *b, wg_dtype t, wg_shape s, const void *da
 
 static void refuse(const struct bytes *b, int status, const char *why)
 {
-    struct made m = make(b);
+    struct made m = make(b, NULL);
     cr_assert_eq(m.status, status, "%s: %s", why, m.why);
     cr_assert(strstr(m.why, why), "%s: %s", why, m.why);
     cr_assert(strstr(m.why, "t.pb: byte ") == m.why, "%s", m.why);
@@ -150,7 +130,7 @@ Test(onnx_tensor, single_fields_take_no_memory)
     cr_assert_eq(wg__onnx_tensor_parse(&f, &t), WG_OK);
     cr_assert(!f.arena.block->next && t.typed.n == 1);
     wg__arena_free(&f.arena);
-    struct made m = make(&b);
+    struct made m = make(&b, NULL);
     for (int i = 0; i < N; i++) cr_assert(((float *)m.a.data)[i] == (float)i);
     wg_array_free(&m.a);
     free(b.at);

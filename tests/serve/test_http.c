@@ -39,6 +39,10 @@ Test(serve_http, head_options_and_wrong_verbs)
     cr_expect_eq(r.code, 204);
     cr_expect(reply_header(&r, "Allow", v) && !strcmp(v, "GET, HEAD, OPTIONS"), "%s", v);
     cr_expect_null(reply_header(&r, "Access-Control-Allow-Origin", v));
+    cr_expect_null(reply_header(&r, "Content-Type", v));
+    reply_free(&r);
+    r = ask_with(s.port, "OPTIONS", "*", "", NULL, 0);
+    cr_expect(r.code == 204 && reply_header(&r, "Allow", v) && !strcmp(v, "GET, HEAD, POST, OPTIONS"), "%s", v);
     reply_free(&r);
     r = ask_with(s.port, "DELETE", "/v2/models/scale/infer", "", NULL, 0);
     cr_expect_eq(r.code, 405);
@@ -64,8 +68,39 @@ Test(serve_http, identifiers_go_through)
     cr_expect_eq(serve_stop(&s), 0);
     cr_expect(strstr(s.text->at,
                      "\"request_id\": \"job-7\", \"method\": \"GET\", \"path\": \"/v2\", \"status\": 200, \"us\": "));
-    cr_expect(strstr(s.text->at, trace));
+    cr_expect(strstr(s.text->at, "\"trace_id\": \"0af7651916cd43dd8448eb211c80319c\", "));
     serve_forget(&s);
+}
+
+Test(serve_http, identifiers_that_are_none_are_dropped)
+{
+    static const char *const traces[] = {
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        "x",
+    };
+    char          headers[10200], v[256];
+    struct served s = serve((struct wg__server_options){0});
+    for (size_t i = 0; i < sizeof traces / sizeof *traces; i++) {
+        snprintf(headers, sizeof headers, "traceparent: %s\r\n", traces[i]);
+        struct reply r = ask_with(s.port, "GET", "/v2", headers, NULL, 0);
+        cr_expect(r.code == 200 && !reply_header(&r, "traceparent", v), "%s", traces[i]);
+        reply_free(&r);
+    }
+    static const char *const ids[] = {"a b", "a\tb", "\xc3\xa9"};
+    for (size_t i = 0; i < 4; i++) {
+        if (i < 3) snprintf(headers, sizeof headers, "X-Request-Id: %s\r\n", ids[i]);
+        else snprintf(headers, sizeof headers, "X-Request-Id: %0129d\r\n", 7);
+        struct reply r = ask_with(s.port, "GET", "/v2", headers, NULL, 0);
+        cr_expect(r.code == 200 && reply_header(&r, "X-Request-Id", v) && strlen(v) == 16, "%s", v);
+        reply_free(&r);
+    }
+    serve_end(&s);
 }
 
 Test(serve_http, page_and_document)
@@ -181,6 +216,47 @@ Test(serve_http, slow_clients_are_cut)
     cr_expect_eq(r.code, 408, "nothing at all: %d", r.code);
     reply_free(&r);
     close(silent), close(body), close(drip);
+    serve_end(&s);
+}
+
+/* MHD waits for an LF: what has none is no head, and its time runs out. */
+Test(serve_http, lines_that_end_with_cr_alone_are_no_head)
+{
+    struct served s = serve((struct wg__server_options){.idle_s = 60, .slow_s = 1});
+    int           fd = dial(s.port);
+    struct reply  r;
+    send_text(fd, "GET /v2 HTTP/1.1\rHost: x\r\r");
+    cr_expect_lt(seconds_until_closed(fd, &r), 3);
+    cr_expect_eq(r.code, 408, "%d", r.code);
+    reply_free(&r);
+    close(fd);
+    serve_end(&s);
+}
+
+/* More answers than the sockets hold, and nobody takes them. */
+Test(serve_http, answers_that_nobody_takes_are_cut)
+{
+    enum { TIMES = 2000 };
+    struct served s = serve((struct wg__server_options){.idle_s = 60, .slow_s = 1, .quiet = true});
+    struct reply  page = get(s.port, "/");
+    int           fd = dial(s.port);
+    size_t        n = 0;
+    char          some[65536];
+    for (int i = 0; i < TIMES; i++)
+        if (!send_request(fd, "GET", "/", "", NULL, 0)) break;
+    double begin = seconds_now();
+    bool   cut = false;
+    while (!cut && seconds_now() - begin < 5) {
+        wait_ms(100);
+        struct reply r = get(s.port, "/metrics");
+        cut = strstr(r.body, "wengert_connections 1\n"); /* its own */
+        reply_free(&r);
+    }
+    cr_expect(cut, "the connection is gone after %g s", seconds_now() - begin);
+    for (ssize_t k; (k = recv(fd, some, sizeof some, 0)) > 0;) n += (size_t)k;
+    cr_expect_lt(n, TIMES * page.n);
+    reply_free(&page);
+    close(fd);
     serve_end(&s);
 }
 

@@ -1,5 +1,6 @@
 /* Laws of one prediction: shapes are checked, symbols take their sizes from the
  * request, and results are those of the model. */
+#include "serve/model_impl.h"
 #include "serve/models.h"
 #include "support/alloc.h"
 
@@ -48,6 +49,20 @@ Test(serve_predict, a_request_that_takes_too_much_memory_is_refused)
     a.in[0].shape.dim[0] = 10;
     cr_assert_eq(ask(&a, 0), WG_OK, "%s", a.job.why);
     ask_end(&a);
+    tear_down(&f);
+}
+
+/* Idle tapes are bounded by their bytes: those of the inputs, which may be all there is, count. */
+Test(serve_predict, a_tape_is_as_large_as_its_values)
+{
+    struct fixture     f = set_up(model_mean, NULL);
+    struct wg__loaded *v = wg__loaded_of(f.v);
+    wg_error           e = {0};
+    const int64_t      size[WG_MAX_BINDINGS] = {2, 100000};
+    struct wg__pooled *p = wg__pool_take(v, size, &e);
+    cr_assert(p, "%s", e.message);
+    cr_expect(p->bytes >= 800000 && p->bytes < 1000000, "%lld", (long long)p->bytes);
+    wg__pool_give(v, p);
     tear_down(&f);
 }
 

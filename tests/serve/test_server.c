@@ -257,6 +257,30 @@ Test(serve_server, a_full_queue_says_so_and_recovers)
     serve_end(&s);
 }
 
+/* ---- A deadline ---- */
+
+/* Time counts from the request line, so a body that comes late is late. */
+Test(serve_server, a_deadline_that_passes)
+{
+    struct served s = serve((struct wg__server_options){.deadline_ms = 50});
+    for (int late = 1; late >= 0; late--) {
+        int fd = dial(s.port);
+        send_text(fd, "POST " PREDICT " HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\n");
+        if (late) wait_ms(150);
+        send_text(fd, BODY);
+        struct reply r = read_reply(fd);
+        cr_expect_eq(r.code, late ? 504 : 200, "%d %s", r.code, r.body);
+        cr_expect(!late || strstr(r.body, "the deadline of 50 ms passed"), "%s", r.body);
+        reply_free(&r);
+        close(fd);
+    }
+    struct reply r = get(s.port, "/metrics");
+    cr_expect(strstr(r.body, "wengert_inference_late_total{model=\"scale\",version=\"1\"} 1\n"));
+    cr_expect(strstr(r.body, "wengert_requests_total{model=\"scale\",version=\"1\",code=\"504\"} 1\n"));
+    reply_free(&r);
+    serve_end(&s);
+}
+
 /* ---- Stop ---- */
 
 Test(serve_server, unready_is_said_and_requests_are_still_served)
@@ -269,6 +293,9 @@ Test(serve_server, unready_is_said_and_requests_are_still_served)
     r = get(s.port, "/v2/models/scale/ready");
     cr_expect_eq(r.code, 503);
     reply_free(&r);
+    r = get(s.port, "/v1/models/scale");
+    cr_expect(r.code == 200 && strstr(r.body, "\"ready\": false"), "%s", r.body);
+    reply_free(&r);
     r = get(s.port, "/v2/health/live");
     cr_expect_eq(r.code, 200);
     reply_free(&r);
@@ -278,11 +305,12 @@ Test(serve_server, unready_is_said_and_requests_are_still_served)
     serve_end(&s);
 }
 
+/* The delay is for clients whose connection was promised to stay open: the next answer on it says that it closes. */
 Test(serve_server, stop_under_load_fails_nobody)
 {
     struct load   l[CLIENTS];
     int           bad;
-    struct served s = serve((struct wg__server_options){.quiet = true, .drain_s = 1});
+    struct served s = serve((struct wg__server_options){.quiet = true, .drain_s = 4, .delay_s = 1});
     start_load(l, s.port);
     wait_ms(200);
     cr_expect_eq(serve_stop(&s), 0);
@@ -296,6 +324,28 @@ static void *stop_it(void *context)
     static int cut;
     cut = wg__server_stop(context);
     return &cut;
+}
+
+/* As long as others may not know yet that it stops, it answers those who come. */
+Test(serve_server, new_connections_are_taken_for_the_delay)
+{
+    pthread_t     thread;
+    char          v[256];
+    struct served s = serve((struct wg__server_options){.drain_s = 5, .delay_s = 1});
+    double        begin = seconds_now();
+    pthread_create(&thread, NULL, stop_it, s.server);
+    for (int i = 0; i < 4; i++) {
+        wait_ms(200);
+        struct reply r = i ? post(s.port, PREDICT, BODY) : get(s.port, "/v2/health/ready");
+        cr_expect_eq(r.code, i ? 200 : 503);
+        cr_expect(reply_header(&r, "Connection", v) && !strcmp(v, "close"));
+        reply_free(&r);
+    }
+    pthread_join(thread, NULL);
+    cr_expect(seconds_now() - begin > 0.9 && seconds_now() - begin < 3, "%g s", seconds_now() - begin);
+    cr_expect_lt(try_dial(s.port), 0);
+    fclose(s.log);
+    serve_forget(&s);
 }
 
 Test(serve_server, a_request_that_has_begun_is_finished)

@@ -92,6 +92,51 @@ refuses 2 'the model has no input "picture"' run mnist.onnx --input picture=x32.
 refuses 2 'the model has no output "logits"' run mnist.onnx --input x32.npy --output logits=y.npy
 refuses 1 'nowhere.npy' run mnist.onnx --input nowhere.npy
 
+# ---- Serving ----
+
+# url_of: where the server says that it is, once it does, in a file that was not there before
+url_of() {
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        url=$(sed -n 's/^wengert serve: \(http:.*\)/\1/p' err 2> /dev/null)
+        [ -n "$url" ] && return
+        sleep 0.3
+    done
+}
+ask() { "$PYTHON" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()' "$url$1"; }
+# goes_on NAME: the server $pid answers, and ends with 0
+goes_on() {
+    url_of
+    ask v2 && sleep 0.3 && ask v2 && kill $pid && wait $pid
+    result $? "$1"
+}
+rm -f pipe && mkfifo pipe
+head -c 1 pipe > /dev/null &
+rm -f err
+"$wengert" serve --port 0 --model m=mnist.onnx > pipe 2> err &
+pid=$! && goes_on 'serves although nobody reads the log'
+rm -f err
+"$wengert" serve --port 0 --model m=mnist.onnx >&- 2> err &
+pid=$! && goes_on 'serves without a standard output'
+rm -f err
+"$wengert" serve --port 0 --host ::1 --model m=mnist.onnx > out 2> err &
+pid=$! && url_of
+case $url in 'http://[::1]:'*) true ;; *) false ;; esac && kill $pid && wait $pid
+result $? 'an address of IPv6 in brackets'
+rm -f err
+"$wengert" serve --port 0 --model m=mnist.onnx > out 2> err &
+pid=$! && url_of
+"$PYTHON" - "$url" $pid << 'END'
+import os, signal, socket, sys, time, urllib.parse
+s = socket.create_connection(("127.0.0.1", urllib.parse.urlparse(sys.argv[1]).port))
+s.sendall(b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+for wait in 0.3, 0.3:
+    time.sleep(wait)
+    os.kill(int(sys.argv[2]), signal.SIGTERM)
+END
+wait $pid
+[ $? = 143 ]
+result $? 'a second signal ends it at once'
+
 # ---- ONNX's own test data ----
 
 if [ -d "$nodes" ]; then

@@ -1,7 +1,9 @@
 /* wengert serve: answers predictions over HTTP until it is told to stop. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "serve/server.h"
 #include "tool.h"
@@ -10,7 +12,8 @@ struct serve {
     struct texts model;
     const char  *host;
     bool         quiet;
-    int          port, threads, max_batch, max_delay_us, queue, deadline_ms, connections, max_body_mib, poll_s, drain_s;
+    int port, threads, max_batch, max_delay_us, queue, deadline_ms, connections, max_body_mib, max_values_mib, poll_s,
+        drain_s, delay_s;
 };
 #define AT(member) offsetof(struct serve, member)
 static const struct option options[] = {
@@ -26,8 +29,12 @@ static const struct option options[] = {
     {"--deadline-ms", "N", "a request gets 504 after it; 0: never (30000)", WHOLE, AT(deadline_ms), 0, 3.6e6},
     {"--connections", "N", "at once (4096)", WHOLE, AT(connections), 1, 1e6},
     {"--max-body-mib", "N", "larger requests get 413 (64)", WHOLE, AT(max_body_mib), 1, 2047},
+    {"--max-values-mib", "N", "a request whose values take more gets 400 (1024)", WHOLE, AT(max_values_mib), 1,
+     1048576},
     {"--poll", "N", "seconds between looks for changed models; 0: never (1)", WHOLE, AT(poll_s), 0, 86400},
     {"--drain", "N", "seconds for requests in flight when stopping (25)", WHOLE, AT(drain_s), 1, 3600},
+    {"--drain-delay", "N", "of these, seconds that new connections are taken in any case (0)", WHOLE, AT(delay_s), 0,
+     3600},
     {"--quiet", NULL, "no log line for each request", FLAG, AT(quiet), 0, 0},
     {0}};
 
@@ -47,12 +54,34 @@ static struct wg__server *start(const struct serve *s, wg_error *e)
                                    .deadline_ms = true_zero(s->deadline_ms),
                                    .connections = s->connections,
                                    .max_body = (int64_t)s->max_body_mib << 20,
+                                   .max_values = (int64_t)s->max_values_mib << 20,
                                    .poll_s = true_zero(s->poll_s),
                                    .drain_s = s->drain_s,
+                                   .delay_s = s->delay_s,
                                    .quiet = s->quiet,
                                    .log = stdout};
     return wg__server_start(&o, e);
 }
+
+/* Where a standard file is closed, a connection must not get its number. */
+static void open_standard_files(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO) fd = dup(fd);
+    if (fd >= 0) close(fd);
+}
+
+static void say_where(const struct serve *s, int port)
+{
+    const char *host = s->host ? s->host : "0.0.0.0";
+    if (!strcmp(host, "0.0.0.0")) host = "127.0.0.1";
+    if (!strcmp(host, "::")) host = "::1";
+    fprintf(stderr, strchr(host, ':') ? "wengert serve: http://[%s]:%d/\n" : "wengert serve: http://%s:%d/\n", host,
+            port);
+}
+
+/* A second signal.  (Process 1 of a container ignores one without a handler.) */
+static void end_now(int signal_number) { _exit(128 + signal_number); }
 
 /* All threads block the signals, so that only sigwait here takes them. */
 static int serve(const struct serve *s)
@@ -64,13 +93,15 @@ static int serve(const struct serve *s)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGPIPE, SIG_IGN); /* without a reader of the log it goes on */
+    open_standard_files();
     struct wg__server *server = start(s, &e);
     if (!server) return complain(&command_serve, "%s", e.message);
-    fprintf(stderr, "wengert serve: http://%s:%d/\n", s->host && strcmp(s->host, "0.0.0.0") ? s->host : "127.0.0.1",
-            wg__server_port(server));
+    say_where(s, wg__server_port(server));
     sigwait(&set, &signal_number);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL); /* a second signal ends it at once */
+    signal(SIGTERM, end_now);
+    signal(SIGINT, end_now);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     int cut = wg__server_stop(server);
     return cut ? complain(&command_serve, "%d requests were cut off", cut) : DONE;
 }
@@ -84,6 +115,7 @@ static int run(int argc, char **argv)
                       .deadline_ms = 30000,
                       .connections = 4096,
                       .max_body_mib = 64,
+                      .max_values_mib = 1024,
                       .poll_s = 1,
                       .drain_s = 25};
     struct texts words = {0};
