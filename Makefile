@@ -15,7 +15,7 @@ BENCH    ?=
 ifeq ($(filter auto 0 1,$(CUDA)),)
 $(error CUDA=$(CUDA): say auto, 0 or 1)
 else ifeq ($(CUDA),1)
-$(error CUDA=1: version $(VERSION) has no CUDA backend; leave CUDA out, or say CUDA=0)
+$(error CUDA=1: the CUDA backend is a library of its own, `make libwengert-cuda`, that has not run on a GPU yet)
 endif
 
 # The libraries that the library itself needs, those of the predictor, and those that only tests need.
@@ -190,6 +190,7 @@ $(BUILD)/%.cu.o: %.cu | $(LINK)
 	    -MD -MF $(@:.o=.d) -c $< -o $@ > $(@:.o=.ptxas) 2>&1 || { cat $(@:.o=.ptxas); rm -f $@; exit 1; }
 
 -include $(wildcard $(addprefix $(BUILD)/cuda_host/,src/cuda/*.d tests/cuda_host/*.d tests/cuda/*.d))
+-include cuda.mk
 -include $(wildcard $(addprefix $(BUILD)/,$(addsuffix /*.d,src/* tests tests/* examples examples/* bench tools tools/*)))
 
 # ---- What is needed: installed by apt where that is allowed, else named ----

@@ -44,7 +44,8 @@ extern "C" {
     X(-8, ENAN, "a value is NaN or infinite")            \
     X(-9, EIO, "cannot read or write")                   \
     X(-10, EFORMAT, "malformed data")                    \
-    X(-11, EINTERNAL, "internal check failed")
+    X(-11, EINTERNAL, "internal check failed")           \
+    X(-12, EDEVICE, "a device is missing or has failed")
 
 enum wg_status {
 #define X(code, name, text) WG_##name = code,
@@ -189,7 +190,8 @@ WG_API wg_node *wg_param_find(const wg_graph *g, const char *name);
  * the graph may run meanwhile. */
 WG_API int wg_param_set(wg_node *param, const void *data);
 WG_API int wg_param_get(const wg_node *param, void *data);
-/* Borrowed: the live values, until wg_graph_free. */
+/* Borrowed: the live values, until wg_graph_free; what a device writes is there
+ * after the next call.  NULL if it cannot be copied from its device. */
 WG_API const void *wg_param_view(const wg_node *param);
 
 /* ---- Asking a node ----------------------------------------------------- */
@@ -365,7 +367,28 @@ typedef struct wg_options {
     int      threads;        /* at most so many; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
+    int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
 } wg_options;
+
+/* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one
+ * loads libwengert-cuda.so, from beside libwengert.so or from where the system
+ * finds libraries; WG_CUDA_LIBRARY names another file.  Without it, or without
+ * a driver, wg_compile says what was looked for and why it could not be used.
+ *
+ * A tape on a device is the same tape: its values are there, wg_set copies in
+ * and wg_get copies out, wg_tape_print shows the copies.  What has no kernel
+ * for the device runs on the CPU, and the print warns of it.  A parameter has a
+ * copy on each device that uses it; each side sees what the other wrote, by a
+ * copy on the next use.  wg_run may return before the device is done: an error
+ * of the device itself can be that of a later call.  An index out of range
+ * never is. */
+#define WG_CPU 0
+#define WG_CUDA(i) ((i) + 1)
+/* How many CUDA devices this process can use: 0 where the library or the driver is missing. */
+WG_API int wg_device_count(void);
+/* The name of a device (WG_CPU, WG_CUDA(i)) into buf of n bytes.  WG_OK; else
+ * WG_EARG or WG_EDEVICE, and buf says why there is no such device. */
+WG_API int wg_device_name(int device, char *buf, size_t n);
 
 /* A tape that computes the n nodes of out.  NULL with the reason on the graph.
  * options may be NULL.  Owned by the graph. */

@@ -14,6 +14,7 @@ cpu   | cpu graph ops/*.def          | graph graph_op
 ops   | ops cpu graph                | graph graph_op
 grad  | grad graph                   | graph graph_op
 tape  | tape grad ops cpu graph      | graph graph_op
+cuda  | cuda tape ops cpu graph      | graph graph_op
 data  | data cpu graph               | graph data
 train | train data cpu graph         | graph graph_op train data
 onnx  | onnx data graph              | graph graph_op data onnx

@@ -48,7 +48,7 @@ struct wg__cuda_op {
     size_t (*scratch)(const wg_call *c); /* NULL: none */
 };
 /* Structured operators: one list for each file. */
-extern const struct wg__cuda_op wg__cuda_reduce_ops[]; /* reduce.cu: sum prod max min, argmax, logsumexp */
+extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: sum prod max min, argmax, logsumexp */
 extern const struct wg__cuda_op wg__cuda_softmax_ops[]; /* softmax.cu: softmax log_softmax cross_entropy */
 extern const struct wg__cuda_op wg__cuda_index_ops[];   /* index.cu: gather scatter_add */
 extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: reshape expand transpose slice pad concat size */
@@ -68,9 +68,9 @@ struct wg__cuda_step {
     uint8_t     from, to; /* wg_dtype of the last data operand, and of the result */
 };
 struct wg__cuda_operand {
-    void    *data;
-    uint8_t  dtype;
-    int64_t  stride[WG_MAX_RANK]; /* in elements; 0 where it broadcasts */
+    void   *data;
+    uint8_t dtype;
+    int64_t stride[WG_MAX_RANK]; /* in elements; 0 where it broadcasts */
 };
 struct wg__cuda_loop {
     int                     rank; /* >= 1 */

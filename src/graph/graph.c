@@ -10,6 +10,7 @@ void wg_graph_free(wg_graph *g)
 {
     if (!g) return;
     if (g->free_tapes) g->free_tapes(g);
+    if (g->free_devices) g->free_devices(g);
     for (int i = 0; i < g->n_param; i++) wg__data_free(g->param[i]->data);
     wg__arena_free(&g->arena);
     free(g->dims.dim);
@@ -163,19 +164,34 @@ wg_node *wg_param_find(const wg_graph *g, const char *name)
     return NULL;
 }
 
+int wg__param_home(const wg_node *p)
+{
+    return __atomic_load_n(&p->stale, __ATOMIC_ACQUIRE) ? p->g->fetch((wg_node *)(uintptr_t)p) : WG_OK;
+}
+void wg__param_written(wg_node *p)
+{
+    p->version++;
+    __atomic_store_n(&p->stale, 0, __ATOMIC_RELEASE);
+}
+
 int wg_param_set(wg_node *p, const void *data)
 {
     if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
     memcpy(p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    wg__param_written(p);
     return WG_OK;
 }
 int wg_param_get(const wg_node *p, void *data)
 {
     if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
-    memcpy(data, p->data, wg__bytes((wg_dtype)p->dtype, p->shape));
-    return WG_OK;
+    int status = wg__param_home(p);
+    if (!status) memcpy(data, p->data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    return status;
 }
-const void *wg_param_view(const wg_node *p) { return p && p->kind == WG__PARAM ? p->data : NULL; }
+const void *wg_param_view(const wg_node *p)
+{
+    return p && p->kind == WG__PARAM && wg__param_home(p) == WG_OK ? p->data : NULL;
+}
 
 wg_node *wg_assign(wg_node *p, wg_node *next)
 {

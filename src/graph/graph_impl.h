@@ -22,6 +22,8 @@ struct wg_node {
     int             n;      /* operands */
     uint8_t         kind, dtype;
     bool            watched;
+    uint8_t         stale;   /* of a parameter: data are older than what a device has; see wg__param_home */
+    uint32_t        version; /* of a parameter: how often it was written, here or on a device */
 };
 
 /* ---- Memory that lives as long as its owner ---- */
@@ -80,6 +82,9 @@ struct wg_graph {
     char             message[512];
     wg_tape         *tapes;          /* list: src/tape knows how it goes on */
     void (*free_tapes)(wg_graph *g); /* set with the first tape */
+    struct wg__devices *devices;     /* copies of parameters: src/tape knows how it goes on */
+    int (*fetch)(wg_node *p);        /* these two are set with the first device */
+    void (*free_devices)(wg_graph *g);
     struct wg__hooks hook;
     bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
 };
@@ -87,6 +92,12 @@ struct wg_graph {
 /* Records the first error, tells wg_on_error, returns status. */
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
+
+/* Makes p->data what the parameter is: brings it back from a device where one has newer values.
+ * WG_OK, or a status with its error on the graph.  Tapes that run in parallel may call it. */
+int wg__param_home(const wg_node *p);
+/* After p->data were written. */
+void wg__param_written(wg_node *p);
 
 /* The node of an operator without asking the hooks. */
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);

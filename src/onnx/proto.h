@@ -18,11 +18,11 @@ struct wg__span {
 };
 /* One field of a message. */
 struct wg__field {
-    uint32_t       number;
-    enum wg__wire  wire;
-    uint64_t       value; /* of varint and fixed */
-    struct wg__span bytes; /* of bytes */
-    const uint8_t *at, *end; /* where its tag is, and what is behind it */
+    uint32_t        number;
+    enum wg__wire   wire;
+    uint64_t        value;    /* of varint and fixed */
+    struct wg__span bytes;    /* of bytes */
+    const uint8_t  *at, *end; /* where its tag is, and what is behind it */
 };
 /* The next field of *rest, which moves past it: 1, 0 at the end, or a negative
  * status with *why set to a static text and *rest->at at the place. */
@@ -36,8 +36,12 @@ int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why);
  * there. */
 
 enum wg__onnx_dtype { /* TensorProto.DataType */
-    WG__ONNX_FLOAT = 1, WG__ONNX_UINT8 = 2, WG__ONNX_INT32 = 6, WG__ONNX_INT64 = 7, WG__ONNX_BOOL = 9,
-    WG__ONNX_DOUBLE = 11
+                      WG__ONNX_FLOAT = 1,
+                      WG__ONNX_UINT8 = 2,
+                      WG__ONNX_INT32 = 6,
+                      WG__ONNX_INT64 = 7,
+                      WG__ONNX_BOOL = 9,
+                      WG__ONNX_DOUBLE = 11
 };
 /* Our dtype of an ONNX one, WG_DTYPES if there is none; its name ("float16"), "?" if there is none. */
 wg_dtype    wg__onnx_dtype_in(int64_t code);
@@ -48,17 +52,17 @@ struct wg__onnx_pair {
     const char *key, *text;
 };
 struct wg__onnx_tensor {
-    const char    *name;
-    int64_t        dtype; /* as in the file */
-    int            rank;
-    const int64_t *dim;  /* [rank]; any number: checked by wg__tensor_array */
+    const char     *name;
+    int64_t         dtype; /* as in the file */
+    int             rank;
+    const int64_t  *dim; /* [rank]; any number: checked by wg__tensor_array */
     struct wg__span raw; /* at NULL: none */
-    struct wg__pieces { /* typed data, by the number of the field */
+    struct wg__pieces {  /* typed data, by the number of the field */
         struct wg__piece {
             uint32_t        number;
-            enum wg__wire   wire;  /* WG__BYTES: packed; else a run of such fields, tags and all */
+            enum wg__wire   wire; /* WG__BYTES: packed; else a run of such fields, tags and all */
             struct wg__span bytes;
-        } *piece;
+        } * piece;
         int n;
     } typed;
     bool                  external;
@@ -91,7 +95,7 @@ struct wg__onnx_dim {
 };
 struct wg__onnx_value {
     const char          *name;
-    int64_t              dtype; /* 0: none */
+    int64_t              dtype;  /* 0: none */
     bool                 tensor; /* false: a sequence, map, .. */
     int                  rank;   /* -1: no shape */
     struct wg__onnx_dim *dim;
@@ -109,8 +113,8 @@ struct wg__onnx_model {
     struct wg__onnx_node   *node;
     struct wg__onnx_tensor *init;
     struct wg__onnx_value  *input, *output;
-    int  n_opset, n_meta, n_node, n_init, n_input, n_output, n_function;
-    bool sparse_init, has_graph; /* has_graph: always, once it is parsed */
+    int                     n_opset, n_meta, n_node, n_init, n_input, n_output, n_function;
+    bool                    sparse_init, has_graph; /* has_graph: always, once it is parsed */
 };
 
 /* Where bytes are read from and errors go: "model.onnx: byte 17: complaint". */

@@ -18,7 +18,13 @@ enum { WG__JSON_DEPTH = 64 };
 enum wg__json_kind {
     WG__JSON_BAD, /* an error was recorded */
     WG__JSON_END, /* nothing but blanks is left */
-    WG__JSON_OBJECT, WG__JSON_ARRAY, WG__JSON_STRING, WG__JSON_NUMBER, WG__JSON_TRUE, WG__JSON_FALSE, WG__JSON_NULL
+    WG__JSON_OBJECT,
+    WG__JSON_ARRAY,
+    WG__JSON_STRING,
+    WG__JSON_NUMBER,
+    WG__JSON_TRUE,
+    WG__JSON_FALSE,
+    WG__JSON_NULL
 };
 
 struct wg__json {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tape/tape_impl.h"
+#include "tape/device.h"
 
 int wg__tape_fail(wg_tape *t, int status, const char *format, ...)
 {
@@ -26,51 +26,69 @@ wg_node *wg__lookup(const wg_tape *t, const wg_node *x)
     return x && x->g == t->user && x->id < t->n_map ? t->map[x->id] : NULL;
 }
 
-/* Where the value of a node is, or NULL with the reason on the tape. */
-static void *find(wg_tape *t, const wg_node *x, const char *who, size_t *bytes, const wg_node **node)
+/* The tape's node for x, whose value it keeps, or NULL with the reason on the tape. */
+static const wg_node *find(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
 {
     char           name[128];
     const wg_node *v = wg__lookup(t, x);
-    void          *p = NULL;
+    bool           held = false;
     if (!x || x->kind == WG__ASSIGN || x->kind == WG__GROUP) {
         wg__tape_fail(t, WG_EARG, "%s: %s has no value", who, x ? wg_node_kind(x) : "NULL");
         return NULL;
     }
     if (v) {
         const struct wg__value *s = t->eager ? NULL : &t->value[v->id];
-        bool held = t->eager || s->keep || s->root != v->id || s->place == WG__SHARED || v->kind == WG__INPUT;
+        held = t->eager || s->keep || s->root != v->id || s->place == WG__SHARED || v->kind == WG__INPUT;
         if (held && !t->eager && s->root != v->id) /* a view lives as long as what it views */
             held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT ||
                    t->value[s->root].keep;
-        if (held) p = t->eager ? v->data : t->value[s->root].data;
+        if (held) held = t->eager ? v->data : t->device ? t->value[s->root].host : t->value[s->root].data;
     }
-    if (!p) {
+    if (!held) {
         wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile",
                       who, wg__node_str(x, name, sizeof name));
         return NULL;
     }
     *bytes = wg__bytes((wg_dtype)v->dtype, v->shape);
-    *node = v;
-    return p;
+    return v;
 }
 
-static void *find_settable(wg_tape *t, const wg_node *x, const char *who, size_t *bytes, const wg_node **node)
+static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
 {
-    char  name[128];
-    void *p = wg__eager_room(t, x) ? NULL : find(t, x, who, bytes, node);
-    if (!p || (*node)->kind == WG__INPUT || (*node)->kind == WG__PARAM) return p;
+    char           name[128];
+    const wg_node *v = wg__eager_room(t, x) ? NULL : find(t, x, who, bytes);
+    if (!v || v->kind == WG__INPUT || v->kind == WG__PARAM) return v;
     wg__tape_fail(t, WG_EARG, "%s: %s is computed, and only inputs and parameters can be set", who,
                   wg__node_str(x, name, sizeof name));
     return NULL;
 }
 
+/* Where to read the value of a node that the tape keeps, or NULL with the reason on the tape. */
+static const void *read_from(wg_tape *t, const wg_node *v)
+{
+    if (t->device) return wg__device_read(t, v);
+    const wg_node *r = t->eager ? v : t->g->node[t->value[v->id].root];
+    while (t->eager && wg__is_view(r)) r = r->x[0];
+    if (r->kind == WG__PARAM && wg__param_home(r->origin))
+        return wg__tape_fail(t, t->user->status, "get: %s", wg_message(t->user)), NULL;
+    return t->eager ? v->data : t->value[r->id].data;
+}
+
+/* Where to write all of an input or parameter; expose: the caller may write there again and again. */
+static void *write_to(wg_tape *t, const wg_node *v, bool expose)
+{
+    if (t->device) return wg__device_write(t, v, expose);
+    if (v->kind == WG__PARAM) wg__param_written(t->user->node[v->origin->id]);
+    return v->kind == WG__PARAM || t->eager ? v->data : t->value[v->id].data;
+}
+
 int wg_set(wg_tape *t, const wg_node *x, const void *data)
 {
-    size_t         bytes;
-    const wg_node *v;
+    size_t bytes;
     if (!t) return WG_EARG;
     if (!data) return wg__tape_fail(t, WG_EARG, "set: data is NULL");
-    void *p = find_settable(t, x, "set", &bytes, &v);
+    const wg_node *v = find_settable(t, x, "set", &bytes);
+    void          *p = v ? write_to(t, v, false) : NULL;
     if (!p) return t->status;
     memcpy(p, data, bytes);
     return WG_OK;
@@ -78,11 +96,11 @@ int wg_set(wg_tape *t, const wg_node *x, const void *data)
 
 int wg_get(wg_tape *t, const wg_node *x, void *data)
 {
-    size_t         bytes;
-    const wg_node *v;
+    size_t bytes;
     if (!t) return WG_EARG;
     if (!data) return wg__tape_fail(t, WG_EARG, "get: data is NULL");
-    const void *p = find(t, x, "get", &bytes, &v);
+    const wg_node *v = find(t, x, "get", &bytes);
+    const void    *p = v ? read_from(t, v) : NULL;
     if (!p) return t->status;
     memcpy(data, p, bytes);
     return WG_OK;
@@ -99,10 +117,11 @@ static int one_element(wg_tape *t, const wg_node *x, const wg_node *v, const cha
 int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
 {
     size_t         bytes;
-    const wg_node *v;
-    void          *p = t ? find_settable(t, x, "set_scalar", &bytes, &v) : NULL;
-    if (!p) return t ? t->status : WG_EARG;
+    const wg_node *v = t ? find_settable(t, x, "set_scalar", &bytes) : NULL;
+    if (!v) return t ? t->status : WG_EARG;
     if (one_element(t, x, v, "set_scalar")) return t->status;
+    void *p = write_to(t, v, false);
+    if (!p) return t->status;
     wg__store((wg_dtype)v->dtype, p, 0, value);
     return WG_OK;
 }
@@ -110,24 +129,23 @@ int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
 double wg_get_scalar(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
-    const wg_node *v;
-    const void    *p = t ? find(t, x, "get_scalar", &bytes, &v) : NULL;
-    return p && !one_element(t, x, v, "get_scalar") ? wg__load((wg_dtype)v->dtype, p, 0) : NAN;
+    const wg_node *v = t ? find(t, x, "get_scalar", &bytes) : NULL;
+    const void    *p = v && !one_element(t, x, v, "get_scalar") ? read_from(t, v) : NULL;
+    return p ? wg__load((wg_dtype)v->dtype, p, 0) : NAN;
 }
 
 const void *wg_view(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
-    const wg_node *v;
-    return t ? find(t, x, "view", &bytes, &v) : NULL;
+    const wg_node *v = t ? find(t, x, "view", &bytes) : NULL;
+    return v ? read_from(t, v) : NULL;
 }
 
 void *wg_input_buffer(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
-    const wg_node *v;
-    void          *p = t ? find_settable(t, x, "input_buffer", &bytes, &v) : NULL;
-    return p;
+    const wg_node *v = t ? find_settable(t, x, "input_buffer", &bytes) : NULL;
+    return v ? write_to(t, v, true) : NULL;
 }
 
 const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tape/tape_impl.h"
+#include "tape/device.h"
 
 static void release(wg_tape *t)
 {
@@ -10,6 +10,7 @@ static void release(wg_tape *t)
         for (int i = 0; i < t->g->n; i++)
             if (t->g->node[i]->kind == WG__OP || t->g->node[i]->kind == WG__INPUT)
                 if (!wg__is_view(t->g->node[i])) wg__data_free(t->g->node[i]->data);
+    wg__device_release(t);
     wg__trace_free(t->trace);
     wg__backup_free(t);
     wg__data_free(t->buffer);
@@ -198,6 +199,8 @@ static int check_options(wg_graph *g, const wg_options *o)
 {
     if (o && o->max_bytes < 0)
         return wg__fail(g, WG_EARG, "compile: max_bytes cannot be %lld", (long long)o->max_bytes);
+    if (o && o->device < 0) return wg__fail(g, WG_EARG, "compile: device cannot be %d", o->device);
+    if (o && o->device != WG_CPU && !wg__device_use(g, o->device - 1)) return g->status; /* before all the work */
     for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
         if (o->bind[i].size < 0)
             return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,

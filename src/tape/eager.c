@@ -16,6 +16,9 @@ static int evaluate(wg_tape *t, wg_node *x)
         if (!x->x[k]->data)
             return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: wg_set it before building on it",
                                  wg__value_name(t, x->x[k], name, sizeof name));
+    for (int k = 0; k < x->n; k++)
+        if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
+            return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));
     if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
     if (fresh && !(x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape))))
         return wg__tape_fail(t, WG_ENOMEM, "out of memory");
@@ -39,7 +42,11 @@ static int compute(wg_tape *t, wg_node *x)
     return status;
 }
 
-static void assign(const wg_node *x) { memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape)); }
+static void assign(wg_tape *t, const wg_node *x)
+{
+    memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape));
+    wg__param_written(t->user->node[x->x[0]->origin->id]);
+}
 
 static int room_for(wg_tape *t, int id)
 {
@@ -68,7 +75,7 @@ static int made(void *context, wg_node *x)
     for (int i = first; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && !t->g->node[i]->data) status = compute(t, t->g->node[i]);
     if (!status && y->kind == WG__OP && !y->data) status = compute(t, y); /* merged with one that failed */
-    if (!status && y->kind == WG__ASSIGN) assign(y);
+    if (!status && y->kind == WG__ASSIGN) assign(t, y);
     if (status && y->kind == WG__ASSIGN) y->kind = WG__GROUP, y->n = 0; /* the user has no such node */
     wg_clear_error(t->g);
     return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
@@ -89,7 +96,7 @@ int wg__eager_run(wg_tape *t)
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)
-        if (t->g->node[i]->kind == WG__ASSIGN) assign(t->g->node[i]);
+        if (t->g->node[i]->kind == WG__ASSIGN) assign(t, t->g->node[i]);
     if (!status) t->run++;
     return status;
 }

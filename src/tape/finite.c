@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tape/tape_impl.h"
+#include "tape/device.h"
 
 /* The first element that is not finite, or -1. */
 static int64_t first_bad(wg_dtype dtype, const void *data, int64_t n)
@@ -36,9 +36,10 @@ int wg__check_finite(wg_tape *t, int i)
     const struct wg__instr *p = &t->instr[i];
     for (int k = 0; k < p->n_out; k++) {
         const wg_node *y = t->g->node[p->out[k]];
-        const void    *data = t->value[p->out[k]].data;
         bool           overwritten = p->loop && p->loop->head && k == p->n_out - 1 && t->value[p->out[k]].last == i;
-        int64_t        at = overwritten ? -1 : first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));
+        const void    *data = t->device ? wg__device_probe(t, p->out[k]) : t->value[p->out[k]].data;
+        if (!data) return t->status;
+        int64_t at = overwritten ? -1 : first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));
         if (at >= 0) return report(t, p, y, data, at);
     }
     return WG_OK;
@@ -50,6 +51,7 @@ int wg_watch_finite(wg_tape *t, int on)
     if (t->eager) return wg__tape_fail(t, WG_EARG, "watch_finite: an eager tape has no instructions");
     t->watch_finite = false;
     wg__backup_free(t);
+    if (t->device && wg__device_watch(t, on)) return wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (!on) return WG_OK;
     if (!(t->backup = calloc((size_t)t->n_copy + 1, sizeof *t->backup)))
         return wg__tape_fail(t, WG_ENOMEM, "out of memory");
@@ -66,14 +68,15 @@ int wg_watch_finite(wg_tape *t, int on)
 int wg__backup(wg_tape *t)
 {
     for (int c = 0; c < t->n_copy; c++)
-        if (t->backup[c]) memcpy(t->backup[c], t->value[t->copy[c].param].data, t->value[t->copy[c].param].bytes);
+        if (t->backup[c] && wg_param_get(t->g->node[t->copy[c].param]->origin, t->backup[c]))
+            return wg__tape_fail(t, t->user->status, "run: %s", wg_message(t->user));
     return WG_OK;
 }
 
 void wg__restore(wg_tape *t)
 {
     for (int c = 0; c < t->n_copy; c++)
-        if (t->backup[c]) memcpy(t->value[t->copy[c].param].data, t->backup[c], t->value[t->copy[c].param].bytes);
+        if (t->backup[c]) wg_param_set(t->user->node[t->g->node[t->copy[c].param]->origin->id], t->backup[c]);
 }
 
 void wg__backup_free(wg_tape *t)

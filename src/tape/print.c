@@ -2,7 +2,7 @@
  * tapes, and messages quote its names. */
 #include <string.h>
 
-#include "tape/tape_impl.h"
+#include "tape/device.h"
 
 void wg__number_values(wg_tape *t)
 {
@@ -111,26 +111,69 @@ static void print_memory(const wg_tape *t, int i, FILE *f)
     }
 }
 
+static void print_instr(const wg_tape *t, int i, FILE *f)
+{
+    char                    chain[512];
+    const struct wg__instr *p = &t->instr[i];
+    print_outputs(t, p, f);
+    fprintf(f, "%s(", chain_str(p, chain, sizeof chain));
+    print_operands(t, p, f);
+    fprintf(f, ")");
+    print_memory(t, i, f);
+    fprintf(f, "\n");
+}
+
+/* ---- On a device ---- */
+
+static void print_copy(const wg_tape *t, const char *which, int value, FILE *f)
+{
+    char           name[128], shape[96];
+    const wg_node *x = t->g->node[value];
+    fprintf(f, "%-8s %s %s%s\n", which, wg__value_name(t, x, name, sizeof name), wg_dtype_name((wg_dtype)x->dtype),
+            wg__shape_str(t->g, x->shape, shape, sizeof shape));
+}
+
+/* What an instruction on the CPU reads or writes that is on the device. */
+static void print_copies(const wg_tape *t, const char *which, int n, const int *value, FILE *f)
+{
+    for (int k = 0; k < n; k++)
+        if (t->value[t->value[value[k]].root].place == WG__BUFFER &&
+            t->g->node[t->value[value[k]].root]->kind == WG__OP)
+            print_copy(t, which, value[k], f);
+}
+
+static void print_on_host(const wg_tape *t, int i, FILE *f)
+{
+    const struct wg__instr *p = &t->instr[i];
+    fprintf(f, "warning: %s has no kernel for the device and runs on the CPU\n", p->node->op->name);
+    print_copies(t, "download", p->n_in, p->in, f);
+    print_instr(t, i, f);
+    print_copies(t, "upload", p->n_out, p->out, f);
+}
+
+static void print_kept(const wg_tape *t, FILE *f)
+{
+    for (int i = 0; i < t->n_order; i++)
+        if (t->value[t->order[i]->id].keep && t->order[i]->kind == WG__OP)
+            print_copy(t, "download", t->order[i]->id, f);
+}
+
 int wg_tape_print(const wg_tape *t, FILE *f)
 {
-    char chain[512];
     if (!t || !f) return WG_EARG;
     if (t->eager) return fprintf(f, "eager tape: %d nodes\n", t->g->n) < 0 ? WG_EIO : WG_OK;
-    for (int i = 0; i < t->n_instr; i++) {
-        const struct wg__instr *p = &t->instr[i];
-        print_outputs(t, p, f);
-        fprintf(f, "%s(", chain_str(p, chain, sizeof chain));
-        print_operands(t, p, f);
-        fprintf(f, ")");
-        print_memory(t, i, f);
-        fprintf(f, "\n");
-    }
+    if (t->device) fprintf(f, "on %s\n", t->device->api->name(t->device->use->device));
+    for (int i = 0; t->device && i < t->device->n_input; i++) print_copy(t, "upload", t->device->input[i].value, f);
+    for (int i = 0; i < t->n_instr; i++)
+        if (t->device && t->device->on_host[i]) print_on_host(t, i, f);
+        else print_instr(t, i, f);
     for (int c = 0; c < t->n_copy; c++)
         if (!t->copy[c].in_place) {
             char to[128], from[128];
             fprintf(f, "%-10s = copy %s\n", wg__value_name(t, t->g->node[t->copy[c].param], to, sizeof to),
                     wg__value_name(t, t->g->node[t->copy[c].from], from, sizeof from));
         }
+    if (t->device) print_kept(t, f);
     wg_tape_stats s = wg_stats(t);
     fprintf(f, "%lld instructions, %.6g FLOPs, peak %lld bytes of %lld\n", (long long)s.instructions, s.flops,
             (long long)s.peak_bytes, (long long)s.value_bytes);

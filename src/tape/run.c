@@ -1,23 +1,39 @@
 /* Binding instructions to memory, and running them. */
 #include <string.h>
 
-#include "tape/tape_impl.h"
+#include "tape/device.h"
 
-static void *data_of(const wg_tape *t, int v) { return t->value[t->value[v].root].data; }
+static void *data_of(const wg_tape *t, int v, bool host)
+{
+    const struct wg__value *r = &t->value[t->value[v].root];
+    return host ? r->host : r->data;
+}
 
-static void bind_loop(wg_tape *t, struct wg__instr *p)
+static void bind_loop(wg_tape *t, struct wg__instr *p, bool host)
 {
     struct wg__loop *l = (struct wg__loop *)(uintptr_t)p->loop;
-    for (int k = 0; k < l->inputs; k++) l->in[k].data = data_of(t, p->in[k]);
-    for (int k = 0; k < l->outputs; k++) l->out[k].data = data_of(t, p->out[k]);
-    if (l->tail >= 0) l->tail_out = data_of(t, p->out[l->outputs]);
+    for (int k = 0; k < l->inputs; k++) l->in[k].data = data_of(t, p->in[k], host);
+    for (int k = 0; k < l->outputs; k++) l->out[k].data = data_of(t, p->out[k], host);
+    if (l->tail >= 0) l->tail_out = data_of(t, p->out[l->outputs], host);
     if (l->head) {
         struct wg__gemm *g = (struct wg__gemm *)(uintptr_t)l->head;
-        g->a = data_of(t, p->in[l->inputs]);
-        g->b = data_of(t, p->in[l->inputs + 1]);
-        g->c = data_of(t, p->out[p->n_out - 1]);
+        g->a = data_of(t, p->in[l->inputs], host);
+        g->b = data_of(t, p->in[l->inputs + 1], host);
+        g->c = data_of(t, p->out[p->n_out - 1], host);
     }
     wg__loop_prepare(l);
+}
+
+void wg__bind_instr(wg_tape *t, int i, bool host)
+{
+    struct wg__instr *p = &t->instr[i];
+    if (p->loop) {
+        bind_loop(t, p, host);
+        return;
+    }
+    wg_tensor *x = (wg_tensor *)(uintptr_t)p->call.x;
+    for (int k = 0; k < p->n_in; k++) x[k].data = data_of(t, p->in[k], host);
+    p->call.y.data = data_of(t, p->out[0], host);
 }
 
 int wg__bind_memory(wg_tape *t)
@@ -25,21 +41,16 @@ int wg__bind_memory(wg_tape *t)
     size_t  scratch = 0;
     int64_t all;
     int     status;
+    if (t->options.device != WG_CPU) return wg__device_bind(t);
     wg__number_values(t);
     t->buffer = wg__data_alloc(t->buffer_bytes);
     if (!t->buffer) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->g->n; i++)
         if (t->value[i].place == WG__BUFFER) t->value[i].data = t->buffer + t->value[i].offset;
     for (int i = 0; i < t->n_instr; i++) {
-        struct wg__instr *p = &t->instr[i];
-        if (p->loop) {
-            bind_loop(t, p);
-            continue;
-        }
-        wg_tensor *x = (wg_tensor *)(uintptr_t)p->call.x;
-        for (int k = 0; k < p->n_in; k++) x[k].data = data_of(t, p->in[k]);
-        p->call.y.data = data_of(t, p->out[0]);
-        size_t wanted = p->op->scratch ? p->op->scratch(&p->call) : 0;
+        const struct wg__instr *p = &t->instr[i];
+        wg__bind_instr(t, i, false);
+        size_t wanted = !p->loop && p->op->scratch ? p->op->scratch(&p->call) : 0;
         if (wanted > scratch) scratch = wanted;
     }
     if (__builtin_add_overflow(t->buffer_bytes, scratch, &all)) all = INT64_MAX;
@@ -68,11 +79,24 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
     return status ? call_failed(t, p, status) : WG_OK;
 }
 
+int wg__run_instr(wg_tape *t, int i) { return run_instr(t, &t->instr[i]); }
+
 static void assign(wg_tape *t)
 {
-    for (int c = 0; c < t->n_copy; c++)
-        if (!t->copy[c].in_place)
-            memcpy(t->value[t->copy[c].param].data, data_of(t, t->copy[c].from), t->value[t->copy[c].param].bytes);
+    for (int c = 0; c < t->n_copy; c++) {
+        const struct wg__value *p = &t->value[t->copy[c].param];
+        if (!t->copy[c].in_place) memcpy(p->data, data_of(t, t->copy[c].from, false), p->bytes);
+        if (t->user->devices) wg__param_written(t->user->node[t->g->node[t->copy[c].param]->origin->id]);
+    }
+}
+
+/* Where devices have been at work: what they wrote, before it is read here. */
+static int bring_params(wg_tape *t)
+{
+    int status = WG_OK;
+    for (int i = 0; i < t->n_order && !status; i++)
+        if (t->order[i]->kind == WG__PARAM) status = wg__param_home(t->order[i]->origin);
+    return status ? wg__tape_fail(t, status, "run: %s", wg_message(t->user)) : WG_OK;
 }
 
 /* With a watch or a trace: the same, looking at each instruction. */
@@ -94,7 +118,9 @@ int wg_run(wg_tape *t)
     if (!t) return WG_EARG;
     t->status = WG_OK;
     if (t->eager) return wg__eager_run(t);
-    int status = WG_OK;
+    if (t->device) return wg__device_run(t);
+    int status = t->user->devices ? bring_params(t) : WG_OK;
+    if (status) return status;
     if (t->watch_finite || t->trace) status = run_slowly(t);
     else
         for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);

@@ -31,7 +31,8 @@ struct wg__value {
     int     first, last; /* instructions that write it and read it last; -1: none */
     int64_t offset;      /* in the buffer */
     size_t  bytes;
-    void   *data;
+    void   *data; /* on the tape's device */
+    void   *host; /* of a tape on a device: where the CPU has it, or NULL */
 };
 
 /* Bytes that a value takes in the buffer. */
@@ -120,6 +121,8 @@ struct wg_tape {
     bool              watch_finite;
     void            **backup; /* [n_copy] old parameters while watching, or NULL */
     struct wg__trace *trace;
+
+    struct wg__tape_device *device; /* NULL: the CPU */
 };
 
 /* ---- Passes; each returns WG_OK or a status with its error on the user's graph ---- */
@@ -148,6 +151,10 @@ int      wg__check(wg_tape *t);
 int wg__check_bytes(wg_tape *t, int64_t bytes);
 /* Sets every pointer of the instructions once values have their memory. */
 int wg__bind_memory(wg_tape *t);
+/* The pointers of one: to data, or to host. */
+void wg__bind_instr(wg_tape *t, int i, bool host);
+/* Runs one on the CPU. */
+int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 

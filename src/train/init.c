@@ -172,5 +172,7 @@ int wg_init(wg_node *p, const wg_initializer *init)
     fans(p->shape, &d.fan_in, &d.fan_out);
     if (w.fan_in > 0) d.fan_in = w.fan_in;
     if (w.fan_out > 0) d.fan_out = w.fan_out;
-    return fill_in(w.kind, &d);
+    status = fill_in(w.kind, &d);
+    if (!status) wg__param_written(p);
+    return status;
 }

@@ -1,0 +1,34 @@
+/* cuda_test.h - the parts of the program that tests kernels through the shim. */
+#ifndef WENGERT_TESTS_CUDA_TEST_H
+#define WENGERT_TESTS_CUDA_TEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* TAP: a test with its name; a remark; a test that was not run. */
+bool tap(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void tap_skip(const char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Every complaint of the shim as a remark; how many.  Forgets them. */
+int tell_complaints(void);
+
+struct wg__cuda_op;
+/* The launch of an operator; NULL: none. */
+const struct wg__cuda_op *launch_of(const char *op);
+
+void test_shim(void); /* the shim sees what it claims to see */
+void test_shim_memory(void);
+void test_ops(void);    /* each launch against the operator on the CPU */
+void test_faults(void); /* indices out of range */
+void test_folds(void);  /* reductions and softmax, every form of problem */
+void test_moves(void);  /* copies, indices, random numbers: bit for bit */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,84 @@
+/* main.c - runs the tests of kernels on the host, and prints TAP. */
+#include "cuda_test.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cuda/cuda_impl.h"
+#include "shim.h"
+
+static int tests, failures;
+
+bool tap(bool ok, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("%sok - ", ok ? "" : "not ");
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+    tests++;
+    failures += !ok;
+    return ok;
+}
+
+void tap_skip(const char *why, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("ok - ");
+    vprintf(format, args);
+    printf(" # SKIP %s\n", why);
+    va_end(args);
+    tests++;
+}
+
+void tap_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("# ");
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+}
+
+int tell_complaints(void)
+{
+    int n = wg_shim_complaints();
+    for (int i = 0; i < n && i < 10; i++) tap_note("shim: %s", wg_shim_complaint(i));
+    wg_shim_forgive();
+    return n;
+}
+
+/* A list whose file is not there is empty. */
+#pragma weak wg__cuda_reduce_ops
+#pragma weak wg__cuda_softmax_ops
+#pragma weak wg__cuda_index_ops
+#pragma weak wg__cuda_shape_ops
+#pragma weak wg__cuda_random_ops
+#pragma weak wg__cuda_elementwise_ops
+
+const struct wg__cuda_op *launch_of(const char *op)
+{
+    const struct wg__cuda_op *lists[] = {wg__cuda_reduce_ops, wg__cuda_softmax_ops, wg__cuda_index_ops,
+                                         wg__cuda_shape_ops,  wg__cuda_random_ops,  wg__cuda_elementwise_ops};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const struct wg__cuda_op *o = lists[i]; o && o->name; o++)
+            if (strcmp(o->name, op) == 0) return o;
+    return NULL;
+}
+
+int main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what ends the program early must not take results with it */
+    test_shim();
+    test_shim_memory();
+    test_ops();
+    test_faults();
+    test_folds();
+    test_moves();
+    printf("1..%d\n", tests);
+    return failures > 0;
+}

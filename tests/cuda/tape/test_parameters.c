@@ -1,0 +1,76 @@
+/* Parameters on both sides: each sees what the other wrote. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape_test.h"
+
+static bool is(const wg_node *p, float a, float b)
+{
+    float v[2] = {0};
+    return wg_param_get(p, v) == WG_OK && v[0] == a && v[1] == b;
+}
+
+static void both_sides(void)
+{
+    wg_graph  *g = wg_graph_new();
+    wg_node   *p = wg_param(g, "p", WG_F32, WG_SHAPE(2)), *twice = wg_scale(p, 2);
+    wg_node   *next = wg_assign(p, wg_shift(p, 1));
+    wg_options on = {.device = WG_CUDA(0)};
+    wg_tape   *read = wg_compile(g, WG_NODES(twice), &on), *write = wg_compile(g, WG_NODES(next), &on);
+    wg_tape   *cpu_read = wg_compile(g, WG_NODES(twice), NULL), *cpu_write = wg_compile(g, WG_NODES(next), NULL);
+    float      v[2];
+    bool       ok = read && write && cpu_read && cpu_write && !wg_param_set(p, (float[]){1, 2});
+    ok = ok && !wg_run(read) && !wg_get(read, twice, v) && v[0] == 2 && v[1] == 4;
+    ok = ok && !wg_run(write) && !wg_run(write) && is(p, 3, 4);
+    ok = ok && !wg_run(read) && !wg_get(read, twice, v) && v[1] == 8;
+    ok = ok && !wg_run(write) && !wg_run(cpu_read) && !wg_get(cpu_read, twice, v) && v[1] == 10;
+    ok = ok && !wg_run(write) && !wg_run(cpu_write) && !wg_run(read) && !wg_get(read, twice, v) && v[1] == 14;
+    ok = ok && !wg_set(write, p, (float[]){10, 20}) && !wg_run(cpu_read) && !wg_get(cpu_read, twice, v) && v[1] == 40;
+    ok = ok && !wg_run(write) && ((const float *)wg_param_view(p))[1] == 21;
+    ok = ok && !wg_run(write) && !wg_get(cpu_read, p, v) && v[1] == 22 && !wg_get(read, p, v) && v[1] == 22;
+    wg_tape_free(write); /* the newest values were its */
+    ok = ok && wg_set_scalar(read, p, 0) == WG_ESHAPE && !wg_run(read) && !wg_get(read, twice, v) && v[1] == 44;
+    if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(read));
+    wg_graph_free(g);
+    tap(clean() && ok, "parameters written on one side are read on the other");
+}
+
+/* The tape that wrote last is gone before anybody looked. */
+static void writer_gone(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *p = wg_param(g, "p", WG_F32, WG_SHAPE(2)), *next = wg_assign(p, wg_shift(p, 1));
+    wg_tape  *t = wg_compile(g, WG_NODES(next), &(wg_options){.device = WG_CUDA(0)});
+    bool      ok = t && !wg_run(t) && !wg_run(t);
+    wg_tape_free(t);
+    ok = ok && is(p, 2, 2);
+    wg_tape *eager = wg_graph_eager(g);
+    wg_node *y = wg_scale(p, 3);
+    ok = ok && wg_get_scalar(eager, wg_sum(y, WG_ALL_AXES, 0)) == 18; /* p is assigned once more */
+    wg_graph_free(g);
+    tap(clean() && ok, "what a freed tape wrote is there, in eager mode too");
+}
+
+/* Two steps on the CPU, two on the device, by turns: as all on the CPU. */
+static void by_turns(void)
+{
+    struct net a = net_new(WG_CPU, WG_F64, 0), b = net_new(WG_CUDA(0), WG_F64, 0);
+    wg_tape   *cpu = wg_compile(b.g, WG_NODES(b.loss, b.logits, b.step), NULL);
+    bool       ok = a.tape && b.tape && cpu;
+    for (int i = 0; i < 12 && ok; i++) {
+        wg_tape *t = i / 2 % 2 ? cpu : b.tape;
+        wg_set_run_number(t, (uint64_t)i);
+        ok = !net_step(&a, i) && !net_set(&b, t, i) && !wg_run(t);
+    }
+    ok = ok && net_difference(&a, &b) < 1e-12;
+    wg_graph_free(a.g);
+    wg_graph_free(b.g);
+    tap(clean() && ok, "a net trained by turns on the CPU and on the device");
+}
+
+void test_parameters(void)
+{
+    both_sides();
+    writer_gone();
+    by_turns();
+}

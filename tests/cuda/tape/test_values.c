@@ -1,0 +1,105 @@
+/* Values in and out of a tape on the device. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tape_test.h"
+
+static bool same(const float *a, const float *b, int n) { return memcmp(a, b, (size_t)n * sizeof *a) == 0; }
+
+static wg_tape *compile(wg_graph *g, int n, wg_node *const out[])
+{
+    return wg_compile(g, n, out, &(wg_options){.device = WG_CUDA(0)});
+}
+
+/* Set, run, get; views of inputs; a value that is set again while the device still works. */
+static void in_and_out(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(4)), *y = wg_input(g, "y", WG_F32, WG_SCALAR);
+    wg_node  *z = wg_add(wg_square(x), y), *k = wg_const(g, WG_F32, WG_SHAPE(4), (float[]){1, 2, 3, 4});
+    wg_node  *w = wg_mul(z, k), *r = wg_reshape(x, WG_SHAPE(2, 2));
+    wg_tape  *t = compile(g, WG_NODES(z, w, r, k));
+    float     out[4];
+    bool      ok = t && !wg_set_scalar(t, y, 10);
+    for (int i = 0; i < 6 && ok; i++) {
+        float v[4] = {(float)i, 1, 2, 3}, want[4] = {(float)(i * i + 10), 22, 42, 76};
+        ok = !wg_set(t, x, v) && same(wg_view(t, x), v, 4) && !wg_run(t) && same(wg_view(t, r), v, 4);
+        v[0] = -1;
+        ok = ok && (i % 2 || !wg_set(t, x, v)); /* the run that was asked for has the old one */
+        ok = ok && !wg_get(t, w, out) && same(out, want, 4);
+    }
+    ok = ok && wg_get_scalar(t, y) == 10 && same(wg_view(t, k), (float[]){1, 2, 3, 4}, 4);
+    float *at = t ? wg_input_buffer(t, x) : NULL;
+    for (int i = 0; i < 4 && at && ok; i++) {
+        for (int j = 0; j < 4; j++) at[j] = (float)(i + j);
+        ok = !wg_run(t) && !wg_get(t, z, out) && out[3] == (float)((i + 3) * (i + 3) + 10);
+    }
+    if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(t));
+    wg_graph_free(g);
+    tap(clean() && at && ok, "set, run, get, view and input_buffer are those of the CPU");
+}
+
+/* An operator of the user has no kernel: it runs on the CPU, between copies. */
+#include <wengert/graph_op.h>
+static int twice_cpu(wg_call *c)
+{
+    const float *x = c->x[0].data;
+    if (x[0] < 0) return wg_reject_run(c, WG_EINDEX, "a negative %g", x[0]);
+    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) ((float *)c->y.data)[i] = 2 * x[i];
+    return WG_OK;
+}
+static const wg_op twice = {.name = "twice", .arity = 1, .dtypes = WG_REALS, .infer = wg_infer_same, .cpu = twice_cpu};
+
+static void on_the_cpu(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(3)), *p = wg_param(g, "p", WG_F32, WG_SHAPE(3));
+    wg_node  *h = wg_exp(x), *a = wg_apply(&twice, 1, &h, NULL), *b = wg_apply(&twice, 1, &x, NULL);
+    wg_node  *q = wg_apply(&twice, 1, &p, NULL), *z = wg_named(wg_add(wg_add(a, b), q), "z");
+    wg_tape  *t = compile(g, WG_NODES(z, wg_assign(p, wg_add(p, z))));
+    wg_tape  *c = wg_compile(g, WG_NODES(z), NULL);
+    char     *text = NULL;
+    size_t    size = 0;
+    float     out[3], want[3];
+    bool      ok = t && c;
+    for (int i = 0; i < 3 && ok; i++) {
+        float v[3] = {(float)i, 0.5f, 1};
+        ok = !wg_set(c, x, v) && !wg_run(c) && !wg_get(c, z, want); /* reads what the device assigned */
+        ok = ok && !wg_set(t, x, v) && !wg_run(t) && !wg_get(t, z, out);
+        for (int j = 0; j < 3 && ok; j++) ok = out[j] - want[j] < 1e-5f * want[j] && want[j] - out[j] < 1e-5f * want[j];
+    }
+    float before[3], after[3];
+    ok = ok && !wg_param_get(p, before) && !wg_set(t, x, (float[]){-1, 0, 0}) && wg_run(t) == WG_EINDEX;
+    ok = ok && strstr(wg_tape_message(t), "a negative -1") && !wg_param_get(p, after) && same(before, after, 3);
+    FILE *f = open_memstream(&text, &size);
+    ok = ok && f && !wg_tape_print(t, f);
+    if (f) fclose(f);
+    ok = ok && strstr(text, "warning: twice has no kernel for the device and runs on the CPU\ndownload ") &&
+         strstr(text, "upload   x f32[3]") && strstr(text, "download") && strstr(text, ":z f32[3]");
+    if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(t));
+    free(text);
+    wg_graph_free(g);
+    tap(clean() && ok, "an operator without a kernel runs on the CPU, and the print warns of it");
+}
+
+static void nothing(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(0, 3)), *y = wg_sum(wg_exp(x), WG_AXES(0), 0);
+    wg_node  *z = wg_matmul_t(x, x, 1, 0);
+    wg_tape  *t = compile(g, WG_NODES(x, y, z));
+    float     out[9] = {1};
+    bool      ok = t && !wg_set(t, x, out) && !wg_run(t) && !wg_get(t, y, out) && out[0] == 0 && !wg_get(t, z, out);
+    for (int i = 0; i < 9; i++) ok = ok && out[i] == 0;
+    if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(t));
+    wg_graph_free(g);
+    tap(clean() && ok, "tensors without elements");
+}
+
+void test_values(void)
+{
+    in_and_out();
+    on_the_cpu();
+    nothing();
+}

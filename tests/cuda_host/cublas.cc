@@ -1,0 +1,201 @@
+/* cublas.cc - cuBLASLt's products by OpenBLAS, in their stream's turn.
+ *
+ * Checked here, as there is no device that would: sizes of attributes, shapes
+ * that agree, leading dimensions, one type throughout, alignments promised and
+ * kept, an epilogue that the type has, bias where it is said. */
+#include <cblas.h>
+#include <cstring>
+
+#include "cublasLt.h"
+#include "inside.h"
+
+struct cublasLtContext {
+    int open;
+};
+struct cublasLtMatmulDesc {
+    cublasComputeType_t compute;
+    cudaDataType        scale;
+    int32_t             ta, tb, epilogue;
+    const void         *bias;
+};
+struct cublasLtMatrixLayout {
+    cudaDataType type;
+    int64_t      rows, cols, ld, step;
+    int32_t      count;
+};
+struct cublasLtMatmulPreference {
+    uint64_t workspace;
+    uint32_t alignment[4];
+};
+
+static cublasStatus_t refuse(const char *what)
+{
+    shim::complain(std::string("cublasLt: ") + what);
+    return CUBLAS_STATUS_INVALID_VALUE;
+}
+/* A call that a test may make fail. */
+static bool fails() { return shim::call(true, cudaErrorMemoryAllocation).error != cudaSuccess; }
+
+const char *cublasLtGetStatusString(cublasStatus_t s)
+{
+    switch (s) {
+    case CUBLAS_STATUS_SUCCESS: return "success";
+    case CUBLAS_STATUS_ALLOC_FAILED: return "the resource allocation failed";
+    case CUBLAS_STATUS_NOT_SUPPORTED: return "the requested functionality is not supported";
+    default: return "an invalid value was passed";
+    }
+}
+
+template <class T> static cublasStatus_t make(T **to, const T &from)
+{
+    if (fails()) return cudaGetLastError(), CUBLAS_STATUS_ALLOC_FAILED;
+    *to = new T(from);
+    return CUBLAS_STATUS_SUCCESS;
+}
+template <class T> static cublasStatus_t put(T *to, const void *value, size_t bytes)
+{
+    if (bytes != sizeof *to) return refuse("an attribute of another size");
+    memcpy(to, value, bytes);
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t *h) { return make(h, cublasLtContext{1}); }
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t h) { return delete h, CUBLAS_STATUS_SUCCESS; }
+
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *d, cublasComputeType_t compute, cudaDataType scale)
+{
+    return make(d, cublasLtMatmulDesc{compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, NULL});
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d) { return delete d, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t which,
+                                              const void *value, size_t bytes)
+{
+    switch (which) {
+    case CUBLASLT_MATMUL_DESC_TRANSA: return put(&d->ta, value, bytes);
+    case CUBLASLT_MATMUL_DESC_TRANSB: return put(&d->tb, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: return put(&d->epilogue, value, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return put(&d->bias, value, bytes);
+    }
+    return refuse("no such attribute of a product");
+}
+
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataType type, uint64_t rows, uint64_t cols,
+                                          int64_t ld)
+{
+    if (!rows || !cols || ld < (int64_t)rows)
+        return refuse("a matrix without elements, or rows beyond its leading dimension");
+    return make(l, cublasLtMatrixLayout{type, (int64_t)rows, (int64_t)cols, ld, 0, 1});
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l) { return delete l, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t l, cublasLtMatrixLayoutAttribute_t which,
+                                                const void *value, size_t bytes)
+{
+    if (which == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT) return put(&l->count, value, bytes);
+    if (which == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET) return put(&l->step, value, bytes);
+    return refuse("no such attribute of a matrix");
+}
+
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *p)
+{
+    return make(p, cublasLtMatmulPreference{0, {256, 256, 256, 256}});
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) { return delete p, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t           p,
+                                                    cublasLtMatmulPreferenceAttributes_t which, const void *value,
+                                                    size_t bytes)
+{
+    if (which == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return put(&p->workspace, value, bytes);
+    int i = which - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+    return i >= 0 && i < 4 ? put(&p->alignment[i], value, bytes) : refuse("no such preference");
+}
+
+/* ---- Products ---- */
+
+static bool agree(cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c)
+{
+    int64_t m = d->ta ? a->cols : a->rows, k = d->ta ? a->rows : a->cols;
+    int64_t l = d->tb ? b->cols : b->rows, n = d->tb ? b->rows : b->cols;
+    bool    types = a->type == b->type && b->type == c->type && d->scale == c->type;
+    bool    compute = d->compute == (c->type == CUDA_R_64F ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F);
+    return types && compute && k == l && c->rows == m && c->cols == n && a->count == b->count && b->count == c->count;
+}
+
+/* The preference travels in the algorithm: what was promised is checked when it runs. */
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a,
+                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
+                                              cublasLtMatrixLayout_t to, cublasLtMatmulPreference_t p, int wanted,
+                                              cublasLtMatmulHeuristicResult_t *result, int *found)
+{
+    *found = 0;
+    if (!h || wanted < 1 || c != to) return refuse("cublasLtMatmulAlgoGetHeuristic");
+    if (!agree(d, a, b, c)) return refuse("shapes or types that do not agree");
+    if (fails()) return cudaGetLastError(), CUBLAS_STATUS_ALLOC_FAILED;
+    if (d->epilogue != CUBLASLT_EPILOGUE_DEFAULT && c->type == CUDA_R_64F) return CUBLAS_STATUS_NOT_SUPPORTED;
+    *result = cublasLtMatmulHeuristicResult_t();
+    result->workspaceSize = p->workspace;
+    result->algo.data[0] = p->workspace;
+    for (int i = 0; i < 4; i++) result->algo.data[1 + i] = p->alignment[i];
+    *found = 1;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+template <class T> static void epilogue(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &c, T *y)
+{
+    const T *bias = d.epilogue & CUBLASLT_EPILOGUE_BIAS ? (const T *)d.bias : NULL;
+    for (int64_t j = 0; j < c.cols; j++)
+        for (int64_t i = 0; i < c.rows; i++) {
+            T v = y[j * c.ld + i] + (bias ? bias[i] : 0);
+            y[j * c.ld + i] = d.epilogue & CUBLASLT_EPILOGUE_RELU && v < 0 ? 0 : v;
+        }
+}
+
+static void multiply(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &la, const cublasLtMatrixLayout &lb,
+                     const cublasLtMatrixLayout &lc, const void *a, const void *b, void *c)
+{
+    CBLAS_TRANSPOSE ta = d.ta ? CblasTrans : CblasNoTrans, tb = d.tb ? CblasTrans : CblasNoTrans;
+    int             m = (int)lc.rows, n = (int)lc.cols, k = (int)(d.ta ? la.rows : la.cols);
+    for (int32_t i = 0; i < lc.count; i++) {
+        if (lc.type == CUDA_R_64F) {
+            cblas_dgemm(CblasColMajor, ta, tb, m, n, k, 1, (const double *)a + i * la.step, (int)la.ld,
+                        (const double *)b + i * lb.step, (int)lb.ld, 0, (double *)c + i * lc.step, (int)lc.ld);
+            epilogue(d, lc, (double *)c + i * lc.step);
+        } else {
+            cblas_sgemm(CblasColMajor, ta, tb, m, n, k, 1, (const float *)a + i * la.step, (int)la.ld,
+                        (const float *)b + i * lb.step, (int)lb.ld, 0, (float *)c + i * lc.step, (int)lc.ld);
+            epilogue(d, lc, (float *)c + i * lc.step);
+        }
+    }
+}
+
+static bool aligned(const cublasLtMatmulAlgo_t *algo, int operand, const void *p, const cublasLtMatrixLayout &l)
+{
+    uint64_t n = algo->data[1 + operand], size = l.type == CUDA_R_64F ? 8 : 4;
+    return (uintptr_t)p % n == 0 && (uint64_t)l.step * size % n == 0;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha, const void *a,
+                              cublasLtMatrixLayout_t la, const void *b, cublasLtMatrixLayout_t lb, const void *beta,
+                              const void *c, cublasLtMatrixLayout_t lc, void *to, cublasLtMatrixLayout_t lto,
+                              const cublasLtMatmulAlgo_t *algo, void *workspace, size_t bytes, cudaStream_t s)
+{
+    bool f64 = lto->type == CUDA_R_64F;
+    if (!h || lc != lto || c != to || !agree(d, la, lb, lto)) return refuse("shapes or types that do not agree");
+    if (f64 ? *(const double *)alpha != 1 || *(const double *)beta != 0
+            : *(const float *)alpha != 1 || *(const float *)beta != 0)
+        return refuse("only 1 and 0 are known here");
+    if (!aligned(algo, 0, a, *la) || !aligned(algo, 1, b, *lb) || !aligned(algo, 3, to, *lto))
+        return refuse("less aligned than was promised");
+    if (algo->data[0] > bytes || (algo->data[0] && !shim::is_device(workspace)))
+        return refuse("less workspace than was promised");
+    if (d->epilogue & CUBLASLT_EPILOGUE_BIAS && !shim::is_device(d->bias))
+        return refuse("bias that is not on the device");
+    if (!shim::is_device(a) || !shim::is_device(b) || !shim::is_device(to)) return refuse("operands on the host");
+    if (fails()) return cudaGetLastError(), CUBLAS_STATUS_EXECUTION_FAILED;
+    cublasLtMatmulDesc   desc = *d;
+    cublasLtMatrixLayout x = *la, y = *lb, z = *lto;
+    shim::enqueue(s, "cublasLtMatmul", [=]() {
+        shim::opened door;
+        multiply(desc, x, y, z, a, b, to);
+    });
+    return CUBLAS_STATUS_SUCCESS;
+}
