@@ -228,13 +228,12 @@ enum { CASES = sizeof cases / sizeof *cases };
 
 static void check_indexed(int k, wg_dtype t, int scatter, int shift, uint64_t *seed)
 {
-    const int64_t *s = cases[k];
-    wg_shape       table = WG_SHAPE(s[0], s[1], s[2]), rows = WG_SHAPE(s[0], s[3], s[2]);
-    wg_dtype       dtype = k % 2 ? WG_I32 : WG_I64;
-    wg_tensor      x[2] = {
-             random_tensor(t, scatter ? rows : table, t == WG_U8 || t == WG_BOOL ? 0 : -50, t == WG_BOOL ? 2 : 50,
-                           seed),
-             random_tensor(dtype, WG_SHAPE(s[3]), -(double)s[1], (double)s[1], seed)};
+    const int64_t              *s = cases[k];
+    wg_shape                    table = WG_SHAPE(s[0], s[1], s[2]), rows = WG_SHAPE(s[0], s[3], s[2]);
+    wg_dtype                    dtype = k % 2 ? WG_I32 : WG_I64;
+    double                      low = t == WG_U8 || t == WG_BOOL ? 0 : -50, high = t == WG_BOOL ? 2 : 50;
+    wg_tensor                   x[2] = {random_tensor(t, scatter ? rows : table, low, high, seed),
+                                        random_tensor(dtype, WG_SHAPE(s[3]), -(double)s[1], (double)s[1], seed)};
     struct wg__axis_attr        a = {k % 2 ? 1 : -2};
     struct wg__scatter_add_attr b = {a.axis, table};
     const wg_op                *op = scatter ? &wg_op_scatter_add : &wg_op_gather;
