@@ -94,7 +94,7 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last)
 
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
 {
-    bool    in[WG_MAX_RANK];
+    bool    in[WG_MAX_RANK] = {0};
     int64_t list[WG_MAX_RANK];
     int     rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
     if (wg__axis_set(&(wg_infer){0}, axes, rank, in)) return wg_onnx_refuse(f, "its axes are not valid");

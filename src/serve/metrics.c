@@ -82,7 +82,7 @@ static int code_index(int code)
 void wg__metrics_count(struct wg__metrics *m, const struct wg__exchange *x, uint64_t ns)
 {
     int i = 0;
-    while (i < m->n - 1 && strcmp(m->row[i].model, x->q.at.model)) i++;
+    while (i < m->n - 1 && strcmp(m->row[i].model, x->q.at.model) != 0) i++;
     struct row *row = &m->row[i];
     atomic_fetch_add_explicit(&version_of(row, x->version)->code[code_index(x->q.code)], 1, memory_order_relaxed);
     observe(&row->request, ns);

@@ -122,8 +122,8 @@ static int take_ports(struct wg__loaded *v, const wg_onnx *m, wg_error *e)
 {
     int n_in = wg_onnx_input_count(m), n_out = wg_onnx_output_count(m), status = WG_OK;
     if (n_out < 1) return wg__model_say(e, WG_EARG, "the model has no outputs");
-    v->in = calloc((size_t)(n_in + n_out), sizeof *v->in);
-    v->tensor = calloc((size_t)(n_in + n_out), sizeof *v->tensor);
+    v->in = calloc((size_t)n_in + (size_t)n_out, sizeof *v->in);
+    v->tensor = calloc((size_t)n_in + (size_t)n_out, sizeof *v->tensor);
     v->root = calloc((size_t)n_out, sizeof(wg_node *));
     if (!v->in || !v->tensor || !v->root) return wg__model_say(e, WG_ENOMEM, "out of memory");
     v->out = v->in + n_in;

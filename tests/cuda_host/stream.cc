@@ -157,6 +157,11 @@ void shim::forget_streams()
     zero.asked = zero.done = 0;
 }
 
+/* Dead ones are remembered for complaints, until the shim itself goes. */
+static struct at_end {
+    ~at_end() { shim::forget_streams(); }
+} at_end;
+
 int shim::leaked_streams(bool say)
 {
     int n = 0;
