@@ -88,6 +88,8 @@ int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segm
     p->graph = calloc((size_t)n + 1, sizeof *p->graph);
     int status = p->graph ? make_streams(p, w) : wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     if (!status) status = make_memory(p, t, w);
+    if (!status) status = wg__cuda_products_make(&p->at, w);
+    if (!status) status = wg__cuda_loops_make(&p->at, w);
     if (!status) *out = p;
     else wg__cuda_destroy(p);
     return status;
@@ -104,12 +106,16 @@ void wg__cuda_destroy(struct wg__program *p)
         if (p->uploaded[i]) cudaEventDestroy(p->uploaded[i]);
     if (p->done) cudaEventDestroy(p->done);
     if (p->stream) cudaStreamDestroy(p->stream);
+    wg__cuda_loops_free(&p->at);
+    wg__cuda_products_free(&p->at);
     if (p->fault) wg__cuda_unpin(p->d, p->fault);
     wg__cuda_release(p->d, p->memory);
     cudaGetLastError();
     free(p->graph);
     free(p);
 }
+
+const char *wg__cuda_note(const struct wg__program *p) { return wg__cuda_loops_note(&p->at); }
 
 /* ---- Around a run ---- */
 

@@ -62,6 +62,8 @@ struct wg__device_api {
     int (*build)(struct wg__device *d, const wg_tape *t, const struct wg__segment *s, int n, struct wg__program **p,
                  struct wg__why *w);
     void (*destroy)(struct wg__program *p); /* waits for it */
+    const char *(*note)(
+        const struct wg__program *p); /* for the tape's print, or NULL: what is slower than it could be */
     /* One run: begin, uploads, segments, end.  Only fault and download wait for the device. */
     int (*begin)(struct wg__program *p, uint64_t run, struct wg__why *w);
     int (*after)(struct wg__program *p, const struct wg__program *other, struct wg__why *w); /* the other's last run */

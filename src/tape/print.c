@@ -174,6 +174,8 @@ int wg_tape_print(const wg_tape *t, FILE *f)
                     wg__value_name(t, t->g->node[t->copy[c].from], from, sizeof from));
         }
     if (t->device) print_kept(t, f);
+    if (t->device && t->device->api->note(t->device->program))
+        fprintf(f, "note: %s\n", t->device->api->note(t->device->program));
     wg_tape_stats s = wg_stats(t);
     fprintf(f, "%lld instructions, %.6g FLOPs, peak %lld bytes of %lld\n", (long long)s.instructions, s.flops,
             (long long)s.peak_bytes, (long long)s.value_bytes);
