@@ -131,6 +131,9 @@ int wg__postorder(wg_graph *g, int n, wg_node *const root[], wg_node ***order);
 /* A new stream number for a random node or an initialiser. */
 uint64_t wg__stream(wg_graph *g);
 
+/* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
+size_t wg__utf8(const unsigned char *p, size_t n);
+
 /* Reals and doubles: element i of data as double, and back. */
 double wg__load(wg_dtype t, const void *data, int64_t i);
 void   wg__store(wg_dtype t, void *data, int64_t i, double value);

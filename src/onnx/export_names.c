@@ -61,32 +61,13 @@ void wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, c
     if (s) s->is = is;
 }
 
-/* ---- UTF-8 (RFC 3629): protobuf wants it of every text ---- */
-
-/* Bytes of the character at p, which a zero ends; 0 if it is none. */
-static int character(const unsigned char *p)
-{
-    static const struct {
-        unsigned char mask, lead;
-        unsigned      least;
-    } kind[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-    for (int n = 0; n < 4; n++) {
-        if ((p[0] & kind[n].mask) != kind[n].lead) continue;
-        unsigned code = p[0] & (unsigned char)~kind[n].mask;
-        for (int i = 1; i <= n; i++) {
-            if ((p[i] & 0xc0) != 0x80) return 0;
-            code = code << 6 | (p[i] & 0x3f);
-        }
-        return code < kind[n].least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n + 1;
-    }
-    return 0;
-}
+/* ---- Protobuf wants UTF-8 of every text ---- */
 
 bool wg__text_valid(const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    for (int n; *p; p += n)
-        if (!(n = character(p))) return false;
+    const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+    for (size_t n; p < end; p += n)
+        if (!(n = wg__utf8(p, (size_t)(end - p)))) return false;
     return true;
 }
 
@@ -121,8 +102,9 @@ static const char *once(struct wg__export *e, struct wg__names *t, const char *w
 {
     char *text = copy(e, wanted);
     if (!text) return "";
-    for (char *p = text; *p;) {
-        int n = character((const unsigned char *)p);
+    char *end = text + strlen(text);
+    for (char *p = text; p < end;) {
+        size_t n = wg__utf8((const unsigned char *)p, (size_t)(end - p));
         if (!n) *p = '_';
         p += n ? n : 1;
     }

@@ -85,7 +85,7 @@ static bool is_late(const struct wg__crew *c, const struct wg__job *job, uint64_
 
 static struct wg__job **take_late(struct wg__crew *c, struct wg__lane *l, struct wg__job **to)
 {
-    uint64_t now = wg__clock_ns();
+    uint64_t now = wg__now_ns();
     for (struct wg__job **at = &l->first; *at;)
         if (is_late(c, *at, now)) to = &(*to = take(c, l, at))->next;
         else at = &(*at)->next;
@@ -123,7 +123,7 @@ static void settle(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job
 {
     job->queue_ns = start > job->queue_ns ? start - job->queue_ns : 0;
     atomic_fetch_add_explicit(&v->queue_ns, job->queue_ns, memory_order_relaxed);
-    if (!job->status && is_late(c, job, wg__clock_ns()))
+    if (!job->status && is_late(c, job, wg__now_ns()))
         wg__job_fail(job, WG__LATE, "the deadline of %d ms passed", c->options.deadline_ms);
     if (job->status)
         atomic_fetch_add_explicit(job->status == WG__LATE ? &v->late : &v->failed, 1, memory_order_relaxed);
@@ -140,7 +140,7 @@ static void answer(struct wg__job *jobs)
 
 static void answer_late(struct wg__crew *c, struct wg__job *jobs)
 {
-    uint64_t now = wg__clock_ns();
+    uint64_t now = wg__now_ns();
     for (struct wg__job *job = jobs; job; job = job->next) {
         wg__job_fail(job, WG__LATE, "the deadline of %d ms passed while the request waited", c->options.deadline_ms);
         settle(c, wg__loaded_of(job->version), job, now);
@@ -151,7 +151,7 @@ static void answer_late(struct wg__crew *c, struct wg__job *jobs)
 static void compute(struct wg__crew *c, struct wg__job *jobs)
 {
     struct wg__loaded *v = wg__loaded_of(jobs->version);
-    uint64_t           start = wg__clock_ns();
+    uint64_t           start = wg__now_ns();
     wg__jobs_compute(v, jobs);
     for (struct wg__job *job = jobs; job; job = job->next) settle(c, v, job, start);
 }
@@ -333,7 +333,7 @@ int wg__predict(struct wg__job *job, int incoming)
     struct wg__loaded *v = wg__loaded_of(job->version);
     struct wg__crew   *c = v->crew;
     int64_t            size[WG_MAX_BINDINGS];
-    uint64_t           now = wg__clock_ns();
+    uint64_t           now = wg__now_ns();
     atomic_store(&c->incoming, incoming);
     job->status = WG_OK;
     *job->why = 0;

@@ -18,7 +18,8 @@ bool wg__json_wrong(struct wg__json *j, const char *what);
 /* Records that the byte at p, or the end of the text, is where `what` belongs. */
 bool wg__json_missing(struct wg__json *j, const char *p, const char *what);
 
-/* Bytes of the UTF-8 character at p (RFC 3629), 1 to 4; 0 if it is none. */
+/* Bytes of the UTF-8 character at p (RFC 3629), 1 to 4; 0 if it is none.  The
+ * predictor stands on public headers alone, so the library's wg__utf8 is not for it. */
 int wg__json_utf8(const char *p, const char *end);
 
 #endif

@@ -55,27 +55,21 @@ static void pour(struct wg__log *l)
     if (at && l->lines.n) memmove(l->lines.at, l->lines.at + at, l->lines.n);
 }
 
-static void drop_all(struct wg__log *l)
-{
-    wg__text_free(&l->lines);
-    l->lines = (struct wg__text){0};
-}
-
+/* A line that finds no room takes none of those before it along. */
 static void add(struct wg__log *l, const struct wg__text *t)
 {
-    if (t->failed || l->lines.n + t->n > MOST) {
-        l->lost++;
-        return;
-    }
-    if (l->lost) {
+    size_t whole = l->lines.n;
+    bool   room = !t->failed && whole + t->n <= MOST;
+    if (room && l->lost) {
         open_line(&l->lines, "warn", "lines of the log were lost");
         wg__text_say(&l->lines, ", \"lost\": %llu}\n", l->lost);
     }
-    l->lost = 0;
-    wg__text_add(&l->lines, t->at, t->n);
-    if (!l->lines.failed) return;
-    drop_all(l);
-    l->lost = 1;
+    if (room) wg__text_add(&l->lines, t->at, t->n);
+    room = room && !l->lines.failed;
+    l->lost = room ? 0 : l->lost + 1;
+    if (room) return;
+    l->lines.n = whole;
+    l->lines.failed = false;
 }
 
 static void end_line(struct wg__log *l, struct wg__text *t, bool at_once)
@@ -104,7 +98,7 @@ void wg__log_flush(struct wg__log *l)
 void wg__log_close(struct wg__log *l)
 {
     while (l->lines.n && has_room(l, PATIENCE_MS)) pour(l);
-    drop_all(l);
+    wg__text_free(&l->lines);
     pthread_mutex_destroy(&l->lock);
 }
 

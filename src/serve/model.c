@@ -18,7 +18,7 @@
 
 enum { TAPES_A_WORKER = 16, SYMBOL_NAME = 1024 };
 
-uint64_t wg__clock_ns(void)
+uint64_t wg__now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -240,7 +240,7 @@ static bool begin(struct wg__loaded *v)
 struct wg__loaded *wg__loaded_new(const char *model, int64_t number, const char *file,
                                   const struct wg__model_options *o, struct wg__crew *crew, wg_error *e)
 {
-    uint64_t           start = wg__clock_ns();
+    uint64_t           start = wg__now_ns();
     struct wg__loaded *v = calloc(1, sizeof *v);
     if (v) *v = (struct wg__loaded){.options = *o, .crew = crew, .users = 1, .lane.last = &v->lane.first};
     if (!v || !begin(v)) {
@@ -255,7 +255,7 @@ struct wg__loaded *wg__loaded_new(const char *model, int64_t number, const char 
     if (!status) status = take_digest(v, file, e);
     if (!status) status = import(v, file, e);
     if (!status) status = wg__loaded_warm(v, e);
-    v->pub.load_seconds = (double)(wg__clock_ns() - start) * 1e-9;
+    v->pub.load_seconds = (double)(wg__now_ns() - start) * 1e-9;
     if (!status) return v;
     destroy(v);
     return NULL;

@@ -144,4 +144,6 @@ struct wg__version_counters {
 };
 struct wg__version_counters wg__version_count(struct wg__version *v);
 
+uint64_t wg__now_ns(void); /* CLOCK_MONOTONIC */
+
 #endif

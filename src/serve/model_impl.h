@@ -123,8 +123,7 @@ bool            wg__look_same(const struct wg__look *a, const struct wg__look *b
 
 /* ---- Common ---- */
 
-uint64_t wg__clock_ns(void); /* CLOCK_MONOTONIC */
-void     wg__model_log(const struct wg__model_options *o, const char *level, const char *format, ...)
+void wg__model_log(const struct wg__model_options *o, const char *level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Fills in e, and returns status. */
 int wg__model_say(wg_error *e, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));

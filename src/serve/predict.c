@@ -199,14 +199,14 @@ static int run(struct window *w, const int64_t size[], uint64_t *ns, wg_error *e
 {
     struct wg__pooled *p = wg__pool_take(w->v, size, e);
     if (!p) return e->status;
-    uint64_t start = wg__clock_ns();
+    uint64_t start = wg__now_ns();
     w->tape = p->tape;
     fill(w);
     int status = wg_run(p->tape);
     if (status) wg__model_say(e, status, "%s", wg_tape_message(p->tape));
     else collect(w);
     wg__pool_give(w->v, p);
-    *ns += wg__clock_ns() - start;
+    *ns += wg__now_ns() - start;
     atomic_fetch_add_explicit(&w->v->batches, 1, memory_order_relaxed);
     return status;
 }

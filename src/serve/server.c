@@ -11,13 +11,6 @@
 
 enum { TICK_MS = 100, LOOK_MS = 500, QUIET_MS = 50, MAX_ROWS = 1 << 20, SECOND = 1000000000 };
 
-uint64_t wg__now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int fail(wg_error *e, int status, const char *why)
 {
     *e = (wg_error){.status = status, .offset = -1};

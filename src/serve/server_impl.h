@@ -18,8 +18,6 @@ enum {
     WG__KEEP_BYTES = 1 << 20 /* larger buffers are not kept for the next request */
 };
 
-uint64_t wg__now_ns(void); /* CLOCK_MONOTONIC */
-
 /* ---- An exchange: a request, its answer, and what they need (exchange.c) ---- */
 
 struct wg__exchange {

@@ -51,20 +51,6 @@ static bool expect(struct scan *s, char c)
     return true;
 }
 
-size_t wg__utf8(const unsigned char *p, size_t n)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (p[0] < 0x80) return 1;
-    size_t size = p[0] < 0xC0 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF8 ? 4 : 0;
-    if (!size || size > n) return 0;
-    uint32_t c = p[0] & (0x7Fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if ((p[i] & 0xC0) != 0x80) return 0;
-        c = c << 6 | (p[i] & 0x3Fu);
-    }
-    return c < least[size] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0 : size;
-}
-
 static void put_utf8(char **to, uint32_t c)
 {
     static const unsigned char head[] = {0, 0, 0xC0, 0xE0, 0xF0};

@@ -72,7 +72,5 @@ const char *wg__st_dtype_name(wg_dtype t);
 const unsigned char *wg__st_bad_bool(const wg_safetensor *x);
 /* Parses the header of f into tensor, place and meta.  WG_OK or a status with e filled in. */
 int wg__st_header(struct wg_safetensors *f, wg_error *e);
-/* Bytes of the UTF-8 character at p, n bytes left; 0 if it is none. */
-size_t wg__utf8(const unsigned char *p, size_t n);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "inside.h"
+#include "memory.h"
 
 #ifdef WG_SHIM_ASAN
 #include <sanitizer/asan_interface.h>
@@ -21,18 +21,12 @@ namespace shim
 
 enum { GUARD = 0xa5, FRESH = 0xff }; /* bytes of FRESH make NaNs, and -1 */
 
-struct area {
-    char  *pages; /* NULL: pinned host memory */
-    size_t mapped, size;
-    bool   freed;
-    char  *data;
-};
-
-static const size_t           SPACE = (size_t)1 << 40, TOTAL = (size_t)8 << 30;
+static const size_t           SPACE = (size_t)1 << 40, TOTAL = (size_t)8 << 30, LARGE = (size_t)1 << 18;
 static char                  *space;
 static size_t                 used, live;
 static std::map<char *, area> areas, graves; /* by data: live, and freed device memory */
-static int                    openings;
+static int                    openings, drains;
+static bool                   are_open, touched; /* touched: since guards were looked at */
 
 static size_t page()
 {
@@ -56,7 +50,7 @@ static const area *near(const void *p)
     return !a || (b && b->data > a->data) ? b : a;
 }
 
-static const area *area_of(const void *p)
+const area *area_of(const void *p)
 {
     const area *a = near(p);
     if (!a) return NULL;
@@ -84,18 +78,56 @@ static void door(const area &a, bool open)
 {
     if (a.pages && a.mapped) mprotect(a.pages, a.mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
+static void doors(bool open)
+{
+    if (open == are_open) return;
+    for (auto &e : areas) door(e.second, open);
+    are_open = open;
+}
+
 opened::opened()
 {
-    if (openings++ == 0)
-        for (auto &e : areas) door(e.second, true);
+    doors(true);
+    openings++;
+    touched = true;
 }
 opened::~opened()
 {
-    if (--openings == 0)
-        for (auto &e : areas) door(e.second, false);
+    if (--openings == 0 && drains == 0) doors(false);
 }
+drain::drain() { drains++; }
+drain::~drain()
+{
+    if (--drains == 0 && openings == 0) doors(false);
+}
+shut::shut() { doors(false); }
+shut::~shut() { doors(openings > 0); }
 
 /* ---- Device memory ---- */
+
+/* Whole pages of FRESH or of zeros, which take memory once they are touched. */
+static bool map_bytes(char *at, int byte, size_t bytes)
+{
+    static const std::string block((size_t)1 << 20, (char)FRESH);
+    static const int         file = memfd_create("fresh device memory", MFD_CLOEXEC);
+    static size_t            size;
+    while (byte == FRESH && size < bytes) {
+        if (pwrite(file, block.data(), block.size(), (off_t)size) != (ssize_t)block.size()) return false;
+        size += block.size();
+    }
+    int flags = MAP_PRIVATE | MAP_FIXED | (byte == FRESH ? 0 : MAP_ANONYMOUS);
+    return mmap(at, bytes, PROT_READ | PROT_WRITE, flags, byte == FRESH ? file : -1, 0) == at;
+}
+
+/* Most of a large workspace is never touched. */
+void fill(char *p, int byte, size_t bytes)
+{
+    char *end = p + bytes, *from = p + (page() - (uintptr_t)p % page()) % page(), *to = end - (uintptr_t)end % page();
+    bool  mapped = bytes >= LARGE && (byte == FRESH || byte == 0) && map_bytes(from, byte, (size_t)(to - from));
+    if (!mapped) from = to = end;
+    memset(p, byte, (size_t)(from - p));
+    memset(to, byte, (size_t)(end - to));
+}
 
 static bool make_device(size_t bytes, void **p)
 {
@@ -117,9 +149,10 @@ static bool make_device(size_t bytes, void **p)
     a.data = a.pages + mapped - up(bytes, 256);
     used += mapped + page();
     if (mprotect(a.pages, mapped, PROT_READ | PROT_WRITE) != 0) return false;
-    memset(a.pages, GUARD, mapped);
-    memset(a.data, FRESH, bytes);
-    if (!openings) door(a, false);
+    memset(a.pages, GUARD, (size_t)(a.data - a.pages));
+    fill(a.data, FRESH, bytes);
+    memset(a.data + bytes, GUARD, (size_t)(a.pages + mapped - a.data) - bytes);
+    if (!are_open) door(a, false);
 #ifdef WG_SHIM_ASAN
     __asan_poison_memory_region(a.pages, mapped);
     __asan_unpoison_memory_region(a.data, bytes);
@@ -145,6 +178,7 @@ static bool guard_is_whole(const area &a)
 
 void check_guards()
 {
+    if (!touched) return;
     opened door_;
     for (auto &e : areas) {
         area &a = e.second;
@@ -153,6 +187,7 @@ void check_guards()
         memset(a.pages, GUARD, (size_t)(a.data - a.pages));
         memset(a.data + a.size, GUARD, (size_t)(a.pages + a.mapped - a.data) - a.size);
     }
+    touched = false;
 }
 
 static void release(const area *gone)
@@ -169,8 +204,7 @@ static void release(const area *gone)
 #ifdef WG_SHIM_ASAN
     __asan_unpoison_memory_region(a.pages, a.mapped);
 #endif
-    mprotect(a.pages, a.mapped, PROT_NONE);
-    madvise(a.pages, a.mapped, MADV_DONTNEED);
+    mmap(a.pages, a.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 /* The area that begins at p, or what is wrong. */
@@ -201,60 +235,6 @@ int leaked_memory(bool say)
                      std::to_string(e.second.size) + " bytes");
     }
     return n;
-}
-
-/* ---- Copies ---- */
-
-/* A live area holds bytes from p on; host memory of no area may be anything. */
-static cudaError_t check_range(const char *what, const void *p, size_t bytes, bool device)
-{
-    const area *a = area_of(p);
-    if (!a || (device && !a->pages)) {
-        if (!device && !is_device(p)) return cudaSuccess;
-        return wrong(cudaErrorInvalidValue, "%s: %s is no device memory", what, describe(p).c_str());
-    }
-    if (!device && a->pages)
-        return wrong(cudaErrorInvalidValue, "%s: %s where host memory belongs", what, describe(p).c_str());
-    if (a->freed) return wrong(cudaErrorInvalidValue, "%s: use after free: %s", what, describe(p).c_str());
-    size_t at = (size_t)((const char *)p - a->data);
-    if (at > a->size || bytes > a->size - at)
-        return wrong(cudaErrorInvalidValue, "%s: %zu bytes do not fit: %s", what, bytes, describe(p).c_str());
-    return cudaSuccess;
-}
-
-static bool device_side(const void *p, cudaMemcpyKind kind, bool source)
-{
-    if (kind == cudaMemcpyDefault) return is_device(p);
-    return source ? kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice
-                  : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-}
-
-static cudaError_t check_copy(const char *what, void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
-{
-    if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault)
-        return wrong(cudaErrorInvalidMemcpyDirection, "%s: direction %d", what, (int)kind);
-    if (bytes == 0) return cudaSuccess;
-    if (!to || !from) return wrong(cudaErrorInvalidValue, "%s: NULL", what);
-    cudaError_t e = check_range(what, to, bytes, device_side(to, kind, false));
-    if (!e) e = check_range(what, from, bytes, device_side(from, kind, true));
-    if (e) return e;
-    if ((char *)to < (const char *)from + bytes && (const char *)from < (char *)to + bytes)
-        return wrong(cudaErrorInvalidValue, "%s: the ranges overlap", what);
-    return cudaSuccess;
-}
-
-static void copy_now(const char *what, void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
-{
-    if (cudaError_t e = check_copy(what, to, from, bytes, kind)) return broken(e);
-    opened door_;
-    if (bytes) memcpy(to, from, bytes);
-}
-
-static void set_now(const char *what, void *p, int byte, size_t bytes)
-{
-    if (cudaError_t e = check_range(what, p, bytes, true)) return broken(e);
-    opened door_;
-    memset(p, byte, bytes);
 }
 
 } // namespace shim
@@ -291,6 +271,7 @@ cudaError_t cudaFree(void *p)
     const area *a;
     if (!p) return cudaSuccess;
     if (forbidden()) return wrong(cudaErrorStreamCaptureUnsupported, "cudaFree while a stream is capturing");
+    drain together;
     run_all("cudaFree");
     if (cudaError_t e = to_free("cudaFree", p, true, &a)) return e;
     check_guards();
@@ -346,42 +327,6 @@ cudaError_t cudaFreeHost(void *p)
     return c.error;
 }
 
-cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
-{
-    call c;
-    if (c.error) return c.error;
-    if (forbidden()) return wrong(cudaErrorStreamCaptureUnsupported, "cudaMemcpy while a stream is capturing");
-    if (cudaError_t e = run_all("cudaMemcpy")) return e;
-    if (cudaError_t e = check_copy("cudaMemcpy", to, from, bytes, kind)) return e;
-    copy_now("cudaMemcpy", to, from, bytes, kind);
-    return cudaSuccess;
-}
-
-/* From pageable memory the bytes are taken at once, as CUDA promises, unless
- * they are captured.  Into host memory they come late, whatever its kind: CUDA
- * would wait where it is pageable, but code should not count on it. */
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t s)
-{
-    call c;
-    if (c.error) return c.error;
-    if (cudaError_t e = check_copy("cudaMemcpyAsync", to, from, bytes, kind)) return e;
-    if (!device_side(from, kind, true) && !area_of(from) && stream_of(s) && !capturing(s)) {
-        std::string bytes_now((const char *)from, bytes);
-        return enqueue(s, "cudaMemcpyAsync", [=]() { copy_now("cudaMemcpyAsync", to, bytes_now.data(), bytes, kind); });
-    }
-    return enqueue(s, "cudaMemcpyAsync", [=]() { copy_now("cudaMemcpyAsync", to, from, bytes, kind); });
-}
-
-cudaError_t cudaMemsetAsync(void *p, int byte, size_t bytes, cudaStream_t s)
-{
-    call c;
-    if (c.error) return c.error;
-    if (bytes == 0) return cudaSuccess;
-    if (cudaError_t e = check_range("cudaMemset", p, bytes, true)) return e;
-    return enqueue(s, "cudaMemset", [=]() { set_now("cudaMemset", p, byte, bytes); });
-}
-cudaError_t cudaMemset(void *p, int byte, size_t bytes) { return cudaMemsetAsync(p, byte, bytes, NULL); }
-
 cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
 {
     call c;
@@ -391,13 +336,14 @@ cudaError_t cudaMemGetInfo(size_t *free, size_t *total)
     return cudaSuccess;
 }
 
-static opened *doors;
+static opened *looking;
 void           wg_shim_open(void)
 {
-    if (!doors) doors = new opened();
+    if (!looking) looking = new opened();
 }
 void wg_shim_close(void)
 {
-    delete doors;
-    doors = NULL;
+    if (looking) touched = true;
+    delete looking;
+    looking = NULL;
 }

@@ -80,6 +80,9 @@ static inline void model_scale(const char *path, double factor, double term)
     model_save(g, WG_NODES(wg_named(wg_shift(wg_scale(x, factor), term), "y")), path);
 }
 
+/* y = 2 x + 1 */
+static inline void twice_plus_one(const char *path) { model_scale(path, 2, 1); }
+
 /* x [batch,in] -> logits [batch,out], two hidden layers */
 static inline void model_mlp(const char *path, int64_t in, int64_t hidden, int64_t out)
 {
@@ -212,6 +215,32 @@ static inline struct wg__version *hold(struct wg__repository *r, const char *mod
     struct wg__version *v = wg__version_hold(r, model, -1);
     cr_assert(v, "%s serves", model);
     return v;
+}
+
+/* ---- One model, of which one version is held ---- */
+
+struct fixture {
+    char                    *folder;
+    struct wg__model_options o;
+    struct wg__repository   *r;
+    struct wg__version      *v;
+};
+
+/* o: NULL for model_options(). */
+static inline struct fixture set_up(void (*make)(const char *path), const struct wg__model_options *o)
+{
+    struct fixture f = {.folder = models_folder(), .o = o ? *o : model_options()};
+    make(in_folder(f.folder, "m.onnx"));
+    f.r = open_model(in_folder(f.folder, "m.onnx"), &f.o);
+    f.v = hold(f.r, "m");
+    return f;
+}
+
+static inline void tear_down(struct fixture *f)
+{
+    wg__version_release(f->v);
+    wg__repository_close(f->r);
+    models_remove(f->folder);
 }
 
 /* ---- A prediction that is waited for ---- */

@@ -4,6 +4,8 @@
 
 #include "serve/client.h"
 #include "serve/json.h"
+#include "serve/server_impl.h"
+#include "support/alloc.h"
 
 TestSuite(serve_log, .timeout = 60);
 
@@ -18,6 +20,16 @@ static int check_lines(char *text)
                   line);
     }
     return n;
+}
+
+/* How many lines were lost, as it says: more than once, as room comes and goes. */
+static int count_lost(const char *text, int *times)
+{
+    int lost = 0;
+    *times = 0;
+    for (const char *said = text; (said = strstr(said, "\"lost\": ")); ++*times)
+        lost += atoi(said += strlen("\"lost\": "));
+    return lost;
 }
 
 static void ask_times(int port, int n)
@@ -102,13 +114,41 @@ Test(serve_log, nobody_reads)
     fclose(p.log);
     pthread_join(thread, &text);
     cr_assert(strstr(text, "stopped; requests cut off: 0"));
-    int lost = 0; /* it may be said more than once, as room comes and goes */
-    for (const char *said = text; (said = strstr(said, "\"lost\": "));) lost += atoi(said += strlen("\"lost\": "));
-    int lines = check_lines(text);
+    int times, lost = count_lost(text, &times), lines = check_lines(text);
     cr_expect(lost > 0 && lines + lost >= 10001 + 4, "%d lines, %d lost", lines, lost);
     free(text);
     close(p.end);
     models_remove(p.folder);
+}
+
+/* A line that memory is short for, its own or that of the lines that wait, is lost alone. */
+Test(serve_log, memory_is_short)
+{
+    enum { EVENTS = 400, SIZE = 1 << 20 };
+    struct wg__log log;
+    int            end[2], times;
+    char          *text = calloc(1, SIZE + 1);
+    cr_assert_eq(pipe2(end, O_CLOEXEC | O_NONBLOCK), 0);
+    FILE *f = fdopen(end[1], "w");
+    wg__log_open(&log, f, false);
+    while (write(end[1], "\n", 1) == 1) continue; /* it is full: lines have to wait */
+    for (int i = 0; i < EVENTS; i++) {
+        if (i % 2) alloc_fail_once_at(i % 5 == 0 ? 0 : 1);
+        wg__log_event(&log, "info", "an event");
+        alloc_restore();
+    }
+    size_t n = 0;
+    for (ssize_t k; n < SIZE && (k = read(end[0], text + n, SIZE - n)) > 0;) n += (size_t)k;
+    memset(text, 0, n);
+    n = 0;
+    wg__log_close(&log); /* the end of what waits says nothing of what was lost after it */
+    fclose(f);
+    for (ssize_t k; n < SIZE && (k = read(end[0], text + n, SIZE - n)) > 0;) n += (size_t)k;
+    int lost = count_lost(text, &times), lines = check_lines(text) - times;
+    cr_expect(lost > EVENTS / 10 && lines + lost + (int)log.lost == EVENTS, "%d lines, %d and %llu lost", lines, lost,
+              log.lost);
+    free(text);
+    close(end[0]);
 }
 
 Test(serve_log, nobody_will_ever_read)

@@ -6,31 +6,6 @@
 
 TestSuite(serve_predict, .timeout = 60);
 
-struct fixture {
-    char                    *folder;
-    struct wg__model_options o;
-    struct wg__repository   *r;
-    struct wg__version      *v;
-};
-
-static struct fixture set_up(void (*make)(const char *path), const struct wg__model_options *o)
-{
-    struct fixture f = {.folder = models_folder(), .o = o ? *o : model_options()};
-    make(in_folder(f.folder, "m.onnx"));
-    f.r = open_model(in_folder(f.folder, "m.onnx"), &f.o);
-    f.v = hold(f.r, "m");
-    return f;
-}
-
-static void tear_down(struct fixture *f)
-{
-    wg__version_release(f->v);
-    wg__repository_close(f->r);
-    models_remove(f->folder);
-}
-
-static void twice_plus_one(const char *path) { model_scale(path, 2, 1); }
-
 /* ---- Memory ---- */
 
 /* Few data may ask for much: n + m numbers for n m of them. */
