@@ -14,8 +14,6 @@ BENCH    ?=
 
 ifeq ($(filter auto 0 1,$(CUDA)),)
 $(error CUDA=$(CUDA): say auto, 0 or 1)
-else ifeq ($(CUDA),1)
-$(error CUDA=1: the CUDA backend is a library of its own, `make libwengert-cuda`, that has not run on a GPU yet)
 endif
 
 # The libraries that the library itself needs, those of the predictor, and those that only tests need.
@@ -72,7 +70,7 @@ MNIST_C  := $(wildcard examples/mnist/*.c)
 PROGRAMS := $(EXAMPLES) $(if $(MNIST_C),$(MNIST))
 
 .PHONY: all deps test-deps bench-deps peer-deps lint-deps test check test-peer fuzz mnist bench bench-serve install uninstall docs lint format \
-        sanitize asan tsan valgrind fuzzers cuda cuda-objects clean help FORCE
+        sanitize asan tsan valgrind fuzzers clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(STATIC) $(SHARED) $(TOOL) $(PROGRAMS)
@@ -169,25 +167,6 @@ $(CUDA_TESTER) $(CUDA_LOOPS): $(CUDA_HOST_O) $(STATIC)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(LDFLAGS) -rdynamic $(filter %.o,$^) $(STATIC) $(LIBS) -o $@
-
-# By nvcc: every kernel for every generation, none of the listed ones spilling registers.
-CUDA_HOME   ?= /usr/local/cuda
-NVCC        ?= $(CUDA_HOME)/bin/nvcc
-CUDA_ARCHS  ?= 75 80 86 89 90 100 120
-CUDA_NEWEST := $(lastword $(CUDA_ARCHS))
-CUDA_CODE   := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST)
-CUDA_O      := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard src/cuda/*.cu))
-
-cuda:
-	@if command -v '$(NVCC)' > /dev/null; then \
-	    $(MAKE) --no-print-directory cuda-objects && scripts/cuda-spills.sh $(CUDA_O:%.o=%.ptxas); \
-	else echo "cuda: skipped, there is no $(NVCC) (set CUDA_HOME or NVCC)"; fi
-cuda-objects: $(CUDA_O)
-$(BUILD)/%.cu.o: %.cu | $(LINK)
-	@mkdir -p $(@D)
-	$(call say,NVCC,$<)
-	$(Q)$(NVCC) -std=c++17 -O3 $(CUDA_CODE) -Xcompiler -Wall,-Wextra,-fPIC -Xptxas -v --resource-usage -I$(BUILD)/include -Isrc \
-	    -MD -MF $(@:.o=.d) -c $< -o $@ > $(@:.o=.ptxas) 2>&1 || { cat $(@:.o=.ptxas); rm -f $@; exit 1; }
 
 -include $(wildcard $(addprefix $(BUILD)/cuda_host/,src/cuda/*.d tests/cuda_host/*.d tests/cuda/*.d))
 -include cuda.mk
@@ -313,10 +292,11 @@ install: $(STATIC) $(SHARED) $(TOOL)
 	ln -sfn libwengert.so.$(MAJOR) $(LIBDIR)/libwengert.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' wengert.pc.in \
 	    > $(LIBDIR)/pkgconfig/wengert.pc
+	$(CUDA_INSTALL)
 uninstall:
 	rm -f $(addprefix $(INCLUDES)/,$(notdir $(HEADERS)))
 	-rmdir $(INCLUDES)
-	rm -f $(LIBDIR)/libwengert.a $(LIBDIR)/libwengert.so* $(LIBDIR)/pkgconfig/wengert.pc $(BINDIR)/wengert
+	rm -f $(LIBDIR)/libwengert.a $(LIBDIR)/libwengert.so* $(LIBDIR)/libwengert-cuda.so* $(LIBDIR)/pkgconfig/wengert.pc $(BINDIR)/wengert
 
 clean:
 	rm -rf $(BUILD)

@@ -228,6 +228,7 @@ WG_API wg_node *wg_relu(wg_node *x);       /* max(x, 0) */
 WG_API wg_node *wg_leaky_relu(wg_node *x, double alpha); /* x > 0 ? x : alpha x */
 WG_API wg_node *wg_elu(wg_node *x, double alpha);        /* x > 0 ? x : alpha (e^x - 1) */
 WG_API wg_node *wg_gelu(wg_node *x);       /* x/2 (1 + erf(x / sqrt 2)), Hendrycks & Gimpel 2016 */
+WG_API wg_node *wg_gelu_tanh(wg_node *x);  /* x/2 (1 + tanh((2/pi)^(1/2) (x + 0.044715 x^3))): near gelu, ibid. */
 WG_API wg_node *wg_erf(wg_node *x);        /* 2/sqrt(pi) int_0^x e^(-t^2) dt */
 WG_API wg_node *wg_floor(wg_node *x);
 WG_API wg_node *wg_ceil(wg_node *x);
@@ -358,6 +359,14 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
 
 #define WG_MAX_BINDINGS 8
 
+/* How a device may multiply matrices of f32: as they are (never TF32), or with
+ * operands rounded to nearest in a shorter format, which its tensor cores
+ * multiply faster: TF32 (10 bits of fraction), bfloat16 (7), half precision
+ * (10, and values beyond 65504 may become infinite; a device may use TF32
+ * instead).  Sums and results stay f32.  f64 is not affected, nor is anything
+ * but products; the CPU takes no notice, so that its bits stay the same. */
+enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
+
 typedef struct wg_options {
     struct {
         const char *name;
@@ -368,6 +377,7 @@ typedef struct wg_options {
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
     int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
+    int      precision;      /* of enum wg_precision */
 } wg_options;
 
 /* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one
@@ -379,9 +389,17 @@ typedef struct wg_options {
  * and wg_get copies out, wg_tape_print shows the copies.  What has no kernel
  * for the device runs on the CPU, and the print warns of it.  A parameter has a
  * copy on each device that uses it; each side sees what the other wrote, by a
- * copy on the next use.  wg_run may return before the device is done: an error
- * of the device itself can be that of a later call.  An index out of range
- * never is. */
+ * copy on the next use.
+ *
+ * wg_run returns before the device is done; wg_wait, wg_get and wg_view wait.  So
+ * an error of the device itself can be that of a later call, which then says
+ * so.  An index out of range is told by the first call that finds it: a later
+ * wg_run, which does nothing else, or one of those that wait.  No parameter was
+ * written by that run, nor by those that were asked for behind it, and the next
+ * run has its number.  (A tape with operators on the CPU tells at once.)
+ * wg_set does not wait for the run before: inputs have two buffers on each side,
+ * and are copied while the device computes (not those of wg_input_buffer, for
+ * whose copy wg_run waits). */
 #define WG_CPU 0
 #define WG_CUDA(i) ((i) + 1)
 /* How many CUDA devices this process can use: 0 where the library or the driver is missing. */
@@ -407,6 +425,8 @@ WG_API wg_tape *wg_graph_eager(wg_graph *g);
  * were.  One thread at a time per tape; tapes of one graph may run in
  * parallel as long as none assigns. */
 WG_API int         wg_run(wg_tape *t);
+/* Until all runs are over; WG_OK or why one failed.  On the CPU they are. */
+WG_API int         wg_wait(wg_tape *t);
 WG_API int         wg_tape_status(const wg_tape *t);
 WG_API const char *wg_tape_message(const wg_tape *t);
 
@@ -418,6 +438,23 @@ WG_API int wg_get(wg_tape *t, const wg_node *x, void *data);
  * wg_get_scalar gives NaN on an error, with the reason on the tape. */
 WG_API int    wg_set_scalar(wg_tape *t, const wg_node *x, double value);
 WG_API double wg_get_scalar(wg_tape *t, const wg_node *x);
+/* A loss without waiting for it: whenever wg_run_number(t) becomes a multiple
+ * of `every`, the value that x has after that run goes to the host by itself,
+ * and wg_followed takes those that have arrived, the oldest first:
+ *
+ *   wg_follow(t, loss, 10);
+ *   ... wg_run(t);
+ *   while (wg_followed(t, loss, &run, &value) > 0) printf("%g\n", value);
+ *
+ * On the CPU they are there at once; from a device those of the last two may
+ * be on their way, and have arrived once wg_get or wg_view has given anything.
+ * x is kept by the tape and has one element.  A failing run gives no value.
+ * every == 0 stops, and forgets what nobody took. */
+#define WG_FOLLOW_KEEPS 64 /* when more wait to be taken, the oldest is dropped */
+WG_API int wg_follow(wg_tape *t, const wg_node *x, int every);
+/* 1 with a value and the number of its run (each may be NULL), 0 if none is
+ * here now, or a negative status: one could not be copied. */
+WG_API int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value);
 /* Borrowed: valid until the next wg_run(t) or wg_graph_free.  NULL with the
  * reason on the tape if t does not keep x. */
 WG_API const void *wg_view(wg_tape *t, const wg_node *x);

@@ -16,6 +16,13 @@ static void print_warnings(void)
     }
 }
 
+/* Another than the CPU is worth a line. */
+static void print_device(const struct options *o)
+{
+    char name[400];
+    if (o->device != WG_CPU && wg_device_name(o->device, name, sizeof name) == WG_OK) printf("on %s\n", name);
+}
+
 static int run_training(struct options *o, struct digits *d, struct net *n)
 {
     wg_safetensors *from = NULL;
@@ -27,6 +34,7 @@ static int run_training(struct options *o, struct digits *d, struct net *n)
                (long long)d->test_image.shape.dim[0], d->folder);
         printf("net 784-512-512-10, %s, rate %g, batch %d, dropout %g, seed %llu\n", wg_solver_name(o->solver), o->rate,
                o->batch, o->dropout, (unsigned long long)o->seed);
+        print_device(o);
         fflush(stdout);
         status = train(n, d, o, from);
     }

@@ -17,6 +17,7 @@ struct options {
     const char *save, *resume, *curve, *onnx;
     const char *predict; /* the net to predict with; NULL: train */
     int         epochs, stop_after, batch, threads, count;
+    int         device; /* WG_CPU or WG_CUDA(i) */
     int         solver; /* enum wg_solver_kind */
     double      rate, dropout;
     uint64_t    seed;
@@ -49,9 +50,9 @@ struct net {
 /* 784-512-512-10 with relu; 0, or -1 with a message printed. */
 int net_build(struct net *n, const struct options *o);
 /* A tape for `batch` images that computes guesses and probabilities; NULL with a message printed. */
-wg_tape *net_evaluation(struct net *n, int64_t batch, int threads);
+wg_tape *net_evaluation(struct net *n, int64_t batch, const struct options *o);
 /* How many of each digit (row) were taken for which (column); -1 on an error. */
-int net_test(struct net *n, const struct digits *d, int threads, long confusion[CLASSES][CLASSES]);
+int net_test(struct net *n, const struct digits *d, const struct options *o, long confusion[CLASSES][CLASSES]);
 /* Their share on the diagonal. */
 double confusion_accuracy(long confusion[CLASSES][CLASSES]);
 

@@ -33,10 +33,10 @@ int net_build(struct net *n, const struct options *o)
     return wg_status(g) ? complain("%s", wg_message(g)) : 0;
 }
 
-wg_tape *net_evaluation(struct net *n, int64_t batch, int threads)
+wg_tape *net_evaluation(struct net *n, int64_t batch, const struct options *o)
 {
-    wg_options o = {.bind = {{"batch", batch}}, .evaluate = 1, .threads = threads};
-    wg_tape   *t = wg_compile(n->g, WG_NODES(n->guess, n->probability), &o);
+    wg_options e = {.bind = {{"batch", batch}}, .evaluate = 1, .threads = o->threads, .device = o->device};
+    wg_tape   *t = wg_compile(n->g, WG_NODES(n->guess, n->probability), &e);
     if (!t) complain("%s", wg_message(n->g));
     return t;
 }
@@ -63,7 +63,7 @@ static int count(struct net *n, wg_tape *t, const uint8_t *label, int size, long
     return 0;
 }
 
-int net_test(struct net *n, const struct digits *d, int threads, long confusion[CLASSES][CLASSES])
+int net_test(struct net *n, const struct digits *d, const struct options *o, long confusion[CLASSES][CLASSES])
 {
     memset(confusion, 0, sizeof(long[CLASSES][CLASSES]));
     const uint8_t *label = d->test_label.data;
@@ -73,7 +73,7 @@ int net_test(struct net *n, const struct digits *d, int threads, long confusion[
     while (!status && (size = wg_batch_peek(b)) > 0) {
         if (size != was) { /* the last batch may be smaller */
             wg_tape_free(t);
-            t = net_evaluation(n, was = size, threads);
+            t = net_evaluation(n, was = size, o);
         }
         if (!t) status = -1;
         else if (wg_batch_next(b, t) < 0) status = complain("%s", wg_batches_message(b));

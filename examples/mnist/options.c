@@ -12,7 +12,7 @@
 
 #define SOLVER_NAMES "sgd momentum nesterov adagrad rmsprop adadelta adam adamw"
 
-enum kind { TEXT, WHOLE, REAL, SEED, SOLVER };
+enum kind { TEXT, WHOLE, REAL, SEED, SOLVER, DEVICE };
 /* Where an option may stand, and whether a resumed run must have the same. */
 enum use { TRAIN = 1, PREDICT = 2, SHARED = 4 };
 
@@ -34,6 +34,7 @@ static const struct row rows[] = {
     {"--rate", "R", "learning rate at the start, falls along a cosine", REAL, TRAIN | SHARED, AT(rate), 1e-30, 1e30},
     {"--dropout", "P", "share of hidden units left out in training", REAL, TRAIN | SHARED, AT(dropout), 0, 0.99},
     {"--seed", "N", "of weights, shuffling and dropout", SEED, TRAIN | SHARED, AT(seed), 0, 0},
+    {"--device", "NAME", "cpu, cuda or cuda:N", DEVICE, TRAIN | PREDICT, AT(device), 0, 999},
     {"--threads", "N", "at most so many", WHOLE, TRAIN | PREDICT, AT(threads), 1, 1024},
     {"--save", "FILE", "the net, saved after each epoch", TEXT, TRAIN, AT(save), 0, 0},
     {"--resume", "FILE", "go on from a saved net, as if it had not stopped", TEXT, TRAIN, AT(resume), 0, 0},
@@ -79,8 +80,18 @@ static int wrong(const struct row *r, const char *text)
     case REAL: snprintf(wanted, sizeof wanted, "a number from %g to %g", r->low, r->high); break;
     case SEED: snprintf(wanted, sizeof wanted, "a whole number from 0 to %llu", (unsigned long long)UINT64_MAX); break;
     case SOLVER: snprintf(wanted, sizeof wanted, "one of " SOLVER_NAMES); break;
+    case DEVICE: snprintf(wanted, sizeof wanted, "cpu, cuda or cuda:N"); break;
     }
     return complain("%s wants %s, not \"%s\"", r->name, wanted, text);
+}
+
+/* "cuda" is the first of them. */
+static int set_device(int *device, const struct row *r, const char *text)
+{
+    const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
+    if (!strcmp(text, "cpu")) return *device = WG_CPU, 0;
+    if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return wrong(r, text);
+    return *device = WG_CUDA(atoi(number)), 0;
 }
 
 static int set(struct options *o, const struct row *r, const char *text)
@@ -89,6 +100,7 @@ static int set(struct options *o, const struct row *r, const char *text)
     errno = 0;
     if (r->kind == TEXT) return *text ? *(const char **)at = text, 0 : wrong(r, text);
     if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? wrong(r, text) : 0;
+    if (r->kind == DEVICE) return set_device((int *)at, r, text);
     /* strtol and its kin would take blanks, signs, hexadecimal and "nan" as well. */
     const char *letters = r->kind == REAL ? "0123456789.eE+-" : "0123456789";
     if ((!isdigit((unsigned char)*text) && *text != '.') || text[strspn(text, letters)]) return wrong(r, text);
@@ -113,6 +125,10 @@ static const char *show(const struct options *o, const struct row *r, char *buf,
     case TEXT: return *(const char *const *)at ? *(const char *const *)at : "";
     case SOLVER: snprintf(buf, n, "%s", wg_solver_name(*(const int *)at)); break;
     case SEED: snprintf(buf, n, "%llu", (unsigned long long)*(const uint64_t *)at); break;
+    case DEVICE:
+        if (*(const int *)at) snprintf(buf, n, "cuda:%d", *(const int *)at - 1);
+        else snprintf(buf, n, "cpu");
+        break;
     case WHOLE:
         if (*(const int *)at) snprintf(buf, n, "%d", *(const int *)at);
         break;

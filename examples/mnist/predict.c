@@ -64,7 +64,7 @@ int predict(struct net *n, const struct digits *d, const struct options *o)
     wg_error       e;
     if (wg_checkpoint_load(n->g, NULL, o->predict, &(wg_load_options){.weights_only = 1}, NULL, &e))
         return complain("%s", e.message);
-    wg_tape *t = net_evaluation(n, count, o->threads);
+    wg_tape *t = net_evaluation(n, count, o);
     if (!t) return -1;
     fill_images(wg_input_buffer(t, n->image), image, count);
     if (wg_run(t)) return complain("%s", wg_tape_message(t));

@@ -60,13 +60,15 @@ static int make_tape(struct training *t)
     struct net  *n = t->net;
     wg_solver    solver = {.kind = (enum wg_solver_kind)t->o->solver, .rate_node = n->rate};
     wg_node     *step = wg_minimize(n->loss, &solver);
-    wg_options   o = {.bind = {{"batch", t->o->batch}}, .threads = t->o->threads};
+    wg_options   o = {.bind = {{"batch", t->o->batch}}, .threads = t->o->threads, .device = t->o->device};
     wg_load_info info = {0};
     wg_error     e;
     if (t->o->resume && wg_checkpoint_load(n->g, NULL, t->o->resume, NULL, &info, &e)) return complain("%s", e.message);
     t->tape = wg_compile(n->g, WG_NODES(n->loss, n->accuracy, step), &o);
     if (!t->tape) return complain("%s", wg_message(n->g));
     wg_set_run_number(t->tape, info.run);
+    if (wg_follow(t->tape, n->loss, 1) || wg_follow(t->tape, n->accuracy, 1))
+        return complain("%s", wg_tape_message(t->tape));
     return 0;
 }
 
@@ -101,28 +103,56 @@ static int set_start(struct training *t)
 
 /* ---- Running ---- */
 
+/* What an epoch has come to: sums over batches. */
+struct sums {
+    double loss, right;
+    long   losses, rights; /* how many of each have come */
+};
+
+/* Adds what has come from the device; a step does not wait for its own. */
+static int add_up(struct training *t, struct sums *s)
+{
+    double v;
+    int    loss, right;
+    while ((loss = wg_followed(t->tape, t->net->loss, NULL, &v)) > 0) s->loss += v, s->losses++;
+    while ((right = wg_followed(t->tape, t->net->accuracy, NULL, &v)) > 0) s->right += v, s->rights++;
+    return loss < 0 || right < 0 ? complain("%s", wg_tape_message(t->tape)) : 0;
+}
+
+static int check(struct training *t, const struct sums *s, int number)
+{
+    if (isfinite(s->loss)) return 0;
+    progress_clear(&t->progress);
+    return complain("the loss is no number any more in epoch %d: try a --rate below %g", number, t->o->rate);
+}
+
+/* The last losses. */
+static int finish(struct training *t, struct sums *s, int number)
+{
+    if (wg_wait(t->tape)) return complain("%s", wg_tape_message(t->tape));
+    return add_up(t, s) || check(t, s, number);
+}
+
 /* One time through the images. */
 static int run_epoch(struct training *t, int number, struct epoch *e)
 {
-    struct net *n = t->net;
-    double      begin = seconds(), images = 0, loss = 0, right = 0;
+    struct sums s = {0};
+    double      begin = seconds(), images = 0;
     int         size;
     while ((size = wg_batch_next(t->batches, t->tape)) > 0) {
-        wg_set_scalar(t->tape, n->rate, wg_schedule_at(&t->schedule, (int64_t)wg_run_number(t->tape)));
+        wg_set_scalar(t->tape, t->net->rate, wg_schedule_at(&t->schedule, (int64_t)wg_run_number(t->tape)));
         if (wg_run(t->tape)) return complain("%s", wg_tape_message(t->tape));
-        loss += size * wg_get_scalar(t->tape, n->loss);
-        right += size * wg_get_scalar(t->tape, n->accuracy);
         images += size;
-        if (!isfinite(loss)) {
-            progress_clear(&t->progress);
-            return complain("the loss is no number any more in epoch %d: try a --rate below %g", number, t->o->rate);
-        }
-        progress_show(&t->progress, (long)images, loss / images, right / images);
+        if (add_up(t, &s) || check(t, &s, number)) return -1;
+        if (s.losses && s.rights)
+            progress_show(&t->progress, (long)images, s.loss / (double)s.losses, s.right / (double)s.rights);
         if (interrupted) return interrupted;
     }
     if (size < 0) return complain("%s", wg_batches_message(t->batches));
-    *e = (struct epoch){
-        .loss = loss / images, .train_accuracy = right / images, .images_per_second = images / (seconds() - begin)};
+    if (finish(t, &s, number)) return -1;
+    *e = (struct epoch){.loss = s.loss / (double)s.losses,
+                        .train_accuracy = s.right / (double)s.rights,
+                        .images_per_second = images / (seconds() - begin)};
     return 0;
 }
 
@@ -135,7 +165,7 @@ static int run_all(struct training *t, long confusion[CLASSES][CLASSES])
         int           status;
         t->progress.epoch = i;
         if ((status = run_epoch(t, i + 1, e))) return status;
-        if (net_test(t->net, t->digits, t->o->threads, confusion)) return -1;
+        if (net_test(t->net, t->digits, t->o, confusion)) return -1;
         e->test_accuracy = confusion_accuracy(confusion);
         progress_epoch(&t->progress, e);
         if (saved_write(t->net, t->tape, t->o, t->digits, t->epoch, t->done = i + 1)) return -1;

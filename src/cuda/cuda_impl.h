@@ -29,6 +29,11 @@ struct wg__cuda_fault {
     int     instr;  /* which instruction of the tape */
     int64_t index, size;
 };
+/* The same for the host, in memory of its own, and in which run. */
+struct wg__cuda_told {
+    struct wg__cuda_fault fault;
+    uint64_t              run;
+};
 
 /* One instruction on its way to the device. */
 struct wg__cuda_launch {
@@ -76,6 +81,7 @@ struct wg__cuda_loop {
     int                     rank; /* >= 1 */
     int64_t                 dim[WG_MAX_RANK];
     int                     inputs, registers, outputs, steps;
+    bool                    stops; /* after a fault it does nothing: an output is a parameter */
     struct wg__cuda_operand in[WG__CUDA_INPUTS], out[WG__CUDA_OUTPUTS]; /* outputs dense */
     struct wg__cuda_step    step[WG__CUDA_STEPS];
     int                     tail; /* enum wg__reduce of src/cpu/cpu.h: sum prod max min; -1: none */
@@ -87,8 +93,9 @@ struct wg__cuda_loop {
 cudaError_t wg__cuda_loop_run(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at);
 size_t      wg__cuda_loop_scratch(const struct wg__cuda_loop *l);
 /* The CUDA source of the loop's own kernel, complete for NVRTC: `extern "C"
- * __global__ void wg_loop(...)`.  malloc; NULL if memory is short.  Equal
- * loops up to pointers and sizes give equal text, so that it can be cached. */
+ * __global__ void wg_loop(...)`, and wg_loops(...) for several loops without
+ * tails.  malloc; NULL if memory is short.  Equal loops up to pointers and
+ * sizes give equal text, so that it can be cached. */
 char *wg__cuda_loop_source(const struct wg__cuda_loop *l);
 
 #ifdef __cplusplus

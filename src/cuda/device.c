@@ -17,10 +17,23 @@ int wg__cuda_refuse(struct wg__why *w, int status, const char *format, ...)
     return w->status = status;
 }
 
+/* What a kernel leaves for whatever call comes next. */
+static bool left_by_kernel(cudaError_t e)
+{
+    static const cudaError_t all[] = {
+        cudaErrorIllegalAddress,      cudaErrorLaunchTimeout,      cudaErrorAssert,
+        cudaErrorHardwareStackError,  cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,
+        cudaErrorInvalidAddressSpace, cudaErrorInvalidPc,          cudaErrorLaunchFailure};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i] == e) return true;
+    return false;
+}
+
 int wg__cuda_failed(struct wg__why *w, const struct wg__device *d, cudaError_t e, const char *call)
 {
     int status = e == cudaErrorMemoryAllocation ? WG_ENOMEM : WG_EDEVICE;
     cudaGetLastError();
+    w->late = left_by_kernel(e);
     return wg__cuda_refuse(w, status, "%s: %.*s: %s (%s)", d ? d->name : "CUDA", (int)strcspn(call, "("), call,
                            cudaGetErrorString(e), cudaGetErrorName(e));
 }
@@ -57,6 +70,7 @@ static int look(struct wg__device *d, struct wg__why *w)
     snprintf(d->name, sizeof d->name, "%.100s (CUDA %d)", p.name, d->index);
     d->sms = p.multiProcessorCount;
     d->major = p.major;
+    d->minor = p.minor;
     d->pools = pools;
     WG__TRY(d, w, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking));
     cublasStatus_t s = cublasLtCreate(&d->blas);
@@ -203,14 +217,21 @@ static const struct wg__device_api               api = {.abi = WG__DEVICE_ABI,
                                                         .note = wg__cuda_note,
                                                         .begin = wg__cuda_begin,
                                                         .after = wg__cuda_after,
+                                                        .needs = wg__cuda_needs,
+                                                        .feed = wg__cuda_feed,
+                                                        .fed = wg__cuda_fed,
                                                         .upload = wg__cuda_upload,
-                                                        .uploaded = wg__cuda_uploaded,
-                                                        .reuse = wg__cuda_reuse,
                                                         .launch = wg__cuda_launch_segment,
                                                         .step = wg__cuda_step_alone,
                                                         .assign = wg__cuda_assign,
+                                                        .faulted = wg__cuda_faulted,
+                                                        .wait = wg__cuda_wait,
                                                         .fault = wg__cuda_fault_of,
                                                         .end = wg__cuda_end,
-                                                        .download = wg__cuda_download};
+                                                        .download = wg__cuda_download,
+                                                        .reader_new = wg__cuda_reader_new,
+                                                        .reader_free = wg__cuda_reader_free,
+                                                        .reader_ask = wg__cuda_reader_ask,
+                                                        .reader_take = wg__cuda_reader_take};
 WG_API extern const struct wg__device_api *const wg__cuda_api;
 const struct wg__device_api *const               wg__cuda_api = &api;

@@ -168,12 +168,29 @@ DEVICE i64 split(i64 &q, i64 d)
     return rest;
 }
 
-/* body(f, n) for every group f..f+n-1 of the domain */
+/* body(f, n) for every group f..f+n-1 of the domain that falls to block number `block` of `blocks` */
+template <class Loop> DEVICE void some_groups(const wg_loop_args &a, Loop &loop, unsigned block, unsigned blocks)
+{
+    if (a.stop && *a.stop) return;
+    i64 step = 4 * (i64)WG_LOOP_BLOCK * blocks;
+    for (i64 f = 4 * ((i64)WG_LOOP_BLOCK * block + threadIdx.x); f < a.count; f += step)
+        loop.body(a, f, (int)least(4, a.count - f));
+}
 template <class Loop> DEVICE void each_group(const wg_loop_args &a, Loop &loop)
 {
-    i64 step = 4 * (i64)WG_LOOP_BLOCK * gridDim.x;
-    for (i64 f = 4 * ((i64)WG_LOOP_BLOCK * blockIdx.x + threadIdx.x); f < a.count; f += step)
-        loop.body(a, f, (int)least(4, a.count - f));
+    some_groups(a, loop, blockIdx.x, gridDim.x);
+}
+
+/* Which of n loops a block works for: the k with first[k] <= block < first[k + 1]. */
+DEVICE int loop_of(const unsigned *first, int n, unsigned block)
+{
+    int low = 0, high = n;
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if (first[middle] <= block) low = middle;
+        else high = middle;
+    }
+    return low;
 }
 
 /* ---- Tails ----

@@ -86,7 +86,7 @@ template <class Rows> struct convert {
 };
 
 template <class Loop>
-static __global__ void __launch_bounds__(WG_LOOP_BLOCK)
+static __global__ void __launch_bounds__(WG_LOOP_BLOCK, 4)
     run_alone(const __grid_constant__ wg_loop_args a, const __grid_constant__ alone s)
 {
     Loop loop = {s};

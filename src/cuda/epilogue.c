@@ -1,64 +1,288 @@
-/* What cuBLAS does to a product on the way: which loops after a product need no kernel of their own. */
+/* How each product of a tape is done, and what cuBLAS does to it on the way:
+ * which loops after a product, and which sums near one, need no kernel.
+ *
+ * f32 only.  In the words of a loop whose head is the product c, with a bias b
+ * that is added to each row:
+ *
+ *   c + b, relu(c), relu(c + b)         BIAS, RELU, RELU_BIAS
+ *   y = relu(..), step(y) used later    RELU_AUX: the signs of y as bits
+ *   gelu_tanh(h), h = c or c + b        GELU, GELU_BIAS; GELU_AUX if h is kept
+ *   c * step(y), of such a y            DRELU, from the bits
+ *   c * gelu_tanh_slope(h)              DGELU
+ *   the last two, and their rows' sum   DRELU_BGRAD, DGELU_BGRAD
+ *   c alone, and an operand's sum       BGRADA, BGRADB (pairs.c)
+ *
+ * cuBLAS's GELU is gelu_tanh; gelu, with erf, is another function. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "cuda/program.h"
+#include "cuda/products.h"
 
-/* A row that is added to each row of the product: the input's number, or -1. */
-static int bias_of(const wg_tape *t, const struct wg__instr *p, const struct wg__step *s, int product)
+enum {
+    MASK_LINE = 128 /* bits of a row of signs are a multiple of that */,
+    GELU_LINE = 8 /* and of gelu's elements */
+};
+
+static int64_t mask_ld(const struct wg__gemm *g) { return (g->n + MASK_LINE - 1) / MASK_LINE * MASK_LINE; }
+
+/* ---- Loops ---- */
+
+/* A loop after a product. */
+struct after {
+    const wg_tape          *t;
+    const struct wg__instr *p;
+    const struct wg__loop  *l;
+    bool                    alone; /* nobody wants the product itself */
+};
+
+static struct after after(const wg_tape *t, int i)
 {
-    const struct wg__loop *l = p->loop;
-    int                    other = s->x[0] == product ? s->x[1] : s->x[0], last = l->rank - 1;
-    bool                   one_each = s->x[0] == product || s->x[1] == product;
-    if (!one_each || other == product || other >= l->inputs || l->head->n == 1) return -1;
-    bool row = last == 0 ? l->head->m == 1 : last == 1 && l->in[other].stride[0] == 0;
-    return row && l->in[other].stride[last] == 1 && wg_count(t->g->node[p->in[other]]->shape) == l->head->n ? other
-                                                                                                            : -1;
+    const struct wg__instr *p = &t->instr[i];
+    const struct wg__value *c = &t->value[p->out[p->n_out - 1]];
+    return (struct after){t, p, p->loop, !c->keep && c->last == c->first};
 }
 
-/* Whether the loop after a product is a bias, relu or both, which cuBLAS does on the way. */
-static bool fits_epilogue(const wg_tape *t, const struct wg__instr *p, struct wg__cuda_epilogue *e)
+static bool step_is(const struct after *a, int s, const char *op)
 {
-    const struct wg__loop  *l = p->loop;
-    const struct wg__value *c = &t->value[p->out[p->n_out - 1]];
-    int                     product = 0, bias = -1, s = 0;
-    *e = (struct wg__cuda_epilogue){0};
-    if (l->head->dtype != WG_F32 || l->outputs != 1 || c->keep || c->last != c->first) return false;
-    if (s < l->steps && !strcmp(p->chain[1 + s]->op->name, "add")) {
-        if ((bias = bias_of(t, p, &l->step[s], product)) < 0) return false;
-        product = l->step[s++].y;
+    return s < a->l->steps && !strcmp(a->p->chain[1 + s]->op->name, op);
+}
+
+static int output_slot(const struct after *a, int k) { return a->l->inputs + a->l->registers + k; }
+
+/* A row that step s adds to each row of the product: the input's number, or -1. */
+static int bias_of(const struct after *a, int s)
+{
+    const struct wg__loop *l = a->l;
+    const uint8_t         *x = l->step[s].x;
+    int                    other = x[0] == 0 ? x[1] : x[0], last = l->rank - 1;
+    if ((x[0] && x[1]) || other == 0 || other >= l->inputs || l->head->n == 1) return -1;
+    bool row = last == 0 ? l->head->m == 1 : last == 1 && l->in[other].stride[0] == 0;
+    return row && l->in[other].stride[last] == 1 && wg_count(a->t->g->node[a->p->in[other]]->shape) == l->head->n
+               ? other
+               : -1;
+}
+
+static bool is_full(const struct after *a, int input)
+{
+    const wg_node *x = a->t->g->node[a->p->in[input]], *c = a->t->g->node[a->p->out[a->p->n_out - 1]];
+    return input > 0 && input < a->l->inputs && x->dtype == WG_F32 && wg__shape_equal(x->shape, c->shape);
+}
+
+/* Only cuBLAS's own C and D may be one memory. */
+static bool apart(const struct after *a, const void *x, size_t bytes, const void *to)
+{
+    uintptr_t b = (uintptr_t)x, e = b + bytes, t = (uintptr_t)to;
+    size_t    all = (size_t)(a->l->head->m * a->l->head->n) * sizeof(float);
+    return e <= t || t + all <= b;
+}
+
+/* ---- Forward ---- */
+
+static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
+{
+    const struct wg__loop *l = a->l;
+    int                    s = 0, h = 0, bias = -1; /* h: where the function's argument is */
+    int                    kind = 0;
+    *e = (struct wg__cuda_epilogue){.to = l->out[l->outputs - 1].data};
+    if (step_is(a, s, "add")) {
+        if ((bias = bias_of(a, s)) < 0) return false;
+        kind = CUBLASLT_EPILOGUE_BIAS;
+        e->bias = l->in[bias].data;
+        h = l->step[s++].y;
     }
-    if (s < l->steps && !strcmp(p->chain[1 + s]->op->name, "relu") && l->step[s].x[0] == product) {
-        e->relu = true;
+    bool relu = step_is(a, s, "relu"), gelu = step_is(a, s, "gelu_tanh");
+    if ((relu || gelu) && l->step[s].x[0] == h) {
+        kind |= relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_GELU;
         s++;
     }
-    if (s != l->steps || s == 0) return false;
-    e->bias = bias >= 0 ? l->in[bias].data : NULL;
-    e->to = l->out[0].data;
-    return l->step[s - 1].y == l->inputs + l->registers;
+    if (!kind || s != l->steps || l->step[s - 1].y != output_slot(a, l->outputs - 1)) return false;
+    if (e->bias && !apart(a, e->bias, (size_t)l->head->n * sizeof(float), e->to)) return false;
+    e->kind = (cublasLtEpilogue_t)kind;
+    if (a->alone && l->outputs == 1) return true;
+
+    /* gelu's argument is wanted too: the product itself, or the loop's first output. */
+    if (!gelu || l->head->n % GELU_LINE || a->alone != (bias >= 0) || l->outputs != 1 + (bias >= 0)) return false;
+    if (bias >= 0 && h != output_slot(a, 0)) return false;
+    e->kind = (cublasLtEpilogue_t)(kind | CUBLASLT_EPILOGUE_GELU_AUX);
+    e->aux = bias >= 0 ? l->out[0].data : l->head->c;
+    e->aux_ld = l->head->n;
+    return apart(a, e->aux, (size_t)(l->head->m * l->head->n) * sizeof(float), e->to);
 }
 
-/* Whether the loop after the product is still to run. */
-int wg__cuda_product(const struct wg__cuda_place *at, int i, bool *rest, struct wg__why *w)
+/* ---- Gradients ---- */
+
+/* The input of a slope that the product is multiplied by, or -1. */
+static int slope_of(const struct after *a, const char *slope)
 {
-    const struct wg__instr  *p = &at->t->instr[i];
+    const struct wg__loop *l = a->l;
+    if (l->head->dtype != WG_F32 || l->steps != 2 || l->outputs != 1 || !a->alone) return -1;
+    if (!step_is(a, 0, slope) || !step_is(a, 1, "mul") || l->step[1].y != output_slot(a, 0)) return -1;
+    const uint8_t *x = l->step[1].x, y = l->step[0].y;
+    bool           both = (x[0] == 0 && x[1] == y) || (x[0] == y && x[1] == 0);
+    return both && is_full(a, l->step[0].x[0]) ? l->step[0].x[0] : -1;
+}
+
+/* The instruction that writes the y of c * step(y), if that is a loop after a product; else -1. */
+static int relu_of(const struct after *a)
+{
+    int y = slope_of(a, "step"), writer = y < 0 ? -1 : a->t->value[a->p->in[y]].first;
+    if (writer < 0) return -1;
+    const struct wg__instr *p = &a->t->instr[writer];
+    return p->loop && p->loop->head && p->out[0] == a->p->in[y] ? writer : -1;
+}
+
+static bool fits_gradient(const struct wg__cuda_products *all, const struct after *a, struct wg__cuda_epilogue *e)
+{
+    const struct wg__gemm *g = a->l->head;
+    int                    h = slope_of(a, "gelu_tanh_slope"), relu = relu_of(a);
+    *e = (struct wg__cuda_epilogue){.to = a->l->out[0].data};
+    if (relu >= 0 && all->of[relu].mask) {
+        e->kind = CUBLASLT_EPILOGUE_DRELU;
+        e->aux = all->of[relu].mask;
+        e->aux_ld = mask_ld(g);
+    } else if (h >= 0 && g->n % GELU_LINE == 0) {
+        e->kind = CUBLASLT_EPILOGUE_DGELU;
+        e->aux = a->l->in[h].data;
+        e->aux_ld = g->n;
+        return apart(a, e->aux, (size_t)(g->m * g->n) * sizeof(float), e->to);
+    }
+    return e->aux;
+}
+
+/* ---- Planning ---- */
+
+/* Instruction i asks for g with e, if cuBLAS can; the status, WG_EARG if it cannot. */
+static int ask(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, const struct wg__cuda_epilogue *e,
+               struct wg__why *w)
+{
+    struct wg__cuda_product_plan *p = malloc(sizeof *p);
+    if (!p) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    int status = wg__cuda_product_plan_gemm(at, g, e, p, w);
+    if (status) free(p);
+    else at->products->of[i] = (struct wg__cuda_todo){.plan = p, .rest = !e, .mask = at->products->of[i].mask};
+    return status;
+}
+
+/* A relu that leaves its signs, if cuBLAS can. */
+static int ask_signs(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, struct wg__cuda_epilogue e,
+                     struct wg__why *w)
+{
+    void *mask = NULL;
+    e.kind = (cublasLtEpilogue_t)(e.kind | CUBLASLT_EPILOGUE_RELU_AUX);
+    e.aux_ld = mask_ld(g);
+    int status = wg__cuda_alloc(at->d, (size_t)(g->m * e.aux_ld / 8), "the signs of a relu", &mask, w);
+    if (status) return status;
+    e.aux = mask;
+    status = ask(at, i, g, &e, w);
+    if (status) wg__cuda_release(at->d, mask);
+    else at->products->of[i].mask = mask;
+    return status;
+}
+
+/* A gradient with the sum of its rows, if there is one and cuBLAS can. */
+static int ask_rows(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, struct wg__cuda_epilogue e,
+                    struct wg__why *w)
+{
+    int sum = wg__cuda_sum_of_result(at, i);
+    if (sum < 0) return WG_EARG;
+    e.kind = e.kind == CUBLASLT_EPILOGUE_DRELU ? CUBLASLT_EPILOGUE_DRELU_BGRAD : CUBLASLT_EPILOGUE_DGELU_BGRAD;
+    e.bias = at->t->instr[sum].loop->tail_out;
+    int status = ask(at, i, g, &e, w);
+    if (!status) at->products->of[sum].rest = false;
+    return status;
+}
+
+static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
+{
     struct wg__cuda_epilogue e;
+    struct after             a = after(at->t, i);
+    const struct wg__gemm   *g = a.l->head;
     int                      status = WG_EARG;
-    if (fits_epilogue(at->t, p, &e)) status = wg__cuda_gemm(at, p->loop->head, &e, w);
-    *rest = status == WG_EARG;
-    return *rest ? wg__cuda_gemm(at, p->loop->head, NULL, w) : status;
+    if (g->dtype == WG_F32 && g->m && g->n && g->k) {
+        if (fits_forward(&a, &e)) {
+            if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = ask_signs(at, i, g, e, w);
+            if (status == WG_EARG) status = ask(at, i, g, &e, w);
+        } else if (fits_gradient(at->products, &a, &e)) {
+            status = ask_rows(at, i, g, e, w);
+            if (status == WG_EARG) status = ask(at, i, g, &e, w);
+        }
+    }
+    return status == WG_EARG ? ask(at, i, g, NULL, w) : status;
+}
+
+/* With an operand's sum, where the first of the two stands. */
+static int plan_pair(const struct wg__cuda_place *at, int i, struct wg__why *w)
+{
+    struct wg__gemm          g;
+    struct wg__cuda_epilogue e = {0};
+    if (!wg__cuda_as_gemm(&at->t->instr[i].call, &g) || g.dtype != WG_F32) return WG_EARG;
+    int sum = wg__cuda_sum_of_operand(at, i, &g, &e.kind);
+    if (sum < 0) return WG_EARG;
+    e.to = g.c;
+    e.bias = at->t->instr[sum].loop->tail_out;
+    int status = ask(at, sum < i ? sum : i, &g, &e, w);
+    if (!status) at->products->of[i].rest = at->products->of[sum].rest = false;
+    return status;
+}
+
+static int plan_call(const struct wg__cuda_place *at, int i, struct wg__why *w)
+{
+    int status = plan_pair(at, i, w);
+    if (status != WG_EARG) return status;
+    struct wg__cuda_todo *todo = &at->products->of[i];
+    if (!(todo->plan = calloc(1, sizeof *todo->plan))) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    todo->rest = false;
+    return wg__cuda_product_plan_call(at, &at->t->instr[i].call, todo->plan, w);
+}
+
+static bool has_head(const wg_tape *t, int i)
+{
+    return !t->device->on_host[i] && t->instr[i].loop && t->instr[i].loop->head;
+}
+
+static bool is_product(const wg_tape *t, int i)
+{
+    return !t->device->on_host[i] && !t->instr[i].loop && !strcmp(t->instr[i].op->name, "matmul");
 }
 
 int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
 {
-    (void)w;
-    at->products = NULL;
-    return WG_OK;
+    const wg_tape            *t = at->t;
+    int                       n = t->n_instr, status = WG_OK;
+    struct wg__cuda_products *all = calloc(1, sizeof *all + (size_t)n * sizeof *all->of);
+    if (!(at->products = all)) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    for (all->n = 0; all->n < n; all->n++) all->of[all->n].rest = true;
+    for (int i = 0; i < n; i++) {
+        struct after a = has_head(t, i) ? after(t, i) : (struct after){0};
+        int          relu = a.l ? relu_of(&a) : -1;
+        if (relu >= 0) all->of[relu].signs = true;
+    }
+    for (int i = 0; i < n && !status; i++) {
+        if (has_head(t, i)) status = plan_loop(at, i, w);
+        else if (is_product(t, i)) status = plan_call(at, i, w);
+    }
+    return status;
 }
 
-void wg__cuda_products_free(struct wg__cuda_place *at) { at->products = NULL; }
-
-bool wg__cuda_absorbed(const struct wg__cuda_place *at, int i)
+void wg__cuda_products_free(struct wg__cuda_place *at)
 {
-    (void)at, (void)i;
-    return false;
+    struct wg__cuda_products *all = at->products;
+    for (int i = 0; all && i < all->n; i++) {
+        if (all->of[i].plan) wg__cuda_product_plan_free(all->of[i].plan);
+        wg__cuda_release(at->d, all->of[i].mask);
+        free(all->of[i].plan);
+    }
+    free(all);
+    at->products = NULL;
 }
+
+/* ---- Running ---- */
+
+int wg__cuda_product(const struct wg__cuda_place *at, int i, bool *rest, struct wg__why *w)
+{
+    const struct wg__cuda_todo *todo = &at->products->of[i];
+    *rest = todo->rest;
+    return todo->plan ? wg__cuda_product_plan_run(at, todo->plan, w) : WG_OK;
+}
+
+bool wg__cuda_absorbed(const struct wg__cuda_place *at, int i) { return !at->products->of[i].rest; }

@@ -1,10 +1,8 @@
-/* One instruction of a tape as work for a stream: a call of an operator, a
- * product, or a loop. */
+/* One instruction of a tape as work for a stream: a product, then what is left
+ * of it, a call of an operator or a loop. */
 #include <string.h>
 
 #include "cuda/program.h"
-
-/* ---- Calls ---- */
 
 static const struct wg__cuda_op *find(const char *name)
 {
@@ -20,28 +18,6 @@ static bool is_matmul(const wg_op *op) { return !strcmp(op->name, "matmul"); }
 
 bool wg__cuda_knows(const struct wg__instr *p) { return p->loop || is_matmul(p->op) || find(p->op->name); }
 
-static int call(const struct wg__cuda_place *at, int i, struct wg__why *w)
-{
-    const struct wg__instr *p = &at->t->instr[i];
-    if (is_matmul(p->op)) return wg__cuda_matmul(at, &p->call, w);
-    struct wg__cuda_launch l = at->launch;
-    l.call = &p->call;
-    l.instr = i;
-    cudaError_t e = find(p->op->name)->launch(&l);
-    return e ? wg__cuda_failed(w, at->d, e, p->op->name) : WG_OK;
-}
-
-/* ---- Loops ---- */
-
-static int loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
-{
-    bool rest = true;
-    int  status = at->t->instr[i].loop->head ? wg__cuda_product(at, i, &rest, w) : WG_OK;
-    return status || !rest ? status : wg__cuda_loop(at, i, w);
-}
-
-/* ---- Either ---- */
-
 size_t wg__cuda_scratch(const wg_tape *t, const struct wg__instr *p)
 {
     if (p->loop) {
@@ -53,10 +29,21 @@ size_t wg__cuda_scratch(const wg_tape *t, const struct wg__instr *p)
     return op && op->scratch ? op->scratch(&p->call) : 0;
 }
 
+static int call(const struct wg__cuda_place *at, int i, struct wg__why *w)
+{
+    const struct wg__instr *p = &at->t->instr[i];
+    struct wg__cuda_launch  l = at->launch;
+    l.call = &p->call;
+    l.instr = i;
+    cudaError_t e = find(p->op->name)->launch(&l);
+    return e ? wg__cuda_failed(w, at->d, e, p->op->name) : WG_OK;
+}
+
 int wg__cuda_instr(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
-    if (wg__cuda_absorbed(at, i)) return WG_OK;
-    int status = at->t->instr[i].loop ? loop(at, i, w) : call(at, i, w);
+    bool rest = true;
+    int  status = wg__cuda_product(at, i, &rest, w);
+    if (!status && rest) status = at->t->instr[i].loop ? wg__cuda_loop(at, i, w) : call(at, i, w);
     if (status) return status;
     WG__TRY(at->d, w, cudaPeekAtLastError());
     return WG_OK;

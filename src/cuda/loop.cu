@@ -3,7 +3,20 @@
  *
  * Each thread takes groups of four elements through a small program whose
  * values stand in cells of its local memory.  Inputs are loaded just before
- * they are used and cells are used again, so that few of them do. */
+ * they are used and cells are used again, so that few of them do.
+ *
+ * It has every row of every dtype, and the assembler takes each kernel's part
+ * of that for itself: so there are two kernels for all loops, rows are loops
+ * over the group instead of four copies, and each dtype is a function. */
+#include "cuda/loop.h"
+#include "cuda/device.h"
+
+#ifdef __CUDACC__
+#undef EACH
+#define EACH _Pragma("unroll 1") for (int j = 0; j < 4; j++)
+#endif
+#define OUT_OF_LINE static __device__ __attribute__((noinline))
+
 #include "cuda/step.h"
 
 enum { LOAD = WG__CUDA_ROWS, STORE, FEW = 12, MOST = 64 };
@@ -15,7 +28,7 @@ struct op {
 };
 struct program {
     int           n, tail; /* enum wg__cuda_tail, or -1 */
-    int           tail_cell, cells;
+    int           tail_cell, tail_dtype, cells;
     wg_loop_forms forms;
     op            ops[MOST];
 };
@@ -107,6 +120,7 @@ static bool make(program *p, const struct wg__cuda_loop *l)
     bool         known = true;
     *p = {};
     p->tail = l->tail;
+    p->tail_dtype = l->tail_dtype;
     p->forms.rank = l->rank;
     for (int i = 0; i < l->inputs; i++) p->forms.form[i] = (unsigned char)wg__cuda_form(l, &l->in[i]);
     for (int i = 0; i < 64; i++) m.last[i] = m.cell_of[i] = -1;
@@ -143,28 +157,28 @@ template <class T> static __device__ void run_where(const op &o, cell *cells)
     for (int j = 0; j < 4; j++) z[j] = c[j] ? x[j] : y[j];
 }
 
-static __device__ void run_op(const wg_loop_args &a, const program &p, const op &o, cell *cells, i64 f, int n)
-{
-    switch (o.from) {
-#define X(T, id)                                                                             \
-    case id:                                                                                 \
-        if (o.row == LOAD) run_load<T>(a, p, o, cells, f, n);                                \
-        else if (o.row == STORE) run_store<T>(a, o, cells, f, n);                            \
-        else if (o.row == WG__CUDA_where) run_where<T>(o, cells);                            \
-        else if (o.row == WG__CUDA_cast) cast_##T(o.to, cells[o.x[0]].T##_, &cells[o.y]);    \
-        else if (o.row >= WG__CUDA_TESTS && o.row <= WG__CUDA_not)                           \
-            test_##T(o.row, cells[o.x[0]].T##_, cells[o.x[1]].T##_, cells[o.y].b8_);         \
-        else apply_##T(o.row, o.a, cells[o.x[0]].T##_, cells[o.x[1]].T##_, cells[o.y].T##_); \
-        return;
-        CUDA_DTYPES(X)
-#undef X
+#define X(T, id)                                                                                              \
+    OUT_OF_LINE void run_##T(const wg_loop_args &a, const program &p, const op &o, cell *cells, i64 f, int n) \
+    {                                                                                                         \
+        const T *x = cells[o.x[0]].T##_, *y = cells[o.x[1]].T##_;                                             \
+        if (o.row == LOAD) run_load<T>(a, p, o, cells, f, n);                                                 \
+        else if (o.row == STORE) run_store<T>(a, o, cells, f, n);                                             \
+        else if (o.row == WG__CUDA_where) run_where<T>(o, cells);                                             \
+        else if (o.row == WG__CUDA_cast) cast_##T(o.to, x, &cells[o.y]);                                      \
+        else if (o.row >= WG__CUDA_TESTS && o.row <= WG__CUDA_not) test_##T(o.row, x, y, cells[o.y].b8_);     \
+        else apply_##T(o.row, o.a, x, y, cells[o.y].T##_);                                                    \
     }
-}
+CUDA_DTYPES(X)
+#undef X
 
-static __device__ __attribute__((noinline)) void run_program(const wg_loop_args &a, const program &p, cell *cells,
-                                                             i64 f, int n)
+OUT_OF_LINE void run_program(const wg_loop_args &a, const program &p, cell *cells, i64 f, int n)
 {
-    for (int i = 0; i < p.n; i++) run_op(a, p, p.ops[i], cells, f, n);
+    for (int i = 0; i < p.n; i++) switch (p.ops[i].from) {
+#define X(T, id) \
+    case id: run_##T(a, p, p.ops[i], cells, f, n); break;
+            CUDA_DTYPES(X)
+#undef X
+        }
 }
 
 /* ---- Tails of any kind ---- */
@@ -185,7 +199,9 @@ static __device__ __attribute__((noinline)) void run_program(const wg_loop_args 
                                        : row_minimum_##T(x, y); \
     }
 X(f32)
-X(f64) X(i32) X(i64)
+X(f64)
+X(i32)
+X(i64)
 #undef X
 
     template <class T>
@@ -212,15 +228,29 @@ template <class T_> struct interpreter {
     }
 };
 
-template <class T, int CELLS>
-static __global__ void __launch_bounds__(WG_LOOP_BLOCK)
-    interpret(const __grid_constant__ wg_loop_args a, const __grid_constant__ program p)
+template <class T> OUT_OF_LINE void run_tail(const wg_loop_args &a, const program &p, cell *cells)
 {
-    cell           cells[CELLS];
     interpreter<T> loop = {p, cells};
-    if (p.tail < 0) each_group(a, loop);
-    else if (a.inner == 1) tail_rows(a, loop);
+    if (a.inner == 1) tail_rows(a, loop);
     else tail_columns(a, loop);
+}
+
+/* One loop, whose arguments are `one`, or n of them: see loop_args.h. */
+template <int CELLS>
+static __global__ void __launch_bounds__(WG_LOOP_BLOCK)
+    interpret(const __grid_constant__ wg_loop_args one, const wg_loop_args *args, const unsigned *first, int n,
+              const __grid_constant__ program p)
+{
+    cell             cells[CELLS];
+    interpreter<f32> loop = {p, cells};
+    if (n) {
+        int k = loop_of(first, n, blockIdx.x);
+        some_groups(args[k], loop, blockIdx.x - first[k], first[k + 1] - first[k]);
+    } else if (p.tail < 0) each_group(one, loop);
+    else if (p.tail_dtype == WG_F32) run_tail<f32>(one, p, cells);
+    else if (p.tail_dtype == WG_F64) run_tail<f64>(one, p, cells);
+    else if (p.tail_dtype == WG_I32) run_tail<i32>(one, p, cells);
+    else run_tail<i64>(one, p, cells);
 }
 
 /* Parts [outer, chunks, inner] as the elements of another reduction. */
@@ -247,28 +277,35 @@ static __global__ void __launch_bounds__(WG_LOOP_BLOCK) finish(const __grid_cons
 
 /* ---- Launching ---- */
 
-typedef void interpret_kernel(const wg_loop_args a, const program p);
 typedef void finish_kernel(const wg_loop_args a, int kind);
 
-static interpret_kernel *const interpret_kernels[WG_DTYPES][2] = {{interpret<f32, FEW>, interpret<f32, MOST>},
-                                                                  {interpret<f64, FEW>, interpret<f64, MOST>},
-                                                                  {interpret<i32, FEW>, interpret<i32, MOST>},
-                                                                  {interpret<i64, FEW>, interpret<i64, MOST>}};
-static finish_kernel *const    finish_kernels[WG_DTYPES] = {finish<f64, f32>, finish<f64, f64>, finish<i32, i32>,
-                                                            finish<i64, i64>};
+static finish_kernel *const finish_kernels[WG_DTYPES] = {finish<f64, f32>, finish<f64, f64>, finish<i32, i32>,
+                                                         finish<i64, i64>};
+
+static cudaError_t launch(const struct wg__cuda_loop *l, const wg_loop_args *one, const struct wg__cuda_group *g,
+                          unsigned grid, cudaStream_t stream)
+{
+    program p;
+    if (!make(&p, l) || (l->tail >= 0 && l->tail_dtype > WG_I64)) return cudaErrorInvalidValue;
+    auto kernel = p.cells > FEW ? interpret<MOST> : interpret<FEW>;
+    WG_LAUNCH(kernel, grid, WG_LOOP_BLOCK, 0, stream)(*one, g->args, g->first, g->n, p);
+    return cudaGetLastError();
+}
 
 cudaError_t wg__cuda_loop_run(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at)
 {
-    struct wg__cuda_plan plan;
-    program              p;
-    int                  dtype = l->tail < 0 ? 0 : l->tail_dtype;
+    struct wg__cuda_plan  plan;
+    struct wg__cuda_group none = {};
     wg__cuda_plan(l, at, &plan);
     if (!plan.grid) return cudaSuccess;
-    if (!make(&p, l) || dtype > WG_I64) return cudaErrorInvalidValue;
-    interpret_kernel *kernel = interpret_kernels[dtype][p.cells > FEW];
-    WG_LAUNCH(kernel, plan.grid, WG_LOOP_BLOCK, 0, at->stream)(plan.args, p);
-    cudaError_t status = cudaGetLastError();
+    cudaError_t status = launch(l, &plan.args, &none, plan.grid, at->stream);
     return status == cudaSuccess ? wg__cuda_loop_finish(l, at) : status;
+}
+
+cudaError_t wg__cuda_loops_run(const struct wg__cuda_loop *any, const struct wg__cuda_group *g, cudaStream_t stream)
+{
+    wg_loop_args none = {};
+    return g->grid ? launch(any, &none, g, g->grid, stream) : cudaSuccess;
 }
 
 cudaError_t wg__cuda_loop_finish(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at)

@@ -56,14 +56,51 @@ void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_l
 /* Puts the parts of a long reduction together; does nothing where there is one chunk. (loop.cu) */
 cudaError_t wg__cuda_loop_finish(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at);
 
+/* Several loops without tails and of one source, as one launch. */
+struct wg__cuda_group {
+    const struct wg_loop_args *args;  /* [n], in device memory */
+    const unsigned            *first; /* [n + 1], in device memory: the first block of each */
+    int                        n;
+    unsigned                   grid;
+};
+/* Blocks for n loops, in proportion to their sizes; sets first [n + 1], whose last is the grid. */
+void wg__cuda_deal(int n, const struct wg_loop_args *args, int sms, unsigned *first);
+/* The interpreter for a group; any is one of its loops. (loop.cu) */
+cudaError_t wg__cuda_loops_run(const struct wg__cuda_loop *any, const struct wg__cuda_group *g, cudaStream_t stream);
+
 /* A loop's domain and strides from the operands of one call. */
 void wg__cuda_loop_of_call(const wg_call *c, struct wg__cuda_loop *l);
 
 /* ---- Compiling: nvrtc.c ---- */
 
+/* Whether it is wanted: WG_NVRTC=none says that it is not. */
+bool wg__cuda_compiles(void);
 /* Device code of a generated source for architecture `sm` (90), from the disk's
  * cache or from NVRTC.  malloc.  NULL with a message in why: no NVRTC, or its log. */
 void *wg__cuda_compile(const char *source, int sm, size_t *bytes, char *why, size_t why_size);
+
+/* ---- Kernels: kernel.c ---- */
+
+struct wg__device;
+struct wg__why;
+struct wg__cuda_kernel {
+    struct wg__cuda_kernel *next;
+    int                     users;
+    uint64_t                hash;
+    char                   *source;
+    cudaLibrary_t           library;
+    const void             *one, *several; /* wg_loop; wg_loops where there is no tail */
+};
+/* The kernel of a source on a device, for one more user.  WG_OK and NULL: there is none, as why says. */
+int  wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, struct wg__cuda_kernel **k, char *why,
+                         size_t why_size, struct wg__why *w);
+void wg__cuda_kernel_put(struct wg__device *d, struct wg__cuda_kernel *k);
+
+/* ---- A tape's loops that are launched as one: loop_groups.c ---- */
+
+struct wg__cuda_place;
+/* For each instruction that at which it is launched: itself, or an earlier one whose loop has the same source. */
+void wg__cuda_groups(const struct wg__cuda_place *at, char *const *source, int *leader);
 
 #ifdef __cplusplus
 }

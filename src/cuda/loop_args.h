@@ -12,23 +12,28 @@
  *              across by 256/across.
  * With more than one chunk the results are parts [outer, chunks, inner], which
  * a second kernel puts together.  All of this follows from the shape alone,
- * so the bits do not depend on how many blocks there are. */
+ * so the bits do not depend on how many blocks there are.
+ *
+ * Loops without tails that differ in these arguments alone can be launched as
+ * one: wg_loops(args, first, n) finds the arguments of n loops in device
+ * memory, and block b works for loop k where first[k] <= b < first[k + 1]. */
 #ifndef WENGERT_CUDA_LOOP_ARGS_H
 #define WENGERT_CUDA_LOOP_ARGS_H
 
 enum { WG_LOOP_BLOCK = 256 }; /* threads of a block */
 
 struct wg_loop_args {
-    long long count;         /* elements of the domain */
-    long long dim[8];        /* [rank] */
-    long long stride[16][8]; /* [inputs][rank] in elements; 0 where it broadcasts */
-    void     *in[16], *out[8];
-    int       vector; /* whole groups may be read and written at once: sizes and addresses are multiples */
-    int       across; /* a power of two: 1..32 or 256 lanes; 1..32 threads along inner */
-    long long outer, reduced, inner;
-    long long chunk, chunks; /* elements along `reduced` of a chunk, and how many chunks */
-    void     *tail_out;      /* [outer, inner] */
-    void     *part;          /* [outer, chunks, inner] if chunks > 1; f64 for f32, else the tail's dtype */
+    const int *stop;          /* where it is not 0 by now, nothing is done; NULL: always done; no tail */
+    long long  count;         /* elements of the domain */
+    long long  dim[8];        /* [rank] */
+    long long  stride[16][8]; /* [inputs][rank] in elements; 0 where it broadcasts */
+    void      *in[16], *out[8];
+    int        vector; /* whole groups may be read and written at once: sizes and addresses are multiples */
+    int        across; /* a power of two: 1..32 or 256 lanes; 1..32 threads along inner */
+    long long  outer, reduced, inner;
+    long long  chunk, chunks; /* elements along `reduced` of a chunk, and how many chunks */
+    void      *tail_out;      /* [outer, inner] */
+    void      *part;          /* [outer, chunks, inner] if chunks > 1; f64 for f32, else the tail's dtype */
 };
 
 #endif

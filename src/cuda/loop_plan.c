@@ -128,6 +128,7 @@ void wg__cuda_plan(const struct wg__cuda_loop *l, const struct wg__cuda_launch *
 {
     struct wg_loop_args *a = &p->args;
     memset(p, 0, sizeof *p);
+    a->stop = l->stops ? &at->fault->status : NULL;
     a->count = 1;
     for (int d = 0; d < l->rank; d++) a->count *= a->dim[d] = l->dim[d];
     for (int i = 0; i < l->inputs; i++) {
@@ -156,6 +157,20 @@ void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_l
     a->in[0] = at->scratch;
     a->tail_out = l->tail_out;
     p->grid = (unsigned)min(blocks(l, a), 32 * max(at->sms, 1));
+}
+
+/* ---- Groups ---- */
+
+void wg__cuda_deal(int n, const struct wg_loop_args *args, int sms, unsigned *first)
+{
+    int64_t all = 0, most = 32 * max(sms, 1);
+    for (int k = 0; k < n; k++) all += ceil_div(args[k].count, 4 * WG_LOOP_BLOCK);
+    first[0] = 0;
+    for (int k = 0; k < n; k++) {
+        int64_t own = ceil_div(args[k].count, 4 * WG_LOOP_BLOCK);
+        if (all > most && own) own = max(1, (int64_t)((double)own / (double)all * (double)most));
+        first[k + 1] = first[k] + (unsigned)own;
+    }
 }
 
 /* ---- One call ---- */

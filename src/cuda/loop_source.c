@@ -237,6 +237,18 @@ static void say_tail_types(struct text *t)
     say(t, "    DEVICE_FN T fold(T x, T y) const { return row_%s_%s(x, y); }\n", names[tails[l->tail].fold], type);
 }
 
+/* The arguments that are used become registers: all indices into them are numbers. */
+static const char several[] =
+    "\n"
+    "extern \"C\" __global__ void __launch_bounds__(WG_LOOP_BLOCK) wg_loops(const wg_loop_args "
+    "*args, const unsigned *first, int n)\n"
+    "{\n"
+    "    int           k = loop_of(first, n, blockIdx.x);\n"
+    "    wg_loop_args  a = args[k];\n"
+    "    wg_loop_steps loop;\n"
+    "    some_groups(a, loop, blockIdx.x - first[k], first[k + 1] - first[k]);\n"
+    "}\n";
+
 static void say_kernel(struct text *t)
 {
     const struct wg__cuda_loop *l = t->l;
@@ -253,6 +265,7 @@ static void say_kernel(struct text *t)
     say(t, "extern \"C\" __global__ void __launch_bounds__(WG_LOOP_BLOCK) wg_loop(const __grid_constant__ wg_loop_args "
            "a)\n");
     say(t, "{\n    wg_loop_steps loop;\n    %s(a, loop);\n}\n", run);
+    if (l->tail < 0) say(t, "%s", several);
 }
 
 static bool known(const struct wg__cuda_loop *l)

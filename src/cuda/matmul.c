@@ -3,10 +3,13 @@
  * cuBLAS reads matrices by columns.  A row-major c = op(a) op(b) is, by
  * columns, its transpose: c' = op(b)' op(a)'; and a row-major b [k,n] read by
  * columns is b' [n,k] already.  So b comes first, and no operand is turned that
- * was not turned before. */
+ * was not turned before.
+ *
+ * Descriptors and the algorithm are found once, when a tape is built; a run
+ * only asks for the products. */
 #include <string.h>
 
-#include "cuda/program.h"
+#include "cuda/products.h"
 
 size_t wg__cuda_workspace(const struct wg__device *d) { return (size_t)(d->major >= 9 ? 32 : 8) << 20; }
 
@@ -15,135 +18,179 @@ struct batch {
     int64_t count, a, b, c;
 };
 
-/* What one product needs of cuBLAS; all NULL at first, released in one place. */
-struct plan {
-    cublasLtMatmulDesc_t       desc;
-    cublasLtMatrixLayout_t     a, b, c; /* first and second operand as cuBLAS sees them: b, a */
-    cublasLtMatmulPreference_t preference;
-};
-
 static cudaDataType type_of(const struct wg__gemm *g) { return g->dtype == WG_F64 ? CUDA_R_64F : CUDA_R_32F; }
+
+/* ---- Descriptors ---- */
 
 static cublasStatus_t layout(cublasLtMatrixLayout_t *l, cudaDataType type, int64_t rows, int64_t cols, int64_t count,
                              int64_t step)
 {
-    int32_t        n = (int32_t)count;
+    int32_t n = (int32_t)count;
+    if (n != count) return CUBLAS_STATUS_NOT_SUPPORTED;
     cublasStatus_t s = cublasLtMatrixLayoutCreate(l, type, (uint64_t)rows, (uint64_t)cols, rows);
-    if (s || count == 1) return s;
+    if (s) return *l = NULL, s;
+    if (count == 1) return s;
     s = cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &n, sizeof n);
     return s ? s
              : cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &step, sizeof step);
 }
 
-static cublasStatus_t make_layouts(struct plan *p, const struct wg__gemm *g, const struct batch *n)
+static cublasStatus_t make_layouts(struct wg__cuda_product_plan *p, const struct batch *n)
 {
-    cudaDataType   type = type_of(g);
-    cublasStatus_t s = layout(&p->a, type, g->tb ? g->k : g->n, g->tb ? g->n : g->k, n->count, n->b);
+    const struct wg__gemm *g = &p->g;
+    cudaDataType           type = type_of(g);
+    cublasStatus_t         s = layout(&p->a, type, g->tb ? g->k : g->n, g->tb ? g->n : g->k, n->count, n->b);
     if (!s) s = layout(&p->b, type, g->ta ? g->m : g->k, g->ta ? g->k : g->m, n->count, n->a);
     return s ? s : layout(&p->c, type, g->n, g->m, n->count, n->c);
 }
 
-static cublasStatus_t set_epilogue(struct plan *p, const struct wg__cuda_epilogue *e)
-{
-    cublasLtEpilogue_t kind =
-        e->bias ? e->relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_RELU;
-    cublasStatus_t s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &kind, sizeof kind);
-    if (s || !e->bias) return s;
-    return cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &e->bias, sizeof e->bias);
-}
+/* What is set of a descriptor: a value, or the end. */
+struct attribute {
+    int         which;
+    const void *value;
+    size_t      size;
+};
 
-static cublasStatus_t make_desc(struct plan *p, const struct wg__gemm *g, const struct wg__cuda_epilogue *e)
+static cublasStatus_t set_epilogue(cublasLtMatmulDesc_t desc, const struct wg__cuda_epilogue *e)
 {
-    cublasComputeType_t compute = g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F; /* TF32 never */
-    cublasOperation_t   first = g->tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = g->ta ? CUBLAS_OP_T : CUBLAS_OP_N;
-    cublasStatus_t      s = cublasLtMatmulDescCreate(&p->desc, compute, type_of(g));
-    if (!s) s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first);
-    if (!s) s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second);
-    return s || !e ? s : set_epilogue(p, e);
-}
-
-/* The power of two, up to 256, that divides an address and a step in bytes. */
-static uint32_t alignment(const void *at, int64_t step)
-{
-    uint32_t n = 256;
-    while (n > 1 && (((uintptr_t)at | (uintptr_t)step) & (n - 1))) n /= 2;
-    return n;
-}
-
-static cublasStatus_t make_preference(struct plan *p, const struct wg__gemm *g, const struct batch *n, void *to,
-                                      size_t workspace)
-{
-    int64_t  size = (int64_t)wg_dtype_size(g->dtype);
-    uint32_t a = alignment(g->b, n->b * size), b = alignment(g->a, n->a * size), c = alignment(to, n->c * size);
-    const struct {
-        cublasLtMatmulPreferenceAttributes_t which;
-        const void                          *value;
-        size_t                               size;
-    } set[] = {{CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace},
-               {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &a, sizeof a},
-               {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &b, sizeof b},
-               {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &c, sizeof c},
-               {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &c, sizeof c}};
-    cublasStatus_t s = cublasLtMatmulPreferenceCreate(&p->preference);
+    uint32_t               kind = (uint32_t)e->kind;
+    const struct attribute set[] = {{CUBLASLT_MATMUL_DESC_EPILOGUE, &kind, sizeof kind},
+                                    {CUBLASLT_MATMUL_DESC_BIAS_POINTER, &e->bias, e->bias ? sizeof e->bias : 0},
+                                    {CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &e->aux, e->aux ? sizeof e->aux : 0},
+                                    {CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &e->aux_ld, e->aux ? sizeof e->aux_ld : 0}};
+    cublasStatus_t         s = CUBLAS_STATUS_SUCCESS;
     for (size_t i = 0; i < sizeof set / sizeof *set && !s; i++)
-        s = cublasLtMatmulPreferenceSetAttribute(p->preference, set[i].which, set[i].value, set[i].size);
+        if (set[i].size)
+            s = cublasLtMatmulDescSetAttribute(desc, (cublasLtMatmulDescAttributes_t)set[i].which, set[i].value,
+                                               set[i].size);
     return s;
 }
 
-static void free_plan(struct plan *p)
+/* f32 is multiplied as f32 unless the tape allows less; TF32 never by itself. */
+static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g)
 {
-    if (p->preference) cublasLtMatmulPreferenceDestroy(p->preference);
+    static const cublasComputeType_t f32[] = {[WG_EXACT] = CUBLAS_COMPUTE_32F,
+                                              [WG_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
+                                              [WG_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF,
+                                              [WG_FP16] = CUBLAS_COMPUTE_32F_FAST_16F};
+    return g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : f32[t->options.precision];
+}
+
+static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, const wg_tape *t, const struct wg__cuda_epilogue *e)
+{
+    int32_t        first = p->g.tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = p->g.ta ? CUBLAS_OP_T : CUBLAS_OP_N;
+    cublasStatus_t s = cublasLtMatmulDescCreate(&p->desc, compute_of(t, &p->g), type_of(&p->g));
+    if (s) return p->desc = NULL, s;
+    s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first);
+    if (!s) s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second);
+    return s || !e ? s : set_epilogue(p->desc, e);
+}
+
+/* ---- Algorithms ---- */
+
+/* The power of two, up to 256, that divides an address and all steps in bytes. */
+static uint32_t alignment(const void *at, int64_t step, int rank, const int64_t *steps)
+{
+    uint64_t bits = (uintptr_t)at | (uint64_t)step | 256;
+    for (int i = 0; i < rank; i++) bits |= (uint64_t)steps[i];
+    return (uint32_t)(bits & -bits);
+}
+
+static cublasStatus_t make_preference(cublasLtMatmulPreference_t to, const struct wg__cuda_product_plan *p,
+                                      const struct batch *n, uint64_t workspace)
+{
+    int64_t        size = (int64_t)wg_dtype_size(p->g.dtype), c_step = p->calls > 1 ? p->c_step : 0;
+    uint32_t       a = alignment(p->g.b, n->b * size, p->rank, p->b_step);
+    uint32_t       b = alignment(p->g.a, n->a * size, p->rank, p->a_step);
+    uint32_t       c = alignment(p->g.c, n->c * size, 1, &c_step);
+    cublasStatus_t s = CUBLAS_STATUS_SUCCESS;
+
+    const struct attribute set[] = {{CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace},
+                                    {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &a, sizeof a},
+                                    {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &b, sizeof b},
+                                    {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &c, sizeof c},
+                                    {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &c, sizeof c}};
+    for (size_t i = 0; i < sizeof set / sizeof *set && !s; i++)
+        s = cublasLtMatmulPreferenceSetAttribute(to, (cublasLtMatmulPreferenceAttributes_t)set[i].which, set[i].value,
+                                                 set[i].size);
+    return s;
+}
+
+enum { CANDIDATES = 8 };
+
+/* The first that cuBLAS names and whose workspace is there. */
+static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
+                             cublasLtMatmulPreference_t by)
+{
+    cublasLtMatmulHeuristicResult_t best[CANDIDATES];
+    int                             n = 0;
+    cublasStatus_t                  s =
+        cublasLtMatmulAlgoGetHeuristic(at->d->blas, p->desc, p->a, p->b, p->c, p->c, by, CANDIDATES, best, &n);
+    for (int i = 0; i < n && !s; i++)
+        if (best[i].state == CUBLAS_STATUS_SUCCESS && best[i].workspaceSize <= at->workspace_bytes)
+            return p->algo = best[i].algo, CUBLAS_STATUS_SUCCESS;
+    return s ? s : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+static cublasStatus_t make_algorithm(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
+                                     const struct batch *n)
+{
+    cublasLtMatmulPreference_t by = NULL;
+    cublasStatus_t             s = cublasLtMatmulPreferenceCreate(&by);
+    if (s) return s;
+    s = make_preference(by, p, n, at->workspace_bytes);
+    if (!s) s = choose(at, p, by);
+    cublasLtMatmulPreferenceDestroy(by);
+    return s;
+}
+
+/* ---- Plans ---- */
+
+static int failed(const struct wg__cuda_place *at, const struct wg__gemm *g, cublasStatus_t s, struct wg__why *w)
+{
+    return wg__cuda_refuse(w, s == CUBLAS_STATUS_ALLOC_FAILED ? WG_ENOMEM : WG_EDEVICE,
+                           "%s: matmul %lldx%lldx%lld of %s: cuBLAS: %s", at->d->name, (long long)g->m, (long long)g->k,
+                           (long long)g->n, wg_dtype_name(g->dtype), cublasLtGetStatusString(s));
+}
+
+static bool not_with_this(cublasStatus_t s)
+{
+    return s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE || s == CUBLAS_STATUS_ARCH_MISMATCH;
+}
+
+/* p->g and the leading axes are set. */
+static int plan(const struct wg__cuda_place *at, const struct batch *n, const struct wg__cuda_epilogue *e,
+                struct wg__cuda_product_plan *p, struct wg__why *w)
+{
+    cublasStatus_t s = make_desc(p, at->t, e);
+    if (!s) s = make_layouts(p, n);
+    if (!s) s = make_algorithm(at, p, n);
+    if (!s) return WG_OK;
+    int status = e && not_with_this(s) ? WG_EARG : failed(at, &p->g, s, w);
+    wg__cuda_product_plan_free(p);
+    return status;
+}
+
+void wg__cuda_product_plan_free(struct wg__cuda_product_plan *p)
+{
     if (p->c) cublasLtMatrixLayoutDestroy(p->c);
     if (p->b) cublasLtMatrixLayoutDestroy(p->b);
     if (p->a) cublasLtMatrixLayoutDestroy(p->a);
     if (p->desc) cublasLtMatmulDescDestroy(p->desc);
+    *p = (struct wg__cuda_product_plan){.calls = 0};
 }
 
-static cublasStatus_t run(const struct wg__cuda_place *at, const struct plan *p, const struct wg__gemm *g, void *to)
-{
-    cublasLtMatmulHeuristicResult_t best;
-    int                             found = 0;
-    float                           one32 = 1, zero32 = 0;
-    double                          one = 1, zero = 0;
-    bool                            f64 = g->dtype == WG_F64;
-    cublasStatus_t                  s =
-        cublasLtMatmulAlgoGetHeuristic(at->d->blas, p->desc, p->a, p->b, p->c, p->c, p->preference, 1, &best, &found);
-    if (s || !found) return s ? s : CUBLAS_STATUS_NOT_SUPPORTED;
-    return cublasLtMatmul(at->d->blas, p->desc, f64 ? (void *)&one : &one32, g->b, p->a, g->a, p->b,
-                          f64 ? (void *)&zero : &zero32, to, p->c, to, p->c, &best.algo, at->workspace,
-                          at->workspace_bytes, at->launch.stream);
-}
-
-static int multiply(const struct wg__cuda_place *at, const struct wg__gemm *g, const struct batch *n,
-                    const struct wg__cuda_epilogue *e, struct wg__why *w)
-{
-    struct plan    p = {0};
-    void          *to = e ? e->to : g->c;
-    cublasStatus_t s = make_desc(&p, g, e);
-    if (!s) s = make_layouts(&p, g, n);
-    if (!s) s = make_preference(&p, g, n, to, at->workspace_bytes);
-    if (!s) s = run(at, &p, g, to);
-    free_plan(&p);
-    if (!s) return WG_OK;
-    if (s == CUBLAS_STATUS_NOT_SUPPORTED && e) return WG_EARG;
-    return wg__cuda_refuse(w, s == CUBLAS_STATUS_ALLOC_FAILED ? WG_ENOMEM : WG_EDEVICE,
-                           "%s: matmul %lldx%lldx%lld: cuBLAS: %s", at->d->name, (long long)g->m, (long long)g->k,
-                           (long long)g->n, cublasLtGetStatusString(s));
-}
-
-static int clear(const struct wg__cuda_place *at, void *to, size_t bytes, struct wg__why *w)
-{
-    WG__TRY(at->d, w, cudaMemsetAsync(to, 0, bytes, at->launch.stream));
-    return WG_OK;
-}
-
-int wg__cuda_gemm(const struct wg__cuda_place *at, const struct wg__gemm *g, const struct wg__cuda_epilogue *e,
-                  struct wg__why *w)
+int wg__cuda_product_plan_gemm(const struct wg__cuda_place *at, const struct wg__gemm *g,
+                               const struct wg__cuda_epilogue *e, struct wg__cuda_product_plan *p, struct wg__why *w)
 {
     struct batch one = {.count = 1};
-    if (!g->m || !g->n) return WG_OK;
-    if (g->k) return multiply(at, g, &one, e, w);
-    return e ? WG_EARG : clear(at, g->c, (size_t)(g->m * g->n) * wg_dtype_size(g->dtype), w);
+    *p = (struct wg__cuda_product_plan){.g = *g, .calls = 1};
+    if (e && (!g->m || !g->n || !g->k)) return WG_EARG;
+    if (e) p->g.c = e->to;
+    if (g->k && g->m && g->n) return plan(at, &one, e, p, w);
+    p->calls = 0;
+    p->clear = (size_t)(g->m * g->n) * wg_dtype_size(g->dtype);
+    return WG_OK;
 }
 
 /* ---- Leading axes ---- */
@@ -183,48 +230,80 @@ static struct axes axes_of(const wg_call *c)
     return x;
 }
 
-/* The last of the axes is cuBLAS's batch, the others are walked here. */
-static int walk(const struct wg__cuda_place *at, struct wg__gemm g, const struct axes *x, struct wg__why *w)
-{
-    size_t       size = wg_dtype_size(g.dtype);
-    int64_t      asize = g.m * g.k, bsize = g.k * g.n, csize = g.m * g.n, outer = 1;
-    int          last = x->n - 1, status = WG_OK;
-    struct batch n = {.count = 1};
-    if (last >= 0) n = (struct batch){x->dim[last], x->a[last] * asize, x->b[last] * bsize, csize};
-    for (int i = 0; i < last; i++) outer *= x->dim[i];
-    for (int64_t o = 0; o < outer && !status; o++) {
-        struct wg__gemm one = g;
-        int64_t         rest = o, ia = 0, ib = 0;
-        for (int i = last - 1; i >= 0; rest /= x->dim[i--]) {
-            ia += rest % x->dim[i] * x->a[i];
-            ib += rest % x->dim[i] * x->b[i];
-        }
-        one.a = (const char *)g.a + (size_t)(ia * asize) * size;
-        one.b = (const char *)g.b + (size_t)(ib * bsize) * size;
-        one.c = (char *)g.c + (size_t)(o * n.count * csize) * size;
-        status = multiply(at, &one, &n, NULL, w);
-    }
-    return status;
-}
-
-int wg__cuda_matmul(const struct wg__cuda_place *at, const wg_call *c, struct wg__why *w)
+static struct wg__gemm one_of(const wg_call *c)
 {
     const int      *flag = c->attr; /* ta, tb */
     const wg_shape *a = &c->x[0].shape, *y = &c->y.shape;
-    struct wg__gemm g = {.dtype = c->y.dtype,
-                         .ta = flag[0],
-                         .tb = flag[1],
-                         .m = y->dim[y->rank - 2],
-                         .n = y->dim[y->rank - 1],
-                         .k = a->dim[a->rank - (flag[0] ? 2 : 1)],
-                         .a = c->x[0].data,
-                         .b = c->x[1].data,
-                         .c = c->y.data};
-    int64_t         count = wg_count(y);
-    if (!count) return WG_OK;
-    if (!g.k) return clear(at, g.c, (size_t)count * wg_dtype_size(g.dtype), w);
+    return (struct wg__gemm){.dtype = c->y.dtype,
+                             .ta = flag[0],
+                             .tb = flag[1],
+                             .m = y->dim[y->rank - 2],
+                             .n = y->dim[y->rank - 1],
+                             .k = a->dim[a->rank - (flag[0] ? 2 : 1)],
+                             .a = c->x[0].data,
+                             .b = c->x[1].data,
+                             .c = c->y.data};
+}
+
+/* One b for all rows of a is one product. */
+static bool merge_rows(struct wg__gemm *g, struct axes *x)
+{
+    if (x->n == 1 && !g->ta && x->b[0] == 0 && x->a[0] == 1) g->m *= x->dim[0], x->n = 0;
+    return x->n == 0;
+}
+
+bool wg__cuda_as_gemm(const wg_call *c, struct wg__gemm *g)
+{
     struct axes x = axes_of(c);
-    bool        tall = x.n == 1 && !g.ta && x.b[0] == 0 && x.a[0] == 1; /* one b for all rows: one product */
-    if (tall) g.m *= x.dim[0], x.n = 0;
-    return walk(at, g, &x, w);
+    *g = one_of(c);
+    return merge_rows(g, &x);
+}
+
+int wg__cuda_product_plan_call(const struct wg__cuda_place *at, const wg_call *c, struct wg__cuda_product_plan *p,
+                               struct wg__why *w)
+{
+    struct axes     x = axes_of(c);
+    struct wg__gemm g = one_of(c);
+    if (merge_rows(&g, &x)) return wg__cuda_product_plan_gemm(at, &g, NULL, p, w);
+    int64_t size = (int64_t)wg_dtype_size(g.dtype), asize = g.m * g.k, bsize = g.k * g.n, csize = g.m * g.n;
+    int     last = x.n - 1; /* cuBLAS's batch; the axes before it are walked here */
+    *p = (struct wg__cuda_product_plan){.g = g, .rank = last, .calls = 1};
+    if (!wg_count(&c->y.shape)) return p->calls = 0, WG_OK;
+    if (!g.k) return p->calls = 0, p->clear = (size_t)(wg_count(&c->y.shape) * size), WG_OK;
+    struct batch n = {x.dim[last], x.a[last] * asize, x.b[last] * bsize, csize};
+    p->c_step = n.count * csize * size;
+    for (int i = 0; i < last; i++) {
+        p->calls *= p->dim[i] = x.dim[i];
+        p->a_step[i] = x.a[i] * asize * size;
+        p->b_step[i] = x.b[i] * bsize * size;
+    }
+    return plan(at, &n, NULL, p, w);
+}
+
+/* ---- Running ---- */
+
+static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, const void *a,
+                          const void *b, void *c)
+{
+    float  one32 = 1, zero32 = 0;
+    double one = 1, zero = 0;
+    bool   f64 = p->g.dtype == WG_F64;
+    return cublasLtMatmul(at->d->blas, p->desc, f64 ? (void *)&one : &one32, b, p->a, a, p->b,
+                          f64 ? (void *)&zero : &zero32, c, p->c, c, p->c, &p->algo, at->workspace, at->workspace_bytes,
+                          at->launch.stream);
+}
+
+int wg__cuda_product_plan_run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, struct wg__why *w)
+{
+    cublasStatus_t s = CUBLAS_STATUS_SUCCESS;
+    if (p->clear) WG__TRY(at->d, w, cudaMemsetAsync(p->g.c, 0, p->clear, at->launch.stream));
+    for (int64_t o = 0; o < p->calls && !s; o++) {
+        int64_t rest = o, a = 0, b = 0;
+        for (int i = p->rank - 1; i >= 0; rest /= p->dim[i--]) {
+            a += rest % p->dim[i] * p->a_step[i];
+            b += rest % p->dim[i] * p->b_step[i];
+        }
+        s = run(at, p, (const char *)p->g.a + a, (const char *)p->g.b + b, (char *)p->g.c + o * p->c_step);
+    }
+    return s ? failed(at, &p->g, s, w) : WG_OK;
 }

@@ -1,9 +1,10 @@
 /* Device code of generated sources, by NVRTC.
  *
  * NVRTC is loaded when it is first needed: libnvrtc.so.13 or .12 from where
- * the loader looks, or the file that WG_NVRTC names.  What it made is kept in
- * $XDG_CACHE_HOME/wengert or ~/.cache/wengert, under the XXH3 of source and
- * options.  A cache that cannot be read or written is no error. */
+ * the loader looks, or the file that WG_NVRTC names.  WG_NVRTC=none: there are
+ * no sources, the interpreter runs all loops.  What NVRTC made is kept in
+ * $XDG_CACHE_HOME/wengert or ~/.cache/wengert, under the XXH3 of source,
+ * options and WG_NVRTC.  A cache that cannot be read or written is no error. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,10 +139,10 @@ static bool folder(char *path, size_t size)
 static bool cached_name(const char *source, int sm, char *path, size_t size)
 {
     char        arch[48], dir[3072];
-    const char *o[OPTIONS];
+    const char *o[OPTIONS], *named = getenv("WG_NVRTC");
     if (!folder(dir, sizeof dir)) return false;
     options(sm, arch, o);
-    XXH64_hash_t seed = 0;
+    XXH64_hash_t seed = named ? XXH3_64bits(named, strlen(named)) : 0;
     for (int i = 0; i < OPTIONS; i++) seed = XXH3_64bits_withSeed(o[i], strlen(o[i]), seed);
     XXH128_hash_t h = XXH3_128bits_withSeed(source, strlen(source), seed);
     int           n = snprintf(path, size, "%s/loop-%016llx%016llx-sm_%d.cubin", dir, (unsigned long long)h.high64,
@@ -185,6 +186,12 @@ static void write_cached(const char *path, const void *code, size_t bytes)
     bool ok = fwrite(&h, sizeof h, 1, f) == 1 && fwrite(code, bytes, 1, f) == 1;
     ok = !fclose(f) && ok;
     if (!ok || rename(beside, path)) unlink(beside);
+}
+
+bool wg__cuda_compiles(void)
+{
+    const char *named = getenv("WG_NVRTC");
+    return !named || strcmp(named, "none");
 }
 
 void *wg__cuda_compile(const char *source, int sm, size_t *bytes, char *why, size_t why_size)

@@ -1,26 +1,16 @@
 /* A tape on CUDA.
  *
  * Each segment of its instructions is captured into a CUDA graph by its first
- * run, and launched as one by all later runs.  What differs between runs (the
- * inputs, the run's number) is in device memory, written before the launch. */
+ * run, and launched as one by all later runs.  What differs between runs is in
+ * device memory: the inputs, written before the launch, and the run's number,
+ * which the last segment counts.
+ *
+ * Nobody waits for faults: see state.cu. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cuda/program.h"
-
-struct wg__program {
-    struct wg__device        *d;
-    const struct wg__segment *segment; /* [n], the tape's */
-    int                       n;
-    cudaGraphExec_t          *graph; /* [n]; NULL: not captured yet */
-    cudaStream_t              stream;
-    cudaEvent_t               uploaded[2], done;
-    char                     *memory; /* scratch, workspace, fault, run's number */
-    struct wg__cuda_fault    *fault;  /* pinned */
-    struct wg__cuda_place     at;
-    uint64_t                 *run;
-    bool                      random;
-};
 
 /* ---- Building ---- */
 
@@ -44,25 +34,44 @@ static bool multiplies(const wg_tape *t)
     return false;
 }
 
-static bool draws(const wg_tape *t)
+static bool any_flag(const wg_tape *t, unsigned flag)
 {
     for (int i = 0; i < t->n_instr; i++)
-        if (t->instr[i].op && (t->instr[i].op->flags & WG_OP_RANDOM)) return true;
+        if (t->instr[i].op && (t->instr[i].op->flags & flag)) return true;
     return false;
 }
 
+/* Scratch, workspace, fault, run's number, and the inputs twice: where each begins. */
+struct layout {
+    size_t workspace, workspace_bytes, fault, run, staging, input_bytes, end;
+};
+
+static struct layout layout_of(const struct wg__device *d, const wg_tape *t)
+{
+    struct layout l = {.workspace = line(scratch_of(t)), .input_bytes = line(t->input_bytes)};
+    l.workspace_bytes = multiplies(t) ? wg__cuda_workspace(d) : 0;
+    l.fault = l.workspace + line(l.workspace_bytes);
+    l.run = l.fault + line(sizeof(struct wg__cuda_fault));
+    l.staging = l.run + line(sizeof(uint64_t));
+    l.end = l.staging + 2 * l.input_bytes;
+    return l;
+}
+
+size_t wg__cuda_needs(const struct wg__device *d, const wg_tape *t) { return layout_of(d, t).end; }
+
 static int make_memory(struct wg__program *p, const wg_tape *t, struct wg__why *w)
 {
-    size_t scratch = line(scratch_of(t)), workspace = multiplies(t) ? wg__cuda_workspace(p->d) : 0, small = line(1);
-    int status = wg__cuda_alloc(p->d, scratch + workspace + 2 * small, "the scratch of a tape", (void **)&p->memory, w);
-    if (!status) status = wg__cuda_pin(p->d, sizeof *p->fault, "the fault of a tape", (void **)&p->fault, w);
+    struct layout l = layout_of(p->d, t);
+    int           status = wg__cuda_alloc(p->d, l.end, "the scratch and the inputs of a tape", (void **)&p->memory, w);
+    if (!status) status = wg__cuda_pin(p->d, sizeof *p->told, "the fault of a tape", (void **)&p->told, w);
     if (status) return status;
-    p->run = (uint64_t *)(void *)(p->memory + scratch + workspace + small);
-    p->at = (struct wg__cuda_place){.d = p->d, .t = t, .workspace_bytes = workspace};
-    p->at.workspace = p->memory + scratch;
+    for (int i = 0; i < 2; i++) p->staging[i] = p->memory + l.staging + (size_t)i * l.input_bytes;
+    p->run = (uint64_t *)(void *)(p->memory + l.run);
+    p->at = (struct wg__cuda_place){
+        .d = p->d, .t = t, .workspace = p->memory + l.workspace, .workspace_bytes = l.workspace_bytes};
     p->at.launch = (struct wg__cuda_launch){.stream = p->stream,
                                             .scratch = p->memory,
-                                            .fault = (void *)(p->memory + scratch + workspace),
+                                            .fault = (void *)(p->memory + l.fault),
                                             .run = p->run,
                                             .sms = p->d->sms};
     return WG_OK;
@@ -73,8 +82,11 @@ static int make_streams(struct wg__program *p, struct wg__why *w)
     int status = wg__cuda_enter(p->d, w);
     if (status) return status;
     WG__TRY(p->d, w, cudaStreamCreateWithFlags(&p->stream, cudaStreamNonBlocking));
-    WG__TRY(p->d, w, cudaEventCreateWithFlags(&p->uploaded[0], cudaEventDisableTiming));
-    WG__TRY(p->d, w, cudaEventCreateWithFlags(&p->uploaded[1], cudaEventDisableTiming));
+    WG__TRY(p->d, w, cudaStreamCreateWithFlags(&p->copies, cudaStreamNonBlocking));
+    for (int i = 0; i < 2; i++) {
+        WG__TRY(p->d, w, cudaEventCreateWithFlags(&p->uploaded[i], cudaEventDisableTiming));
+        WG__TRY(p->d, w, cudaEventCreateWithFlags(&p->placed[i], cudaEventDisableTiming));
+    }
     WG__TRY(p->d, w, cudaEventCreateWithFlags(&p->done, cudaEventDisableTiming));
     return WG_OK;
 }
@@ -84,7 +96,11 @@ int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segm
 {
     struct wg__program *p = calloc(1, sizeof *p);
     if (!p) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
-    *p = (struct wg__program){.d = d, .segment = s, .n = n, .random = draws(t)};
+    *p = (struct wg__program){.d = d, .segment = s, .n = n, .last = -1, .known = true};
+    p->random = any_flag(t, WG_OP_RANDOM);
+    p->fails = any_flag(t, WG_OP_MAY_FAIL);
+    for (int i = 0; i < n; i++)
+        if (!s[i].host) p->last = i;
     p->graph = calloc((size_t)n + 1, sizeof *p->graph);
     int status = p->graph ? make_streams(p, w) : wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     if (!status) status = make_memory(p, t, w);
@@ -99,16 +115,20 @@ void wg__cuda_destroy(struct wg__program *p)
 {
     if (!p) return;
     cudaSetDevice(p->d->index);
+    if (p->copies) cudaStreamSynchronize(p->copies);
     if (p->stream) cudaStreamSynchronize(p->stream);
     for (int i = 0; p->graph && i < p->n; i++)
         if (p->graph[i]) cudaGraphExecDestroy(p->graph[i]);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         if (p->uploaded[i]) cudaEventDestroy(p->uploaded[i]);
+        if (p->placed[i]) cudaEventDestroy(p->placed[i]);
+    }
     if (p->done) cudaEventDestroy(p->done);
+    if (p->copies) cudaStreamDestroy(p->copies);
     if (p->stream) cudaStreamDestroy(p->stream);
     wg__cuda_loops_free(&p->at);
     wg__cuda_products_free(&p->at);
-    if (p->fault) wg__cuda_unpin(p->d, p->fault);
+    if (p->told) wg__cuda_unpin(p->d, p->told);
     wg__cuda_release(p->d, p->memory);
     cudaGetLastError();
     free(p->graph);
@@ -119,17 +139,25 @@ const char *wg__cuda_note(const struct wg__program *p) { return wg__cuda_loops_n
 
 /* ---- Around a run ---- */
 
+/* The number goes up only where the device has counted otherwise: it was set,
+ * the last run failed, or was made of single instructions. */
 int wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
-    if (status || !p->random) return status;
+    if (status || !(p->random || p->fails) || (p->known && p->counted == run)) return status;
+    p->known = false;
     WG__TRY(p->d, w, cudaMemcpyAsync(p->run, &run, sizeof run, cudaMemcpyHostToDevice, p->stream)); /* staged at once */
+    p->counted = run;
+    p->known = true;
     return WG_OK;
 }
 
+/* Parameters are written by now: where the event fails, waiting does what it is for. */
 int wg__cuda_end(struct wg__program *p, struct wg__why *w)
 {
-    WG__TRY(p->d, w, cudaEventRecord(p->done, p->stream));
+    if (!cudaEventRecord(p->done, p->stream)) return WG_OK;
+    cudaGetLastError();
+    WG__TRY(p->d, w, cudaStreamSynchronize(p->stream));
     return WG_OK;
 }
 
@@ -141,47 +169,36 @@ int wg__cuda_after(struct wg__program *p, const struct wg__program *other, struc
     return WG_OK;
 }
 
-/* ---- Copies ---- */
+/* ---- Faults ---- */
 
-int wg__cuda_upload(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w)
+bool wg__cuda_faulted(const struct wg__program *p)
 {
-    int status = wg__cuda_enter(p->d, w);
-    if (status || !bytes) return status;
-    WG__TRY(p->d, w, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, p->stream));
-    return WG_OK;
+    return __atomic_load_n(&p->told->fault.status, __ATOMIC_ACQUIRE) != 0;
 }
 
-int wg__cuda_uploaded(struct wg__program *p, int which, struct wg__why *w)
-{
-    WG__TRY(p->d, w, cudaEventRecord(p->uploaded[which], p->stream));
-    return WG_OK;
-}
-
-int wg__cuda_reuse(struct wg__program *p, int which, struct wg__why *w)
+int wg__cuda_wait(struct wg__program *p, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
     if (status) return status;
-    WG__TRY(p->d, w, cudaEventSynchronize(p->uploaded[which]));
-    return WG_OK;
-}
-
-int wg__cuda_download(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w)
-{
-    int status = wg__cuda_enter(p->d, w);
-    if (status) return status;
-    if (bytes) WG__TRY(p->d, w, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, p->stream));
     WG__TRY(p->d, w, cudaStreamSynchronize(p->stream));
     return WG_OK;
 }
 
-/* A fault that was read is forgotten on the device too. */
+/* A fault that was read is forgotten on the device too, behind the runs that it stopped. */
 int wg__cuda_fault_of(struct wg__program *p, struct wg__fault *f, struct wg__why *w)
 {
+    struct wg__cuda_told   here = {0};
     struct wg__cuda_fault *on_device = p->at.launch.fault;
-    int                    status = wg__cuda_download(p, p->fault, on_device, sizeof *on_device, w);
+    int                    status = wg__cuda_wait(p, w);
     if (status) return status;
-    *f = (struct wg__fault){p->fault->status, p->fault->instr, p->fault->index, p->fault->size};
-    if (f->status) WG__TRY(p->d, w, cudaMemsetAsync(on_device, 0, sizeof *on_device, p->stream));
+    if (wg__cuda_faulted(p)) here = *p->told; /* else this run has not been closed */
+    else status = wg__cuda_download(p, &here.fault, on_device, sizeof here.fault, w);
+    if (status) return status;
+    *f = (struct wg__fault){here.fault.status, here.fault.instr, here.fault.index, here.fault.size, here.run};
+    if (!f->status) return WG_OK;
+    WG__TRY(p->d, w, cudaMemsetAsync(on_device, 0, sizeof *on_device, p->stream));
+    p->known = false;
+    p->told->fault.status = 0;
     return WG_OK;
 }
 
@@ -194,25 +211,47 @@ int wg__cuda_assign(struct wg__program *p, struct wg__why *w)
         const struct wg__value *to = &t->value[t->copy[c].param], *from = &t->value[t->copy[c].from];
         if (t->copy[c].in_place || !to->bytes) continue;
         from = &t->value[from->root];
-        WG__TRY(p->d, w, cudaMemcpyAsync(to->data, from->data, to->bytes, cudaMemcpyDeviceToDevice, p->stream));
+        WG__TRY(p->d, w, wg__cuda_assign_copy(&p->at.launch, from->data, to->data, to->bytes));
     }
     return WG_OK;
+}
+
+/* "%12:h1 matmul+add+relu: " before the reason. */
+static int name_instr(const wg_tape *t, int i, struct wg__why *w)
+{
+    const struct wg__instr *p = &t->instr[i];
+    char                    name[128], chain[128] = "", reason[sizeof w->text];
+    size_t                  k = 0;
+    for (int c = 0; c < p->n_chain; c++)
+        wg__append(chain, sizeof chain, &k, "%s%s", c ? "+" : "", p->chain[c]->op->name);
+    memcpy(reason, w->text, sizeof reason);
+    return wg__cuda_refuse(w, w->status, "%.80s %.100s: %.*s", wg__value_name(t, p->node, name, sizeof name), chain,
+                           (int)sizeof w->text - 200, reason);
+}
+
+static int ask(struct wg__program *p, int i, struct wg__why *w)
+{
+    int status = wg__cuda_instr(&p->at, i, w);
+    return status ? name_instr(p->at.t, i, w) : WG_OK;
 }
 
 int wg__cuda_step_alone(struct wg__program *p, int instr, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
-    if (!status) status = wg__cuda_instr(&p->at, instr, w);
+    if (!status) status = ask(p, instr, w);
     if (status) return status;
-    WG__TRY(p->d, w, cudaStreamSynchronize(p->stream));
-    return WG_OK;
+    if (!wg__cuda_wait(p, w)) return WG_OK;
+    w->late = false; /* it is this one's own */
+    return name_instr(p->at.t, instr, w);
 }
 
 static int ask_all(struct wg__program *p, int s, struct wg__why *w)
 {
     int status = WG_OK;
-    for (int i = p->segment[s].begin; i < p->segment[s].end && !status; i++) status = wg__cuda_instr(&p->at, i, w);
+    for (int i = p->segment[s].begin; i < p->segment[s].end && !status; i++) status = ask(p, i, w);
     if (!status && s == p->n - 1) status = wg__cuda_assign(p, w);
+    if (!status && s == p->last && (p->random || p->fails))
+        WG__TRY(p->d, w, wg__cuda_close_run(p->at.launch.fault, p->run, p->told, p->stream));
     return status;
 }
 
@@ -238,6 +277,8 @@ int wg__cuda_launch_segment(struct wg__program *p, int s, struct wg__why *w)
     int status = wg__cuda_enter(p->d, w);
     if (!status && !p->graph[s]) status = capture(p, s, w);
     if (status) return status;
+    if (s == p->last) p->known = false; /* whether or not it goes well */
     WG__TRY(p->d, w, cudaGraphLaunch(p->graph[s], p->stream));
+    if (s == p->last) p->counted++, p->known = true;
     return WG_OK;
 }

@@ -8,11 +8,12 @@
 #include "tape/device.h"
 
 struct wg__device {
-    int              index, sms, major;
-    bool             pools; /* memory comes from the stream's pool */
-    char             name[128];
-    cudaStream_t     stream; /* for memory, and copies that no tape makes */
-    cublasLtHandle_t blas;
+    int                     index, sms, major, minor;
+    bool                    pools; /* memory comes from the stream's pool */
+    char                    name[128];
+    cudaStream_t            stream; /* for memory, and copies that no tape makes */
+    cublasLtHandle_t        blas;
+    struct wg__cuda_kernel *kernels; /* of loops, while tapes use them (kernel.c) */
 };
 
 /* Records what call failed and why, forgets the runtime's own note of it; the status. */
@@ -64,30 +65,41 @@ const char *wg__cuda_loops_note(const struct wg__cuda_place *at);
 /* The loop of instruction i, after its head; nothing where an earlier instruction's launch did it. */
 int wg__cuda_loop(const struct wg__cuda_place *at, int i, struct wg__why *w);
 
-/* ---- Matrix products (matmul.c) ---- */
+/* ---- Matrix products (epilogue.c; inside: products.h) ---- */
 
-/* What cuBLAS does to a product before it writes it. */
-struct wg__cuda_epilogue {
-    bool        relu;
-    const void *bias; /* [n], or NULL */
-    void       *to;   /* instead of c */
-};
-/* c = op(a) op(b), row-major; e may be NULL.  WG_EARG without a message: not with this epilogue. */
-int wg__cuda_gemm(const struct wg__cuda_place *at, const struct wg__gemm *g, const struct wg__cuda_epilogue *e,
-                  struct wg__why *w);
-/* How each product of the tape is done; sets at->products (epilogue.c). */
+/* How each product of the tape is done; sets at->products. */
 int  wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w);
 void wg__cuda_products_free(struct wg__cuda_place *at);
-/* The product at the head of instruction i's loop.  rest: whether the loop is still to run. */
+/* The product that is due at instruction i, if one is.  rest: whether anything of i is still to run. */
 int wg__cuda_product(const struct wg__cuda_place *at, int i, bool *rest, struct wg__why *w);
-/* Whether a product has computed instruction i, a sum, on the way. */
+/* Whether products compute all of instruction i, whose loop has no launch then: a product, a loop
+ * that is an epilogue, a sum that is taken along. */
 bool wg__cuda_absorbed(const struct wg__cuda_place *at, int i);
-/* The operator, whose leading axes broadcast. */
-int wg__cuda_matmul(const struct wg__cuda_place *at, const wg_call *c, struct wg__why *w);
 /* What cuBLAS may use. */
 size_t wg__cuda_workspace(const struct wg__device *d);
 
 /* ---- Tapes (program.c) ---- */
+
+struct wg__program {
+    struct wg__device        *d;
+    const struct wg__segment *segment; /* [n], the tape's */
+    int                       n, last; /* the last segment that is the device's; -1: none */
+    cudaGraphExec_t          *graph;   /* [n]; NULL: not captured yet */
+    cudaStream_t              stream, copies;
+    cudaEvent_t               uploaded[2]; /* a pinned buffer was read */
+    cudaEvent_t               placed[2];   /* an area was read */
+    cudaEvent_t               done;
+    char                     *memory;     /* scratch, workspace, fault, run's number, areas */
+    char                     *staging[2]; /* the areas: inputs on their way */
+    int                       area;       /* the one that is next */
+    struct wg__cuda_told     *told;       /* pinned */
+    struct wg__cuda_place     at;
+    uint64_t                 *run;     /* on the device */
+    uint64_t                  counted; /* what it is */
+    bool                      known;   /* that it is that */
+    bool                      random;  /* the tape draws numbers */
+    bool                      fails;   /* an instruction on the device may meet a fault */
+};
 
 int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segment *s, int n, struct wg__program **out,
                    struct wg__why *w);
@@ -95,14 +107,28 @@ void        wg__cuda_destroy(struct wg__program *p);
 const char *wg__cuda_note(const struct wg__program *p);
 int         wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w);
 int         wg__cuda_after(struct wg__program *p, const struct wg__program *other, struct wg__why *w);
-int         wg__cuda_upload(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w);
-int         wg__cuda_uploaded(struct wg__program *p, int which, struct wg__why *w);
-int         wg__cuda_reuse(struct wg__program *p, int which, struct wg__why *w);
 int         wg__cuda_launch_segment(struct wg__program *p, int segment, struct wg__why *w);
 int         wg__cuda_step_alone(struct wg__program *p, int instr, struct wg__why *w);
 int         wg__cuda_assign(struct wg__program *p, struct wg__why *w);
 int         wg__cuda_fault_of(struct wg__program *p, struct wg__fault *f, struct wg__why *w);
 int         wg__cuda_end(struct wg__program *p, struct wg__why *w);
-int         wg__cuda_download(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w);
+size_t      wg__cuda_needs(const struct wg__device *d, const wg_tape *t);
+bool        wg__cuda_faulted(const struct wg__program *p);
+int         wg__cuda_wait(struct wg__program *p, struct wg__why *w);
+/* Counts a run, or tells the host of its fault; copies an assigned value unless there is one (state.cu). */
+cudaError_t wg__cuda_close_run(const struct wg__cuda_fault *fault, uint64_t *run, struct wg__cuda_told *told,
+                               cudaStream_t stream);
+cudaError_t wg__cuda_assign_copy(const struct wg__cuda_launch *l, const void *from, void *to, size_t bytes);
+
+/* ---- Copies (copies.c) ---- */
+
+int  wg__cuda_feed(struct wg__program *p, const struct wg__feed *f, struct wg__why *w);
+int  wg__cuda_fed(struct wg__program *p, int which, struct wg__why *w);
+int  wg__cuda_upload(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w);
+int  wg__cuda_download(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w);
+int  wg__cuda_reader_new(struct wg__program *p, struct wg__reader **out, struct wg__why *w);
+void wg__cuda_reader_free(struct wg__reader *r);
+int  wg__cuda_reader_ask(struct wg__reader *r, int slot, const void *from, size_t bytes, struct wg__why *w);
+int  wg__cuda_reader_take(struct wg__reader *r, int slot, bool wait, const void **value, struct wg__why *w);
 
 #endif

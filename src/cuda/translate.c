@@ -31,6 +31,7 @@ static void set_operands(const wg_tape *t, const struct wg__instr *p, struct wg_
         int64_t step = 1;
         to->out[k] = (struct wg__cuda_operand){.data = l->out[k].data, .dtype = (uint8_t)dtype_of(t, p->out[k])};
         for (int a = l->rank - 1; a >= 0; step *= l->dim[a--]) to->out[k].stride[a] = step;
+        to->stops = to->stops || t->value[p->out[k]].place == WG__SHARED;
     }
 }
 

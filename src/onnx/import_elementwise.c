@@ -110,17 +110,10 @@ static int shrink(struct wg__in *c)
     wg_node *y = wg_where(low, up, wg_where(high, down, zero));
     return wg__out_node(c, 0, wg_cast(y, wg_node_dtype(x)));
 }
-/* approximate="tanh": x/2 (1 + tanh((2/pi)^(1/2) (x + 0.044715 x^3))) */
-static wg_node *gelu_tanh(wg_node *x)
-{
-    wg_node *cubic = wg_shift(wg_scale(wg_square(x), 0.044715), 1);
-    wg_node *bend = wg_tanh(wg_scale(wg_mul(x, cubic), 0.79788456080286535588)), *half = wg_scale(x, 0.5);
-    return wg_mul(half, wg_shift(bend, 1));
-}
 static int gelu(struct wg__in *c)
 {
     const char *kind = wg__attr_text(c, "approximate", "none");
-    if (strcmp(kind, "tanh") == 0) return unary(c, gelu_tanh);
+    if (strcmp(kind, "tanh") == 0) return unary(c, wg_gelu_tanh);
     return strcmp(kind, "none") == 0 ? unary(c, wg_gelu) : wg__malformed(c, "approximate is '%.40s'", kind);
 }
 

@@ -17,6 +17,21 @@ static wg_node *gelu_slope(wg_node *x)
     return wg_add(cdf, wg_mul(x, pdf));
 }
 
+/* gelu_tanh = x s(u) with s the sigmoid and u = x (p + q x^2), so its second
+ * derivative is s (1 - s) (2 u' + x u'' + x u'^2 (1 - 2s)), where 1 - s is the
+ * sigmoid of -u.  Beyond 24, where s (1 - s) is 0, the powers of x stay what
+ * they are there. */
+static wg_node *gelu_tanh_bend(wg_node *x)
+{
+    const double p = 1.5957691216057308, q = 0.07135481627260025; /* 2 (2/pi)^(1/2), and that times 0.044715 */
+    wg_node     *z = wg_clip(x, -24, 24), *square = wg_square(z);
+    wg_node     *u = wg_mul(z, wg_shift(wg_scale(square, q), p)), *s = wg_sigmoid(u), *rest = wg_sigmoid(wg_neg(u));
+    wg_node     *slope = wg_shift(wg_scale(square, 3 * q), p), *bend = wg_scale(square, 6 * q);
+    wg_node     *steep = wg_mul(z, wg_square(slope)), *tilt = wg_mul(steep, wg_one_minus(wg_scale(s, 2)));
+    wg_node     *sum = wg_add(wg_add(wg_scale(slope, 2), bend), tilt);
+    return wg_mul(wg_mul(s, rest), sum);
+}
+
 /* y x^(y-1), with 0 where y = 0 even if x = 0 makes the power infinite */
 static wg_node *pow_dx(wg_node *g, wg_node *x, wg_node *y)
 {

@@ -57,6 +57,9 @@ void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value);
 /* Indices of an axis as 0 <= to[i] < size, or WG_EINDEX with the first that is not one. */
 int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to);
 
+/* d gelu_tanh / dx: a row of unary.def that only its gradient needs. */
+wg_node *wg_gelu_tanh_slope(wg_node *x);
+
 /* Elements low, low + |step|, .. of an axis, count of them; from the last to
  * the first where step < 0.  low and count may be symbolic. */
 wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step);

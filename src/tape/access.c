@@ -26,8 +26,7 @@ wg_node *wg__lookup(const wg_tape *t, const wg_node *x)
     return x && x->g == t->user && x->id < t->n_map ? t->map[x->id] : NULL;
 }
 
-/* The tape's node for x, whose value it keeps, or NULL with the reason on the tape. */
-static const wg_node *find(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
+const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
 {
     char           name[128];
     const wg_node *v = wg__lookup(t, x);
@@ -56,7 +55,7 @@ static const wg_node *find(wg_tape *t, const wg_node *x, const char *who, size_t
 static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
 {
     char           name[128];
-    const wg_node *v = wg__eager_room(t, x) ? NULL : find(t, x, who, bytes);
+    const wg_node *v = wg__eager_room(t, x) ? NULL : wg__kept(t, x, who, bytes);
     if (!v || v->kind == WG__INPUT || v->kind == WG__PARAM) return v;
     wg__tape_fail(t, WG_EARG, "%s: %s is computed, and only inputs and parameters can be set", who,
                   wg__node_str(x, name, sizeof name));
@@ -99,7 +98,7 @@ int wg_get(wg_tape *t, const wg_node *x, void *data)
     size_t bytes;
     if (!t) return WG_EARG;
     if (!data) return wg__tape_fail(t, WG_EARG, "get: data is NULL");
-    const wg_node *v = find(t, x, "get", &bytes);
+    const wg_node *v = wg__kept(t, x, "get", &bytes);
     const void    *p = v ? read_from(t, v) : NULL;
     if (!p) return t->status;
     memcpy(data, p, bytes);
@@ -129,7 +128,7 @@ int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
 double wg_get_scalar(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
-    const wg_node *v = t ? find(t, x, "get_scalar", &bytes) : NULL;
+    const wg_node *v = t ? wg__kept(t, x, "get_scalar", &bytes) : NULL;
     const void    *p = v && !one_element(t, x, v, "get_scalar") ? read_from(t, v) : NULL;
     return p ? wg__load((wg_dtype)v->dtype, p, 0) : NAN;
 }
@@ -137,7 +136,7 @@ double wg_get_scalar(wg_tape *t, const wg_node *x)
 const void *wg_view(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
-    const wg_node *v = t ? find(t, x, "view", &bytes) : NULL;
+    const wg_node *v = t ? wg__kept(t, x, "view", &bytes) : NULL;
     return v ? read_from(t, v) : NULL;
 }
 

@@ -10,6 +10,7 @@ static void release(wg_tape *t)
         for (int i = 0; i < t->g->n; i++)
             if (t->g->node[i]->kind == WG__OP || t->g->node[i]->kind == WG__INPUT)
                 if (!wg__is_view(t->g->node[i])) wg__data_free(t->g->node[i]->data);
+    wg__follow_free(t);
     wg__device_release(t);
     wg__trace_free(t->trace);
     wg__backup_free(t);
@@ -134,6 +135,7 @@ static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
     t->n_order = count;
     t->value = calloc((size_t)t->g->n + 1, sizeof *t->value);
     if (!t->value) return wg__fail_nomem(t->user);
+    for (int i = 0; i < t->g->n; i++) t->value[i].root = i; /* also of those that no output needs */
     for (int i = 0; i < count; i++) {
         const wg_node    *x = t->order[i];
         struct wg__value *v = &t->value[x->id];
@@ -199,6 +201,9 @@ static int check_options(wg_graph *g, const wg_options *o)
 {
     if (o && o->max_bytes < 0)
         return wg__fail(g, WG_EARG, "compile: max_bytes cannot be %lld", (long long)o->max_bytes);
+    if (o && (o->precision < WG_EXACT || o->precision > WG_FP16))
+        return wg__fail(g, WG_EARG, "compile: precision cannot be %d, only WG_EXACT, WG_TF32, WG_BF16 or WG_FP16",
+                        o->precision);
     if (o && o->device < 0) return wg__fail(g, WG_EARG, "compile: device cannot be %d", o->device);
     if (o && o->device != WG_CPU && !wg__device_use(g, o->device - 1)) return g->status; /* before all the work */
     for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tape/device.h"
 
@@ -34,6 +35,14 @@ static int refuse(struct wg__why *w, int status, const char *format, ...)
 /* Never unloaded: a driver may have threads in it. */
 static void *open_file(const char *name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); }
 
+/* dlerror names what is missing: the file itself, or a library that it needs. */
+static void cannot_load(const char *asked, const char *path, struct wg__why *w)
+{
+    const char *why = dlerror();
+    bool        named = strstr(why, path);
+    refuse(w, WG_EDEVICE, "cannot load %s%.120s%s%.200s", asked, named ? "" : path, named ? "" : ": ", why);
+}
+
 static void *open_library(char *path, size_t n, struct wg__why *w)
 {
     const char *asked = getenv("WG_CUDA_LIBRARY");
@@ -41,10 +50,8 @@ static void *open_library(char *path, size_t n, struct wg__why *w)
     if (own) snprintf(path, n, "%s", asked);
     else beside(path, n);
     void *handle = *path ? open_file(path) : NULL;
-    if (handle || own) {
-        if (!handle) refuse(w, WG_EDEVICE, "cannot load WG_CUDA_LIBRARY: %.250s", dlerror());
-        return handle;
-    }
+    if (handle) return handle;
+    if (own || (*path && access(path, F_OK) == 0)) return cannot_load(own ? "WG_CUDA_LIBRARY: " : "", path, w), NULL;
     if ((handle = open_file(LIBRARY))) return snprintf(path, n, LIBRARY), handle;
     refuse(w, WG_EDEVICE, "no CUDA backend: looked for %.100s%s" LIBRARY " in the system\'s places: %.120s", path,
            *path ? " and for " : "", dlerror());
@@ -144,7 +151,9 @@ static int fetch(wg_node *p)
 {
     struct wg__why w = {0};
     int            status = wg__device_fetch(p, &w);
-    return status ? wg__fail(p->g, status, "%s: cannot be copied from its device: %s", p->name, w.text) : WG_OK;
+    if (!status) return WG_OK;
+    return wg__fail(p->g, status, "%s: cannot be copied from its device: %s%s", p->name, w.text,
+                    w.late ? WG__DEVICE_LATE : "");
 }
 
 static bool first_device(wg_graph *g)
@@ -178,19 +187,15 @@ struct wg__use *wg__device_use(wg_graph *g, int index)
 
 /* ---- Parameters ---- */
 
-struct wg__resident *wg__device_param(struct wg__use *u, wg_node *p)
+struct wg__resident *wg__device_param(struct wg__use *u, wg_node *p, struct wg__why *w)
 {
-    struct wg__why w = {0};
-    char           what[160];
+    char what[160];
     for (struct wg__resident *r = u->resident; r; r = r->next)
         if (r->param == p) return r;
     struct wg__resident *r = calloc(1, sizeof *r);
-    if (!r) return wg__fail_nomem(p->g), NULL;
+    if (!r) return refuse(w, WG_ENOMEM, "out of memory"), NULL;
     snprintf(what, sizeof what, "parameter %.120s", p->name);
-    if (u->api->alloc(u->device, wg__bytes((wg_dtype)p->dtype, p->shape), what, &r->data, &w)) {
-        free(r);
-        return wg__fail(p->g, w.status, "compile: %s", w.text), NULL;
-    }
+    if (u->api->alloc(u->device, wg__bytes((wg_dtype)p->dtype, p->shape), what, &r->data, w)) return free(r), NULL;
     r->param = p;
     r->version = p->version - 1; /* not the parameter's: it is copied before the first run */
     r->next = u->resident;

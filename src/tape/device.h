@@ -6,9 +6,10 @@
  * memory, and runs them by segments: device_tape.c places, device_run.c runs,
  * device.c has the library, and the parameters of a graph on each device.
  *
- * Segments end where the CPU has to look: before and after an instruction that
- * runs there, and behind the last one that may fail, so that no parameter is
- * written after a fault. */
+ * Segments end before and after an instruction that runs on the CPU; in a tape
+ * that has any, also behind the last one that may fail, where the CPU looks.
+ * All others learn of a fault (an index out of range) when the run is over:
+ * the device writes no parameter after it, and a later call tells. */
 #ifndef WENGERT_DEVICE_H
 #define WENGERT_DEVICE_H
 
@@ -19,17 +20,36 @@
 struct wg__device;  /* a device as one graph uses it: the library's */
 struct wg__program; /* a tape on it: the library's */
 
+struct wg__reader; /* a value on its way to the host: the library's */
+
 struct wg__why {
     int  status;
-    char text[320];
+    bool late; /* what failed was asked for by an earlier call */
+    char text[400];
 };
 
 /* What a kernel met first: an index out of range. */
 struct wg__fault {
-    int     status; /* 0: nothing */
-    int     instr;
-    int64_t index, size;
+    int      status; /* 0: nothing */
+    int      instr;
+    int64_t  index, size;
+    uint64_t run; /* of a run that is over */
 };
+
+/* Inputs on their way: parts of a pinned buffer, to where they are in the tape's. */
+struct wg__range {
+    size_t at, bytes;
+};
+struct wg__feed {
+    int                     which; /* of the two pinned buffers */
+    const char             *from;
+    char                   *to;
+    const struct wg__range *range;
+    int                     n;
+};
+
+/* Slots of a reader: so many values can be on their way. */
+enum { WG__READER_SLOTS = 2 };
 
 struct wg__segment {
     int  begin, end; /* instructions */
@@ -38,7 +58,7 @@ struct wg__segment {
 };
 
 /* Every function that returns int gives WG_OK or a status, with the reason in w. */
-#define WG__DEVICE_ABI 1
+#define WG__DEVICE_ABI 3
 struct wg__device_api {
     int         abi;
     const char *version; /* of the whole project: they must agree */
@@ -62,23 +82,41 @@ struct wg__device_api {
     int (*build)(struct wg__device *d, const wg_tape *t, const struct wg__segment *s, int n, struct wg__program **p,
                  struct wg__why *w);
     void (*destroy)(struct wg__program *p); /* waits for it */
+    /* What build asks for: scratch, and areas for inputs. */
+    size_t (*needs)(const struct wg__device *d, const wg_tape *t);
     const char *(*note)(
         const struct wg__program *p); /* for the tape's print, or NULL: what is slower than it could be */
-    /* One run: begin, uploads, segments, end.  Only fault and download wait for the device. */
+    /* One run: begin, feed, segments, end.  Only fault, wait, fed and download wait for the device. */
     int (*begin)(struct wg__program *p, uint64_t run, struct wg__why *w);
     int (*after)(struct wg__program *p, const struct wg__program *other, struct wg__why *w); /* the other's last run */
+    int (*feed)(struct wg__program *p, const struct wg__feed *f, struct wg__why *w);
+    int (*fed)(struct wg__program *p, int which, struct wg__why *w); /* waits until pinned buffer 0 or 1 was read */
     int (*upload)(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w);
-    int (*uploaded)(struct wg__program *p, int which, struct wg__why *w); /* all uploads so far are in buffer 0 or 1 */
-    int (*reuse)(struct wg__program *p, int which, struct wg__why *w);    /* waits until that was copied */
     int (*launch)(struct wg__program *p, int segment, struct wg__why *w);
     int (*step)(struct wg__program *p, int instr, struct wg__why *w); /* one instruction alone, and waits */
     int (*assign)(struct wg__program *p, struct wg__why *w);          /* the copies of step-wise runs */
+    /* After a fault nothing is assigned and no run is counted until fault, which waits, has told of it.  faulted:
+     * whether a run that is over has met one. */
+    bool (*faulted)(const struct wg__program *p);
     int (*fault)(struct wg__program *p, struct wg__fault *f, struct wg__why *w);
+    int (*wait)(struct wg__program *p, struct wg__why *w);
     int (*end)(struct wg__program *p, struct wg__why *w);
     int (*download)(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w);
+
+    /* Values of at most 8 bytes, copied behind what was asked for so far.  take gives where the slot's is, or NULL:
+     * not there yet (never with wait). */
+    int (*reader_new)(struct wg__program *p, struct wg__reader **r, struct wg__why *w);
+    void (*reader_free)(struct wg__reader *r); /* before its program */
+    int (*reader_ask)(struct wg__reader *r, int slot, const void *from, size_t bytes, struct wg__why *w);
+    int (*reader_take)(struct wg__reader *r, int slot, bool wait, const void **value, struct wg__why *w);
 };
 /* The one symbol of the library. */
 #define WG__DEVICE_SYMBOL "wg__cuda_api"
+
+/* Behind an error of which a later call is told. */
+#define WG__DEVICE_LATE                                                                     \
+    ": an instruction of this run or an earlier one failed; in a new process, wg_trace or " \
+    "wg_watch_finite runs them one by one and names it"
 
 /* ---- A graph's parameters on a device (device.c) ---- */
 
@@ -104,8 +142,8 @@ struct wg__devices {
 
 /* Device `index` for g, opened if it is the first time; NULL with an error on g. */
 struct wg__use *wg__device_use(wg_graph *g, int index);
-/* The copy of a parameter; NULL with an error on g. */
-struct wg__resident *wg__device_param(struct wg__use *u, wg_node *param);
+/* The copy of a parameter, or NULL. */
+struct wg__resident *wg__device_param(struct wg__use *u, wg_node *param, struct wg__why *w);
 /* Copies back what a device has newer. */
 int wg__device_fetch(wg_node *param, struct wg__why *w);
 /* Copies to the device what the host wrote. */
@@ -133,9 +171,10 @@ struct wg__tape_device {
     char                        *host;           /* what is kept, and what instructions on the CPU touch */
     void                        *probe;          /* while watching: room for any value */
     int                          buffer;         /* of the inputs: which one wg_set writes */
-    bool                         pending;        /* that one may still be read by an upload */
+    bool                         pending;        /* that one may still be read by a feed */
     struct wg__tape_param       *param;
     struct wg__tape_input       *input;
+    struct wg__range            *range; /* [n_input] room for a feed */
     struct wg__segment          *segment;
     bool                        *on_host; /* [n_instr] */
     int                          n_param, n_input, n_segment;
@@ -149,6 +188,9 @@ void wg__device_release(wg_tape *t);
 /* ---- Its runs (device_run.c) ---- */
 
 int wg__device_run(wg_tape *t);
+/* The fault of a run that is over, once: its status, with the message on the tape. */
+int wg__device_fault(wg_tape *t);
+int wg__device_wait(wg_tape *t);
 /* Where the host has the value of x as it is now, copied there; NULL with the reason on the tape. */
 const void *wg__device_read(wg_tape *t, const wg_node *x);
 /* Where the host is to write an input or parameter. */

@@ -5,7 +5,45 @@
 
 static int device_failed(wg_tape *t, const char *who, const struct wg__why *w)
 {
-    return wg__tape_fail(t, w->status, "%s: %s", who, w->text);
+    return wg__tape_fail(t, w->status, "%s: %s%s", who, w->text, w->late ? WG__DEVICE_LATE : "");
+}
+
+/* ---- Faults ---- */
+
+static int tell(wg_tape *t, const struct wg__fault *f)
+{
+    char                    name[128];
+    const struct wg__instr *p = f->instr >= 0 && f->instr < t->n_instr ? &t->instr[f->instr] : NULL;
+    if (!p) return wg__tape_fail(t, WG_EDEVICE, "run: a kernel failed and does not say where");
+    return wg__tape_fail(t, f->status, "run: %s %s: index %lld is outside of an axis of size %lld", p->node->op->name,
+                         wg__value_name(t, p->node, name, sizeof name), (long long)f->index, (long long)f->size);
+}
+
+/* Waits for the run in hand. */
+static int check_fault(wg_tape *t, struct wg__why *w)
+{
+    struct wg__fault f = {0};
+    if (t->device->api->fault(t->device->program, &f, w)) return device_failed(t, "run", w);
+    return f.status ? tell(t, &f) : WG_OK;
+}
+
+/* The next run has its number; those behind it did nothing. */
+int wg__device_fault(wg_tape *t)
+{
+    struct wg__why   w = {0};
+    struct wg__fault f = {0};
+    if (!t->device->api->faulted(t->device->program)) return WG_OK;
+    if (t->device->api->fault(t->device->program, &f, &w)) return device_failed(t, "run", &w);
+    t->run = f.run;
+    wg__follow_failed(t);
+    return tell(t, &f);
+}
+
+int wg__device_wait(wg_tape *t)
+{
+    struct wg__why w = {0};
+    if (t->device->api->wait(t->device->program, &w)) return device_failed(t, "wait", &w);
+    return wg__device_fault(t);
 }
 
 /* ---- Before the instructions ---- */
@@ -44,23 +82,30 @@ static int refresh_params(const struct wg__tape_device *d, struct wg__why *w)
     return status;
 }
 
-/* What was set since the last run, from the buffer that wg_set wrote; then wg_set turns to the other one. */
-static int upload_inputs(wg_tape *t, struct wg__why *w)
+/* What was set since the last run; inputs stand side by side, so that all of them are one range. */
+static int fresh_ranges(const wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
-    bool                    any = false;
-    int                     status = WG_OK;
-    for (int i = 0; i < d->n_input && !status; i++) {
-        struct wg__tape_input  *x = &d->input[i];
-        const struct wg__value *v = &t->value[x->value];
-        if (!x->fresh && !x->exposed) continue;
-        status = d->api->upload(d->program, v->data, v->host, v->bytes, w);
-        any = true;
+    struct wg__range       *r = d->range;
+    for (int i = 0; i < d->n_input; i++) {
+        const struct wg__value *v = &t->value[d->input[i].value];
+        size_t                  at = (size_t)v->offset;
+        if ((!d->input[i].fresh && !d->input[i].exposed) || !v->bytes) continue;
+        if (r > d->range && (size_t)wg__aligned(r[-1].at + r[-1].bytes) == at) r[-1].bytes = at + v->bytes - r[-1].at;
+        else *r++ = (struct wg__range){at, v->bytes};
     }
-    if (!status && any) status = d->api->uploaded(d->program, d->buffer, w);
+    return (int)(r - d->range);
+}
+
+/* From the buffer that wg_set wrote; then wg_set turns to the other one. */
+static int feed_inputs(wg_tape *t, struct wg__why *w)
+{
+    struct wg__tape_device *d = t->device;
+    struct wg__feed         f = {.which = d->buffer, .to = d->arena, .range = d->range, .n = fresh_ranges(t)};
+    f.from = d->pinned + (size_t)d->buffer * t->input_bytes;
+    int status = f.n ? d->api->feed(d->program, &f, w) : WG_OK;
     for (int i = 0; i < d->n_input && !status; i++) d->input[i].fresh = false;
-    if (status || !any) return status;
-    if (d->exposed) return WG_OK; /* one buffer: the run's end waits for it */
+    if (status || !f.n || d->exposed) return status; /* exposed: one buffer, and the run's end waits for it */
     d->buffer ^= 1;
     d->pending = true;
     return WG_OK;
@@ -94,19 +139,6 @@ static int run_on_host(wg_tape *t, int i, struct wg__why *w)
     return status ? device_failed(t, "run", w) : WG_OK;
 }
 
-static int check_fault(wg_tape *t, struct wg__why *w)
-{
-    struct wg__fault f = {0};
-    char             name[128];
-    int              status = t->device->api->fault(t->device->program, &f, w);
-    if (status) return device_failed(t, "run", w);
-    if (!f.status) return WG_OK;
-    const struct wg__instr *p = f.instr >= 0 && f.instr < t->n_instr ? &t->instr[f.instr] : NULL;
-    if (!p) return wg__tape_fail(t, WG_EDEVICE, "run: a kernel failed and does not say where");
-    return wg__tape_fail(t, f.status, "run: %s %s: index %lld is outside of an axis of size %lld", p->node->op->name,
-                         wg__value_name(t, p->node, name, sizeof name), (long long)f.index, (long long)f.size);
-}
-
 static int run_segments(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
@@ -119,11 +151,14 @@ static int run_segments(wg_tape *t, struct wg__why *w)
     return status;
 }
 
-/* With a watch or a trace: each instruction alone. */
+/* With a watch or a trace: each instruction alone, and what fails is its own. */
 static int run_steps(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
-    int                     status = t->watch_finite ? wg__backup(t) : WG_OK;
+    if (d->api->sync(d->use->device, w)) return device_failed(t, "run", w);
+    int status = wg__device_fault(t);
+    if (status) return status;
+    status = t->watch_finite ? wg__backup(t) : WG_OK;
     if (t->trace) wg__trace_begin(t->trace, t->run);
     for (int i = 0; i < t->n_instr && !status; i++) {
         if (d->on_host[i]) status = run_on_host(t, i, w);
@@ -142,15 +177,17 @@ int wg__device_run(wg_tape *t)
     struct wg__why          w = {0};
     struct wg__tape_device *d = t->device;
     bool                    slowly = t->watch_finite || t->trace;
-    int                     status = take_turn(t, &w);
-    if (!status) status = refresh_params(d, &w);
+    int                     status = wg__device_fault(t);
+    if (status) return status;
+    if (!(status = take_turn(t, &w))) status = refresh_params(d, &w);
     if (!status) status = d->api->begin(d->program, t->run, &w);
-    if (!status) status = upload_inputs(t, &w);
+    if (!status) status = feed_inputs(t, &w);
     if (status) return device_failed(t, "run", &w);
     status = slowly ? run_steps(t, &w) : run_segments(t, &w);
+    if (!status) wg__follow_run(t); /* before the end, for which other tapes wait */
     if (d->api->end(d->program, &w) && !status) status = device_failed(t, "run", &w);
-    if (d->exposed && d->api->reuse(d->program, 0, &w) && !status) status = device_failed(t, "run", &w);
-    if (status) return status;
+    if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = device_failed(t, "run", &w);
+    if (status) return wg__follow_failed(t), status;
     leave(t);
     t->run++;
     return WG_OK;
@@ -167,7 +204,8 @@ const void *wg__device_read(wg_tape *t, const wg_node *x)
     int                     status = WG_OK;
     if (r->kind == WG__PARAM) status = wg__device_fetch(t->user->node[r->origin->id], &w);
     else if (r->kind == WG__OP) status = d->api->download(d->program, v->host, v->data, v->bytes, &w);
-    return status ? device_failed(t, "get", &w), NULL : v->host;
+    if (status) return device_failed(t, "get", &w), NULL;
+    return r->kind == WG__OP && wg__device_fault(t) ? NULL : v->host;
 }
 
 static struct wg__tape_input *input_of(const struct wg__tape_device *d, int value)
@@ -180,7 +218,7 @@ static struct wg__tape_input *input_of(const struct wg__tape_device *d, int valu
 static bool wait_for_buffer(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
-    if (d->pending && d->api->reuse(d->program, d->buffer, w)) return device_failed(t, "set", w), false;
+    if (d->pending && d->api->fed(d->program, d->buffer, w)) return device_failed(t, "set", w), false;
     d->pending = false;
     return true;
 }
@@ -190,7 +228,7 @@ static bool use_one_buffer(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
     for (int k = 0; k < 2 && !d->exposed; k++)
-        if (d->api->reuse(d->program, k, w)) return device_failed(t, "set", w), false;
+        if (d->api->fed(d->program, k, w)) return device_failed(t, "set", w), false;
     for (int i = 0; i < d->n_input; i++) {
         struct wg__value *v = &t->value[d->input[i].value];
         char             *first = d->pinned + v->offset;

@@ -21,6 +21,36 @@ static bool has_kernel(const struct wg__tape_device *d, const struct wg__instr *
     return d->api->knows(p);
 }
 
+/* ---- What it needs ---- */
+
+static int64_t constant_bytes(const wg_tape *t)
+{
+    int64_t n = 0;
+    for (int i = 0; i < t->n_order; i++)
+        if (t->order[i]->kind == WG__CONST) n += wg__aligned(t->value[t->order[i]->id].bytes);
+    return n;
+}
+
+static int64_t param_bytes(const wg_tape *t)
+{
+    int64_t n = 0;
+    for (int i = 0; i < t->n_order; i++)
+        if (t->order[i]->kind == WG__PARAM) n += (int64_t)t->value[t->order[i]->id].bytes;
+    return n;
+}
+
+/* Short of memory: with what is planned in all. */
+static int refused(wg_tape *t, const struct wg__why *w)
+{
+    const struct wg__tape_device *d = t->device;
+    if (w->status != WG_ENOMEM) return wg__fail(t->user, w->status, "compile: %s", w->text);
+    return wg__fail(t->user, WG_ENOMEM,
+                    "compile: %s; planned: %lld for values, %lld for constants, %lld for parameters, %lld for scratch "
+                    "and inputs on their way",
+                    w->text, (long long)t->buffer_bytes, (long long)constant_bytes(t), (long long)param_bytes(t),
+                    (long long)d->api->needs(d->use->device, t));
+}
+
 /* ---- The tables ---- */
 
 static int make_tables(wg_tape *t)
@@ -32,9 +62,10 @@ static int make_tables(wg_tape *t)
     }
     d->param = calloc((size_t)d->n_param + 1, sizeof *d->param);
     d->input = calloc((size_t)d->n_input + 1, sizeof *d->input);
+    d->range = calloc((size_t)d->n_input + 1, sizeof *d->range);
     d->segment = calloc(2 * (size_t)t->n_instr + 2, sizeof *d->segment);
     d->on_host = calloc((size_t)t->n_instr + 1, sizeof *d->on_host);
-    if (!d->param || !d->input || !d->segment || !d->on_host) return wg__fail_nomem(t->user);
+    if (!d->param || !d->input || !d->range || !d->segment || !d->on_host) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->n_instr; i++) d->on_host[i] = !has_kernel(d, &t->instr[i]);
     return WG_OK;
 }
@@ -42,13 +73,14 @@ static int make_tables(wg_tape *t)
 static int place_params(wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
+    struct wg__why          w = {0};
     d->n_param = 0;
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];
         if (x->kind != WG__PARAM) continue;
         wg_node             *user = t->user->node[x->origin->id];
-        struct wg__resident *r = wg__device_param(d->use, user);
-        if (!r) return t->user->status;
+        struct wg__resident *r = wg__device_param(d->use, user, &w);
+        if (!r) return refused(t, &w);
         d->param[d->n_param++] = (struct wg__tape_param){.value = x->id, .resident = r};
         t->value[x->id].data = r->data;
         t->value[x->id].host = user->data;
@@ -95,18 +127,14 @@ static int place_on_host(wg_tape *t)
     return d->host ? WG_OK : wg__fail_nomem(t->user);
 }
 
-static int refused(wg_tape *t, const struct wg__why *w) { return wg__fail(t->user, w->status, "compile: %s", w->text); }
-
 /* One piece of memory on the device: the planned buffer, then the constants. */
 static int place_on_device(wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
     struct wg__why          w = {0};
-    int64_t                 end = wg__aligned(t->buffer_bytes), at = end;
-    int                     status = WG_OK;
-    for (int i = 0; i < t->n_order; i++)
-        if (t->order[i]->kind == WG__CONST) end += wg__aligned(t->value[t->order[i]->id].bytes);
-    if ((status = wg__check_bytes(t, end))) return status;
+    int64_t                 at = wg__aligned(t->buffer_bytes), end = at + constant_bytes(t);
+    int                     status = wg__check_bytes(t, end);
+    if (status) return status;
     if (d->api->alloc(d->use->device, (size_t)end, "the values of a tape", (void **)&d->arena, &w))
         return refused(t, &w);
     for (int i = 0; i < t->n_order && !status; i++) {
@@ -157,11 +185,18 @@ static bool fallible(const struct wg__tape_device *d, const struct wg__instr *p,
     return !d->on_host[i] && !p->loop && (p->op->flags & WG_OP_MAY_FAIL);
 }
 
+static bool any_on_host(const wg_tape *t)
+{
+    for (int i = 0; i < t->n_instr; i++)
+        if (t->device->on_host[i]) return true;
+    return false;
+}
+
 static void make_segments(wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
     int                     last = -1, begin = 0, n = 0;
-    for (int i = 0; i < t->n_instr; i++)
+    for (int i = 0; i < t->n_instr && any_on_host(t); i++)
         if (fallible(d, &t->instr[i], i)) last = i;
     for (int i = 0; i < t->n_instr; i++) {
         bool cut = d->on_host[i] || (i == last && t->n_copy);
@@ -231,6 +266,7 @@ void wg__device_release(wg_tape *t)
     wg__data_free(d->probe);
     free(d->on_host);
     free(d->segment);
+    free(d->range);
     free(d->input);
     free(d->param);
     free(d);

@@ -29,7 +29,7 @@ static const wg_shape *domain(const struct wg__cluster *c) { return c->tail ? c-
 /* x is used by the cluster at position `exec`; join: whether x could become part of it. */
 static void use(struct wg__fuse_node *x, int exec, int cluster, bool join)
 {
-    if (x->exec != INT_MAX && x->exec != exec) x->outside = true;
+    if (x->exec != INT_MAX && x->exec != exec) x->outside = x->read = true;
     if (exec > x->exec) return;
     if (exec < x->exec) x->join = join ? cluster : -1;
     else if (!join) x->join = -1;
@@ -43,10 +43,12 @@ static bool in_list(const struct wg__cluster *c, const wg_node *x)
     return false;
 }
 
-/* Whether v may become part of c, within the limits of a loop. */
-static bool fits(const struct wg__cluster *c, const wg_node *v, bool outside)
+/* Whether v may become part of c, within the limits of a loop.  On a device all updates
+ * of parameters come together at the end, where one product's would stand alone. */
+static bool fits(const wg_tape *t, const struct wg__cluster *c, const wg_node *v, bool outside)
 {
     if (!c->loop || !wg__shape_equal(v->shape, domain(c))) return false;
+    if (is_product(v) && c->update && t->options.device != WG_CPU) return false;
     if (is_product(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || in_list(c, v));
     if (!is_block(v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
     int more = -(int)in_list(c, v);
@@ -65,6 +67,7 @@ static void join(struct wg__fuse *f, int ci, wg_node *v)
     struct wg__cluster *c = &f->cluster[ci];
     f->node[v->id].cluster = ci;
     c->outputs += f->node[v->id].outside;
+    c->update = c->update && !f->node[v->id].read;
     for (int i = 0; i < c->inputs; i++)
         if (c->input[i] == v) c->input[i] = c->input[--c->inputs];
     for (int k = 0; k < v->n; k++) add_input(c, v->x[k]);
@@ -81,22 +84,24 @@ static int new_cluster(struct wg__fuse *f, wg_node *v)
         f->cap = cap;
     }
     f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(v) || is_reduction(v)};
+    f->cluster[f->n].update = is_block(v) && f->node[v->id].outside && !f->node[v->id].read;
     f->node[v->id].cluster = f->n;
     return f->n++;
 }
 
-static int place(struct wg__fuse *f, wg_node *v, int at, bool fuse)
+static int place(const wg_tape *t, struct wg__fuse *f, wg_node *v, int at)
 {
     struct wg__fuse_node *n = &f->node[v->id];
     int                   ci = n->join;
-    if (ci >= 0 && fuse && fits(&f->cluster[ci], v, n->outside)) {
+    bool                  fuse = !(t->options.skip & WG_SKIP_FUSE);
+    if (ci >= 0 && fuse && fits(t, &f->cluster[ci], v, n->outside)) {
         if (is_product(v)) {
             f->cluster[ci].head = v;
             n->cluster = ci;
             add_input(&f->cluster[ci], v);
         } else join(f, ci, v);
     } else {
-        if (n->exec != INT_MAX) n->outside = true;
+        if (n->exec != INT_MAX) n->outside = n->read = true;
         if ((ci = new_cluster(f, v)) < 0) return ci;
         struct wg__cluster *c = &f->cluster[ci];
         if (is_reduction(v)) {
@@ -121,7 +126,7 @@ static void pass_through(struct wg__fuse *f, const wg_node *v)
     const struct wg__fuse_node *n = &f->node[v->id];
     struct wg__fuse_node       *x = &f->node[v->x[0]->id];
     if (n->exec != INT_MAX) use(x, n->exec, n->cluster, false);
-    x->outside = true;
+    x->outside = x->read = true;
 }
 
 /* Members of each cluster in execution order, clusters in execution order. */
@@ -149,17 +154,17 @@ static int collect(wg_tape *t, struct wg__fuse *f)
 
 int wg__fuse(wg_tape *t, struct wg__fuse *f)
 {
-    bool fuse = !(t->options.skip & WG_SKIP_FUSE);
     *f = (struct wg__fuse){.node = malloc(((size_t)t->g->n + 1) * sizeof *f->node)};
     if (!f->node) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->g->n; i++)
-        f->node[i] = (struct wg__fuse_node){.cluster = -1, .exec = INT_MAX, .join = -1, .outside = t->value[i].keep};
+        f->node[i] = (struct wg__fuse_node){
+            .cluster = -1, .exec = INT_MAX, .join = -1, .outside = t->value[i].keep, .read = t->value[i].keep};
     int status = WG_OK;
     for (int i = t->n_order - 1; i >= 0 && !status; i--) {
         wg_node *v = t->order[i];
         if (v->kind == WG__ASSIGN) f->node[v->x[1]->id].outside = true;
         else if (v->kind == WG__OP && wg__is_view(v)) pass_through(f, v);
-        else if (v->kind == WG__OP) status = place(f, v, i, fuse);
+        else if (v->kind == WG__OP) status = place(t, f, v, i);
     }
     if (!status) status = collect(t, f);
     return status ? wg__fail_nomem(t->user) : WG_OK;

@@ -126,6 +126,15 @@ int wg_run(wg_tape *t)
         for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);
     if (status) return status;
     assign(t);
+    wg__follow_run(t);
     t->run++;
     return WG_OK;
+}
+
+int wg_wait(wg_tape *t)
+{
+    if (!t) return WG_EARG;
+    if (!t->device) return t->status;
+    t->status = WG_OK;
+    return wg__device_wait(t);
 }

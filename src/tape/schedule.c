@@ -5,7 +5,9 @@
  * only updates parameters is moved behind the last reader of what it
  * overwrites, and behind everything that can still fail, so that a failing run
  * leaves the parameters as they were.  All other assignments are copies at the
- * end of the run; they read only old values. */
+ * end of the run; they read only old values.
+ *
+ * On a device all updates come last, as neighbours: it can do them as one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +124,14 @@ static void place_copy(struct schedule *s, struct wg__copy *c)
     t->value[c->from].data = t->value[c->param].data;
 }
 
+static void updates_last(struct schedule *s)
+{
+    int last = s->t->n_instr - 1;
+    while (last >= 0 && s->update[last]) last--;
+    for (int i = 0; i < last; i++)
+        if (s->update[i]) s->target[i] = last;
+}
+
 /* Stable: updates that were moved behind one instruction keep their order. */
 static int reorder(struct schedule *s)
 {
@@ -165,6 +175,7 @@ int wg__schedule(wg_tape *t)
         find_readers(&s);
         for (int c = 0; c < t->n_copy; c++)
             if (!(t->options.skip & WG_SKIP_REUSE)) place_copy(&s, &t->copy[c]);
+        if (t->options.device != WG_CPU) updates_last(&s);
         status = reorder(&s);
     } else status = wg__fail_nomem(t->user);
     free(s.slot);

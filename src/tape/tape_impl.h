@@ -46,6 +46,7 @@ struct wg__cluster {
     wg_node *head;            /* matrix product at its start, or NULL */
     wg_node *tail;            /* reduction at its end (then the root), or NULL */
     bool     loop;            /* else a single call of root->op */
+    bool     update;          /* what it computes goes into assignments only */
     int      first, n;        /* elementwise members: fuse.member[first .. first+n-1], in execution order */
     int      inputs, outputs; /* outputs: members with users elsewhere */
     wg_node *input[WG__LOOP_INPUTS];
@@ -64,6 +65,7 @@ struct wg__fuse_node {
     int  exec;    /* position of the earliest user's cluster; INT_MAX: none */
     int  join;    /* that cluster if the node could become part of it, else -1 */
     bool outside; /* its value is needed beyond its cluster */
+    bool read;    /* and not by assignments alone */
 };
 
 struct wg__instr {
@@ -115,12 +117,13 @@ struct wg_tape {
     void             *scratch; /* shared by the calls, one after the other */
     size_t            buffer_bytes, input_bytes;
 
-    uint64_t          run;
-    int               status;
-    char              message[512];
-    bool              watch_finite;
-    void            **backup; /* [n_copy] old parameters while watching, or NULL */
-    struct wg__trace *trace;
+    uint64_t           run;
+    int                status;
+    char               message[512];
+    bool               watch_finite;
+    void             **backup; /* [n_copy] old parameters while watching, or NULL */
+    struct wg__trace  *trace;
+    struct wg__follow *follow; /* values that are followed */
 
     struct wg__tape_device *device; /* NULL: the CPU */
 };
@@ -166,6 +169,8 @@ int wg__tape_fail(wg_tape *t, int status, const char *format, ...) __attribute__
 /* How a value is called in prints and messages: "x" for an input or parameter,
  * "0.5" for a constant, "%12" or "%12:h1" for what an instruction writes. */
 const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n);
+/* The tape's node for x, whose value it keeps, or NULL with the reason on the tape; who asks is named there. */
+const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes);
 /* The node of t->g for a user's node, or NULL. */
 wg_node *wg__lookup(const wg_tape *t, const wg_node *x);
 int      wg__check_finite(wg_tape *t, int i);
@@ -174,10 +179,14 @@ void     wg__restore(wg_tape *t);
 void     wg__backup_free(wg_tape *t);
 bool     wg__is_view(const wg_node *x);
 /* Whether a rank-0 or broadcast constant, and which. */
-bool     wg__is_const(const wg_node *x, double *value);
-void     wg__trace_begin(struct wg__trace *r, uint64_t run);
-void     wg__trace_mark(struct wg__trace *r, int instr);
-void     wg__trace_free(struct wg__trace *r);
+bool wg__is_const(const wg_node *x, double *value);
+void wg__trace_begin(struct wg__trace *r, uint64_t run);
+void wg__trace_mark(struct wg__trace *r, int instr);
+void wg__trace_free(struct wg__trace *r);
+/* After a run, before its number is that of the next: takes values that are followed; and takes them back. */
+void     wg__follow_run(wg_tape *t);
+void     wg__follow_failed(wg_tape *t);
+void     wg__follow_free(wg_tape *t);
 int      wg__eager_run(wg_tape *t);
 int      wg__eager_room(wg_tape *t, const wg_node *x);
 void     wg__number_values(wg_tape *t);

@@ -82,7 +82,8 @@ static bool close_enough(wg_dtype t, const struct row *row, const void *a, const
     if (t != WG_F32 && t != WG_F64) return false;
     double p = wg__load(t, a, 0), q = wg__load(t, b, 0), eps = t == WG_F32 ? FLT_EPSILON : DBL_EPSILON;
     double size = fmax(fabs(p), fabs(q));
-    if (row->row == WG__ROW_gelu) size = fmax(size, 1); /* 1 + erf cancels */
+    bool   cancels = row->row == WG__ROW_gelu || row->row == WG__ROW_gelu_tanh || row->row == WG__ROW_gelu_tanh_slope;
+    if (cancels) size = fmax(size, 1); /* 1 + erf, and the like */
     return fabs(p - q) <= 8 * eps * size + (t == WG_F32 ? 0x1p-148 : 0x1p-1073);
 }
 

@@ -5,14 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cuda/tap.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* TAP: a test with its name; a remark; a test that was not run. */
-bool tap(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void tap_skip(const char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Every complaint of the shim as a remark; how many.  Forgets them. */
 int tell_complaints(void);

@@ -5,6 +5,7 @@
  *     wg__loop_run, bit by bit where all steps are exact, and against each
  *     other bit by bit always
  *   - every kind of tail alone, over shapes of one chunk and of several
+ *   - several loops as one launch, by the interpreter and by the generated source
  *   - results do not depend on the number of blocks
  *   - NVRTC takes every generated source, where there is an NVRTC
  *
@@ -105,7 +106,7 @@ static bool row_alone(const wg__cuda_op *cuda, const wg_op *op, int n, const wg_
     from_device(have, d.y.data);
     for (int i = 0; i < n; i++) cudaFree(dx[i].data);
     double eps = ydtype == WG_F32 ? 0x1p-23 : 0x1p-52;
-    return good && near(have, want, ydtype, is_exact ? 0 : 8, strcmp(op->name, "gelu") ? 0 : 16 * eps);
+    return good && near(have, want, ydtype, is_exact ? 0 : 8, strncmp(op->name, "gelu", 4) ? 0 : 16 * eps);
 }
 
 static wg_shape shape_of(int rank, int64_t a, int64_t b, int64_t c)
@@ -263,8 +264,8 @@ static void *compile_sources(std::vector<sample> &all)
         char *source = wg__cuda_loop_source(&all[i].gpu);
         if (!source) return NULL;
         snprintf(name, sizeof name, "%zu", i);
-        text += std::string("#define wg_loop wg_loop_") + name + "\nnamespace loop_" + name + " {\n" + source +
-                "}\n#undef wg_loop\n";
+        text += std::string("#define wg_loop wg_loop_") + name + "\n#define wg_loops wg_loops_" + name +
+                "\nnamespace loop_" + name + " {\n" + source + "}\n#undef wg_loop\n#undef wg_loops\n";
         free(source);
     }
     FILE *f = fopen((base + ".cc").c_str(), "w");
@@ -296,6 +297,8 @@ static bool loop_agrees(sample &s, loop_kernel *own)
     return good;
 }
 
+#include "loops_group.h"
+
 static void random_loops(std::vector<sample> &all)
 {
     void *lib = compile_sources(all);
@@ -305,6 +308,8 @@ static void random_loops(std::vector<sample> &all)
         snprintf(name, sizeof name, "wg_loop_%zu", i);
         loop_kernel *own = (loop_kernel *)dlsym(lib, name);
         bool         good = own && loop_agrees(all[i], own);
+        snprintf(name, sizeof name, "wg_loops_%zu", i);
+        good = good && group_agrees(all[i], (loops_kernel *)dlsym(lib, name));
         snprintf(name, sizeof name, "loop %zu %s", i, all[i].exact ? "as on the CPU" : "by both ways alike");
         if (!good) describe(all[i], name);
         say(good, name);

@@ -1,48 +1,13 @@
 /* main.c - runs the tests of kernels on the host, and prints TAP. */
 #include "cuda_test.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cuda/cuda_impl.h"
 #include "shim.h"
 
-static int tests, failures;
-
-bool tap(bool ok, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    printf("%sok - ", ok ? "" : "not ");
-    vprintf(format, args);
-    printf("\n");
-    va_end(args);
-    tests++;
-    failures += !ok;
-    return ok;
-}
-
-void tap_skip(const char *why, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    printf("ok - ");
-    vprintf(format, args);
-    printf(" # SKIP %s\n", why);
-    va_end(args);
-    tests++;
-}
-
-void tap_note(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    printf("# ");
-    vprintf(format, args);
-    printf("\n");
-    va_end(args);
-}
+struct tap_count tap_count;
 
 int tell_complaints(void)
 {
@@ -79,6 +44,5 @@ int main(void)
     test_faults();
     test_folds();
     test_moves();
-    printf("1..%d\n", tests);
-    return failures > 0;
+    return tap_end();
 }

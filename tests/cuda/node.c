@@ -133,7 +133,7 @@ static const char *const sums[] = {"sum",           "prod",        "logsumexp", 
                                    "cross_entropy", "scatter_add", "matmul",    NULL};
 
 /* Those that add to what was rounded: near zero the error is of what was added. */
-static const char *const shifted[] = {"gelu", "normal", NULL};
+static const char *const shifted[] = {"gelu", "gelu_tanh", "gelu_tanh_slope", "normal", NULL};
 
 static bool in(const char *const list[], const char *name)
 {

@@ -24,7 +24,7 @@ fi
     [ $status -le 1 ] || echo "not ok - $(basename "$program") ended with $status"
     [ $status -ne 1 ] || echo "failed $(basename "$program")"
 done
-if [ -f tests/cuda/tape.sh ]; then sh tests/cuda/tape.sh || echo "failed tape.sh"; fi
+for script in tape nvrtc; do sh tests/cuda/$script.sh || echo "failed $script.sh"; done
 } | awk '
     /^1\.\./ { plan += substr($0, 4); next }
     /^failed / { if (!bad) { print "not ok - " $2 " ended with 1"; seen++ } next }

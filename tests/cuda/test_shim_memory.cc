@@ -4,6 +4,7 @@
 #include <cstring>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 #include <cuda_runtime.h>
 
@@ -79,6 +80,23 @@ static bool fresh_is_poisoned()
     float w;
     memcpy(&w, v, 4);
     return v[0] != v[0] && v[1] != v[1] && w != w;
+}
+
+/* Sizes that lie across pages, of which the shim takes none before it is touched. */
+static bool large_fills()
+{
+    enum { SIZE = (3 << 20) + 100 };
+    bench                      b;
+    unsigned char             *p;
+    std::vector<unsigned char> host(SIZE), want(SIZE, 0xff);
+    cudaMalloc(&p, SIZE);
+    bool ok = true;
+    for (int byte : {0xff, 0, 7, 0}) {
+        if (byte != 0xff) cudaMemset(p + 5, byte, SIZE - 8), memset(want.data() + 5, byte, SIZE - 8);
+        cudaMemcpy(host.data(), p, SIZE, cudaMemcpyDeviceToHost);
+        ok &= host == want;
+    }
+    return ok && cudaDeviceSynchronize() == cudaSuccess && wg_shim_complaints() == 0;
 }
 
 static bool must_wait()
@@ -186,19 +204,50 @@ static bool nth_call_fails()
     return ok && cudaGetLastError() != cudaSuccess && wg_shim_complaints() == 0;
 }
 
-/* In a process of its own: host code that follows a device pointer dies. */
-static bool host_cannot_look()
+/* What look does ends the process that it has for itself. */
+static bool dies(void (*look)(bench &b), bench &b)
 {
-    bench b;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         if (!freopen("/dev/null", "w", stderr)) _exit(0);
-        _exit(*(volatile int *)b.x == 12345);
+        look(b);
+        _exit(0);
     }
     int status = 0;
     waitpid(child, &status, 0);
-    bool dead = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+static void follow(void *x) { (void)*(volatile int *)x; }
+static void look_after_work(bench &b)
+{
+    WG_LAUNCH(set_to, 1, 1, 0, b.s)(b.x, 1);
+    cudaStreamSynchronize(b.s);
+    follow(b.x);
+}
+/* A kernel before it and one after it. */
+static void look_between_work(bench &b)
+{
+    WG_LAUNCH(set_to, 1, 1, 0, b.s)(b.x, 1);
+    cudaLaunchHostFunc(b.s, follow, b.x);
+    WG_LAUNCH(increase, 1, 1, 0, b.s)(b.x);
+    cudaStreamSynchronize(b.s);
+}
+static void look_elsewhere(bench &b)
+{
+    WG_LAUNCH(set_to, 1, 1, 0, b.s)(b.x, 1);
+    cudaLaunchHostFunc(b.s, follow, &b.host);
+    WG_LAUNCH(increase, 1, 1, 0, b.s)(b.x);
+    cudaStreamSynchronize(b.s);
+}
+
+/* Host code that follows a device pointer dies. */
+static bool host_cannot_look()
+{
+    bench b;
+    bool  dead = dies([](bench &c) { follow(c.x); }, b) && dies(look_after_work, b) && dies(look_between_work, b) &&
+                !dies(look_elsewhere, b);
     wg_shim_open();
     bool open = *(volatile int *)b.x == -1;
     wg_shim_close();
@@ -215,6 +264,7 @@ void test_shim_memory(void)
     tap(kernel_after_free(), "shim: a kernel after cudaFreeAsync of its memory");
 #endif
     tap(fresh_is_poisoned(), "shim: new device memory is NaN");
+    tap(large_fills(), "shim: fills of many pages");
     tap(must_wait(), "shim: a result that nobody waited for is not there");
     tap(streams_are_apart(false, -1), "shim: a stream that forgot to wait for another reads old values");
     tap(streams_are_apart(true, 5), "shim: with an event it reads the new ones");

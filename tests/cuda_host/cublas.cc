@@ -2,26 +2,17 @@
  *
  * Checked here, as there is no device that would: sizes of attributes, shapes
  * that agree, leading dimensions, one type throughout, alignments promised and
- * kept, an epilogue that the type has, bias where it is said. */
+ * kept, an epilogue that the type has, and what it reads and writes on the
+ * device.  What becomes of the elements is in epilogue.cc. */
+#include <atomic>
 #include <cblas.h>
 #include <cstring>
+#include <vector>
 
-#include "cublasLt.h"
-#include "inside.h"
+#include "cublas.h"
 
 struct cublasLtContext {
     int open;
-};
-struct cublasLtMatmulDesc {
-    cublasComputeType_t compute;
-    cudaDataType        scale;
-    int32_t             ta, tb, epilogue;
-    const void         *bias;
-};
-struct cublasLtMatrixLayout {
-    cudaDataType type;
-    int64_t      rows, cols, ld, step;
-    int32_t      count;
 };
 struct cublasLtMatmulPreference {
     uint64_t workspace;
@@ -33,6 +24,9 @@ static cublasStatus_t refuse(const char *what)
     shim::complain(std::string("cublasLt: ") + what);
     return CUBLAS_STATUS_INVALID_VALUE;
 }
+static std::atomic<long> left; /* objects that were not destroyed */
+long                     wg_shim_cublas_left(void) { return left; }
+
 /* A call that a test may make fail. */
 static bool fails() { return shim::call(true, cudaErrorMemoryAllocation).error != cudaSuccess; }
 
@@ -41,6 +35,7 @@ const char *cublasLtGetStatusString(cublasStatus_t s)
     switch (s) {
     case CUBLAS_STATUS_SUCCESS: return "success";
     case CUBLAS_STATUS_ALLOC_FAILED: return "the resource allocation failed";
+    case CUBLAS_STATUS_EXECUTION_FAILED: return "the product failed";
     case CUBLAS_STATUS_NOT_SUPPORTED: return "the requested functionality is not supported";
     default: return "an invalid value was passed";
     }
@@ -50,6 +45,14 @@ template <class T> static cublasStatus_t make(T **to, const T &from)
 {
     if (fails()) return cudaGetLastError(), CUBLAS_STATUS_ALLOC_FAILED;
     *to = new T(from);
+    left++;
+    return CUBLAS_STATUS_SUCCESS;
+}
+template <class T> static cublasStatus_t destroy(T *p)
+{
+    if (!p) return refuse("nothing to destroy");
+    left--;
+    delete p;
     return CUBLAS_STATUS_SUCCESS;
 }
 template <class T> static cublasStatus_t put(T *to, const void *value, size_t bytes)
@@ -60,13 +63,14 @@ template <class T> static cublasStatus_t put(T *to, const void *value, size_t by
 }
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *h) { return make(h, cublasLtContext{1}); }
-cublasStatus_t cublasLtDestroy(cublasLtHandle_t h) { return delete h, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t h) { return destroy(h); }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *d, cublasComputeType_t compute, cudaDataType scale)
 {
-    return make(d, cublasLtMatmulDesc{compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, NULL});
+    return make(d,
+                cublasLtMatmulDesc{compute, scale, CUBLAS_OP_N, CUBLAS_OP_N, CUBLASLT_EPILOGUE_DEFAULT, NULL, NULL, 0});
 }
-cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d) { return delete d, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d) { return destroy(d); }
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t which,
                                               const void *value, size_t bytes)
 {
@@ -75,6 +79,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMa
     case CUBLASLT_MATMUL_DESC_TRANSB: return put(&d->tb, value, bytes);
     case CUBLASLT_MATMUL_DESC_EPILOGUE: return put(&d->epilogue, value, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return put(&d->bias, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER: return put(&d->aux, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD: return put(&d->aux_ld, value, bytes);
     }
     return refuse("no such attribute of a product");
 }
@@ -86,7 +92,7 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataTyp
         return refuse("a matrix without elements, or rows beyond its leading dimension");
     return make(l, cublasLtMatrixLayout{type, (int64_t)rows, (int64_t)cols, ld, 0, 1});
 }
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l) { return delete l, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l) { return destroy(l); }
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t l, cublasLtMatrixLayoutAttribute_t which,
                                                 const void *value, size_t bytes)
 {
@@ -99,7 +105,7 @@ cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *p)
 {
     return make(p, cublasLtMatmulPreference{0, {256, 256, 256, 256}});
 }
-cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) { return delete p, CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) { return destroy(p); }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t           p,
                                                     cublasLtMatmulPreferenceAttributes_t which, const void *value,
                                                     size_t bytes)
@@ -116,11 +122,13 @@ static bool agree(cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatr
     int64_t m = d->ta ? a->cols : a->rows, k = d->ta ? a->rows : a->cols;
     int64_t l = d->tb ? b->cols : b->rows, n = d->tb ? b->rows : b->cols;
     bool    types = a->type == b->type && b->type == c->type && d->scale == c->type;
-    bool    compute = d->compute == (c->type == CUDA_R_64F ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F);
+    bool    compute = (d->compute == CUBLAS_COMPUTE_64F) == (c->type == CUDA_R_64F);
     return types && compute && k == l && c->rows == m && c->cols == n && a->count == b->count && b->count == c->count;
 }
 
-/* The preference travels in the algorithm: what was promised is checked when it runs. */
+/* The preference travels in the algorithm: what was promised is checked when it
+ * runs.  The first candidate says that it is none. */
+enum { OFFERED = 0x5eed };
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a,
                                               cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
                                               cublasLtMatrixLayout_t to, cublasLtMatmulPreference_t p, int wanted,
@@ -129,24 +137,27 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
     *found = 0;
     if (!h || wanted < 1 || c != to) return refuse("cublasLtMatmulAlgoGetHeuristic");
     if (!agree(d, a, b, c)) return refuse("shapes or types that do not agree");
+    if (const char *why = shim::epilogue_wrong(*d, *c)) return refuse(why);
     if (fails()) return cudaGetLastError(), CUBLAS_STATUS_ALLOC_FAILED;
-    if (d->epilogue != CUBLASLT_EPILOGUE_DEFAULT && c->type == CUDA_R_64F) return CUBLAS_STATUS_NOT_SUPPORTED;
-    *result = cublasLtMatmulHeuristicResult_t();
-    result->workspaceSize = p->workspace;
-    result->algo.data[0] = p->workspace;
-    for (int i = 0; i < 4; i++) result->algo.data[1 + i] = p->alignment[i];
-    *found = 1;
+    if (!shim::epilogue_supported(*d, *c)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    for (; *found < wanted && *found < 3; ++*found) {
+        cublasLtMatmulHeuristicResult_t r = {};
+        r.state = *found ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+        r.workspaceSize = *found ? p->workspace : 0;
+        r.algo.data[0] = p->workspace;
+        for (int i = 0; i < 4; i++) r.algo.data[1 + i] = p->alignment[i];
+        r.algo.data[5] = *found ? OFFERED : 0;
+        result[*found] = r;
+    }
     return CUBLAS_STATUS_SUCCESS;
 }
 
-template <class T> static void epilogue(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &c, T *y)
+/* The elements of an operand as tensor cores read them. */
+static std::vector<float> rounded(const float *x, const cublasLtMatrixLayout &l, cublasComputeType_t compute)
 {
-    const T *bias = d.epilogue & CUBLASLT_EPILOGUE_BIAS ? (const T *)d.bias : NULL;
-    for (int64_t j = 0; j < c.cols; j++)
-        for (int64_t i = 0; i < c.rows; i++) {
-            T v = y[j * c.ld + i] + (bias ? bias[i] : 0);
-            y[j * c.ld + i] = d.epilogue & CUBLASLT_EPILOGUE_RELU && v < 0 ? 0 : v;
-        }
+    std::vector<float> y((size_t)(l.ld * (l.cols - 1) + l.rows));
+    for (size_t i = 0; i < y.size(); i++) y[i] = shim::rounded(x[i], compute);
+    return y;
 }
 
 static void multiply(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &la, const cublasLtMatrixLayout &lb,
@@ -158,12 +169,13 @@ static void multiply(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &la
         if (lc.type == CUDA_R_64F) {
             cblas_dgemm(CblasColMajor, ta, tb, m, n, k, 1, (const double *)a + i * la.step, (int)la.ld,
                         (const double *)b + i * lb.step, (int)lb.ld, 0, (double *)c + i * lc.step, (int)lc.ld);
-            epilogue(d, lc, (double *)c + i * lc.step);
-        } else {
-            cblas_sgemm(CblasColMajor, ta, tb, m, n, k, 1, (const float *)a + i * la.step, (int)la.ld,
-                        (const float *)b + i * lb.step, (int)lb.ld, 0, (float *)c + i * lc.step, (int)lc.ld);
-            epilogue(d, lc, (float *)c + i * lc.step);
+            continue;
         }
+        const float       *x = (const float *)a + i * la.step, *y = (const float *)b + i * lb.step;
+        float             *z = (float *)c + i * lc.step;
+        std::vector<float> u = rounded(x, la, d.compute), v = rounded(y, lb, d.compute);
+        cblas_sgemm(CblasColMajor, ta, tb, m, n, k, 1, u.data(), (int)la.ld, v.data(), (int)lb.ld, 0, z, (int)lc.ld);
+        shim::epilogue(d, la, lb, lc, x, y, z);
     }
 }
 
@@ -187,12 +199,13 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
         return refuse("less aligned than was promised");
     if (algo->data[0] > bytes || (algo->data[0] && !shim::is_device(workspace)))
         return refuse("less workspace than was promised");
-    if (d->epilogue & CUBLASLT_EPILOGUE_BIAS && !shim::is_device(d->bias))
-        return refuse("bias that is not on the device");
+    if (algo->data[5] != OFFERED) return refuse("an algorithm that was not offered");
+    if (const char *why = shim::epilogue_wrong(*d, *lto)) return refuse(why);
     if (!shim::is_device(a) || !shim::is_device(b) || !shim::is_device(to)) return refuse("operands on the host");
     if (fails()) return cudaGetLastError(), CUBLAS_STATUS_EXECUTION_FAILED;
     cublasLtMatmulDesc   desc = *d;
     cublasLtMatrixLayout x = *la, y = *lb, z = *lto;
+    shim::epilogue_count(desc.epilogue);
     shim::enqueue(s, "cublasLtMatmul", [=]() {
         shim::opened door;
         multiply(desc, x, y, z, a, b, to);

@@ -44,7 +44,7 @@ bool is_broken();
 /* What is at p, for messages: "12 bytes past the end of device memory of 400 bytes". */
 std::string describe(const void *p);
 bool        is_device(const void *p);
-/* Guards are whole and freed memory was left alone; else complaints. */
+/* Guards are whole; else complaints.  Costs nothing if device memory was not open since the last time. */
 void check_guards();
 void forget_memory();
 int  leaked_memory(bool say);
@@ -54,6 +54,19 @@ struct opened {
     opened();
     ~opened();
     opened(const opened &) = delete;
+};
+/* To open and shut it takes longer than most kernels: while one of these lives,
+ * what was opened stays open.  Around pieces of work that follow each other. */
+struct drain {
+    drain();
+    ~drain();
+    drain(const drain &) = delete;
+};
+/* Within the two: around what the host does in its turn. */
+struct shut {
+    shut();
+    ~shut();
+    shut(const shut &) = delete;
 };
 
 /* ---- Streams (stream.cc) ---- */
@@ -68,6 +81,16 @@ bool        forbidden();
 cudaError_t run_all(const char *what);
 void        forget_streams();
 int         leaked_streams(bool say);
+
+/* ---- Graphs (graph.cc) ---- */
+
+void forget_graphs();
+int  leaked_graphs(bool say);
+
+/* ---- Libraries (library.cc) ---- */
+
+void forget_libraries();
+int  leaked_libraries(bool say);
 
 /* ---- Blocks (block.cc) ---- */
 

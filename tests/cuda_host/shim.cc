@@ -118,6 +118,10 @@ static const struct {
     ERROR(InsufficientDriver, "CUDA driver version is insufficient for CUDA runtime version"),
     ERROR(NoDevice, "no CUDA-capable device is detected"),
     ERROR(InvalidDevice, "invalid device ordinal"),
+    ERROR(InvalidDeviceFunction, "invalid device function"),
+    ERROR(InvalidKernelImage, "device kernel image is invalid"),
+    ERROR(NoKernelImageForDevice, "no kernel image is available for execution on the device"),
+    ERROR(SymbolNotFound, "named symbol not found"),
     ERROR(InvalidResourceHandle, "invalid resource handle"),
     ERROR(NotReady, "device not ready"),
     ERROR(IllegalAddress, "an illegal memory access was encountered"),
@@ -207,6 +211,8 @@ cudaError_t cudaDeviceReset(void)
     call c(false);
     forget_memory();
     forget_streams();
+    forget_graphs();
+    forget_libraries();
     last = cudaSuccess;
     sticky = false;
     return cudaSuccess;
@@ -277,4 +283,7 @@ void wg_shim_forgive(void)
     last = cudaSuccess;
     sticky = false;
 }
-int wg_shim_leaks(bool say) { return leaked_memory(say) + leaked_streams(say); }
+int wg_shim_leaks(bool say)
+{
+    return leaked_memory(say) + leaked_streams(say) + leaked_graphs(say) + leaked_libraries(say);
+}

@@ -1,59 +1,20 @@
-/* stream.cc - streams, events and graphs.
+/* stream.cc - streams and events.
  *
  * Work waits in its stream's queue until somebody waits for it: then that
  * stream runs up to there, and first what it waits for in turn.  So a result
  * that nobody waited for is not there yet. */
-#include <chrono>
-#include <deque>
-#include <set>
 #include <utility>
-#include <vector>
 
-#include "inside.h"
+#include "stream.h"
 
 using namespace shim;
 
-struct CUgraph_st {
-    std::vector<work> nodes;
-    bool              broken;
-};
-struct CUgraphExec_st {
-    std::vector<work> nodes;
-};
-
-/* The first `count` pieces of work of a stream. */
-struct upto {
-    CUstream_st *stream;
-    uint64_t     count;
-};
-struct piece {
-    work              run;
-    std::vector<upto> after;
-};
-struct CUstream_st {
-    std::deque<piece> queue;
-    uint64_t          asked, done;
-    bool              blocking, dead;
-    CUgraph_st       *graph;  /* capturing into it */
-    CUstream_st      *origin; /* whose capture it is */
-    uint64_t          captured, joined;
-    bool              relaxed;
-};
-struct CUevent_st {
-    bool                                  recorded, dead;
-    upto                                  at;
-    CUgraph_st                           *graph; /* recorded while capturing */
-    std::chrono::steady_clock::time_point time;
-};
+CUstream_st                shim::zero = {{}, 0, 0, true, false, NULL, NULL, 0, 0, false};
+std::vector<CUstream_st *> shim::streams;
+std::vector<CUevent_st *>  shim::events;
 
 namespace
 {
-
-CUstream_st                zero = {{}, 0, 0, true, false, NULL, NULL, 0, 0, false};
-std::vector<CUstream_st *> streams; /* dead ones too: events may name them */
-std::vector<CUevent_st *>  events;
-std::set<cudaGraph_t>      graphs;
-std::set<cudaGraphExec_t>  execs;
 
 void run_upto(CUstream_st *s, uint64_t count)
 {
@@ -92,14 +53,13 @@ bool known(cudaEvent_t e)
 
 CUstream_st *origin_of(CUstream_st *s) { return s->origin ? s->origin : s; }
 
-/* A call that a capture does not allow spoils it. */
-cudaError_t spoil(CUstream_st *s, const char *what)
+} // namespace
+
+cudaError_t shim::spoil(CUstream_st *s, const char *what)
 {
     s->graph->broken = true;
     return wrong(cudaErrorStreamCaptureUnsupported, "%s: the stream is capturing", what);
 }
-
-} // namespace
 
 CUstream_st *shim::stream_of(cudaStream_t s)
 {
@@ -140,6 +100,7 @@ cudaError_t shim::enqueue(cudaStream_t h, const char *what, work w)
 cudaError_t shim::run_all(const char *what)
 {
     (void)what;
+    drain together;
     for (size_t i = 0; i < streams.size(); i++) run_upto(streams[i], streams[i]->asked);
     run_upto(&zero, zero.asked);
     check_guards();
@@ -150,16 +111,14 @@ void shim::forget_streams()
 {
     for (CUstream_st *s : streams) delete s;
     for (CUevent_st *e : events) delete e;
-    for (cudaGraph_t g : graphs) delete g;
-    for (cudaGraphExec_t x : execs) delete x;
-    streams.clear(), events.clear(), graphs.clear(), execs.clear();
+    streams.clear(), events.clear();
     zero.queue.clear();
     zero.asked = zero.done = 0;
 }
 
 /* Dead ones are remembered for complaints, until the shim itself goes. */
-static struct at_end {
-    ~at_end() { shim::forget_streams(); }
+static struct forget_streams_at_end {
+    ~forget_streams_at_end() { shim::forget_streams(); }
 } at_end;
 
 int shim::leaked_streams(bool say)
@@ -170,9 +129,7 @@ int shim::leaked_streams(bool say)
     int m = 0;
     for (CUevent_st *e : events) m += !e->dead;
     if (m && say) complain("leak: " + std::to_string(m) + " events");
-    int g = (int)(graphs.size() + execs.size());
-    if (g && say) complain("leak: " + std::to_string(g) + " graphs");
-    return n + m + g;
+    return n + m;
 }
 
 /* ---- Streams ---- */
@@ -200,6 +157,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t h)
     call         c(false);
     CUstream_st *s = stream_of(h);
     if (!s || s == &zero) return wrong(cudaErrorInvalidResourceHandle, "cudaStreamDestroy: no such stream");
+    drain together;
     run_upto(s, s->asked);
     s->dead = true;
     return c.error;
@@ -212,6 +170,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t h)
     if (c.error) return c.error;
     if (!s) return wrong(cudaErrorInvalidResourceHandle, "cudaStreamSynchronize: no such stream");
     if (s->graph) return spoil(s, "cudaStreamSynchronize");
+    drain together;
     for (const upto &u : neighbours(s)) run_upto(u.stream, u.count);
     run_upto(s, s->asked);
     check_guards();
@@ -244,7 +203,10 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t s, void (*f)(void *), void *context)
 {
     call c;
     if (c.error) return c.error;
-    return enqueue(s, "cudaLaunchHostFunc", [=]() { f(context); });
+    return enqueue(s, "cudaLaunchHostFunc", [=]() {
+        shut door;
+        f(context);
+    });
 }
 
 /* ---- Events ---- */
@@ -313,6 +275,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     if (c.error) return c.error;
     if (!known(e)) return wrong(cudaErrorInvalidResourceHandle, "cudaEventSynchronize: no such event");
     if (e->graph) return wrong(cudaErrorStreamCaptureUnsupported, "cudaEventSynchronize: the event was captured");
+    drain together;
     if (e->recorded) run_upto(e->at.stream, e->at.count);
     check_guards();
     return is_broken() ? cudaPeekAtLastError() : cudaSuccess;
@@ -337,105 +300,4 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
     if (from->at.stream->done < from->at.count || to->at.stream->done < to->at.count) return cudaErrorNotReady;
     *ms = std::chrono::duration<float, std::milli>(to->time - from->time).count();
     return cudaSuccess;
-}
-
-/* ---- Graphs ---- */
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t h, cudaStreamCaptureMode mode)
-{
-    call         c;
-    CUstream_st *s = stream_of(h);
-    if (c.error) return c.error;
-    if (!s || s == &zero) return wrong(cudaErrorStreamCaptureUnsupported, "cudaStreamBeginCapture: not on this stream");
-    if (s->graph) return spoil(s, "cudaStreamBeginCapture");
-    s->graph = new CUgraph_st{{}, false};
-    graphs.insert(s->graph);
-    s->origin = NULL;
-    s->captured = s->joined = 0;
-    s->relaxed = mode == cudaStreamCaptureModeRelaxed;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t h, cudaGraph_t *g)
-{
-    call         c(false);
-    CUstream_st *s = stream_of(h);
-    if (!s || !s->graph || s->origin) {
-        *g = NULL;
-        return wrong(cudaErrorStreamCaptureUnmatched, "cudaStreamEndCapture: the stream began no capture");
-    }
-    *g = s->graph;
-    bool lost = false;
-    for (CUstream_st *o : streams)
-        if (o->graph == *g) {
-            if (o != s && o->joined < o->captured) lost = true;
-            o->graph = NULL, o->origin = NULL;
-        }
-    for (CUevent_st *e : events)
-        if (e->graph == *g) e->graph = NULL, e->recorded = false;
-    cudaError_t e = (*g)->broken ? keep(cudaErrorStreamCaptureInvalidated) : c.error;
-    if (!e && lost)
-        e = wrong(cudaErrorStreamCaptureUnjoined,
-                  "cudaStreamEndCapture: a stream that joined the capture did not come back");
-    if (!e) return cudaSuccess;
-    graphs.erase(*g);
-    delete *g;
-    *g = NULL;
-    return e;
-}
-
-cudaError_t cudaStreamIsCapturing(cudaStream_t h, cudaStreamCaptureStatus *status)
-{
-    call         c;
-    CUstream_st *s = stream_of(h);
-    if (c.error) return c.error;
-    if (!s) return wrong(cudaErrorInvalidResourceHandle, "cudaStreamIsCapturing: no such stream");
-    *status = !s->graph          ? cudaStreamCaptureStatusNone
-              : s->graph->broken ? cudaStreamCaptureStatusInvalidated
-                                 : cudaStreamCaptureStatusActive;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *x, cudaGraph_t g, unsigned long long flags)
-{
-    (void)flags;
-    call c(true, cudaErrorMemoryAllocation);
-    if (c.error) return c.error;
-    if (!graphs.count(g)) return wrong(cudaErrorInvalidValue, "cudaGraphInstantiate: no such graph");
-    *x = new CUgraphExec_st{g->nodes};
-    execs.insert(*x);
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphLaunch(cudaGraphExec_t x, cudaStream_t s)
-{
-    call c;
-    if (c.error) return c.error;
-    if (!execs.count(x)) return wrong(cudaErrorInvalidValue, "cudaGraphLaunch: no such graph");
-    for (const work &w : x->nodes)
-        if (cudaError_t e = enqueue(s, "cudaGraphLaunch", w)) return e;
-    return cudaSuccess;
-}
-cudaError_t cudaGraphUpload(cudaGraphExec_t x, cudaStream_t s)
-{
-    call c;
-    if (c.error) return c.error;
-    if (!execs.count(x) || !stream_of(s))
-        return wrong(cudaErrorInvalidValue, "cudaGraphUpload: no such graph or stream");
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t g)
-{
-    call c(false);
-    if (!graphs.erase(g)) return wrong(cudaErrorInvalidValue, "cudaGraphDestroy: no such graph");
-    delete g;
-    return c.error;
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x)
-{
-    call c(false);
-    if (!execs.erase(x)) return wrong(cudaErrorInvalidValue, "cudaGraphExecDestroy: no such graph");
-    delete x;
-    return c.error;
 }

@@ -3,7 +3,7 @@
 # on, what it refuses; and its download script.  TAP on stdout.
 set -u
 BUILD=${BUILD:-build}
-root=$(pwd)
+root=$(pwd) given=$BUILD
 case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
 mnist=$BUILD/examples/mnist/mnist
 work=$BUILD/tests/mnist
@@ -166,6 +166,41 @@ wait $pid 2> /dev/null
 [ $? = 143 ] && grep -q 'to go on: mnist --resume stopped.st --data tiny$' err && [ -z "$(ls stopped.st?* 2> /dev/null)" ] &&
     done=$(grep -c '^epoch' out) && run --resume stopped.st --data tiny --stop-after $((done + 1)) --curve s.svg
 result $? 'interrupted, it says how to go on, and does'
+
+# ---- On a device, through the shim: the losses of the CPU ----
+
+refuses 2 '--device wants cpu, cuda or cuda:N, not "gpu"' --device gpu
+refuses 2 '--device wants cpu, cuda or cuda:N, not "cuda:"' --device=cuda:
+export WG_CUDA_LIBRARY=/nonexistent
+refuses 1 'compile: cannot load WG_CUDA_LIBRARY: /nonexistent: cannot open shared object file: No such file or directory' --data tiny --device cuda
+unset WG_CUDA_LIBRARY
+
+# losses FILE: of each epoch of a saved net, one a line
+losses() { LC_ALL=C sed -n 's/.*"epochs":"\([^"]*\)".*/\1/p' "$1" | head -n 1 | tr ';' '\n' | cut -d ' ' -f 1; }
+device='100 steps on a device give the losses of the CPU'
+library=$given/tests/libwengert-cuda-host.so
+if ! command -v "${CXX:-c++}" > /dev/null; then
+    skip "$device" 'there is no C++ compiler'
+elif ! (cd "$root" && BUILD=$given ${MAKE:-make} --no-print-directory "$library") > out 2> err; then
+    result 1 'the CUDA backend compiles for the host'
+else
+    mkdir ten
+    cut_idx train-images-idx3-ubyte "\0\0\010\003\0\0\0\120$side$side" 17 62720 ten
+    cut_idx train-labels-idx1-ubyte '\0\0\010\001\0\0\0\120' 9 80 ten
+    cut_idx t10k-images-idx3-ubyte "\0\0\010\003\0\0\0\012$side$side" 17 7840 ten
+    cut_idx t10k-labels-idx1-ubyte '\0\0\010\001\0\0\0\012' 9 10 ten
+    run --data ten --batch 8 --save cpu.st --curve c.svg && losses cpu.st > cpu.losses &&
+        export WG_CUDA_LIBRARY="$BUILD/tests/libwengert-cuda-host.so" &&
+        run --data ten --batch 8 --device cuda --save device.st --curve c.svg &&
+        grep -q '^on .* (CUDA 0)$' out &&
+        losses device.st | paste cpu.losses - |
+        awk '{ d = ($1 - $2) / $1; if (d < -1e-4 || d > 1e-4) bad = 1; if ($1 > 0) n++ } END { exit bad || n != 10 }'
+    result $? "$device"
+    run predict cpu.st --data ten --count 10 --device cuda && mv out device.out &&
+        run predict cpu.st --data ten --count 10 && cmp -s out device.out
+    result $? 'predict on a device'
+    unset WG_CUDA_LIBRARY
+fi
 
 # ---- get-mnist.sh, with other files and their checksums ----
 

@@ -43,12 +43,12 @@ static const double odd[ODD] = {0, -0.0, 1, -1, NAN, INFINITY, -INFINITY, 1e-30,
 
 static bool near(double got, double want, wg_dtype t, const wg_op *op)
 {
-    double ulps = op == &wg_op_gelu ? 64 : 8, least = t == WG_F32 ? 1e-37 : 1e-300,
-           unit = t == WG_F32 ? 0x1p-23 : 0x1p-52;
+    bool   cancels = op == &wg_op_gelu || op == &wg_op_gelu_tanh || op == &wg_op_gelu_tanh_slope;
+    double ulps = cancels ? 64 : 8, least = t == WG_F32 ? 1e-37 : 1e-300, unit = t == WG_F32 ? 0x1p-23 : 0x1p-52;
     if (t == WG_F32) want = (double)(float)want;
     if (got != got || want != want) return got != got && want != want;
-    /* gelu cancels for x << 0: its error is measured against x/2 */
-    return got == want || fabs(got - want) <= ulps * unit * (fabs(want) + (op == &wg_op_gelu ? 1 : 0)) + least;
+    /* gelu and its like cancel for x << 0: their error is measured against x/2 */
+    return got == want || fabs(got - want) <= ulps * unit * (fabs(want) + (cancels ? 1 : 0)) + least;
 }
 
 static void check_row(const struct row *r, wg_dtype t, int n, const double *p, const double *q)
@@ -90,6 +90,54 @@ Test(ops_elementwise, odd_numbers)
     for (int i = 0; i < ODD * ODD; i++) p[i] = odd[i / ODD], q[i] = odd[i % ODD];
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         for (int t = WG_F32; t <= WG_F64; t++) check_row(&rows[k], (wg_dtype)t, ODD * ODD, p, q);
+}
+
+/* gelu_tanh is computed by another formula than it is known by; beyond +-24 it and its slopes are their limits. */
+Test(ops_elementwise, gelu_tanh_is_its_formula)
+{
+    enum { HOW_MANY = 241 };
+    double c = sqrt(2 / M_PI), x[HOW_MANY], y[3][HOW_MANY];
+    for (int i = 0; i < HOW_MANY; i++) x[i] = (i - 120) / 20.0;
+    for (int t = WG_F32; t <= WG_F64; t++) {
+        wg_graph *g = wg_graph_new();
+        double    eps = t == WG_F32 ? 4e-6 : 4e-15;
+        wg_node  *p = const_of(g, (wg_dtype)t, WG_SHAPE(HOW_MANY), x), *s = wg_gelu_tanh_slope(p), *bend = NULL;
+        cr_assert_eq(wg_grad(wg_sum(s, WG_ALL_AXES, 0), 1, &p, &bend), WG_OK, "%s", wg_message(g));
+        value_of(wg_gelu_tanh(p), y[0]);
+        value_of(s, y[1]);
+        value_of(bend, y[2]);
+        for (int i = 0; i < HOW_MANY; i++) {
+            double v = t == WG_F32 ? (double)(float)x[i] : x[i], w = c * (v + 0.044715 * v * v * v), u = tanh(w);
+            double dw = c * (1 + 3 * 0.044715 * v * v), ddw = c * 6 * 0.044715 * v;
+            double du = dw / (cosh(w) * cosh(w)), ddu = du * (ddw / dw - 2 * u * dw);
+            double want[3] = {v / 2 * (1 + u), (1 + u) / 2 + v / 2 * du, du + v / 2 * ddu};
+            for (int k = 0; k < 3; k++)
+                cr_expect_float_eq(y[k][i], want[k], eps * (1 + fabs(v)), "derivative %d at %g is %.17g, not %.17g", k,
+                                   v, y[k][i], want[k]);
+        }
+        wg_graph_free(g);
+    }
+}
+
+Test(ops_elementwise, gelu_tanh_has_limits)
+{
+    enum { HOW_MANY = 8 };
+    const double x[HOW_MANY] = {INFINITY, -INFINITY, 1e30, -1e30, 1e9, -1e9, 25, -25};
+    double       y[3][HOW_MANY];
+    for (int t = WG_F32; t <= WG_F64; t++) {
+        wg_graph *g = wg_graph_new();
+        wg_node  *p = const_of(g, (wg_dtype)t, WG_SHAPE(HOW_MANY), x), *s = wg_gelu_tanh_slope(p), *bend = NULL;
+        cr_assert_eq(wg_grad(wg_sum(s, WG_ALL_AXES, 0), 1, &p, &bend), WG_OK, "%s", wg_message(g));
+        value_of(wg_gelu_tanh(p), y[0]);
+        value_of(s, y[1]);
+        value_of(bend, y[2]);
+        for (int i = 0; i < HOW_MANY; i++) {
+            double v = t == WG_F32 ? (double)(float)x[i] : x[i], want[3] = {v > 0 ? v : 0, v > 0, 0};
+            for (int k = 0; k < 3; k++)
+                cr_expect(y[k][i] == want[k], "derivative %d at %g is %g, not %g", k, v, y[k][i], want[k]);
+        }
+        wg_graph_free(g);
+    }
 }
 
 static void expect(wg_node *y, int n, const double *want)

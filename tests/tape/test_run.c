@@ -55,6 +55,20 @@ static void expect_said(wg_tape *t, int status, const char *message)
     cr_expect_str_eq(wg_tape_message(t), message);
 }
 
+/* log(exp(x)) is x: exp(x) is never computed, and its name stands for nothing. */
+Test(tape_run, what_was_rewritten_away_has_no_value)
+{
+    wg_node *x = wg_input(g, "x", WG_F64, WG_SCALAR), *h = wg_named(wg_exp(x), "h"), *y = wg_log(h);
+    wg_tape *t = compile(g, WG_NODES(y), NULL);
+    wg_set_scalar(t, x, 3);
+    run(t);
+    cr_expect_eq(wg_get_scalar(t, y), 3);
+    cr_expect(isnan(wg_get_scalar(t, h)));
+    expect_said(t, WG_EARG,
+                "get_scalar: this tape does not keep h[]: make it an output or wg_watch it before wg_compile");
+    cr_expect_null(wg_view(t, h));
+}
+
 Test(tape_run, misuse_is_named)
 {
     wg_node *x = wg_input(g, "x", WG_F64, WG_SHAPE(2)), *h = wg_named(wg_exp(x), "h"), *y = wg_sum(h, WG_ALL_AXES, 0);

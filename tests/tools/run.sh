@@ -3,7 +3,7 @@
 # refuses.  TAP on stdout.
 set -u
 BUILD=${BUILD:-build} PYTHON=${PYTHON:-python3}
-root=$(pwd)
+root=$(pwd) given=$BUILD
 case $BUILD in /*) ;; *) BUILD=$root/$BUILD ;; esac
 wengert=$BUILD/wengert
 nodes=/usr/share/libonnx-testdata/data/node
@@ -46,6 +46,9 @@ refuses 2 'which model?' show
 refuses 2 '--batch wants a whole number from 1 to 1000000, not "x"' bench m.onnx --batch x
 refuses 2 '--batch wants a value: --batch N' bench m.onnx --batch
 refuses 2 '--bind wants NAME=SIZE, not "batch"' show nowhere.onnx --bind batch
+for name in gpu cuda: cuda:x cuda:-1 cuda:9999 CPU ''; do
+    refuses 2 "--device wants cpu, cuda or cuda:N, not \"$name\"" bench m.onnx --device "$name"
+done
 refuses 1 'nowhere.onnx' show nowhere.onnx
 echo 'this is not a model' > text.onnx
 refuses 1 'text.onnx' show text.onnx
@@ -91,6 +94,53 @@ refuses 2 'input "image" is missing' run mnist.onnx
 refuses 2 'the model has no input "picture"' run mnist.onnx --input picture=x32.npy
 refuses 2 'the model has no output "logits"' run mnist.onnx --input x32.npy --output logits=y.npy
 refuses 1 'nowhere.npy' run mnist.onnx --input nowhere.npy
+
+# ---- On a device ----
+
+export WG_CUDA_LIBRARY=/nonexistent
+missing='compile: cannot load WG_CUDA_LIBRARY: /nonexistent: cannot open shared object file'
+refuses 1 "$missing" run mnist.onnx --input x32.npy --device cuda
+refuses 1 "$missing" bench mnist.onnx --seconds 1 --device cuda:1
+run bench mnist.onnx --seconds 1 --device cpu && grep -q '^device  *[^ ]' out
+result $? 'bench names the CPU'
+unset WG_CUDA_LIBRARY
+library=$given/tests/libwengert-cuda-host.so
+if ! command -v "${CXX:-c++}" > /dev/null; then
+    echo 'ok - wengert: on a device # SKIP there is no C++ compiler'
+elif ! (cd "$root" && BUILD=$given ${MAKE:-make} --no-print-directory "$library") > out 2> err; then
+    result 1 'the CUDA backend compiles for the host'
+else
+    export WG_CUDA_LIBRARY="$BUILD/tests/libwengert-cuda-host.so"
+    numbers() { tail -n 2 | tr -cs '0-9.e-' '\n' | grep .; }
+    run run mnist.onnx --input x32.npy --device cpu && numbers < out > numbers.cpu &&
+        run run mnist.onnx --input x32.npy --device cuda && grep -q '^on .*(CUDA 0)$' out && numbers < out | paste numbers.cpu - |
+        awk '{ d = $1 - $2; if (d < -1e-5 || d > 1e-5) bad = 1 } END { exit bad || NR != 20 }'
+    result $? 'run on a device gives the values of the CPU'
+    run bench mnist.onnx --batch 16 --seconds 1 --device=cuda:0 && grep -q '^device .*(CUDA 0)$' out && grep -q '^run  *median' out &&
+        grep -q 'one read of the outputs' out
+    result $? 'bench on a device'
+    refuses 1 'there is no CUDA device 7, only 1' run mnist.onnx --input x32.npy --device cuda:7
+    unset WG_CUDA_LIBRARY
+fi
+
+# y = -x, and an input "idle" that y does not need, each f32 [2].
+# value FIELD NAME: a ValueInfoProto in that field of the graph
+value() {
+    size=${#2}
+    printf "\\$1\\$(printf %o $((size + 14)))\\012\\$(printf %o "$size")%s" "$2"
+    printf '\022\012\012\010\010\001\022\004\012\002\010\002'
+}
+{
+    printf '\012\013\012\001x\022\001y\042\003Neg\022\001g'
+    value 132 x && value 132 idle && value 142 y
+} > graph
+{
+    printf "\010\010\072\\$(printf %o "$(wc -c < graph)")"
+    cat graph && printf '\102\002\020\021'
+} > idle.onnx
+npy x2.npy '<f4' '(2,)' 8
+run run idle.onnx --input x=x2.npy --input idle=x2.npy && grep -q '^y f32 \[2\]$' out
+result $? 'run with an input that no output needs'
 
 # ---- Serving ----
 

@@ -7,7 +7,7 @@
 #include "tool.h"
 
 struct bench {
-    int          batch, threads, seconds;
+    int          batch, threads, seconds, device;
     struct texts bind;
 };
 static const struct option options[] = {
@@ -15,6 +15,7 @@ static const struct option options[] = {
      1e6},
     {"--bind", "NAME=SIZE", "size of a symbolic dimension", TEXTS, offsetof(struct bench, bind), 0, 0},
     {"--threads", "N", "at most so many (as many as there are CPUs)", WHOLE, offsetof(struct bench, threads), 1, 1024},
+    {"--device", "NAME", "cpu, cuda or cuda:N (cpu)", DEVICE, offsetof(struct bench, device), 0, 0},
     {"--seconds", "N", "how long to measure (2)", WHOLE, offsetof(struct bench, seconds), 1, 3600},
     {0}};
 
@@ -58,47 +59,80 @@ static int by_size(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-/* Times of single runs, each of enough repeats to be seen by the clock. */
+/* ---- Times ---- */
+
+/* A run on a device is over when its outputs can be read, by which a block of runs is closed. */
+struct timing {
+    wg_tape             *t;
+    const struct loaded *read; /* NULL: on the CPU, where wg_run returns when it is done */
+    int                  repeats;
+    double              *time; /* [n] of a run, in ascending order */
+    int                  n;
+};
 enum { MAX_TIMES = 100000 };
-static int measure(wg_tape *t, double seconds, double *time, int *n)
+
+/* Seconds of so many runs, or < 0. */
+static double block(const struct timing *m, int repeats)
 {
-    double begin = now(), end;
-    if (wg_run(t)) return FAILED;
-    int repeats = (int)(20e-6 / (now() - begin + 1e-9)) + 1;
-    for (*n = 0, begin = now(); *n < MAX_TIMES && (*n < 3 || now() - begin < seconds); ++*n) {
-        double start = now();
-        for (int i = 0; i < repeats; i++)
-            if (wg_run(t)) return FAILED;
-        end = now();
-        time[*n] = (end - start) / repeats;
+    double begin = now();
+    for (int i = 0; i < repeats; i++)
+        if (wg_run(m->t)) return -1;
+    for (int i = 0; m->read && i < m->read->n_out; i++)
+        if (!wg_view(m->t, m->read->out[i])) return -1;
+    return now() - begin;
+}
+
+/* Enough repeats to be seen by the clock; on a device also to outweigh the read. */
+static int measure(struct timing *m, double seconds)
+{
+    double least = m->read ? 2e-3 : 20e-6, once = block(m, 1);
+    if (once >= 0 && m->read) once = block(m, 1); /* the first of all captures */
+    if (once < 0) return FAILED;
+    m->repeats = (int)(least / (once + 1e-9)) + 1;
+    for (double begin = now(); m->n < MAX_TIMES && (m->n < 3 || now() - begin < seconds); m->n++) {
+        double time = block(m, m->repeats);
+        if (time < 0) return FAILED;
+        m->time[m->n] = time / m->repeats;
     }
-    qsort(time, (size_t)*n, sizeof *time, by_size);
+    qsort(m->time, (size_t)m->n, sizeof *m->time, by_size);
     return DONE;
 }
+
+static void print_times(const struct timing *m, const struct bindings *b)
+{
+    double flops = wg_stats(m->t).flops, median = m->time[m->n / 2];
+    printf("run      median %.4g us, 1 %% below %.4g us, 99 %% below %.4g us, of %d\n", median * 1e6,
+           m->time[m->n / 100] * 1e6, m->time[m->n - 1 - m->n / 100] * 1e6, m->n);
+    if (m->read)
+        printf("         each of %d runs and one read of the outputs, divided by %d\n", m->repeats, m->repeats);
+    printf("rate     %.4g runs/s", 1 / median);
+    if (b->n) printf(", %.4g a second along %s", (double)b->size[0] / median, b->name[0]);
+    printf(", %.3g GFLOP/s\n", flops / median * 1e-9);
+}
+
+/* ---- The command ---- */
 
 static int bench(const struct bench *o, const char *path, struct loaded *l, double *time)
 {
     const struct command *c = &command_bench;
     struct bindings       b = {0};
-    int                   n, status = bind_texts(c, &o->bind, &b);
+    char                  name[400];
+    int                   status = bind_texts(c, &o->bind, &b);
     if (!status) status = load(c, path, l);
     if (status) return status;
     if (bind_batch(c, l, o->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
     double   begin = now();
-    wg_tape *t = compile(c, l, &b, o->threads);
+    wg_tape *t = compile(c, l, &b, o->threads, o->device);
     double   compiled = now() - begin;
     if (!t || give_inputs(l, t)) return FAILED;
-    if (measure(t, o->seconds, time, &n)) return complain(c, "%s: %s", path, wg_tape_message(t));
-    double flops = wg_stats(t).flops, median = time[n / 2];
+    struct timing m = {.t = t, .read = o->device == WG_CPU ? NULL : l, .time = time};
+    if (measure(&m, o->seconds)) return complain(c, "%s: %s", path, wg_tape_message(t));
     printf("%s", wg_build_info());
+    printf("device   %s\n", device_text(o->device, name, sizeof name));
     printf("%s", path);
     for (int i = 0; i < b.n; i++) printf(" %s=%lld", b.name[i], (long long)b.size[i]);
     printf("\ncompile  %.3g ms\n", compiled * 1e3);
-    printf("run      median %.4g us, 1 %% below %.4g us, 99 %% below %.4g us, of %d\n", median * 1e6,
-           time[n / 100] * 1e6, time[n - 1 - n / 100] * 1e6, n);
-    printf("rate     %.4g runs/s", 1 / median);
-    if (b.n) printf(", %.4g a second along %s", (double)b.size[0] / median, b.name[0]);
-    printf(", %.3g GFLOP/s\n", flops / median * 1e-9);
+    print_times(&m, &b);
     return DONE;
 }
 

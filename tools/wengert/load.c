@@ -107,9 +107,9 @@ int bind_shape(const struct command *c, const struct loaded *l, int i, const wg_
                     type_text(l->g, t, to, want, sizeof want), type_text(NULL, t, s, have, sizeof have));
 }
 
-wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads)
+wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device)
 {
-    wg_options o = {.evaluate = 1, .threads = threads};
+    wg_options o = {.evaluate = 1, .threads = threads, .device = device};
     for (int i = 0; i < b->n; i++) {
         o.bind[i].name = b->name[i];
         o.bind[i].size = b->size[i];
@@ -117,4 +117,10 @@ wg_tape *compile(const struct command *c, struct loaded *l, const struct binding
     wg_tape *t = wg_compile(l->g, l->n_out, l->out, &o);
     if (!t) complain(c, "%s", wg_message(l->g));
     return t;
+}
+
+const char *device_text(int device, char *buf, size_t n)
+{
+    wg_device_name(device, buf, n);
+    return buf;
 }

@@ -15,10 +15,21 @@ static void print_help(const struct command *c)
     printf("  %-22s this text\n", "--help");
 }
 
+/* "cuda" is the first of them. */
+static int set_device(const struct command *c, const struct option *o, const char *text, int *device)
+{
+    const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
+    if (!strcmp(text, "cpu")) return *device = WG_CPU, DONE;
+    if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3)
+        return misused(c, "%s wants cpu, cuda or cuda:N, not \"%s\"", o->name, text);
+    return *device = WG_CUDA(atoi(number)), DONE;
+}
+
 static int set(const struct command *c, const struct option *o, const char *text, void *to)
 {
     char *at = (char *)to + o->at, *end;
     if (o->kind == FLAG) return *(bool *)at = true, DONE;
+    if (o->kind == DEVICE) return set_device(c, o, text, (int *)at);
     if (o->kind == TEXT) return *(const char **)at = text, DONE;
     if (o->kind == TEXTS) {
         struct texts *t = (struct texts *)at;

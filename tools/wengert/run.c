@@ -5,7 +5,7 @@
 #include "tool.h"
 
 struct run {
-    int          threads;
+    int          threads, device;
     struct texts input, output, bind;
 };
 static const struct option options[] = {
@@ -14,6 +14,7 @@ static const struct option options[] = {
      offsetof(struct run, output), 0, 0},
     {"--bind", "NAME=SIZE", "size of a symbolic dimension that no input has", TEXTS, offsetof(struct run, bind), 0, 0},
     {"--threads", "N", "at most so many", WHOLE, offsetof(struct run, threads), 1, 1024},
+    {"--device", "NAME", "cpu, cuda or cuda:N (cpu)", DEVICE, offsetof(struct run, device), 0, 0},
     {0}};
 
 static bool ends_with(const char *s, const char *end)
@@ -139,14 +140,18 @@ static int run_model(const struct run *r, const char *path, struct loaded *l, wg
 {
     const struct command *c = &command_run;
     struct bindings       b = {0};
+    char                  name[400];
     int                   status = bind_texts(c, &r->bind, &b);
     if (!status) status = read_inputs(r, l, in, &b);
     if (status) return status;
-    wg_tape *t = compile(c, l, &b, r->threads);
+    wg_tape *t = compile(c, l, &b, r->threads, r->device);
     if (!t) return FAILED;
-    for (int i = 0; i < l->n_in; i++)
+    for (int i = 0; i < l->n_in; i++) {
+        if (!wg_tape_shape(t, l->in[i])) continue; /* no output needs it */
         if (wg_set(t, l->in[i], in[i].data)) return complain(c, "%s: %s", path, wg_tape_message(t));
+    }
     if (wg_run(t)) return complain(c, "%s: %s", path, wg_tape_message(t));
+    if (r->device != WG_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
     return outputs(r, l, t);
 }
 

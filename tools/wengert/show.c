@@ -102,7 +102,7 @@ static int show(struct show *s, const char *path, struct loaded *l)
     if (status) return status;
     if (s->dot) return wg_dot(l->g, l->n_out, l->out, stdout) ? complain(c, "cannot write") : DONE;
     if (bind_batch(c, l, s->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
-    wg_tape *t = compile(c, l, &b, 0);
+    wg_tape *t = compile(c, l, &b, 0, WG_CPU);
     if (!t) return FAILED;
     if (s->tape) return wg_tape_print(t, stdout) ? complain(c, "cannot write") : DONE;
     print_file(path, l->onnx);

@@ -32,11 +32,11 @@ struct texts {
     const char *at[MAX_TEXTS];
 };
 
-enum option_kind { FLAG, WHOLE, TEXT, TEXTS };
+enum option_kind { FLAG, WHOLE, TEXT, TEXTS, DEVICE };
 struct option {
     const char      *name, *value, *help; /* name NULL ends the table */
     enum option_kind kind;
-    size_t           at;        /* of a bool, int, const char * or struct texts */
+    size_t           at;        /* of a bool, int, const char *, struct texts, or int that wg_options.device takes */
     double           low, high; /* of a whole number */
 };
 /* Reads argv[1..] into *to; what is no option goes to the words.  True if the
@@ -72,7 +72,9 @@ int bind_rest(const struct command *c, const struct loaded *l, int64_t size, str
 /* The sizes that a value of shape s gives to input i. */
 int bind_shape(const struct command *c, const struct loaded *l, int i, const wg_shape *s, struct bindings *b);
 /* An evaluation tape of all outputs; NULL with the message printed. */
-wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads);
+wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device);
+/* The name of a device that a tape was compiled for. */
+const char *device_text(int device, char *buf, size_t n);
 
 /* ---- print.c ---- */
 

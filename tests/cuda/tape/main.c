@@ -1,36 +1,38 @@
-/* main.c - runs the tests of tapes on a device, and prints TAP. */
+/* main.c - runs the tests of tapes on a device, and prints TAP.
+ *
+ *   cuda-tape-tests [--shim] [PART ...]     --shim: without the shim's hooks that is a failure */
 #include <dlfcn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tape_test.h"
 
-static int  tests, failures;
-struct shim shim;
+struct tap_count tap_count;
 
-bool tap(bool ok, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    printf("%sok - ", ok ? "" : "not ");
-    vprintf(format, args);
-    printf("\n");
-    va_end(args);
-    tests++;
-    failures += !ok;
-    return ok;
-}
+/* ---- The shim, where it is there ---- */
 
-void tap_note(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    printf("# ");
-    vprintf(format, args);
-    printf("\n");
-    va_end(args);
-}
+static void        no_failure(long n) { (void)n; }
+static long        no_calls(void) { return 0; }
+static int         no_complaints(void) { return 0; }
+static const char *no_complaint(int i) { return (void)i, ""; }
+static void        nothing(void) {}
+static int         no_leaks(bool say) { return (void)say, 0; }
+static long        no_epilogues(int kind) { return (void)kind, 0; }
+static void        no_refusal(int bits) { (void)bits; }
+
+static const struct shim absent = {.fail_call = no_failure,
+                                   .calls = no_calls,
+                                   .launches = no_calls,
+                                   .complaints = no_complaints,
+                                   .complaint = no_complaint,
+                                   .forgive = nothing,
+                                   .leaks = no_leaks,
+                                   .reset = nothing,
+                                   .epilogues = no_epilogues,
+                                   .refuse_epilogues = no_refusal,
+                                   .cublas_left = no_calls};
+struct shim              shim;
 
 bool clean(void)
 {
@@ -41,35 +43,78 @@ bool clean(void)
     return !n && !left;
 }
 
-static bool find_shim(void)
+bool without_shim(const char *test)
+{
+    if (!shim.there) tap_skip("needs the shim", "%s", test);
+    return !shim.there;
+}
+
+static void find_shim(void)
 {
     const char *name = getenv("WG_CUDA_LIBRARY");
-    void       *so = name ? dlopen(name, RTLD_NOW | RTLD_LOCAL) : NULL;
-    if (!so) return false;
+    void       *so = name && *name ? dlopen(name, RTLD_NOW | RTLD_LOCAL) : NULL;
+    struct shim s = {.there = so != NULL};
     struct {
         const char *name;
         void       *to;
-    } all[] = {{"wg_shim_fail_call", &shim.fail_call},
-               {"wg_shim_calls", &shim.calls},
-               {"wg_shim_complaints", &shim.complaints},
-               {"wg_shim_complaint", &shim.complaint},
-               {"wg_shim_forgive", &shim.forgive},
-               {"wg_shim_leaks", &shim.leaks},
-               {"wg_shim_reset", &shim.reset}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!(*(void **)all[i].to = dlsym(so, all[i].name))) return false;
-    return true;
+    } all[] = {{"wg_shim_fail_call", &s.fail_call},
+               {"wg_shim_calls", &s.calls},
+               {"wg_shim_launches", &s.launches},
+               {"wg_shim_complaints", &s.complaints},
+               {"wg_shim_complaint", &s.complaint},
+               {"wg_shim_forgive", &s.forgive},
+               {"wg_shim_leaks", &s.leaks},
+               {"wg_shim_reset", &s.reset},
+               {"wg_shim_epilogues", &s.epilogues},
+               {"wg_shim_refuse_epilogues", &s.refuse_epilogues},
+               {"wg_shim_cublas_left", &s.cublas_left}};
+    for (size_t i = 0; s.there && i < sizeof all / sizeof *all; i++)
+        s.there = (*(void **)all[i].to = dlsym(so, all[i].name)) != NULL;
+    shim = s.there ? s : absent;
 }
 
-int main(void)
+/* ---- The parts ---- */
+
+static const struct part {
+    const char *name;
+    void (*run)(void);
+} parts[] = {{"training", test_training},
+             {"values", test_values},
+             {"parameters", test_parameters},
+             {"products", test_products},
+             {"epilogues", test_epilogues},
+             {"follow", test_follow},
+             {"errors", test_errors},
+             {"ops", test_ops},
+             {"loops", test_loops}};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+/* Runs one part, or all. */
+static bool run(const char *name)
 {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!tap(find_shim(), "WG_CUDA_LIBRARY names a backend with the shim")) return printf("1..1\n"), 1;
-    test_training();
-    test_values();
-    test_parameters();
-    test_products();
-    test_errors();
-    printf("1..%d\n", tests);
-    return failures > 0;
+    bool known = false;
+    for (int i = 0; i < PARTS; i++)
+        if (!name || !strcmp(name, parts[i].name)) known = true, parts[i].run();
+    return known;
+}
+
+static bool there_is_a_device(void)
+{
+    char name[400];
+    if (!wg_device_name(WG_CUDA(0), name, sizeof name)) return tap_note("on %s", name), true;
+    tap_skip(name, "tapes on a device");
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    int first = argc > 1 && !strcmp(argv[1], "--shim") ? 2 : 1;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what ends the program early must not take results with it */
+    find_shim();
+    if (first == 2 && !tap(shim.there, "WG_CUDA_LIBRARY names a backend with the shim")) return tap_end();
+    if (!there_is_a_device()) return tap_end();
+    if (first >= argc) run(NULL);
+    for (int i = first; i < argc; i++)
+        if (!run(argv[i])) tap(false, "there is no part \"%s\"", argv[i]);
+    return tap_end();
 }

@@ -1,4 +1,4 @@
-/* tape_test.h - the parts of the program that tests tapes on a device, through the shim. */
+/* tape_test.h - the parts of the program that tests tapes on a device: a GPU, or the shim's. */
 #ifndef WENGERT_TESTS_CUDA_TAPE_H
 #define WENGERT_TESTS_CUDA_TAPE_H
 
@@ -7,23 +7,28 @@
 #include <wengert/graph.h>
 #include <wengert/train.h>
 
-/* TAP: a test with its name; a remark. */
-bool tap(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#include "cuda/tap.h"
 
-/* The shim inside of the library that WG_CUDA_LIBRARY names. */
+/* The hooks of the shim inside of the library that WG_CUDA_LIBRARY names; on a GPU they do nothing. */
 struct shim {
+    bool there;
     void (*fail_call)(long n);
     long (*calls)(void);
+    long (*launches)(void); /* of kernels that have run */
     int (*complaints)(void);
     const char *(*complaint)(int i);
     void (*forgive)(void);
     int (*leaks)(bool say);
     void (*reset)(void);
+    long (*epilogues)(int kind);        /* products asked for with it since the last question */
+    void (*refuse_epilogues)(int bits); /* those with any of these are not supported; 0: all are */
+    long (*cublas_left)(void);          /* objects that were not destroyed */
 };
 extern struct shim shim;
-/* Nothing was done wrong and nothing is left; what was, as remarks.  Forgets it. */
+/* Nothing was done wrong and nothing is left, as far as the shim knows; what was, as remarks.  Forgets it. */
 bool clean(void);
+/* For a test that needs the hooks: reports it as skipped where there are none. */
+bool without_shim(const char *test);
 
 /* A net of two layers with its training step, on a device or the CPU. */
 struct net {
@@ -42,6 +47,10 @@ void test_training(void);
 void test_values(void);
 void test_parameters(void);
 void test_products(void);
+void test_epilogues(void);
+void test_follow(void);
 void test_errors(void);
+void test_ops(void);
+void test_loops(void);
 
 #endif

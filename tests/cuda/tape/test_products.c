@@ -1,6 +1,7 @@
 /* Matrix products: every mapping to cuBLAS against the CPU. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tape_test.h"
 
@@ -15,14 +16,14 @@ static void fill(int64_t n, double *v, unsigned s)
 typedef wg_node *build(wg_node *x, wg_node *y);
 
 /* The largest difference between device and CPU, or infinity if something failed. */
-static double difference(wg_dtype t, wg_shape a, wg_shape b, int ta, int tb, build *after)
+static double difference_in(int precision, wg_dtype t, wg_shape a, wg_shape b, int ta, int tb, build *after)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F64, a), *y = wg_input(g, "y", WG_F64, b);
     wg_node  *m = wg_matmul_t(wg_cast(x, t), wg_cast(y, t), ta, tb);
     wg_node  *z = wg_cast(after ? after(m, wg_cast(y, t)) : m, WG_F64);
     wg_tape  *tape[2] = {wg_compile(g, WG_NODES(z), NULL),
-                         wg_compile(g, WG_NODES(z), &(wg_options){.device = WG_CUDA(0)})};
+                         wg_compile(g, WG_NODES(z), &(wg_options){.device = WG_CUDA(0), .precision = precision})};
     int64_t   count = z ? wg_count(wg_node_shape(z)) : 0;
     double   *u = calloc((size_t)wg_count(&a) + 1, sizeof *u), *v = calloc((size_t)wg_count(&b) + 1, sizeof *v);
     double   *out[2] = {calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double))};
@@ -39,6 +40,11 @@ static double difference(wg_dtype t, wg_shape a, wg_shape b, int ta, int tb, bui
     free(u), free(v), free(out[0]), free(out[1]);
     wg_graph_free(g);
     return worst;
+}
+
+static double difference(wg_dtype t, wg_shape a, wg_shape b, int ta, int tb, build *after)
+{
+    return difference_in(WG_EXACT, t, a, b, ta, tb, after);
 }
 
 static wg_shape turned(wg_shape s, int t)
@@ -104,6 +110,41 @@ static void followed(void)
     }
 }
 
+/* ---- Precision ---- */
+
+static void precision(void)
+{
+    enum { TERMS = 24 };
+    /* Operands are at most 1/2, and each is rounded to half a unit of its last bit. */
+    static const struct {
+        int         which;
+        double      unit;
+        const char *name;
+    } modes[] = {{WG_TF32, 0x1p-11, "TF32"}, {WG_BF16, 0x1p-8, "bfloat16"}, {WG_FP16, 0x1p-11, "half precision"}};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        wg_shape a = WG_SHAPE(16, TERMS), b = WG_SHAPE(TERMS, 32);
+        double   d = difference_in(modes[i].which, WG_F32, a, b, 0, 0, NULL), bound = TERMS * 0.51 * modes[i].unit;
+        double   f64 = difference_in(modes[i].which, WG_F64, a, b, 0, 0, NULL);
+        bool     ok = d < bound && (!shim.there || d > modes[i].unit / 8) && f64 < 1e-13; /* a device may do better */
+        if (!ok) tap_note("f32 differs by %g, not %g at most, f64 by %g", d, bound, f64);
+        tap(clean() && ok, "products of f32 in %s: within its rounding; f64 as ever", modes[i].name);
+    }
+}
+
+static void no_such_precision(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(1, 1));
+    bool      ok = true;
+    for (int p = -1; p <= WG_FP16 + 1; p += WG_FP16 + 2) {
+        ok = ok && !wg_compile(g, WG_NODES(x), &(wg_options){.precision = p}) && wg_status(g) == WG_EARG &&
+             strstr(wg_message(g), "compile: precision cannot be");
+        wg_clear_error(g);
+    }
+    wg_graph_free(g);
+    tap(clean() && ok, "other precisions are refused");
+}
+
 void test_products(void)
 {
     all_turns(WG_SHAPE(7, 5), WG_SHAPE(5, 9), "[7,5] x [5,9]");
@@ -116,4 +157,6 @@ void test_products(void)
     all_turns(WG_SHAPE(2, 1, 2, 3, 5), WG_SHAPE(3, 1, 5, 2), "[2,1,2,3,5] x [3,1,5,2]");
     all_turns(WG_SHAPE(0, 3, 5), WG_SHAPE(0, 5, 2), "[0,3,5] x [0,5,2]");
     followed();
+    precision();
+    no_such_precision();
 }

@@ -97,9 +97,73 @@ static void nothing(void)
     tap(clean() && ok, "tensors without elements");
 }
 
+/* Inputs that stand side by side are copied as one. */
+static void one_copy(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x[4], *y = NULL;
+    float     v[4][33], out[33] = {0}, want = 0;
+    for (int k = 0; k < 4; k++) {
+        x[k] = wg_input(g, NULL, WG_F32, WG_SHAPE(33));
+        y = y ? wg_add(wg_scale(y, 2), x[k]) : x[k];
+        for (int j = 0; j < 33; j++) v[k][j] = (float)(k + 1);
+    }
+    wg_tape *t = compile(g, WG_NODES(y));
+    bool     ok = t != NULL;
+    long     calls[16] = {0};
+    for (unsigned set = 15; set && ok; set--) {
+        for (unsigned k = 0; k < 4; k++) {
+            if (!(set >> k & 1)) continue;
+            for (int j = 0; j < 33; j++) v[k][j] += (float)set;
+            ok = ok && !wg_set(t, x[k], v[k]);
+        }
+        if (set == 15) ok = ok && !wg_run(t) && !wg_set(t, x[3], v[3]) && !wg_run(t); /* captured, both buffers used */
+        for (unsigned k = 0; k < 4; k++) ok = ok && (!(set >> k & 1) || !wg_set(t, x[k], v[k]));
+        long before = shim.calls();
+        ok = ok && !wg_run(t);
+        calls[set] = shim.calls() - before;
+        want = 8 * v[0][0] + 4 * v[1][0] + 2 * v[2][0] + v[3][0];
+        ok = ok && !wg_get(t, y, out) && out[0] == want && out[32] == want;
+        int ranges = ((set & 1) != 0) + ((set & 3) == 2) + ((set & 6) == 4) + ((set & 12) == 8);
+        ok = ok && (!shim.there || calls[set] == calls[15] + 2 * (ranges - 1));
+        if (!ok) tap_note("set %u: %ld calls, %ld for all; %g, not %g", set, calls[set], calls[15], out[0], want);
+    }
+    if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(t));
+    wg_graph_free(g);
+    tap(clean() && ok, "inputs side by side go to the device in one copy");
+}
+
+/* Numbers are drawn by the number of the run, which the device counts and the host may set. */
+static void run_numbers(void)
+{
+    static const int number[] = {0, 1, 2, 7, 8, 8, 3, 4};
+    wg_graph        *g = wg_graph_new();
+    wg_node         *x = wg_uniform(g, WG_F32, WG_SHAPE(5), -1, 1), *two[] = {x, wg_exp(x)};
+    wg_tape         *t = compile(g, 2, two), *c = wg_compile(g, 2, two, NULL);
+    float            out[5], want[5];
+    bool             ok = t && c;
+    long             calls[2] = {0}; /* of a run that was counted, of one whose number was set */
+    for (size_t i = 0; i < sizeof number / sizeof *number && ok; i++) {
+        bool set = wg_run_number(t) != (uint64_t)number[i];
+        wg_set_run_number(t, (uint64_t)number[i]);
+        wg_set_run_number(c, (uint64_t)number[i]);
+        ok = !wg_run(c) && !wg_get(c, x, want);
+        long before = shim.calls();
+        ok = ok && !wg_run(t);
+        if (i > 0) calls[set] = shim.calls() - before;
+        ok = ok && !wg_get(t, x, out) && same(out, want, 5);
+    }
+    ok = ok && (!shim.there || calls[1] == calls[0] + 1);
+    if (!ok) tap_note("%ld and %ld calls; %s; %s", calls[0], calls[1], wg_message(g), wg_tape_message(t));
+    wg_graph_free(g);
+    tap(clean() && ok, "random numbers are those of the run's number, which goes up only when it was set");
+}
+
 void test_values(void)
 {
     in_and_out();
+    one_copy();
+    run_numbers();
     on_the_cpu();
     nothing();
 }

@@ -1,0 +1,83 @@
+/* The kernels of generated sources, loaded on a device.  Loops of one source
+ * share one, in whichever tapes they are, for as long as one of these is there. */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "cuda/loop.h"
+#include "cuda/program.h"
+
+static struct wg__cuda_kernel *find(const struct wg__device *d, const char *source, uint64_t hash)
+{
+    struct wg__cuda_kernel *k = d->kernels;
+    while (k && (k->hash != hash || strcmp(k->source, source))) k = k->next;
+    return k;
+}
+
+/* Asking for its attributes loads a kernel at once: a first launch may be inside of a capture. */
+static int load_entry(const struct wg__device *d, struct wg__cuda_kernel *k, const char *name, const void **entry,
+                      struct wg__why *w)
+{
+    struct cudaFuncAttributes a;
+    cudaKernel_t              kernel = NULL;
+    WG__TRY(d, w, cudaLibraryGetKernel(&kernel, k->library, name));
+    WG__TRY(d, w, cudaFuncGetAttributes(&a, (const void *)kernel));
+    *entry = (const void *)kernel;
+    return WG_OK;
+}
+
+static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const void *code, bool several,
+                struct wg__why *w)
+{
+    int status = wg__cuda_enter(d, w);
+    if (status) return status;
+    WG__TRY(d, w, cudaLibraryLoadData(&k->library, code, NULL, NULL, 0, NULL, NULL, 0));
+    status = load_entry(d, k, "wg_loop", &k->one, w);
+    if (!status && several) status = load_entry(d, k, "wg_loops", &k->several, w);
+    return status;
+}
+
+static void free_kernel(struct wg__cuda_kernel *k)
+{
+    if (k->library) cudaLibraryUnload(k->library);
+    cudaGetLastError();
+    free(k->source);
+    free(k);
+}
+
+static int make(struct wg__device *d, const char *source, bool several, const void *code, struct wg__cuda_kernel **out,
+                struct wg__why *w)
+{
+    struct wg__cuda_kernel *k = calloc(1, sizeof *k);
+    if (k) k->source = strdup(source);
+    if (!k || !k->source) return free(k), wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    k->hash = XXH3_64bits(source, strlen(source));
+    int status = load(d, k, code, several, w);
+    if (status) return free_kernel(k), status;
+    k->users = 1;
+    k->next = d->kernels;
+    *out = d->kernels = k;
+    return WG_OK;
+}
+
+int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, struct wg__cuda_kernel **k, char *why,
+                        size_t why_size, struct wg__why *w)
+{
+    size_t bytes = 0;
+    *k = find(d, source, XXH3_64bits(source, strlen(source)));
+    if (*k) return (*k)->users++, WG_OK;
+    void *code = wg__cuda_compile(source, 10 * d->major + d->minor, &bytes, why, why_size);
+    if (!code) return WG_OK;
+    int status = make(d, source, several, code, k, w);
+    free(code);
+    return status;
+}
+
+void wg__cuda_kernel_put(struct wg__device *d, struct wg__cuda_kernel *k)
+{
+    struct wg__cuda_kernel **p = &d->kernels;
+    if (!k || --k->users) return;
+    while (*p != k) p = &(*p)->next;
+    *p = k->next;
+    free_kernel(k);
+}
