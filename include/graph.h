@@ -425,7 +425,7 @@ WG_API wg_tape *wg_graph_eager(wg_graph *g);
  * were.  One thread at a time per tape; tapes of one graph may run in
  * parallel as long as none assigns. */
 WG_API int         wg_run(wg_tape *t);
-/* Until all runs are over; WG_OK or why one failed.  On the CPU they are. */
+/* Until all runs are over.  WG_OK, or why one failed of which nobody has been told. */
 WG_API int         wg_wait(wg_tape *t);
 WG_API int         wg_tape_status(const wg_tape *t);
 WG_API const char *wg_tape_message(const wg_tape *t);

@@ -255,11 +255,12 @@ static int ask_all(struct wg__program *p, int s, struct wg__why *w)
     return status;
 }
 
-/* A capture is always ended, so that the stream stays usable. */
+/* A capture is always ended, so that the stream stays usable.  Relaxed, because
+ * kernels and cuBLAS's modules may be loaded by their first launch. */
 static int capture(struct wg__program *p, int s, struct wg__why *w)
 {
     cudaGraph_t graph = NULL;
-    WG__TRY(p->d, w, cudaStreamBeginCapture(p->stream, cudaStreamCaptureModeThreadLocal));
+    WG__TRY(p->d, w, cudaStreamBeginCapture(p->stream, cudaStreamCaptureModeRelaxed));
     int         status = ask_all(p, s, w);
     cudaError_t e = cudaStreamEndCapture(p->stream, &graph);
     if (!status && e) status = wg__cuda_failed(w, p->d, e, "cudaStreamEndCapture");

@@ -134,7 +134,6 @@ int wg_run(wg_tape *t)
 int wg_wait(wg_tape *t)
 {
     if (!t) return WG_EARG;
-    if (!t->device) return t->status;
     t->status = WG_OK;
-    return wg__device_wait(t);
+    return t->device ? wg__device_wait(t) : WG_OK;
 }

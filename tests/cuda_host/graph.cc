@@ -32,7 +32,7 @@ int shim::leaked_graphs(bool say)
 
 /* ---- Captures ---- */
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t h, cudaStreamCaptureMode mode)
+cudaError_t cudaStreamBeginCapture(cudaStream_t h, cudaStreamCaptureMode)
 {
     call         c;
     CUstream_st *s = stream_of(h);
@@ -43,7 +43,6 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t h, cudaStreamCaptureMode mode)
     graphs.insert(s->graph);
     s->origin = NULL;
     s->captured = s->joined = 0;
-    s->relaxed = mode == cudaStreamCaptureModeRelaxed;
     return cudaSuccess;
 }
 

@@ -9,7 +9,7 @@
 
 using namespace shim;
 
-CUstream_st                shim::zero = {{}, 0, 0, true, false, NULL, NULL, 0, 0, false};
+CUstream_st                shim::zero = {{}, 0, 0, true, false, NULL, NULL, 0, 0};
 std::vector<CUstream_st *> shim::streams;
 std::vector<CUevent_st *>  shim::events;
 
@@ -75,10 +75,11 @@ bool shim::capturing(cudaStream_t s)
     return o && o->graph;
 }
 
+/* In every mode of capture: the relaxed one allows it, but nothing of ours should need it. */
 bool shim::forbidden()
 {
     for (CUstream_st *o : streams)
-        if (o->graph && !origin_of(o)->relaxed) return o->graph->broken = true;
+        if (o->graph) return o->graph->broken = true;
     return false;
 }
 
@@ -141,7 +142,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
     if (!s || flags > cudaStreamNonBlocking)
         return wrong(cudaErrorInvalidValue, "cudaStreamCreateWithFlags: %u", flags);
     *s = new CUstream_st(zero);
-    **s = {{}, 0, 0, flags != cudaStreamNonBlocking, false, NULL, NULL, 0, 0, false};
+    **s = {{}, 0, 0, flags != cudaStreamNonBlocking, false, NULL, NULL, 0, 0};
     streams.push_back(*s);
     return cudaSuccess;
 }

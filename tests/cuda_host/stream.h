@@ -29,7 +29,6 @@ struct CUstream_st {
     CUgraph_st       *graph;  /* capturing into it */
     CUstream_st      *origin; /* whose capture it is */
     uint64_t          captured, joined;
-    bool              relaxed;
 };
 struct CUevent_st {
     bool                                  recorded, dead;

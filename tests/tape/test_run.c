@@ -36,6 +36,17 @@ Test(tape_run, data_go_in_and_out)
     cr_expect_eq(wg_tape_graph(t), g);
 }
 
+Test(tape_run, nothing_to_wait_for)
+{
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SCALAR);
+    wg_tape *t = compile(g, WG_NODES(wg_exp(x)), NULL);
+    cr_expect_eq(wg_wait(NULL), WG_EARG);
+    cr_expect_eq(wg_wait(t), WG_OK);
+    run(t);
+    wg_get(t, NULL, NULL);
+    cr_expect_eq(wg_wait(t), WG_OK);
+}
+
 Test(tape_run, scalars_convert)
 {
     wg_node *i = wg_input(g, "i", WG_I32, WG_SCALAR), *f = wg_input(g, "f", WG_F32, WG_SHAPE(1, 1));
