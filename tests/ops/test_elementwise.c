@@ -92,6 +92,18 @@ Test(ops_elementwise, odd_numbers)
         for (int t = WG_F32; t <= WG_F64; t++) check_row(&rows[k], (wg_dtype)t, ODD * ODD, p, q);
 }
 
+/* gelu_tanh of n numbers, and its first and second derivative. */
+static void gelu_tanh_derivatives(wg_dtype t, int n, const double *x, double *value, double *slope, double *bend)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *p = const_of(g, t, WG_SHAPE(n), x), *s = wg_gelu_tanh_slope(p), *b = NULL;
+    cr_assert_eq(wg_grad(wg_sum(s, WG_ALL_AXES, 0), 1, &p, &b), WG_OK, "%s", wg_message(g));
+    value_of(wg_gelu_tanh(p), value);
+    value_of(s, slope);
+    value_of(b, bend);
+    wg_graph_free(g);
+}
+
 /* gelu_tanh is computed by another formula than it is known by; beyond +-24 it and its slopes are their limits. */
 Test(ops_elementwise, gelu_tanh_is_its_formula)
 {
@@ -99,13 +111,8 @@ Test(ops_elementwise, gelu_tanh_is_its_formula)
     double c = sqrt(2 / M_PI), x[HOW_MANY], y[3][HOW_MANY];
     for (int i = 0; i < HOW_MANY; i++) x[i] = (i - 120) / 20.0;
     for (int t = WG_F32; t <= WG_F64; t++) {
-        wg_graph *g = wg_graph_new();
-        double    eps = t == WG_F32 ? 4e-6 : 4e-15;
-        wg_node  *p = const_of(g, (wg_dtype)t, WG_SHAPE(HOW_MANY), x), *s = wg_gelu_tanh_slope(p), *bend = NULL;
-        cr_assert_eq(wg_grad(wg_sum(s, WG_ALL_AXES, 0), 1, &p, &bend), WG_OK, "%s", wg_message(g));
-        value_of(wg_gelu_tanh(p), y[0]);
-        value_of(s, y[1]);
-        value_of(bend, y[2]);
+        double eps = t == WG_F32 ? 4e-6 : 4e-15;
+        gelu_tanh_derivatives((wg_dtype)t, HOW_MANY, x, y[0], y[1], y[2]);
         for (int i = 0; i < HOW_MANY; i++) {
             double v = t == WG_F32 ? (double)(float)x[i] : x[i], w = c * (v + 0.044715 * v * v * v), u = tanh(w);
             double dw = c * (1 + 3 * 0.044715 * v * v), ddw = c * 6 * 0.044715 * v;
@@ -115,7 +122,6 @@ Test(ops_elementwise, gelu_tanh_is_its_formula)
                 cr_expect_float_eq(y[k][i], want[k], eps * (1 + fabs(v)), "derivative %d at %g is %.17g, not %.17g", k,
                                    v, y[k][i], want[k]);
         }
-        wg_graph_free(g);
     }
 }
 
@@ -125,18 +131,12 @@ Test(ops_elementwise, gelu_tanh_has_limits)
     const double x[HOW_MANY] = {INFINITY, -INFINITY, 1e30, -1e30, 1e9, -1e9, 25, -25};
     double       y[3][HOW_MANY];
     for (int t = WG_F32; t <= WG_F64; t++) {
-        wg_graph *g = wg_graph_new();
-        wg_node  *p = const_of(g, (wg_dtype)t, WG_SHAPE(HOW_MANY), x), *s = wg_gelu_tanh_slope(p), *bend = NULL;
-        cr_assert_eq(wg_grad(wg_sum(s, WG_ALL_AXES, 0), 1, &p, &bend), WG_OK, "%s", wg_message(g));
-        value_of(wg_gelu_tanh(p), y[0]);
-        value_of(s, y[1]);
-        value_of(bend, y[2]);
+        gelu_tanh_derivatives((wg_dtype)t, HOW_MANY, x, y[0], y[1], y[2]);
         for (int i = 0; i < HOW_MANY; i++) {
             double v = t == WG_F32 ? (double)(float)x[i] : x[i], want[3] = {v > 0 ? v : 0, v > 0, 0};
             for (int k = 0; k < 3; k++)
                 cr_expect(y[k][i] == want[k], "derivative %d at %g is %g, not %g", k, v, y[k][i], want[k]);
         }
-        wg_graph_free(g);
     }
 }
 

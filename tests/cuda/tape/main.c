@@ -78,14 +78,9 @@ static void find_shim(void)
 static const struct part {
     const char *name;
     void (*run)(void);
-} parts[] = {{"training", test_training},
-             {"values", test_values},
-             {"parameters", test_parameters},
-             {"products", test_products},
-             {"epilogues", test_epilogues},
-             {"follow", test_follow},
-             {"errors", test_errors},
-             {"ops", test_ops},
+} parts[] = {{"training", test_training}, {"values", test_values},       {"parameters", test_parameters},
+             {"products", test_products}, {"epilogues", test_epilogues}, {"follow", test_follow},
+             {"errors", test_errors},     {"random", test_random},       {"ops", test_ops},
              {"loops", test_loops}};
 enum { PARTS = sizeof parts / sizeof *parts };
 

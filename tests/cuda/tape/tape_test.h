@@ -51,6 +51,7 @@ void test_epilogues(void);
 void test_follow(void);
 void test_errors(void);
 void test_ops(void);
+void test_random(void);
 void test_loops(void);
 
 #endif
