@@ -360,10 +360,9 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
 #define WG_MAX_BINDINGS 8
 
 /* How a device may multiply matrices of f32: as they are (never TF32), or with
- * operands rounded to nearest in a shorter format, which its tensor cores
- * multiply faster: TF32 (10 bits of fraction), bfloat16 (7), half precision
- * (10, and values beyond 65504 may become infinite; a device may use TF32
- * instead).  Sums and results stay f32.  f64 is not affected, nor is anything
+ * operands rounded to nearest in a shorter format, for its tensor cores: TF32
+ * (10 bits of fraction), bfloat16 (7), half precision (10, and values beyond
+ * 65504 may become infinite).  A device may use TF32 instead of those two.  Sums and results stay f32.  f64 is not affected, nor is anything
  * but products; the CPU takes no notice, so that its bits stay the same. */
 enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
 
@@ -395,8 +394,9 @@ typedef struct wg_options {
  * an error of the device itself can be that of a later call, which then says
  * so.  An index out of range is told by the first call that finds it: a later
  * wg_run, which does nothing else, or one of those that wait.  No parameter was
- * written by that run, nor by those that were asked for behind it, and the next
- * run has its number.  (A tape with operators on the CPU tells at once.)
+ * written by that run, nor by those of its tape that were asked for behind it,
+ * and the next has its number.  (A tape with operators on the CPU tells at once;
+ * other tapes go on: wg_wait for one whose results another builds on.)
  * wg_set does not wait for the run before: inputs have two buffers on each side,
  * and are copied while the device computes (not those of wg_input_buffer, for
  * whose copy wg_run waits). */

@@ -23,7 +23,8 @@ static bool left_by_kernel(cudaError_t e)
     static const cudaError_t all[] = {
         cudaErrorIllegalAddress,      cudaErrorLaunchTimeout,      cudaErrorAssert,
         cudaErrorHardwareStackError,  cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,
-        cudaErrorInvalidAddressSpace, cudaErrorInvalidPc,          cudaErrorLaunchFailure};
+        cudaErrorInvalidAddressSpace, cudaErrorInvalidPc,          cudaErrorLaunchFailure,
+        cudaErrorECCUncorrectable,    cudaErrorNvlinkUncorrectable};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i] == e) return true;
     return false;
@@ -71,6 +72,7 @@ static int look(struct wg__device *d, struct wg__why *w)
     d->sms = p.multiProcessorCount;
     d->major = p.major;
     d->minor = p.minor;
+    WG__TRY(d, w, cudaDriverGetVersion(&d->driver));
     d->pools = pools;
     WG__TRY(d, w, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking));
     cublasStatus_t s = cublasLtCreate(&d->blas);
@@ -85,8 +87,9 @@ static void close_device(struct wg__device *d)
     if (!d) return;
     cudaSetDevice(d->index);
     if (d->blas) cublasLtDestroy(d->blas);
-    if (d->stream) cudaStreamDestroy(d->stream);
+    if (d->stream) cudaStreamSynchronize(d->stream), cudaStreamDestroy(d->stream); /* memory goes back to the system */
     cudaGetLastError();
+    pthread_mutex_destroy(&d->lock);
     free(d);
 }
 
@@ -95,6 +98,7 @@ static int open_device(int index, struct wg__device **out, struct wg__why *w)
     struct wg__device *d = calloc(1, sizeof *d);
     if (!d) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     d->index = index;
+    pthread_mutex_init(&d->lock, NULL);
     int status = look(d, w);
     if (!status) *out = d;
     else close_device(d);
@@ -170,11 +174,22 @@ void wg__cuda_unpin(struct wg__device *d, void *p)
     cudaGetLastError();
 }
 
+static int wait_for_programs(struct wg__device *d, struct wg__why *w)
+{
+    for (struct wg__program *p = d->programs; p; p = p->next) WG__TRY(d, w, cudaEventSynchronize(p->done));
+    return WG_OK;
+}
+
+/* Not of the whole device, nor of streams: a tape in another thread may be capturing, which forbids that. */
 static int synchronize(struct wg__device *d, struct wg__why *w)
 {
     int status = wg__cuda_enter(d, w);
     if (status) return status;
-    WG__TRY(d, w, cudaDeviceSynchronize());
+    pthread_mutex_lock(&d->lock);
+    status = wait_for_programs(d, w);
+    pthread_mutex_unlock(&d->lock);
+    if (status) return status;
+    WG__TRY(d, w, cudaStreamSynchronize(d->stream));
     return WG_OK;
 }
 

@@ -10,8 +10,10 @@
 #define DEVICE static DEVICE_FN
 #ifdef __CUDACC__
 #define UNROLL _Pragma("unroll")
+#define UNROLL_SOME _Pragma("unroll 4") /* loads of some turns at once */
 #else
 #define UNROLL
+#define UNROLL_SOME
 #endif
 
 /* of a group */
@@ -181,16 +183,12 @@ template <class Loop> DEVICE void each_group(const wg_loop_args &a, Loop &loop)
     some_groups(a, loop, blockIdx.x, gridDim.x);
 }
 
-/* Which of n loops a block works for: the k with first[k] <= block < first[k + 1]. */
+/* Which of n loops a block works for: the k with first[k] <= block < first[k + 1].  All threads of the block ask. */
 DEVICE int loop_of(const unsigned *first, int n, unsigned block)
 {
-    int low = 0, high = n;
-    while (high - low > 1) {
-        int middle = (low + high) / 2;
-        if (first[middle] <= block) low = middle;
-        else high = middle;
-    }
-    return low;
+    int before = 0, lane = (int)threadIdx.x % 32;
+    for (int k = lane; k - lane < n; k += 32) before += __popc(__ballot_sync(0xffffffffu, k < n && first[k] <= block));
+    return before - 1;
 }
 
 /* ---- Tails ----
@@ -240,6 +238,7 @@ template <class Loop> DEVICE void tail_rows(const wg_loop_args &a, Loop &loop)
         i64 task = first + threadIdx.x / a.across, o = task, begin = split(o, a.chunks) * a.chunk;
         i64 end = task < tasks ? least(begin + a.chunk, a.reduced) : 0;
         T   sum[4] = {loop.start(), loop.start(), loop.start(), loop.start()};
+        UNROLL_SOME
         for (i64 r = begin + 4 * lane; r < end; r += 4 * a.across)
             fold_group(a, loop, o * a.reduced + r, (int)least(4, end - r), sum);
         T y = loop.fold(loop.fold(sum[0], sum[1]), loop.fold(sum[2], sum[3]));
@@ -260,6 +259,7 @@ template <class Loop> DEVICE void tail_columns(const wg_loop_args &a, Loop &loop
         i64 o = q, begin = split(o, a.chunks) * a.chunk, end = least(begin + a.chunk, a.reduced);
         int n = (int)least(4, a.inner - col);
         T   sum[4] = {loop.start(), loop.start(), loop.start(), loop.start()};
+        UNROLL_SOME
         for (i64 r = begin + row; r < end && n > 0; r += rows)
             fold_group(a, loop, (o * a.reduced + r) * a.inner + col, n, sum);
         for (int j = 0; j < 4; j++) part[t][j] = sum[j];

@@ -12,7 +12,10 @@
  *   the last two, and their rows' sum   DRELU_BGRAD, DGELU_BGRAD
  *   c alone, and an operand's sum       BGRADA, BGRADB (pairs.c)
  *
- * cuBLAS's GELU is gelu_tanh; gelu, with erf, is another function. */
+ * cuBLAS's GELU is gelu_tanh; gelu, with erf, is another function.
+ *
+ * WG_CUDA_EPILOGUES=none or plain (bias and relu alone) leaves the others to
+ * kernels of our own: to find out which is faster. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,10 +154,27 @@ static bool fits_gradient(const struct wg__cuda_products *all, const struct afte
 
 /* ---- Planning ---- */
 
+static enum wg__cuda_asked asked(void)
+{
+    const char *s = getenv("WG_CUDA_EPILOGUES");
+    return !s                    ? WG__CUDA_ALL_EPILOGUES
+           : !strcmp(s, "none")  ? WG__CUDA_NO_EPILOGUES
+           : !strcmp(s, "plain") ? WG__CUDA_PLAIN_EPILOGUES
+                                 : WG__CUDA_ALL_EPILOGUES;
+}
+
+static bool is_asked(enum wg__cuda_asked all, cublasLtEpilogue_t kind)
+{
+    bool plain =
+        kind == CUBLASLT_EPILOGUE_BIAS || kind == CUBLASLT_EPILOGUE_RELU || kind == CUBLASLT_EPILOGUE_RELU_BIAS;
+    return all == WG__CUDA_ALL_EPILOGUES || (all == WG__CUDA_PLAIN_EPILOGUES && plain);
+}
+
 /* Instruction i asks for g with e, if cuBLAS can; the status, WG_EARG if it cannot. */
 static int ask(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, const struct wg__cuda_epilogue *e,
                struct wg__why *w)
 {
+    if (e && !is_asked(at->products->asked, e->kind)) return WG_EARG;
     struct wg__cuda_product_plan *p = malloc(sizeof *p);
     if (!p) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     int status = wg__cuda_product_plan_gemm(at, g, e, p, w);
@@ -192,13 +212,21 @@ static int ask_rows(const struct wg__cuda_place *at, int i, const struct wg__gem
     return status;
 }
 
+/* cuBLAS does not look at faults, so what it writes on the way is no parameter. */
+static bool writes_parameter(const struct after *a)
+{
+    for (int k = 0; k < a->l->outputs; k++)
+        if (a->t->value[a->p->out[k]].place == WG__SHARED) return true;
+    return false;
+}
+
 static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__cuda_epilogue e;
     struct after             a = after(at->t, i);
     const struct wg__gemm   *g = a.l->head;
     int                      status = WG_EARG;
-    if (g->dtype == WG_F32 && g->m && g->n && g->k) {
+    if (g->dtype == WG_F32 && g->m && g->n && g->k && !writes_parameter(&a)) {
         if (fits_forward(&a, &e)) {
             if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = ask_signs(at, i, g, e, w);
             if (status == WG_EARG) status = ask(at, i, g, &e, w);
@@ -251,6 +279,7 @@ int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
     int                       n = t->n_instr, status = WG_OK;
     struct wg__cuda_products *all = calloc(1, sizeof *all + (size_t)n * sizeof *all->of);
     if (!(at->products = all)) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    all->asked = asked();
     for (all->n = 0; all->n < n; all->n++) all->of[all->n].rest = true;
     for (int i = 0; i < n; i++) {
         struct after a = has_head(t, i) ? after(t, i) : (struct after){0};

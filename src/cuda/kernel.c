@@ -1,5 +1,6 @@
 /* The kernels of generated sources, loaded on a device.  Loops of one source
  * share one, in whichever tapes they are, for as long as one of these is there. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -26,12 +27,22 @@ static int load_entry(const struct wg__device *d, struct wg__cuda_kernel *k, con
     return WG_OK;
 }
 
-static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const void *code, bool several,
+/* Code that the driver or the device does not take, such as that of a newer NVRTC. */
+static bool not_for_here(cudaError_t e)
+{
+    return e == cudaErrorInvalidKernelImage || e == cudaErrorNoKernelImageForDevice ||
+           e == cudaErrorUnsupportedPtxVersion;
+}
+
+/* refused: nothing was loaded, and the loop is to be interpreted. */
+static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const void *code, bool several, bool *refused,
                 struct wg__why *w)
 {
     int status = wg__cuda_enter(d, w);
     if (status) return status;
-    WG__TRY(d, w, cudaLibraryLoadData(&k->library, code, NULL, NULL, 0, NULL, NULL, 0));
+    cudaError_t e = cudaLibraryLoadData(&k->library, code, NULL, NULL, 0, NULL, NULL, 0);
+    *refused = not_for_here(e);
+    if (e) return k->library = NULL, wg__cuda_failed(w, d, e, "cudaLibraryLoadData");
     status = load_entry(d, k, "wg_loop", &k->one, w);
     if (!status && several) status = load_entry(d, k, "wg_loops", &k->several, w);
     return status;
@@ -46,13 +57,13 @@ static void free_kernel(struct wg__cuda_kernel *k)
 }
 
 static int make(struct wg__device *d, const char *source, bool several, const void *code, struct wg__cuda_kernel **out,
-                struct wg__why *w)
+                bool *refused, struct wg__why *w)
 {
     struct wg__cuda_kernel *k = calloc(1, sizeof *k);
     if (k) k->source = strdup(source);
     if (!k || !k->source) return free(k), wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     k->hash = XXH3_64bits(source, strlen(source));
-    int status = load(d, k, code, several, w);
+    int status = load(d, k, code, several, refused, w);
     if (status) return free_kernel(k), status;
     k->users = 1;
     k->next = d->kernels;
@@ -66,11 +77,14 @@ int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, 
     size_t bytes = 0;
     *k = find(d, source, XXH3_64bits(source, strlen(source)));
     if (*k) return (*k)->users++, WG_OK;
-    void *code = wg__cuda_compile(source, 10 * d->major + d->minor, &bytes, why, why_size);
+    void *code = wg__cuda_compile(source, 10 * d->major + d->minor, d->driver, &bytes, why, why_size);
     if (!code) return WG_OK;
-    int status = make(d, source, several, code, k, w);
+    bool refused = false;
+    int  status = make(d, source, several, code, k, &refused, w);
     free(code);
-    return status;
+    if (!refused) return status;
+    snprintf(why, why_size, "%s", w->text);
+    return WG_OK;
 }
 
 void wg__cuda_kernel_put(struct wg__device *d, struct wg__cuda_kernel *k)

@@ -77,7 +77,7 @@ void wg__cuda_loop_of_call(const wg_call *c, struct wg__cuda_loop *l);
 bool wg__cuda_compiles(void);
 /* Device code of a generated source for architecture `sm` (90), from the disk's
  * cache or from NVRTC.  malloc.  NULL with a message in why: no NVRTC, or its log. */
-void *wg__cuda_compile(const char *source, int sm, size_t *bytes, char *why, size_t why_size);
+void *wg__cuda_compile(const char *source, int sm, int driver, size_t *bytes, char *why, size_t why_size);
 
 /* ---- Kernels: kernel.c ---- */
 

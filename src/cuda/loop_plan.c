@@ -9,7 +9,9 @@ enum {
     ROW_LEAST = 4096, /* elements of a chunk of a row, at least and at most */
     ROW_MOST = 65536,
     COLUMN_LEAST = 8, /* rows that a thread goes down in a chunk, at least and at most */
-    COLUMN_MOST = 64
+    COLUMN_MOST = 64,
+    COLUMN_ONCE = 16, /* so many are not worth a second kernel */
+    ENOUGH = 128      /* blocks for a device */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -90,10 +92,25 @@ static void cut_rows(struct wg_loop_args *a)
     a->chunk = min(max(a->chunk, ROW_LEAST), ROW_MOST);
 }
 
+/* Narrower tiles, down to the columns of one line of memory, where there would be few blocks. */
+static int columns(const struct wg_loop_args *a)
+{
+    int across = power(ceil_div(a->inner, 4), 32);
+    for (; across > 8; across /= 2) {
+        int64_t tiles = ceil_div(a->inner, 4 * across) * a->outer, rows = WG_LOOP_BLOCK / across;
+        if (tiles * ceil_div(a->reduced, COLUMN_LEAST * rows) >= ENOUGH) break;
+    }
+    return across;
+}
+
 static void cut_columns(struct wg_loop_args *a)
 {
-    a->across = power(ceil_div(a->inner, 4), 32);
+    a->across = columns(a);
     int64_t rows = WG_LOOP_BLOCK / a->across, tiles = ceil_div(a->inner, 4 * a->across) * a->outer;
+    if (a->reduced <= COLUMN_ONCE * rows) {
+        a->chunk = max(a->reduced, 1);
+        return;
+    }
     a->chunk = ceil_div(ceil_div(a->reduced * tiles, BLOCKS), rows) * rows;
     a->chunk = min(max(a->chunk, COLUMN_LEAST * rows), COLUMN_MOST * rows);
 }
@@ -153,7 +170,9 @@ void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_l
     cut(l, a);
     a->reduced = a->chunk = a->chunks;
     a->chunks = 1;
-    a->across = a->inner > 1 ? a->across : lanes(a->reduced);
+    /* Parts are few: teams for each result that are as large as there is work for. */
+    if (a->inner > 1) a->across = (int)max(1, min(a->across, WG_LOOP_BLOCK / power(a->reduced, WG_LOOP_BLOCK)));
+    else a->across = a->reduced > 128 ? WG_LOOP_BLOCK : lanes(a->reduced);
     a->in[0] = at->scratch;
     a->tail_out = l->tail_out;
     p->grid = (unsigned)min(blocks(l, a), 32 * max(at->sms, 1));

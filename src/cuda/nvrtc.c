@@ -35,9 +35,12 @@ struct nvrtc {
 /* It stays loaded: to load it again would take longer than to compile. */
 static void *open_library(void)
 {
-    const char *named = getenv("WG_NVRTC");
-    void       *lib = named && *named ? dlopen(named, RTLD_NOW | RTLD_LOCAL) : dlopen("libnvrtc.so.13", RTLD_NOW);
-    return lib || (named && *named) ? lib : dlopen("libnvrtc.so.12", RTLD_NOW);
+    static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
+    const char              *named = getenv("WG_NVRTC");
+    int                      own = CUDART_VERSION < 13000; /* first that of the runtime's own release */
+    if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
+    void *lib = dlopen(names[own], RTLD_NOW);
+    return lib ? lib : dlopen(names[!own], RTLD_NOW);
 }
 
 static bool find(struct nvrtc *r, char *why, size_t why_size)
@@ -136,13 +139,14 @@ static bool folder(char *path, size_t size)
     return access(path, W_OK | X_OK) == 0;
 }
 
-static bool cached_name(const char *source, int sm, char *path, size_t size)
+static bool cached_name(const char *source, int sm, int driver, char *path, size_t size)
 {
     char        arch[48], dir[3072];
     const char *o[OPTIONS], *named = getenv("WG_NVRTC");
     if (!folder(dir, sizeof dir)) return false;
     options(sm, arch, o);
     XXH64_hash_t seed = named ? XXH3_64bits(named, strlen(named)) : 0;
+    seed = XXH3_64bits_withSeed(&driver, sizeof driver, seed); /* machines that share a home may differ in it */
     for (int i = 0; i < OPTIONS; i++) seed = XXH3_64bits_withSeed(o[i], strlen(o[i]), seed);
     XXH128_hash_t h = XXH3_128bits_withSeed(source, strlen(source), seed);
     int           n = snprintf(path, size, "%s/loop-%016llx%016llx-sm_%d.cubin", dir, (unsigned long long)h.high64,
@@ -194,10 +198,10 @@ bool wg__cuda_compiles(void)
     return !named || strcmp(named, "none");
 }
 
-void *wg__cuda_compile(const char *source, int sm, size_t *bytes, char *why, size_t why_size)
+void *wg__cuda_compile(const char *source, int sm, int driver, size_t *bytes, char *why, size_t why_size)
 {
     char  path[4000];
-    bool  cache = cached_name(source, sm, path, sizeof path);
+    bool  cache = cached_name(source, sm, driver, path, sizeof path);
     void *code = cache ? read_cached(path, bytes) : NULL;
     if (code) return code;
     code = compile(source, sm, bytes, why, why_size);

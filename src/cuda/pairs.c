@@ -95,7 +95,8 @@ int wg__cuda_sum_of_operand(const struct wg__cuda_place *at, int i, const struct
     const int *x = at->t->instr[i].in;
     struct sum b = {x[1], g->tb ? g->n : 1, g->k, g->tb ? 1 : g->n, false};
     struct sum a = {x[0], g->ta ? 1 : g->m, g->k, g->ta ? g->m : 1, false};
-    int        j = find(at, i, &b, i - NEAR);
-    *kind = j >= 0 ? CUBLASLT_EPILOGUE_BGRADA : CUBLASLT_EPILOGUE_BGRADB; /* cuBLAS's first operand is b */
-    return j >= 0 ? j : find(at, i, &a, i - NEAR);
+    /* cuBLAS's first operand is b; it sums the first as it stands, and the second turned. */
+    int j = g->tb ? -1 : find(at, i, &b, i - NEAR);
+    *kind = j >= 0 ? CUBLASLT_EPILOGUE_BGRADA : CUBLASLT_EPILOGUE_BGRADB;
+    return j >= 0 || !g->ta ? j : find(at, i, &a, i - NEAR);
 }

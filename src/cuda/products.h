@@ -43,7 +43,14 @@ struct wg__cuda_todo {
     bool                          signs; /* a relu whose slope a later product wants */
     void                         *mask;  /* the signs, once a relu leaves them */
 };
+/* Which epilogues cuBLAS is asked for: WG_CUDA_EPILOGUES. */
+enum wg__cuda_asked {
+    WG__CUDA_NO_EPILOGUES,
+    WG__CUDA_PLAIN_EPILOGUES, /* bias and relu */
+    WG__CUDA_ALL_EPILOGUES
+};
 struct wg__cuda_products {
+    enum wg__cuda_asked  asked;
     int                  n;
     struct wg__cuda_todo of[]; /* [n] by instruction */
 };

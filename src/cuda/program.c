@@ -106,14 +106,28 @@ int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segm
     if (!status) status = make_memory(p, t, w);
     if (!status) status = wg__cuda_products_make(&p->at, w);
     if (!status) status = wg__cuda_loops_make(&p->at, w);
-    if (!status) *out = p;
-    else wg__cuda_destroy(p);
-    return status;
+    if (status) return wg__cuda_destroy(p), status;
+    pthread_mutex_lock(&d->lock);
+    p->next = d->programs;
+    d->programs = p;
+    pthread_mutex_unlock(&d->lock);
+    *out = p;
+    return WG_OK;
+}
+
+static void leave_device(struct wg__program *p)
+{
+    struct wg__program **at = &p->d->programs;
+    pthread_mutex_lock(&p->d->lock);
+    while (*at && *at != p) at = &(*at)->next;
+    if (*at) *at = p->next;
+    pthread_mutex_unlock(&p->d->lock);
 }
 
 void wg__cuda_destroy(struct wg__program *p)
 {
     if (!p) return;
+    leave_device(p);
     cudaSetDevice(p->d->index);
     if (p->copies) cudaStreamSynchronize(p->copies);
     if (p->stream) cudaStreamSynchronize(p->stream);
@@ -146,7 +160,7 @@ int wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w)
     int status = wg__cuda_enter(p->d, w);
     if (status || !(p->random || p->fails) || (p->known && p->counted == run)) return status;
     p->known = false;
-    WG__TRY(p->d, w, cudaMemcpyAsync(p->run, &run, sizeof run, cudaMemcpyHostToDevice, p->stream)); /* staged at once */
+    WG__TRY(p->d, w, wg__cuda_set_run(p->run, run, p->stream));
     p->counted = run;
     p->known = true;
     return WG_OK;

@@ -8,8 +8,11 @@
 #include "tape/device.h"
 
 struct wg__device {
+    pthread_mutex_t         lock; /* around programs */
+    struct wg__program     *programs;
     int                     index, sms, major, minor;
-    bool                    pools; /* memory comes from the stream's pool */
+    int                     driver; /* its version */
+    bool                    pools;  /* memory comes from the stream's pool */
     char                    name[128];
     cudaStream_t            stream; /* for memory, and copies that no tape makes */
     cublasLtHandle_t        blas;
@@ -81,6 +84,7 @@ size_t wg__cuda_workspace(const struct wg__device *d);
 /* ---- Tapes (program.c) ---- */
 
 struct wg__program {
+    struct wg__program       *next; /* of the device */
     struct wg__device        *d;
     const struct wg__segment *segment; /* [n], the tape's */
     int                       n, last; /* the last segment that is the device's; -1: none */
@@ -115,9 +119,11 @@ int         wg__cuda_end(struct wg__program *p, struct wg__why *w);
 size_t      wg__cuda_needs(const struct wg__device *d, const wg_tape *t);
 bool        wg__cuda_faulted(const struct wg__program *p);
 int         wg__cuda_wait(struct wg__program *p, struct wg__why *w);
-/* Counts a run, or tells the host of its fault; copies an assigned value unless there is one (state.cu). */
+/* Counts a run, or tells the host of its fault; sets the number of the next; copies an
+ * assigned value unless there is a fault (state.cu). */
 cudaError_t wg__cuda_close_run(const struct wg__cuda_fault *fault, uint64_t *run, struct wg__cuda_told *told,
                                cudaStream_t stream);
+cudaError_t wg__cuda_set_run(uint64_t *run, uint64_t value, cudaStream_t stream);
 cudaError_t wg__cuda_assign_copy(const struct wg__cuda_launch *l, const void *from, void *to, size_t bytes);
 
 /* ---- Copies (copies.c) ---- */

@@ -1,7 +1,7 @@
 /* softmax.cu - softmax, log_softmax and cross_entropy over rows.
  *
- *   up to 1024 elements     a group of lanes for each row, elements in registers
- *   (f64: 512)
+ *   up to 512 elements      a group of lanes for each row, elements in registers
+ *   (f64: 256)              (more of them leave room for one block only)
  *   what shared memory has  a block for each row, elements in shared memory
  *   beyond                  a block for each row, which is read twice: once for
  *                           the largest and the sum together, once for the result
@@ -15,7 +15,7 @@
 enum { SHARED = 40960, LONGEST_IN_LANES = 1024 };
 /* Elements that a lane has registers for. */
 template <class T> struct most_in_lane {
-    enum { N = 128 / sizeof(T) };
+    enum { N = 64 / sizeof(T) };
 };
 
 /* y[i] from a row's largest element and what is to be done with the sum. */
@@ -177,7 +177,6 @@ template <class T, bool LOG> static cudaError_t softmax_of(const struct wg__cuda
     if (n <= WARP * most_in_lane<T>::N) {
         void (*k)(int64_t, int, int, const T *, T *) = n <= 128   ? softmax_in_registers<T, LOG, 4>
                                                        : n <= 256 ? softmax_in_registers<T, LOG, 8>
-                                                       : n <= 512 ? softmax_in_registers<T, LOG, 16>
                                                                   : softmax_in_registers<T, LOG, most_in_lane<T>::N>;
         int lanes = lanes_for(n, 4);
         WG_LAUNCH(k, grid_of(l, ceil_div(rows * lanes, BLOCK)), BLOCK, 0, s)(rows, (int)n, lanes, x, y);

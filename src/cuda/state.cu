@@ -15,6 +15,7 @@ static __global__ void close_run(const struct wg__cuda_fault *fault, uint64_t *r
         ++*run;
         return;
     }
+    if (told->fault.status) return; /* of an earlier run */
     told->fault.instr = fault->instr;
     told->fault.index = fault->index;
     told->fault.size = fault->size;
@@ -27,6 +28,14 @@ extern "C" cudaError_t wg__cuda_close_run(const struct wg__cuda_fault *fault, ui
                                           cudaStream_t stream)
 {
     WG_LAUNCH(close_run, 1, 1, 0, stream)(fault, run, told);
+    return cudaGetLastError();
+}
+
+static __global__ void set_run(uint64_t *run, uint64_t value) { *run = value; }
+
+extern "C" cudaError_t wg__cuda_set_run(uint64_t *run, uint64_t value, cudaStream_t stream)
+{
+    WG_LAUNCH(set_run, 1, 1, 0, stream)(run, value);
     return cudaGetLastError();
 }
 

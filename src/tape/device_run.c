@@ -205,7 +205,7 @@ const void *wg__device_read(wg_tape *t, const wg_node *x)
     if (r->kind == WG__PARAM) status = wg__device_fetch(t->user->node[r->origin->id], &w);
     else if (r->kind == WG__OP) status = d->api->download(d->program, v->host, v->data, v->bytes, &w);
     if (status) return device_failed(t, "get", &w), NULL;
-    return r->kind == WG__OP && wg__device_fault(t) ? NULL : v->host;
+    return r->kind != WG__INPUT && wg__device_fault(t) ? NULL : v->host;
 }
 
 static struct wg__tape_input *input_of(const struct wg__tape_device *d, int value)

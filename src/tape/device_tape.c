@@ -106,25 +106,31 @@ static void mark_host(const wg_tape *t, char *wanted)
             wanted[t->value[t->instr[i].in[k]].root] = 1; /* out follows in */
 }
 
+/* Places in d->host for the values that are wanted there, one after the other; where they end. */
+static size_t lay_out_host(wg_tape *t, const char *wanted)
+{
+    size_t end = 0;
+    for (int i = 0; i < t->n_order; i++) {
+        struct wg__value *v = &t->value[t->order[i]->id];
+        if (!wanted[t->order[i]->id] || t->order[i]->kind != WG__OP || v->place != WG__BUFFER) continue;
+        if (t->device->host) v->host = t->device->host + end;
+        end += (size_t)wg__aligned(v->bytes);
+    }
+    return end;
+}
+
 static int place_on_host(wg_tape *t)
 {
+    struct wg__why          w = {0};
     struct wg__tape_device *d = t->device;
-    size_t                  end = 0;
     char                   *wanted = calloc((size_t)t->g->n + 1, 1);
     if (!wanted) return wg__fail_nomem(t->user);
     mark_host(t, wanted);
-    for (int pass = 0; pass < 2; pass++) {
-        if (pass && !(d->host = wg__data_alloc(end))) break;
-        end = 0;
-        for (int i = 0; i < t->n_order; i++) {
-            struct wg__value *v = &t->value[t->order[i]->id];
-            if (!wanted[t->order[i]->id] || t->order[i]->kind != WG__OP || v->place != WG__BUFFER) continue;
-            if (pass) v->host = d->host + end;
-            end += (size_t)wg__aligned(v->bytes);
-        }
-    }
+    int status =
+        d->api->pin(d->use->device, lay_out_host(t, wanted), "the values that are read", (void **)&d->host, &w);
+    if (!status) lay_out_host(t, wanted);
     free(wanted);
-    return d->host ? WG_OK : wg__fail_nomem(t->user);
+    return status ? refused(t, &w) : WG_OK;
 }
 
 /* One piece of memory on the device: the planned buffer, then the constants. */
@@ -262,7 +268,7 @@ void wg__device_release(wg_tape *t)
     }
     if (d->arena) d->api->release(d->use->device, d->arena);
     if (d->pinned) d->api->unpin(d->use->device, d->pinned);
-    wg__data_free(d->host);
+    if (d->host) d->api->unpin(d->use->device, d->host);
     wg__data_free(d->probe);
     free(d->on_host);
     free(d->segment);

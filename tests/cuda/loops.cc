@@ -372,7 +372,7 @@ static void with_nvrtc(std::vector<sample> &all)
         size_t n = 0;
         char   why[4000] = "";
         char  *source = wg__cuda_loop_source(&s.gpu);
-        void  *code = source ? wg__cuda_compile(source, 90, &n, why, sizeof why) : NULL;
+        void  *code = source ? wg__cuda_compile(source, 90, 0, &n, why, sizeof why) : NULL;
         if (!code && strstr(why, "no NVRTC")) {
             printf("ok %d - NVRTC takes the sources # SKIP %s\n", ++tests, why);
             free(source);

@@ -19,6 +19,8 @@ extern "C" {
 #define WG_SHIM_OR(value)
 #endif
 
+#define CUDART_VERSION 13000
+
 /* ---- Errors ---- */
 
 typedef enum cudaError {
@@ -34,6 +36,9 @@ typedef enum cudaError {
     cudaErrorInvalidDevice = 101,
     cudaErrorInvalidKernelImage = 200,
     cudaErrorNoKernelImageForDevice = 209,
+    cudaErrorECCUncorrectable = 214,
+    cudaErrorNvlinkUncorrectable = 220,
+    cudaErrorUnsupportedPtxVersion = 222,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorSymbolNotFound = 500,
     cudaErrorNotReady = 600,

@@ -47,6 +47,8 @@ const char *shim::epilogue_wrong(const cublasLtMatmulDesc &d, const cublasLtMatr
     if (!is_known(kind)) return "no such epilogue";
     if (kind & (BIAS | BGRAD | BGRADA | BGRADB) && !is_device(d.bias)) return "bias that is not on the device";
     if (kind != CUBLASLT_EPILOGUE_DEFAULT && c.count != 1) return "an epilogue of a batch has steps, unknown here";
+    if (kind & BGRADA && d.ta) return "a sum of a first operand that is turned";
+    if (kind & BGRADB && !d.tb) return "a sum of a second operand that is not turned";
     if (!(kind & AUX)) return NULL;
     if (!is_device(d.aux)) return "an auxiliary buffer that is not on the device";
     if (d.aux_ld < c.rows) return "an auxiliary leading dimension less than the rows";

@@ -99,9 +99,8 @@ cudaError_t cudaLibraryLoadData(cudaLibrary_t *library, const void *code, cudaJi
     if (!library || !code || n_jit || n) return wrong(cudaErrorInvalidValue, "cudaLibraryLoadData: NULL, or options");
     if (forbidden()) return wrong(cudaErrorStreamCaptureUnsupported, "cudaLibraryLoadData while a stream is capturing");
     const ElfW(Ehdr) *head = (const ElfW(Ehdr) *)code;
-    if (memcmp(head->e_ident, ELFMAG, SELFMAG) != 0)
-        return wrong(cudaErrorInvalidKernelImage, "cudaLibraryLoadData: not an ELF file");
-    if (head->e_machine == 190) return wrong(cudaErrorNoKernelImageForDevice, "cudaLibraryLoadData: code for a GPU");
+    if (memcmp(head->e_ident, ELFMAG, SELFMAG) != 0) return keep(cudaErrorInvalidKernelImage);
+    if (head->e_machine == EM_CUDA) return keep(cudaErrorNoKernelImageForDevice);
     void *image = open_image(code);
     if (!image) return wrong(cudaErrorInvalidKernelImage, "cudaLibraryLoadData: %s", dlerror());
     *library = new CUlib_st{image, false, {}};

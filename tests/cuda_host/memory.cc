@@ -22,6 +22,7 @@ namespace shim
 enum { GUARD = 0xa5, FRESH = 0xff }; /* bytes of FRESH make NaNs, and -1 */
 
 static const size_t           SPACE = (size_t)1 << 40, TOTAL = (size_t)8 << 30, LARGE = (size_t)1 << 18;
+static const size_t           LEAD = (size_t)1 << 30; /* nothing is there: for stores far before the first memory */
 static char                  *space;
 static size_t                 used, live;
 static std::map<char *, area> areas, graves; /* by data: live, and freed device memory */
@@ -140,9 +141,9 @@ static bool make_device(size_t bytes, void **p)
     }
     if (bytes > TOTAL - live) return false;
     size_t mapped = up(bytes, page());
-    if (used + mapped + 2 * page() > SPACE) return false;
+    if (LEAD + used + mapped + 2 * page() > SPACE) return false;
     area a;
-    a.pages = space + used + page();
+    a.pages = space + LEAD + used + page();
     a.mapped = mapped;
     a.size = bytes;
     a.freed = false;

@@ -29,7 +29,7 @@ static bool compiles(const char *source, int sm, const char *name, int instr)
 {
     size_t bytes = 0;
     char   why[4000] = "";
-    void  *code = wg__cuda_compile(source, sm, &bytes, why, sizeof why);
+    void  *code = wg__cuda_compile(source, sm, 0, &bytes, why, sizeof why);
     bool   ok = code && bytes > 100 && !memcmp(code, "\177ELF", 4);
     if (!ok) tap_note("%s, instruction %d, sm_%d: %s", name, instr, sm, why);
     free(code);
@@ -78,7 +78,7 @@ static void loops_of(const struct golden *m)
 static bool there_is_nvrtc(char *why, size_t size)
 {
     size_t bytes;
-    void  *code = wg__cuda_compile("__global__ void nothing() {}\n", 90, &bytes, why, size);
+    void  *code = wg__cuda_compile("__global__ void nothing() {}\n", 90, 0, &bytes, why, size);
     bool   there = code || !strstr(why, "no NVRTC");
     free(code);
     return there;

@@ -234,8 +234,8 @@ static const struct {
     {"beside a sum", sum_after, {BGRADA}},
     {"beside a sum that comes first", sum_before, {BGRADA}},
     {"beside a sum of the first operand", sum_of_first, {BGRADB}},
-    {"beside a sum over the last axis", sum_turned, {BGRADB}},
-    {"turned, beside a sum over the last axis", sum_of_turned, {BGRADA}},
+    {"beside a sum over the last axis", sum_turned, {DEFAULT}},
+    {"turned, beside a sum over the last axis", sum_of_turned, {DEFAULT}},
     {"beside other reductions", other_sums, {DEFAULT}},
     {"of what needs the sum", sum_needed, {DEFAULT}},
     {"far from the sum", sum_far, {0}},
@@ -300,6 +300,19 @@ static void refused(void)
     }
     shim.refuse_epilogues(0);
     tap(clean() && ok, "without the epilogues that cuBLAS does not support");
+}
+
+/* WG_CUDA_EPILOGUES: the user's word. */
+static void not_wanted(void)
+{
+    static const int none[EXPECTED] = {DEFAULT}, plain[EXPECTED] = {RELU | BIAS};
+    if (without_shim("epilogues that are not wanted")) return;
+    setenv("WG_CUDA_EPILOGUES", "none", 1);
+    bool ok = is_asked(bias_relu, none) && is_asked(relu_layers, none) && right(bias_gelu_layers);
+    setenv("WG_CUDA_EPILOGUES", "plain", 1);
+    ok = ok && is_asked(bias_relu, plain) && is_asked(bias_relu_layers, plain) && right(bias_gelu_layers);
+    unsetenv("WG_CUDA_EPILOGUES");
+    tap(clean() && ok, "WG_CUDA_EPILOGUES");
 }
 
 /* As on the CPU, where relu(NaN) is NaN. */
@@ -398,6 +411,7 @@ void test_epilogues(void)
 {
     each();
     refused();
+    not_wanted();
     nan_stays();
     zero_has_no_slope();
     trained(wg_relu, "relu", RELU | AUX | BIAS, DRELU);

@@ -1,11 +1,13 @@
 /* Loops by kernels of their own, and loops that are launched as one: the bits are those of the interpreter. */
 #include <dirent.h>
+#include <elf.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include "tape_test.h"
 
@@ -102,6 +104,27 @@ static void drop_cache(void)
     remove(cache);
 }
 
+/* Code for a GPU, as of another machine that shares the cache. */
+static void foreign_file(const char *path)
+{
+    struct {
+        char     magic[8];
+        uint64_t bytes, hash;
+    } head;
+    FILE       *f = fopen(path, "r+b");
+    Elf64_Ehdr *code = NULL;
+    if (f && fread(&head, sizeof head, 1, f) == 1) code = malloc(head.bytes);
+    if (code && fread(code, head.bytes, 1, f) == 1) {
+        code->e_machine = EM_CUDA;
+        head.hash = XXH3_64bits(code, head.bytes);
+        rewind(f);
+        fwrite(&head, sizeof head, 1, f);
+        fwrite(code, head.bytes, 1, f);
+    }
+    free(code);
+    if (f) fclose(f);
+}
+
 /* ---- Tests ---- */
 
 /* Both nets some steps on; whether they have the same parameters. */
@@ -148,6 +171,9 @@ static void cached(void)
     tap(again("false", "loops are interpreted: NVRTC: status 6"),
         "a damaged file is of no use, and its loop interpreted");
     tap(again(NULL, NULL), "and it is compiled again");
+    each_cached(1, foreign_file);
+    tap(again(NULL, "loops are interpreted: host shim (no GPU) (CUDA 0): cudaLibraryLoadData: "),
+        "code that the device does not take, and its loop interpreted");
 }
 
 /* Runtime calls of a compilation. */
@@ -226,7 +252,7 @@ static void one_launch(const char *with, const char *what)
     setenv("WG_NVRTC", "none", 1);
     launches(PARAMS, WG_CPU, cpu);
     for (int i = 0; i < ALL; i++) worst = fmax(worst, fabs((double)device[i] - (double)cpu[i]));
-    bool ok = one > 0 && all == one && worst < 1e-6;
+    bool ok = (!shim.there || one > 0) && all == one && worst < 1e-6;
     if (!ok) tap_note("%ld launches for one, %ld for all; differ by %g", one, all, worst);
     tap(clean() && ok, "Adam of %d parameters %s: one launch, as for one", PARAMS, what);
 }
