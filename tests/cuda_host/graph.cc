@@ -131,3 +131,15 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t x)
     delete x;
     return c.error;
 }
+
+void wg_shim_capture(bool begin)
+{
+    static cudaStream_t s;
+    cudaGraph_t         g = NULL;
+    if (begin && !cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking))
+        cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed);
+    if (begin) return;
+    cudaStreamEndCapture(s, &g);
+    cudaGraphDestroy(g);
+    cudaStreamDestroy(s);
+}

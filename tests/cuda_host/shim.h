@@ -24,6 +24,9 @@ void wg_shim_fail_call(long n);
 long wg_shim_calls(void);
 long wg_shim_launches(void);
 
+/* As if another thread captured: begins that, or ends it. */
+void wg_shim_capture(bool begin);
+
 /* What was done wrong, as text: misuse of calls, faults of kernels.  At the
  * end of the process unread complaints and leaks are printed, and fail it. */
 int         wg_shim_complaints(void);

@@ -65,6 +65,7 @@ static void find_shim(void)
                {"wg_shim_forgive", &s.forgive},
                {"wg_shim_leaks", &s.leaks},
                {"wg_shim_reset", &s.reset},
+               {"wg_shim_capture", &s.capture},
                {"wg_shim_epilogues", &s.epilogues},
                {"wg_shim_refuse_epilogues", &s.refuse_epilogues},
                {"wg_shim_cublas_left", &s.cublas_left}};

@@ -68,8 +68,29 @@ static void by_turns(void)
     tap(clean() && ok, "a net trained by turns on the CPU and on the device");
 }
 
+/* A capture ends where somebody waits for the whole device, or for the stream that captures. */
+static void another_captures(void)
+{
+    if (without_shim("while another thread captures")) return;
+    struct net     a = net_new(WG_CUDA(0), WG_F32, 0), b = net_new(WG_CUDA(0), WG_F32, 0);
+    const wg_node *p = a.tape ? wg_param_at(a.g, 0) : NULL;
+    bool           ok = a.tape && b.tape;
+    for (int i = 0; i < 4 && ok; i++) {
+        if (i == 2) shim.capture(true);
+        ok = !net_step(&a, i) && !net_step(&b, i) && wg_param_view(p) && wg_view(a.tape, a.logits);
+        ok = ok && !wg_set(a.tape, p, wg_param_view(wg_param_at(b.g, 0)));
+        if (i == 3) shim.capture(false);
+    }
+    ok = ok && net_difference(&a, &b) == 0;
+    if (!ok) tap_note("%s; %s", wg_message(a.g), wg_tape_message(a.tape));
+    wg_graph_free(a.g);
+    wg_graph_free(b.g);
+    tap(clean() && ok, "runs, parameters and values while another thread captures");
+}
+
 void test_parameters(void)
 {
+    another_captures();
     both_sides();
     writer_gone();
     by_turns();
