@@ -59,6 +59,11 @@ END {
     split("64 512 4096", batches, " ")
     train_table("", "784-512-512-10, Adam, batch on the device, images/s")
     train_table("-fed", "the same, each batch from host memory, images/s")
+    print "| what cuBLASLt does on the way, images/s | all | bias and relu | nothing |\n|---|--:|--:|--:|"
+    for (i = 1; i <= 2; i++) for (b = 1; b <= 3; b++)
+        printf "| %s, batch %d | %s | %s | %s |\n", precisions[i], batches[b], thousands(median(precisions[i] " " batches[b])),
+            thousands(median(precisions[i] "-plain " batches[b])), thousands(median(precisions[i] "-loops " batches[b]))
+    print ""
 
     copy = median("copy")
     n = split("elementwise softmax sum_rows sum_columns adam", kinds, " ")

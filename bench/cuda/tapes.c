@@ -14,7 +14,8 @@
 
 static const char usage[] =
     "usage: tapes [--quick] [--seconds S] [\"WORK\" ...]      or works on stdin, one a line\n"
-    "  train WAY BATCH     784-512-512-10 with Adam: images/s, first and last loss; fp32, tf32, fp32-fed, tf32-fed\n"
+    "  train WAY BATCH     784-512-512-10 with Adam: images/s, first and last loss; fp32, tf32, each also with\n"
+    "                      -fed, -plain or -loops (what cuBLASLt does on the way: bias and relu; nothing)\n"
     "  bytes KIND          bytes/s read and written: elementwise, softmax, sum_rows, sum_columns, adam\n"
     "  product PREC N      seconds of one [N,N] x [N,N], 16 in a tape: fp32, tf32\n"
     "  latency KIND        seconds of a run: step, checked (labels are), host (until wg_run returns), adam_small\n"
@@ -88,6 +89,13 @@ static int set_batch(struct work *w, int64_t i)
     return status ? status : wg_set(w->t, w->label, digit);
 }
 
+/* Epilogues are chosen while a tape is compiled. */
+static void choose_epilogues(const char *way)
+{
+    const char *which = strstr(way, "-plain") ? "plain" : strstr(way, "-loops") ? "none" : "all";
+    setenv("WG_CUDA_EPILOGUES", which, 1);
+}
+
 static bool open_train(const struct bench *b, struct work *w, char *word[])
 {
     int64_t hidden = b->quick ? 8 : 512;
@@ -101,6 +109,7 @@ static bool open_train(const struct bench *b, struct work *w, char *word[])
     wg_node *h = wg_relu(wg_dense(w->x, hidden, "fc1"));
     wg_node *y = wg_dense(wg_relu(wg_dense(h, hidden, "fc2")), CLASSES, "fc3");
     w->end = wg_softmax_cross_entropy(y, w->label);
+    choose_epilogues(word[1]);
     finish(w, wg_minimize(w->end, &(wg_solver){.kind = WG_ADAM, .rate = 1e-3}), tf32 ? WG_TF32 : WG_EXACT);
     make_batches(w);
     if (!w->image || !w->digit || !w->t || set_batch(w, 0) || wg_run(w->t)) return false;

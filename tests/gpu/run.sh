@@ -30,7 +30,7 @@ elif ! ${MAKE:-make} --no-print-directory "$shim" "$BUILD/bench/cuda/tapes" "$BU
     failures=1
 else
     case $shim in /*) ;; *) shim=./$shim ;; esac
-    for line in 'train fp32 64' 'train tf32-fed 64' 'bytes elementwise' 'bytes softmax' 'bytes sum_rows' 'bytes sum_columns' \
+    for line in 'train fp32 64' 'train tf32-fed 64' 'train fp32-plain 64' 'train tf32-loops 64' 'bytes elementwise' 'bytes softmax' 'bytes sum_rows' 'bytes sum_columns' \
         'bytes adam' 'product tf32 512' 'latency step' 'latency checked' 'latency host' 'latency adam_small'; do
         echo "$line"
     done > "$work/works"

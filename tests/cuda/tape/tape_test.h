@@ -20,7 +20,7 @@ struct shim {
     void (*forgive)(void);
     int (*leaks)(bool say);
     void (*reset)(void);
-    void (*capture)(bool begin); /* as another thread */
+    void (*capture)(bool begin);        /* as another thread */
     long (*epilogues)(int kind);        /* products asked for with it since the last question */
     void (*refuse_epilogues)(int bits); /* those with any of these are not supported; 0: all are */
     long (*cublas_left)(void);          /* objects that were not destroyed */
