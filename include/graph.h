@@ -362,8 +362,9 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
 /* How a device may multiply matrices of f32: as they are (never TF32), or with
  * operands rounded to nearest in a shorter format, for its tensor cores: TF32
  * (10 bits of fraction), bfloat16 (7), half precision (10, and values beyond
- * 65504 may become infinite).  A device may use TF32 instead of those two.  Sums and results stay f32.  f64 is not affected, nor is anything
- * but products; the CPU takes no notice, so that its bits stay the same. */
+ * 65504 may become infinite); a device may use TF32 instead of those two.  Sums
+ * and results stay f32.  f64 and whatever is no product stay as they are, and
+ * the CPU takes no notice. */
 enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
 
 typedef struct wg_options {
