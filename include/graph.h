@@ -395,9 +395,8 @@ typedef struct wg_options {
  * an error of the device itself can be that of a later call, which then says
  * so.  An index out of range is told by the first call that finds it: a later
  * wg_run, which does nothing else, or one of those that wait.  No parameter was
- * written by that run, nor by those of its tape that were asked for behind it,
- * and the next has its number.  (A tape with operators on the CPU tells at once;
- * other tapes go on: wg_wait for one whose results another builds on.)
+ * written by that run, nor by those of its tape behind it, and the next has its
+ * number; other tapes go on.  (A tape with operators on the CPU tells at once.)
  * wg_set does not wait for the run before: inputs have two buffers on each side,
  * and are copied while the device computes (not those of wg_input_buffer, for
  * whose copy wg_run waits). */
