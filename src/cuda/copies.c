@@ -52,11 +52,13 @@ int wg__cuda_fed(struct wg__program *p, int which, struct wg__why *w)
 
 /* ---- Single values ---- */
 
+/* Waits, since the CPU may write `from` again. */
 int wg__cuda_upload(struct wg__program *p, void *to, const void *from, size_t bytes, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
     if (status || !bytes) return status;
     WG__TRY(p->d, w, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, p->stream));
+    WG__TRY(p->d, w, cudaStreamSynchronize(p->stream));
     return WG_OK;
 }
 

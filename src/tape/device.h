@@ -86,7 +86,7 @@ struct wg__device_api {
     size_t (*needs)(const struct wg__device *d, const wg_tape *t);
     const char *(*note)(
         const struct wg__program *p); /* for the tape's print, or NULL: what is slower than it could be */
-    /* One run: begin, feed, segments, end.  Only fault, wait, fed and download wait for the device. */
+    /* One run: begin, feed, segments, end.  Only fault, wait, fed, upload and download wait for the device. */
     int (*begin)(struct wg__program *p, uint64_t run, struct wg__why *w);
     int (*after)(struct wg__program *p, const struct wg__program *other, struct wg__why *w); /* the other's last run */
     int (*feed)(struct wg__program *p, const struct wg__feed *f, struct wg__why *w);

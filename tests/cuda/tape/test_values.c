@@ -83,6 +83,22 @@ static void on_the_cpu(void)
     tap(clean() && ok, "an operator without a kernel runs on the CPU, and the print warns of it");
 }
 
+/* Runs that nobody waits for: each has what the CPU computed for it. */
+static void on_the_cpu_at_once(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *p = wg_param(g, "p", WG_F32, WG_SHAPE(2));
+    wg_node  *y = wg_apply(&twice, 1, &x, NULL), *step = wg_assign(p, wg_add(p, wg_square(y)));
+    wg_tape  *t = compile(g, 1, &step);
+    float     sum[2];
+    bool      ok = t;
+    for (int i = 1; i <= 4 && ok; i++) ok = !wg_set(t, x, (float[]){(float)i, 1}) && !wg_run(t);
+    ok = ok && !wg_param_get(p, sum) && same(sum, (float[]){4 * (1 + 4 + 9 + 16), 16}, 2);
+    if (!ok) tap_note("%s; %s; %g %g", wg_message(g), wg_tape_message(t), sum[0], sum[1]);
+    wg_graph_free(g);
+    tap(clean() && ok, "an operator on the CPU in runs that nobody waits for");
+}
+
 static void nothing(void)
 {
     wg_graph *g = wg_graph_new();
@@ -165,5 +181,6 @@ void test_values(void)
     one_copy();
     run_numbers();
     on_the_cpu();
+    on_the_cpu_at_once();
     nothing();
 }
