@@ -312,7 +312,7 @@ Test(serve_http, connections_that_are_dropped)
     static const char *const begun[] = {"", "POST /v1/mod",
                                         "POST " PREDICT " HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\n{",
                                         "POST " PREDICT " HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\n" BODY};
-    struct served            s = serve((struct wg__server_options){.quiet = true});
+    struct served            s = serve((struct wg__server_options){.quiet = true, .drain_s = 20}); /* a busy machine */
     for (int i = 0; i < 2000; i++) {
         int fd = dial(s.port);
         send_text(fd, begun[i % 4]);
