@@ -277,8 +277,8 @@ int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
 {
     const wg_tape            *t = at->t;
     int                       n = t->n_instr, status = WG_OK;
-    struct wg__cuda_products *all = calloc(1, sizeof *all + (size_t)n * sizeof *all->of);
-    if (!(at->products = all)) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    struct wg__cuda_products *all = at->products = calloc(1, sizeof *all + (size_t)n * sizeof *all->of);
+    if (!all) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     all->asked = asked();
     for (all->n = 0; all->n < n; all->n++) all->of[all->n].rest = true;
     for (int i = 0; i < n; i++) {

@@ -11,7 +11,7 @@
 static struct wg__cuda_kernel *find(const struct wg__device *d, const char *source, uint64_t hash)
 {
     struct wg__cuda_kernel *k = d->kernels;
-    while (k && (k->hash != hash || strcmp(k->source, source))) k = k->next;
+    while (k && (k->hash != hash || strcmp(k->source, source) != 0)) k = k->next;
     return k;
 }
 

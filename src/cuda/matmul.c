@@ -29,7 +29,7 @@ static cublasStatus_t layout(cublasLtMatrixLayout_t *l, cudaDataType type, int64
     if (n != count) return CUBLAS_STATUS_NOT_SUPPORTED;
     cublasStatus_t s = cublasLtMatrixLayoutCreate(l, type, (uint64_t)rows, (uint64_t)cols, rows);
     if (s) return *l = NULL, s;
-    if (count == 1) return s;
+    if (count == 1) return CUBLAS_STATUS_SUCCESS;
     s = cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &n, sizeof n);
     return s ? s
              : cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &step, sizeof step);

@@ -195,7 +195,7 @@ static void write_cached(const char *path, const void *code, size_t bytes)
 bool wg__cuda_compiles(void)
 {
     const char *named = getenv("WG_NVRTC");
-    return !named || strcmp(named, "none");
+    return !named || strcmp(named, "none") != 0;
 }
 
 void *wg__cuda_compile(const char *source, int sm, int driver, size_t *bytes, char *why, size_t why_size)

@@ -112,7 +112,7 @@ static void sum_axes(const wg_node *sum, bool in[WG_MAX_RANK])
 
 static void mean_form(const wg_node *x, const bool in[WG_MAX_RANK], bool keep, char *text, size_t n)
 {
-    char   axes[64];
+    char   axes[64] = "";
     size_t k = 0;
     for (int i = 0; i < x->shape->rank; i++)
         if (in[i]) wg__append(axes, sizeof axes, &k, "%s%d", k ? "," : "", i);

@@ -26,7 +26,7 @@ static bool axes_of(struct wg__in *c, const wg_node *x, wg_axes *to)
     struct wg__ints list = {0};
     if (wg__attr_has(c, "axes") && !wg__attr_ints(c, "axes", &list)) return false;
     if (wg__in_has(c, 1) && !no_axes(c) && !wg__in_need_ints(c, 1, "the list of axes", &list)) return false;
-    *to = wg__attr_int(c, "noop_with_empty_axes", 0) ? (wg_axes){0} : (wg_axes){.n = -1};
+    *to = (wg_axes){.n = wg__attr_int(c, "noop_with_empty_axes", 0) ? 0 : -1};
     return list.n == 0 || wg__in_axes(c, &list, wg_node_shape(x)->rank, to);
 }
 

@@ -70,7 +70,7 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     l->next = value ? value + n_value : NULL;
     if (!strcasecmp(name, "Host")) l->hosts++;
     if (!strcasecmp(name, "Transfer-Encoding")) l->codings++, l->coding = value;
-    if (strcasecmp(name, "Content-Length")) return MHD_YES;
+    if (strcasecmp(name, "Content-Length") != 0) return MHD_YES;
     l->lengths++;
     return is_digits(value, n_value) && n_value < 19 ? MHD_YES : refuse(l, 400, "malformed Content-Length");
 }
@@ -83,7 +83,7 @@ int wg__strict(struct MHD_Connection *c, const struct wg__head *h, const char **
     *why = l.why;
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t                          size = i ? i->header_size : 0;
-    if (!v11 && strcmp(h->version, "HTTP/1.0")) return *why = "HTTP 1.0 and 1.1 only", 505;
+    if (!v11 && strcmp(h->version, "HTTP/1.0") != 0) return *why = "HTTP 1.0 and 1.1 only", 505;
     if (!is_token(h->method, strlen(h->method))) return *why = "malformed method", 400;
     if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version))
         return *why = "malformed request line", 400;
@@ -92,7 +92,7 @@ int wg__strict(struct MHD_Connection *c, const struct wg__head *h, const char **
     if (v11 ? l.hosts != 1 : l.hosts > 1) return *why = "one Host header is needed", 400;
     if (l.lengths > 1) return *why = "Content-Length more than once", 400;
     if (l.lengths && l.codings) return *why = "Transfer-Encoding together with Content-Length", 400;
-    if (l.codings > 1 || (l.codings && strcasecmp(l.coding, "chunked")))
+    if (l.codings > 1 || (l.codings && strcasecmp(l.coding, "chunked") != 0))
         return *why = "no Transfer-Encoding but chunked is known", 501;
     if (l.codings && !v11) return *why = "Transfer-Encoding in HTTP/1.0", 400;
     if (!follows(l.next, h->method + size, 4)) return *why = "the head does not end with an empty line", 400;

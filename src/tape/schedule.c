@@ -166,7 +166,7 @@ int wg__schedule(wg_tape *t)
     int             status = WG_OK;
     if (!t->n_copy) return WG_OK;
     s.slot = malloc(((size_t)t->g->n + 1) * sizeof *s.slot);
-    s.update = malloc(((size_t)t->n_instr + 1) * sizeof *s.update);
+    s.update = calloc((size_t)t->n_instr + 1, sizeof *s.update);
     s.target = malloc(((size_t)t->n_instr + 1) * sizeof *s.target);
     if (s.slot && s.update && s.target) {
         for (int v = 0; v < t->g->n; v++)
