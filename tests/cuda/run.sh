@@ -17,6 +17,7 @@ if ! ${MAKE:-make} --no-print-directory $programs > "$log" 2>&1; then
     echo "1..1"
     exit 1
 fi
+. tests/cuda/nvrtc-path.sh
 # One plan for all of them; a program that ends badly is a failure of its own.
 { for program in $programs; do
     timeout "${WG_CUDA_TEST_SECONDS:-900}" "$program" 2>&1

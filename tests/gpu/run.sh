@@ -34,10 +34,10 @@ else
         'bytes adam' 'product tf32 512' 'latency step' 'latency checked' 'latency host' 'latency adam_small'; do
         echo "$line"
     done > "$work/works"
-    WG_CUDA_LIBRARY=$shim timeout 300 "$BUILD/bench/cuda/tapes" --quick < "$work/works" > "$work/out" 2>&1 &&
+    WG_CUDA_LIBRARY=$shim WG_NVRTC=none timeout 300 "$BUILD/bench/cuda/tapes" --quick < "$work/works" > "$work/out" 2>&1 &&
         [ "$(grep -cE '^(train|bytes|product|latency) [^:]* [0-9.e+-]+$' "$work/out")" = "$(wc -l < "$work/works")" ]
     result $? 'every work of bench/cuda/tapes'
-    ! WG_CUDA_LIBRARY=$shim "$BUILD/bench/cuda/tapes" --quick 'train fp99 64' 'dance' > "$work/out" 2>&1 &&
+    ! WG_CUDA_LIBRARY=$shim WG_NVRTC=none "$BUILD/bench/cuda/tapes" --quick 'train fp99 64' 'dance' > "$work/out" 2>&1 &&
         says 'train fp99 64 absent: no such way' && says 'dance absent: no such work'
     result $? 'works that there are not'
     "$BUILD/bench/cuda/limits-host" --quick device copy 'product fp32 512' 'product tf32 512' > "$work/out" 2>&1 &&
