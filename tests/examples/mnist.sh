@@ -179,8 +179,8 @@ unset WG_CUDA_LIBRARY
 losses() { LC_ALL=C sed -n 's/.*"epochs":"\([^"]*\)".*/\1/p' "$1" | head -n 1 | tr ';' '\n' | cut -d ' ' -f 1; }
 device='100 steps on a device give the losses of the CPU'
 library=$given/tests/libwengert-cuda-host.so
-if ! command -v "${CXX:-c++}" > /dev/null; then
-    skip "$device" 'there is no C++ compiler'
+if ! why=$(sh "$root/tests/cuda/shim-needs.sh"); then
+    skip "$device" "$why"
 elif ! (cd "$root" && BUILD=$given ${MAKE:-make} --no-print-directory "$library") > out 2> err; then
     result 1 'the CUDA backend compiles for the host'
 else

@@ -22,8 +22,8 @@ says() { grep -qF -- "$1" "$work/out"; }
 # ---- The measuring programs, through the shim ----
 
 shim=$BUILD/tests/libwengert-cuda-host.so
-if ! command -v "${CXX:-c++}" > /dev/null; then
-    echo 'ok - gpu: the programs through the shim # SKIP there is no C++ compiler'
+if ! why=$(sh tests/cuda/shim-needs.sh); then
+    echo "ok - gpu: the programs through the shim # SKIP $why"
 elif ! ${MAKE:-make} --no-print-directory "$shim" "$BUILD/bench/cuda/tapes" "$BUILD/bench/cuda/limits-host" > "$log" 2>&1; then
     grep -m 20 -E 'error|undefined|\*\*\*' "$log" | sed 's/^/# /'
     echo 'not ok - gpu: the programs compile'

@@ -105,8 +105,8 @@ run bench mnist.onnx --seconds 1 --device cpu && grep -q '^device  *[^ ]' out
 result $? 'bench names the CPU'
 unset WG_CUDA_LIBRARY
 library=$given/tests/libwengert-cuda-host.so
-if ! command -v "${CXX:-c++}" > /dev/null; then
-    echo 'ok - wengert: on a device # SKIP there is no C++ compiler'
+if ! why=$(sh "$root/tests/cuda/shim-needs.sh"); then
+    echo "ok - wengert: on a device # SKIP $why"
 elif ! (cd "$root" && BUILD=$given ${MAKE:-make} --no-print-directory "$library") > out 2> err; then
     result 1 'the CUDA backend compiles for the host'
 else
