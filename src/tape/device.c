@@ -53,8 +53,10 @@ static void *open_library(char *path, size_t n, struct wg__why *w)
     if (handle) return handle;
     if (own || (*path && access(path, F_OK) == 0)) return cannot_load(own ? "WG_CUDA_LIBRARY: " : "", path, w), NULL;
     if ((handle = open_file(LIBRARY))) return snprintf(path, n, LIBRARY), handle;
-    refuse(w, WG_EDEVICE, "no CUDA backend: looked for %.100s%s" LIBRARY " in the system\'s places: %.120s", path,
-           *path ? " and for " : "", dlerror());
+    refuse(w, WG_EDEVICE,
+           "no CUDA backend (`make libwengert-cuda` builds it): looked for %.100s%s" LIBRARY
+           " in the system\'s places: %.120s",
+           path, *path ? " and for " : "", dlerror());
     return NULL;
 }
 

@@ -14,6 +14,9 @@ extern "C" {
 /* Every complaint of the shim as a remark; how many.  Forgets them. */
 int tell_complaints(void);
 
+/* Whether just the complaint with this text was made; forgets all. */
+bool told(const char *text);
+
 struct wg__cuda_op;
 /* The launch of an operator; NULL: none. */
 const struct wg__cuda_op *launch_of(const char *op);

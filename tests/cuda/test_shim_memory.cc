@@ -14,15 +14,6 @@
 static __global__ void set_to(int *x, int v) { *x = v; }
 static __global__ void increase(int *x) { *x += 1; }
 
-static bool told(const char *text)
-{
-    bool found = wg_shim_complaints() == 1 && strstr(wg_shim_complaint(0), text);
-    if (!found)
-        for (int i = 0; i < wg_shim_complaints(); i++) tap_note("said: %s", wg_shim_complaint(i));
-    wg_shim_forgive();
-    return found;
-}
-
 /* A device int, a stream that waits for no other, a host int. */
 struct bench {
     int         *x = NULL, host = -7;

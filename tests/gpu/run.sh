@@ -65,6 +65,9 @@ result $? 'help'
 check --nonsense
 [ $? = 2 ] && says 'unknown option --nonsense'
 result $? 'refuses an unknown option'
+check --only dance
+[ $? = 2 ] && says 'there is no step dance, only build tests sanitizer mnist bench'
+result $? 'refuses an unknown step'
 check
 [ $? = 77 ] && says 'there is no NVIDIA GPU here' && [ "$(tail -n 1 "$work/out")" = '0 passed, 0 failed, 5 skipped' ]
 result $? 'without a GPU nothing passes'
