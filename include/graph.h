@@ -306,7 +306,8 @@ WG_API wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, 
 /* y[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, negative
  * counts from the end; outside the axis is a run-time error that says so. */
 WG_API wg_node *wg_gather(wg_node *x, wg_node *index, int axis);
-/* 1 at index along a new last axis of that depth, 0 elsewhere, in dtype t. */
+/* 1 at index along a new last axis of that depth, 0 elsewhere, in dtype t; an
+ * index outside of 0..depth-1 is a run-time error that says so. */
 WG_API wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t);
 
 /* ---- Operators: softmax and losses ----------------------------------------- */

@@ -21,6 +21,7 @@ struct wg_node {
     int             id;     /* place in g->node */
     int             n;      /* operands */
     uint8_t         kind, dtype;
+    uint8_t         role; /* of a parameter: enum wg_role */
     bool            watched;
     uint8_t         stale;   /* of a parameter: data are older than what a device has; see wg__param_home */
     uint32_t        version; /* of a parameter: how often it was written, here or on a device */
@@ -68,6 +69,9 @@ struct wg__hooks {
     wg_node *(*constant)(void *context, wg_dtype t, const wg_shape *s, const void *data);
     /* After any node was made; 0 or the status that the builder fails with. */
     int (*made)(void *context, wg_node *x);
+    /* How far the private copy goes now, and: drops what was added to it since then. */
+    int (*reach)(void *context);
+    void (*drop)(void *context, int reach);
 };
 
 struct wg_graph {
@@ -80,6 +84,7 @@ struct wg_graph {
     uint64_t         seed, streams; /* random nodes made so far */
     int              status;
     char             message[512];
+    const char      *call; /* the composed builder that the user called, while it runs; else NULL */
     wg_tape         *tapes;          /* list: src/tape knows how it goes on */
     void (*free_tapes)(wg_graph *g); /* set with the first tape */
     struct wg__devices *devices;     /* copies of parameters: src/tape knows how it goes on */
@@ -89,9 +94,25 @@ struct wg_graph {
     bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
 };
 
-/* Records the first error, tells wg_on_error, returns status. */
+/* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
+ * that builder's name. */
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
+
+/* Names the builder that the user called for as long as it builds on other builders: returns what wg__leave takes.
+ * Where builders are nested, the outermost one keeps the name.  g may be NULL. */
+const char *wg__enter(wg_graph *g, const char *call);
+/* Ends what wg__enter began and returns y. */
+wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y);
+
+/* Where a graph stood before a builder that may fail half-way (undo.c). */
+struct wg__mark {
+    int      n, n_param, reach;
+    uint64_t streams;
+};
+struct wg__mark wg__mark(const wg_graph *g);
+/* Takes the nodes and parameters that were made since the mark out of the graph; the user knows none of them. */
+void wg__undo(wg_graph *g, const struct wg__mark *m);
 
 /* Makes p->data what the parameter is: brings it back from a device where one has newer values.
  * WG_OK, or a status with its error on the graph.  Tapes that run in parallel may call it. */
