@@ -174,17 +174,28 @@ void wg__param_written(wg_node *p)
     __atomic_store_n(&p->stale, 0, __ATOMIC_RELEASE);
 }
 
+/* Says what a call on a parameter cannot be done with; without a node there is no graph to keep the message. */
+static int check_param(const wg_node *p, const char *who, const void *data)
+{
+    char text[160];
+    if (!p) return wg__fail(NULL, WG_EARG, "%s: the parameter is NULL: is there one of that name?", who);
+    if (p->kind != WG__PARAM)
+        return wg__fail(p->g, WG_EARG, "%s: %s is no parameter", who, wg__node_str(p, text, sizeof text));
+    return data ? WG_OK : wg__fail(p->g, WG_EARG, "%s: %s: data is NULL", who, p->name);
+}
+
 int wg_param_set(wg_node *p, const void *data)
 {
-    if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
+    int status = check_param(p, "param_set", data);
+    if (status) return status;
     memcpy(p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
     wg__param_written(p);
     return WG_OK;
 }
 int wg_param_get(const wg_node *p, void *data)
 {
-    if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
-    int status = wg__param_home(p);
+    int status = check_param(p, "param_get", data);
+    if (!status) status = wg__param_home(p);
     if (!status) memcpy(data, p->data, wg__bytes((wg_dtype)p->dtype, p->shape));
     return status;
 }
@@ -192,6 +203,19 @@ const void *wg_param_view(const wg_node *p)
 {
     return p && p->kind == WG__PARAM && wg__param_home(p) == WG_OK ? p->data : NULL;
 }
+
+int wg_set_role(wg_node *p, wg_role role)
+{
+    char text[160];
+    if (!p) return wg__fail(NULL, WG_EARG, "set_role: the parameter is NULL");
+    if (p->kind != WG__PARAM)
+        return wg__fail(p->g, WG_EARG, "set_role: %s is no parameter", wg__node_str(p, text, sizeof text));
+    if (role != WG_WEIGHT && role != WG_STATE && role != WG_FROZEN)
+        return wg__fail(p->g, WG_EARG, "set_role: %d is no role", (int)role);
+    p->role = (uint8_t)role;
+    return WG_OK;
+}
+wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_WEIGHT; }
 
 wg_node *wg_assign(wg_node *p, wg_node *next)
 {

@@ -56,6 +56,8 @@ char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b);
 /* The value of d with the named symbols bound; negative with *unbound naming
  * the first symbol that has no size. */
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound);
+/* WG_OK, or an error on g: a negative size, a name bound to two sizes, or one that is no dimension of g. */
+int wg__dims_check_bind(wg_graph *g, const wg_options *o);
 /* Binds every dimension of s in place; WG_OK, or WG_EBOUND with an error on `to`. */
 int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_options *o);
 

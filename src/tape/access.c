@@ -73,9 +73,25 @@ static const void *read_from(wg_tape *t, const wg_node *v)
     return t->eager ? v->data : t->value[r->id].data;
 }
 
+static void await_value(wg_tape *t, int id)
+{
+    struct wg__value *v = &t->value[t->value[id].root];
+    if (t->g->node[v->root]->kind != WG__INPUT || v->unset || !v->bytes) return;
+    v->unset = true;
+    t->n_unset++;
+}
+
+void wg__await_inputs(wg_tape *t)
+{
+    for (int i = 0; i < t->n_instr; i++)
+        for (int k = 0; k < t->instr[i].n_in; k++) await_value(t, t->instr[i].in[k]);
+    for (int c = 0; c < t->n_copy; c++) await_value(t, t->copy[c].from);
+}
+
 /* Where to write all of an input or parameter; expose: the caller may write there again and again. */
 static void *write_to(wg_tape *t, const wg_node *v, bool expose)
 {
+    if (!t->eager && t->value[v->id].unset) t->value[v->id].unset = false, t->n_unset--;
     if (t->device) return wg__device_write(t, v, expose);
     if (v->kind == WG__PARAM) wg__param_written(t->user->node[v->origin->id]);
     return v->kind == WG__PARAM || t->eager ? v->data : t->value[v->id].data;

@@ -81,6 +81,19 @@ static int made(void *context, wg_node *x)
     return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
 }
 
+static int reach(void *context) { return ((wg_tape *)context)->g->n; }
+
+/* Nodes that the user's graph has given up: nothing computes them again, and merging does not find them. */
+static void drop(void *context, int reach)
+{
+    wg_tape *t = context;
+    for (int i = reach; i < t->g->n; i++) {
+        wg_node *x = t->g->node[i];
+        if ((x->kind == WG__OP || x->kind == WG__INPUT) && !wg__is_view(x)) wg__data_free(x->data);
+        x->kind = WG__GROUP, x->op = NULL, x->data = NULL, x->n = 0;
+    }
+}
+
 /* An input gets its memory with its first value. */
 int wg__eager_room(wg_tape *t, const wg_node *x)
 {
@@ -110,6 +123,6 @@ wg_tape *wg_graph_eager(wg_graph *g)
     t->eager = true;
     for (int i = 0; i < g->n; i++)
         if (made(t, g->node[i])) return wg_tape_free(t), NULL;
-    g->hook = (struct wg__hooks){.context = t, .made = made};
+    g->hook = (struct wg__hooks){.context = t, .made = made, .reach = reach, .drop = drop};
     return t;
 }

@@ -26,6 +26,7 @@ struct wg__value {
     uint8_t place;
     bool    keep;        /* asked for: lives to the end of the run */
     bool    freed;       /* by plan.c */
+    bool    unset;       /* an input that a run reads and that nobody has set yet */
     int     number;      /* in prints: the how manieth that an instruction writes */
     int     root;        /* the value whose memory this is: itself, unless a view */
     int     first, last; /* instructions that write it and read it last; -1: none */
@@ -116,6 +117,7 @@ struct wg_tape {
     char             *buffer;
     void             *scratch; /* shared by the calls, one after the other */
     size_t            buffer_bytes, input_bytes;
+    int               n_unset; /* inputs that are still unset */
 
     uint64_t           run;
     int                status;
@@ -161,6 +163,8 @@ int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 
+/* Marks the inputs that a run reads as unset. */
+void wg__await_inputs(wg_tape *t);
 /* Computes one node alone from operands whose data are in node->data; why says
  * what went wrong. */
 int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160]);
