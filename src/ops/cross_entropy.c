@@ -121,5 +121,8 @@ const wg_op wg_op_cross_entropy = {.name = "cross_entropy",
 
 wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label)
 {
-    return wg_mean(wg_apply(&wg_op_cross_entropy, 2, (wg_node *[]){logits, label}, NULL), WG_ALL_AXES, 0);
+    wg_graph   *g = wg_node_graph(logits ? logits : label);
+    const char *outer = wg__enter(g, "softmax_cross_entropy");
+    wg_node    *each = wg_apply(&wg_op_cross_entropy, 2, (wg_node *[]){logits, label}, NULL);
+    return wg__leave(g, outer, wg_mean(each, WG_ALL_AXES, 0));
 }

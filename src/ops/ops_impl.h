@@ -12,7 +12,8 @@
 
 /* ---- For structured operators (support.c) ---- */
 
-/* Records "who(x): complaint" on x's graph and gives NULL; NULL x is allowed. */
+/* Records "who(x): complaint" on x's graph and gives NULL; NULL x is allowed.  Inside of a composed builder, who is
+ * that builder. */
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

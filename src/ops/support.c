@@ -11,7 +11,7 @@ wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *form
     va_start(ap, format);
     vsnprintf(why, sizeof why, format, ap);
     va_end(ap);
-    wg__fail(x->g, status, "%s(%s): %s", who, wg__node_str(x, head, sizeof head), why);
+    wg__fail(x->g, status, "%s(%s): %s", x->g->call ? x->g->call : who, wg__node_str(x, head, sizeof head), why);
     return NULL;
 }
 
