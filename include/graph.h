@@ -25,6 +25,7 @@
 #include <stdio.h>
 
 #ifdef __cplusplus
+#include <initializer_list>
 extern "C" {
 #endif
 
@@ -110,13 +111,14 @@ typedef struct wg_axes {
     int axis[WG_MAX_RANK];
 } wg_axes;
 
-/* What the macros below call; C++ calls them itself. */
+/* What the macros below call. */
 WG_API wg_shape wg_shape_make(int rank, const int64_t *dim);
 WG_API wg_axes  wg_axes_make(int n, const int *axis);
 
-#ifndef __cplusplus
 /* WG_SHAPE(64, 784), WG_AXES(0, -1), and WG_NODES(loss, step), which gives a
- * count and an array at once where a function takes both. */
+ * count and an array at once where a function takes both.  The array lives as
+ * long as the call it stands in. */
+#ifndef __cplusplus
 #define WG_SCALAR ((wg_shape){0})
 #define WG_SHAPE(...)                                                     \
     wg_shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
@@ -127,6 +129,20 @@ WG_API wg_axes  wg_axes_make(int n, const int *axis);
 #define WG_NODES(...)                                                   \
     (int)(sizeof((wg_node *[]){__VA_ARGS__}) / sizeof(wg_node *)), \
         (wg_node *[]){__VA_ARGS__}
+#else /* C++11 and later */
+}     /* no template has C linkage */
+template <class... T> char (&wg__sized(T...))[sizeof...(T)];
+static inline wg_shape wg__shape_of(std::initializer_list<int64_t> dim)
+{
+    return wg_shape_make((int)dim.size(), dim.begin());
+}
+static inline wg_axes wg__axes_of(std::initializer_list<int> axis) { return wg_axes_make((int)axis.size(), axis.begin()); }
+extern "C" {
+#define WG_SCALAR (wg_shape_make(0, nullptr))
+#define WG_SHAPE(...) (wg__shape_of({__VA_ARGS__}))
+#define WG_AXES(...) (wg__axes_of({__VA_ARGS__}))
+#define WG_ALL_AXES (wg_axes_make(-1, nullptr))
+#define WG_NODES(...) (int)sizeof(wg__sized(__VA_ARGS__)), std::initializer_list<wg_node *>{__VA_ARGS__}.begin()
 #endif
 
 /* In wg_reshape only: the one dimension that follows from the others. */
@@ -444,7 +460,21 @@ WG_API int         wg_tape_status(const wg_tape *t);
 WG_API const char *wg_tape_message(const wg_tape *t);
 
 /* Copies a whole value in (inputs, parameters) or out (outputs, inputs,
- * parameters, watched nodes), in the node's own dtype. */
+ * parameters, watched nodes): n elements, which the node must have on this
+ * tape (WG_ESHAPE), of the dtype in the name, which must be the node's
+ * (WG_EDTYPE).  u8 is for bool too. */
+WG_API int wg_set_f32(wg_tape *t, const wg_node *x, int64_t n, const float *data);
+WG_API int wg_set_f64(wg_tape *t, const wg_node *x, int64_t n, const double *data);
+WG_API int wg_set_i32(wg_tape *t, const wg_node *x, int64_t n, const int32_t *data);
+WG_API int wg_set_i64(wg_tape *t, const wg_node *x, int64_t n, const int64_t *data);
+WG_API int wg_set_u8(wg_tape *t, const wg_node *x, int64_t n, const uint8_t *data);
+WG_API int wg_get_f32(wg_tape *t, const wg_node *x, int64_t n, float *data);
+WG_API int wg_get_f64(wg_tape *t, const wg_node *x, int64_t n, double *data);
+WG_API int wg_get_i32(wg_tape *t, const wg_node *x, int64_t n, int32_t *data);
+WG_API int wg_get_i64(wg_tape *t, const wg_node *x, int64_t n, int64_t *data);
+WG_API int wg_get_u8(wg_tape *t, const wg_node *x, int64_t n, uint8_t *data);
+/* The same unchecked, for programs that know sizes and dtypes: as many bytes as
+ * the value has on this tape, in the node's own dtype, whatever data points to. */
 WG_API int wg_set(wg_tape *t, const wg_node *x, const void *data);
 WG_API int wg_get(wg_tape *t, const wg_node *x, void *data);
 /* The same for values of one element, converting from or to double.
