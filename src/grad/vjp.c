@@ -14,11 +14,11 @@ static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 
 /* What a sweep knows about each node, by its id. */
 enum { WANTED = 1, BELOW = 2 }; /* an x; above an x, so that its rule is asked */
 struct sweep {
-    const char *who;
+    const char     *who;
     enum wg__absent absent;
-    int         nodes; /* of the graph at the start */
-    wg_node   **order, **adjoint, **dx;
-    char       *mark, *need;
+    int             nodes; /* of the graph at the start */
+    wg_node       **order, **adjoint, **dx;
+    char           *mark, *need;
 };
 
 /* Marks what lies between y and x; returns the largest number of operands. */
@@ -205,8 +205,8 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
     wg__error_aside(g, &aside);
     int status = check_value(g, who, "the loss", loss);
     if (!status && wg_count(loss->shape) != 1)
-        status = wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who,
-                          wg__node_str(loss, text, sizeof text));
+        status =
+            wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who, wg__node_str(loss, text, sizeof text));
     wg_node *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
     if (one) pull(who, absent, loss, one, n, x, dx);
     return wg__error_back(g, &aside);

@@ -86,7 +86,7 @@ struct wg_graph {
     uint64_t         seed, streams; /* random nodes made so far */
     int              status;
     char             message[512];
-    const char      *call; /* the composed builder that the user called, while it runs; else NULL */
+    const char      *call;           /* the composed builder that the user called, while it runs; else NULL */
     wg_tape         *tapes;          /* list: src/tape knows how it goes on */
     void (*free_tapes)(wg_graph *g); /* set with the first tape */
     struct wg__devices *devices;     /* copies of parameters: src/tape knows how it goes on */

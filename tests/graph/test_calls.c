@@ -1,5 +1,5 @@
 /* A message names the call that the user made, also where the function is
- * composed of operators: every builder of graph.h and train.h is handed a node
+ * composed of operators: every builder of graph.h, tape.h and train.h is handed a node
  * that has no value, and its own name has to come first. */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 
 #include <cstdio>
 
-static int built;
+static int      built;
 static wg_node *counted(wg_node *x)
 {
     built++;
