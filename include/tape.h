@@ -81,8 +81,9 @@ WG_API void wg_tape_free(wg_tape *t);
 WG_API wg_tape *wg_graph_eager(wg_graph *g);
 
 /* Runs the tape once.  A failure is on the tape and leaves parameters as they
- * were; an input that the tape reads and that was never set is one (WG_EARG).  One thread at a time per tape; tapes of one graph may run in
- * parallel as long as none assigns. */
+ * were; an input that the tape reads and that was never set is one (WG_EARG).
+ * One thread at a time per tape; tapes of one graph may run in parallel as long
+ * as none assigns. */
 WG_API int         wg_run(wg_tape *t);
 /* Until all runs are over.  WG_OK, or why one failed of which nobody has been told. */
 WG_API int         wg_wait(wg_tape *t);

@@ -124,7 +124,7 @@ static bool is_transposed(const struct load *l, const wg_safetensor *x)
 static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor *x, const wg_shape *file)
 {
     char     have[96], want[96];
-    wg_shape other = turned(file);
+    wg_shape other = is_transposed(l, x) ? *file : turned(file);
     bool     hint = x->dtype == wg_node_dtype(p) && wg__shape_equal(&other, wg_node_shape(p));
     return wg__say(l->e, l->path, x->dtype != wg_node_dtype(p) ? WG_EDTYPE : WG_ESHAPE, -1,
                    "%.60s is %s %s in the graph but %s %s in the file%s", x->name, wg_dtype_name(wg_node_dtype(p)),
