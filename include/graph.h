@@ -25,7 +25,9 @@
 #include <stdio.h>
 
 #ifdef __cplusplus
+extern "C++" { /* also where a program includes this header between extern "C" braces */
 #include <initializer_list>
+}
 extern "C" {
 #endif
 
@@ -130,7 +132,7 @@ WG_API wg_axes  wg_axes_make(int n, const int *axis);
     (int)(sizeof((wg_node *[]){__VA_ARGS__}) / sizeof(wg_node *)), \
         (wg_node *[]){__VA_ARGS__}
 #else /* C++11 and later */
-}     /* no template has C linkage */
+extern "C++" {
 template <class... T> char (&wg__sized(T...))[sizeof...(T)];
 static inline wg_shape wg__shape_of(std::initializer_list<int64_t> dim)
 {
@@ -140,7 +142,7 @@ static inline wg_axes wg__axes_of(std::initializer_list<int> axis)
 {
     return wg_axes_make((int)axis.size(), axis.begin());
 }
-extern "C" {
+}
 #define WG_SCALAR (wg_shape_make(0, nullptr))
 #define WG_SHAPE(...) (wg__shape_of({__VA_ARGS__}))
 #define WG_AXES(...) (wg__axes_of({__VA_ARGS__}))

@@ -25,7 +25,10 @@ typedef enum wg_field_type {
     WG_FIELD_DTYPE, /* wg_dtype */
     WG_FIELD_SHAPE, /* wg_shape; its symbols are bound at compile time */
     WG_FIELD_AXES,  /* wg_axes */
-    WG_FIELD_LIST   /* wg_list */
+    WG_FIELD_LIST,  /* wg_list */
+    WG_FIELD_STREAM /* uint64_t: which of the graph's random sequences a WG_OP_RANDOM reads.  wg_apply makes it of the
+                     * node's place in the expression and of the value it is given, a tape tells equal places apart;
+                     * it is not printed */
 } wg_field_type;
 
 /* One number for each axis. */

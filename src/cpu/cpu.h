@@ -67,6 +67,9 @@ const char *wg__cpu_model(void);
 const char *wg__blas_warning(void);
 const char *wg__blas_core(void);
 
+/* No standard normal number is larger: sqrt(-2 ln u) for the least u, 2^-54. */
+#define WG__NORMAL_MOST 8.66
+
 /* ---- Threads (pool.c) ---- */
 
 /* How many threads work on a job at most: WG_THREADS, else the CPUs that this
@@ -78,6 +81,12 @@ bool wg__threads_wish(int *n);
  * the caller among them.  Returns when all is done.  Takes no lock: a caller
  * who finds the pool in use works alone. */
 void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i), void *context);
+
+/* ---- What a thread works in (workspace.h) ---- */
+
+/* Makes sure that the calling thread can run loops and products; false if memory is short.  Asked before they run:
+ * the first time takes memory, later ones do not. */
+bool wg__workspace_ready(void);
 
 /* ---- Matrix products (gemm.c) ---- */
 

@@ -6,6 +6,7 @@
  * as wide as a tile, which are read front to back by every row of tiles;
  * op(a) is read where it is.  (Goto & van de Geijn 2008 describe the scheme.) */
 #include "cpu/kernel.h"
+#include "cpu/workspace.h"
 
 #if defined(__FMA__) /* without it OpenBLAS is the quicker one */
 #include <immintrin.h>
@@ -26,7 +27,7 @@ static inline vec  all(float x) { return _mm256_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm256_fmadd_ps(x, y, z); }
 #endif
 
-/* A panel is at most two vectors wide and DEPTH long; PANELS lie side by side on the stack. */
+/* A panel is at most two vectors wide and DEPTH long; PANELS lie side by side in the workspace. */
 enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 256, PANELS = 64 / LANES };
 
 struct tile {
@@ -240,8 +241,9 @@ void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64
         run_few_rows(g, i0, i1, j0, j1);
         return;
     }
-    _Alignas(64) float panels[DEPTH * WIDTH * PANELS];
-    struct block       x = {.g = g, .i0 = i0, .i1 = i1};
+    _Static_assert(DEPTH * WIDTH * PANELS <= WG__PANEL_FLOATS, "panels fit into the workspace");
+    float       *panels = wg__workspace()->panels;
+    struct block x = {.g = g, .i0 = i0, .i1 = i1};
     for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {
         x.j1 = j1 - x.j0 < PANELS * WIDTH ? j1 : x.j0 + PANELS * WIDTH;
         for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {

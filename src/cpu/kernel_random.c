@@ -4,6 +4,8 @@
  * A block of four words gives four f32 or two f64 numbers (four of a mask).
  * Normal numbers come in pairs: r cos a and r sin a with r = sqrt(-2 ln u) and
  * a = 2 pi v (G. E. P. Box and M. E. Muller 1958). */
+/* Every level rounds twice, so that the numbers are the same on all of them. */
+#define WG__NO_FMA
 #include "cpu/kernel.h"
 #include "cpu/philox.h"
 

@@ -17,7 +17,7 @@ enum wg__form {
 /* Buffers are a little apart from multiples of 4 KiB, where loads that follow stores to the same offset wait. */
 enum { WG__BUFFER_BYTES = WG__BLOCK * 8 + 192 };
 
-/* What a thread works in; made on its stack. */
+/* Where a thread runs one loop; a part of its workspace. */
 struct wg__frame {
     const struct wg__loop *l;
     void                  *ptr[WG__LOOP_SLOTS];    /* of each slot in the block at hand */

@@ -1,7 +1,7 @@
 /* Running a loop: blocks, pieces, and the rectangles of a matrix product. */
 #include <string.h>
 
-#include "cpu/loop_impl.h"
+#include "cpu/workspace.h"
 
 /* ---- Copies of what broadcasts ---- */
 
@@ -158,10 +158,9 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 /* One block without a frame: what loops over a few elements cost is mostly this. */
 static void run_small(const struct wg__loop *l)
 {
-    _Alignas(64) char reg[WG__LOOP_REGISTERS][WG__BUFFER_BYTES];
-    void             *ptr[WG__LOOP_SLOTS], **p = ptr;
+    void *ptr[WG__LOOP_SLOTS], **p = ptr;
     for (int i = 0; i < l->inputs; i++) *p++ = l->in[i].data;
-    for (int r = 0; r < l->registers; r++) *p++ = reg[r];
+    for (int r = 0; r < l->registers; r++) *p++ = wg__workspace()->frame.reg[r];
     for (int o = 0; o < l->outputs; o++) *p++ = l->out[o].data;
     run_steps(l, l->count, ptr);
 }
@@ -188,13 +187,13 @@ static void run_job(void *context, int64_t i)
 {
     const struct job      *j = context;
     const struct wg__loop *l = j->l;
-    struct wg__frame       f;
+    struct wg__frame      *f = &wg__workspace()->frame;
     int64_t                length = row_length(l), each = j->units / j->jobs, more = j->units % j->jobs;
     int64_t                begin = i * each + wg__least(i, more), end = begin + each + (i < more);
-    wg__frame_open(&f, l);
+    wg__frame_open(f, l);
     for (int64_t u = begin; u < end; u++) {
         int64_t col = u % j->per_row * l->block;
-        wg__frame_run(&f, u / j->per_row * length + col, wg__least(l->block, length - col));
+        wg__frame_run(f, u / j->per_row * length + col, wg__least(l->block, length - col));
     }
 }
 
@@ -220,12 +219,12 @@ static void run_span(struct wg__frame *f, int64_t begin, int64_t end)
 static void run_rectangle(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
     const struct wg__loop *l = context;
-    struct wg__frame       f;
+    struct wg__frame      *f = &wg__workspace()->frame;
     int64_t                n = l->head->n;
-    wg__frame_open(&f, l);
-    if (!l->rowwise && j1 - j0 == n) run_span(&f, i0 * n, i1 * n);
+    wg__frame_open(f, l);
+    if (!l->rowwise && j1 - j0 == n) run_span(f, i0 * n, i1 * n);
     else
-        for (int64_t i = i0; i < i1; i++) run_span(&f, i * n + j0, i * n + j1);
+        for (int64_t i = i0; i < i1; i++) run_span(f, i * n + j0, i * n + j1);
 }
 
 void wg__loop_run(const struct wg__loop *l, int threads)

@@ -10,9 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "cpu/loop_impl.h"
+#include "cpu/workspace.h"
 
-enum { CHUNK_ROWS = 64, GROUPS_ROW = 64, GROUPS_COLS = 16, MIN_TASKS = 16 };
+enum { CHUNK_ROWS = 64, GROUPS_ROW = 64, GROUPS_COLS = WG__PARTS, MIN_TASKS = 16 };
 
 typedef void reduce_cols(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
 typedef void reduce_rows(int64_t rows, int64_t n, const void *x, void *y);
@@ -160,13 +160,13 @@ static void run_rows(const struct tail *t, struct wg__frame *f, int64_t begin, i
 static void strips_job(void *context, int64_t i)
 {
     const struct tail *t = context;
-    struct wg__frame   f;
+    struct wg__frame  *f = &wg__workspace()->frame;
     int64_t            each = t->tasks / t->jobs, more = t->tasks % t->jobs;
     int64_t            begin = i * each + wg__least(i, more), end = begin + each + (i < more);
-    wg__frame_open(&f, t->l);
-    if (t->l->inner == 1 && t->chunks == 1) run_rows(t, &f, begin, end);
+    wg__frame_open(f, t->l);
+    if (t->l->inner == 1 && t->chunks == 1) run_rows(t, f, begin, end);
     else
-        for (int64_t task = begin; task < end; task++) run_strip(t, &f, task);
+        for (int64_t task = begin; task < end; task++) run_strip(t, f, task);
 }
 
 static size_t part_stride(const struct tail *t) { return t->l->inner == 1 ? 8 : WG__BLOCK * 8; }
@@ -174,16 +174,15 @@ static size_t part_stride(const struct tail *t) { return t->l->inner == 1 ? 8 : 
 static void group_job(void *context, int64_t group)
 {
     const struct tail *t = context;
-    struct wg__frame   f;
-    wg__frame_open(&f, t->l);
-    run_group(t, &f, strip_of(t, t->task), group, t->part + (size_t)group * part_stride(t));
+    struct wg__frame  *f = &wg__workspace()->frame;
+    wg__frame_open(f, t->l);
+    run_group(t, f, strip_of(t, t->task), group, t->part + (size_t)group * part_stride(t));
 }
 
 /* Few strips of much work each: the threads share the groups of one after another. */
 static void strips_by_groups(struct tail *t, int threads)
 {
-    _Alignas(64) char part[GROUPS_COLS * WG__BLOCK * 8];
-    t->part = part;
+    char *part = t->part = wg__workspace()->part;
     for (t->task = 0; t->task < t->tasks; t->task++) {
         struct strip s = strip_of(t, t->task);
         wg__pool_run(threads, t->groups, group_job, t);

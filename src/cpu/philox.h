@@ -9,8 +9,9 @@
  *   word 2   bits 0..31 of the stream
  *   word 3   bits 0..31 of the run
  *
- * so that no two numbers share a counter below 2^32 streams (random nodes of a
- * graph), 2^48 runs and 2^48 blocks. */
+ * and bits 32..63 of the stream change the upper half of the key.  Streams are
+ * hashes of 64 bits; below 2^48 runs and 2^48 blocks no two numbers of one
+ * stream share a counter. */
 #ifndef WENGERT_CPU_PHILOX_H
 #define WENGERT_CPU_PHILOX_H
 
@@ -48,7 +49,7 @@ static inline __attribute__((always_inline)) struct philox philox_at(uint64_t se
                            .d = (uint32_t)run,
                            .b = (uint32_t)(block >> 32 & 0xffff) | (uint32_t)(run >> 32 << 16),
                            .k = (uint32_t)seed,
-                           .l = (uint32_t)(seed >> 32)};
+                           .l = (uint32_t)((seed ^ stream) >> 32)};
 }
 
 #endif

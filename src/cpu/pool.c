@@ -178,6 +178,7 @@ static void sleep_until_woken(uint64_t *generation)
 static void *worker(void *unused)
 {
     uint64_t generation = UINT64_MAX;
+    if (!wg__workspace_ready()) return unused;
     for (;;)
         if (!spin(&generation)) sleep_until_woken(&generation);
     return unused;

@@ -3,6 +3,7 @@
 /* What a distribution needs besides the words. */
 struct NAME(range) {
     T        a, b, last; /* low, width, largest below high; or mean, deviation */
+    T        times;      /* 2 where the width would overflow: then a and b are half of what they are */
     uint32_t least;      /* of a word that a mask keeps */
 };
 /* The numbers of some words; an even count. */
@@ -11,7 +12,7 @@ typedef void NAME(shape_fn)(int n, const uint32_t word[WORDS], struct NAME(range
 static void NAME(as_uniform)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
 {
     for (int64_t i = 0; i < n; i++) {
-        T v = NAME(unit)(word, i) * q.b + q.a;
+        T v = (NAME(unit)(word, i) * q.b + q.a) * q.times;
         y[i] = v > q.last ? q.last : v;
     }
 }
@@ -54,7 +55,8 @@ static void NAME(pieces)(struct sequence s, int64_t first, int64_t n, int each, 
 void FUNCTION(uniform)(RANDOM_ARGUMENTS, double lo, double hi, void *y);
 void FUNCTION(uniform)(RANDOM_ARGUMENTS, double lo, double hi, void *y)
 {
-    struct NAME(range) q = {.a = (T)lo, .b = (T)hi - (T)lo};
+    struct NAME(range) q = {.a = (T)lo, .b = (T)hi - (T)lo, .times = 1};
+    if (!(q.b < INFINITY)) q.a = (T)lo / 2, q.b = (T)hi / 2 - (T)lo / 2, q.times = 2;
     q.last = (T)hi > (T)lo ? NAME(below)((T)hi) : (T)lo;
     NAME(pieces)((struct sequence){seed, stream, run}, first, n, 4 / EACH, NAME(as_uniform), q, y);
 }

@@ -18,7 +18,7 @@ struct words {
 DEVICE struct words philox(uint64_t seed, uint64_t stream, uint64_t run, uint64_t block)
 {
     uint32_t a = (uint32_t)block, b = (uint32_t)(block >> 32 & 0xffff) | (uint32_t)(run >> 32 << 16);
-    uint32_t c = (uint32_t)stream, d = (uint32_t)run, k = (uint32_t)seed, l = (uint32_t)(seed >> 32);
+    uint32_t c = (uint32_t)stream, d = (uint32_t)run, k = (uint32_t)seed, l = (uint32_t)((seed ^ stream) >> 32);
     UNROLL
     for (int i = 0; i < 10; i++) {
         uint64_t p = (uint64_t)a * 0xd2511f53, q = (uint64_t)c * 0xcd9e8d57;
@@ -36,6 +36,7 @@ DEVICE struct words philox(uint64_t seed, uint64_t stream, uint64_t run, uint64_
 template <class T> struct range {
     T        a, b, last; /* low, width, largest below high; mean, deviation; what a mask keeps */
     uint32_t least;      /* of a word that a mask keeps */
+    T        factor;     /* 2 where the width would overflow: then a and b are half of what they are */
 };
 
 /* Nothing is contracted to a multiply-add: the CPU rounds twice. */
@@ -95,7 +96,7 @@ template <class T> struct uniform_numbers {
         for (int i = 0; i < EACH; i++) {
             T u;
             unit(w, i, &u);
-            u = plus(times(u, q.b), q.a);
+            u = times(plus(times(u, q.b), q.a), q.factor);
             y[i] = u > q.last ? q.last : u;
         }
     }
@@ -152,12 +153,13 @@ static float  below(float x) { return nextafterf(x, -(float)INFINITY); }
 static double below(double x) { return nextafter(x, -(double)INFINITY); }
 
 template <class T> static struct range<T> uniform_range(const struct wg__random_attr *a) {
-    T lo = (T)a->a, hi = (T)a->b;
-    return {lo, hi - lo, hi > lo ? below(hi) : lo, 0};
+    T lo = (T)a->a, hi = (T)a->b, last = hi > lo ? below(hi) : lo;
+    if (hi - lo < (T)INFINITY) return {lo, hi - lo, last, 0, 1};
+    return {lo / 2, hi / 2 - lo / 2, last, 0, 2};
 } template <class T> static struct range<T> normal_range(const struct wg__random_attr *a) {
-    return {(T)a->a, (T)a->b, 0, 0};
+    return {(T)a->a, (T)a->b, 0, 0, 1};
 } template <class T> static struct range<T> mask_range(const struct wg__random_attr *a) {
-    return {(T)(1 / (1 - a->a)), 0, 0, (uint32_t)(a->a * 4294967296.0)};
+    return {(T)(1 / (1 - a->a)), 0, 0, (uint32_t)(a->a * 4294967296.0), 1};
 }
 
 template <class N, class T>

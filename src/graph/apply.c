@@ -75,7 +75,9 @@ static int check_result(wg_infer *c)
     char name[48];
     bool good = c->y.rank >= 0 && c->y.rank <= WG_MAX_RANK && wg_dtype_size(c->ydtype);
     for (int i = 0; good && i < c->y.rank; i++) good = *wg_dim_name(c->g, c->y.dim[i], name, sizeof name);
-    return good ? WG_OK : wg_reject(c, WG_EINTERNAL, "infer gave no shape and dtype");
+    if (!good) return wg_reject(c, WG_EINTERNAL, "infer gave no shape and dtype");
+    return wg__shape_countable(&c->y) ? WG_OK
+                                      : wg_reject(c, WG_ESHAPE, "the sizes of the result have no product in 64 bits");
 }
 
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr)
@@ -97,6 +99,11 @@ wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], 
     y->op = op;
     y->attr = a;
     if (n) memcpy(y->x, x, (size_t)n * sizeof *x);
+    if (!g->quiet) { /* a tape's own graph has the streams that lowering gave it */
+        y->place = wg__place(y);
+        for (const wg_field *f = op->fields; f && f->name && a; f++)
+            if (f->type == WG_FIELD_STREAM) memcpy((char *)a + f->offset, &y->place, sizeof y->place);
+    }
     if (g->hook.made && g->hook.made(g->hook.context, y)) return NULL;
     return y;
 }

@@ -7,9 +7,11 @@ static void print_field(const wg_graph *g, const wg_field *f, const void *at, ch
 {
     char shape[96];
     bool flag = f->type == WG_FIELD_FLAG;
+    if (f->type == WG_FIELD_STREAM) return; /* a hash, which tells a reader nothing */
     if (flag && !*(const int *)at) return;
     wg__append(buf, n, k, "%s%s%s", *k ? ", " : "", f->name, flag ? "" : "=");
     switch (f->type) {
+    case WG_FIELD_STREAM:
     case WG_FIELD_FLAG: break;
     case WG_FIELD_INT: wg__append(buf, n, k, "%d", *(const int *)at); break;
     case WG_FIELD_I64: wg__append(buf, n, k, "%lld", (long long)*(const int64_t *)at); break;
@@ -50,7 +52,8 @@ static bool field_equal(wg_field_type type, const void *a, const void *b)
     case WG_FIELD_INT: return memcmp(a, b, sizeof(int)) == 0;
     case WG_FIELD_DTYPE: return memcmp(a, b, sizeof(wg_dtype)) == 0;
     case WG_FIELD_I64:
-    case WG_FIELD_U64: return memcmp(a, b, sizeof(int64_t)) == 0;
+    case WG_FIELD_U64:
+    case WG_FIELD_STREAM: return memcmp(a, b, sizeof(int64_t)) == 0;
     case WG_FIELD_REAL: return memcmp(a, b, sizeof(double)) == 0; /* bits: 0 and -0 differ, NaN equals itself */
     case WG_FIELD_SHAPE: return wg__shape_equal(a, b);
     case WG_FIELD_AXES: {

@@ -24,7 +24,6 @@ void wg_set_seed(wg_graph *g, uint64_t seed)
     if (g) g->seed = seed;
 }
 uint64_t wg_seed(const wg_graph *g) { return g ? g->seed : 0; }
-uint64_t wg__stream(wg_graph *g) { return g->streams++; }
 
 /* Room for one more pointer in a growing table. */
 static bool grow(wg_node ***table, int n, int *cap)
@@ -63,6 +62,7 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
 /* After a node is complete: eager mode computes it here. */
 static wg_node *made(wg_node *x)
 {
+    if (x && !x->g->quiet) x->place = wg__place(x);
     if (!x || !x->g->hook.made) return x;
     return x->g->hook.made(x->g->hook.context, x) == WG_OK ? x : NULL;
 }

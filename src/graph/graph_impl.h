@@ -23,6 +23,7 @@ struct wg_node {
     uint8_t         kind, dtype;
     uint8_t         role; /* of a parameter: enum wg_role */
     bool            watched;
+    uint64_t        place;   /* in the user's graph: see wg__place */
     uint8_t         stale;   /* of a parameter: data are older than what a device has; see wg__param_home */
     uint32_t        version; /* of a parameter: how often it was written, here or on a device */
 };
@@ -83,7 +84,7 @@ struct wg_graph {
     wg_node        **param; /* [n_param] */
     int              n_param, cap_param;
     struct wg__dims  dims;
-    uint64_t         seed, streams; /* random nodes made so far */
+    uint64_t         seed;
     int              status;
     char             message[512];
     const char      *call;           /* the composed builder that the user called, while it runs; else NULL */
@@ -109,8 +110,7 @@ wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y);
 
 /* Where a graph stood before a builder that may fail half-way (undo.c). */
 struct wg__mark {
-    int      n, n_param, reach;
-    uint64_t streams;
+    int n, n_param, reach;
 };
 struct wg__mark wg__mark(const wg_graph *g);
 /* Takes the nodes and parameters that were made since the mark out of the graph; the user knows none of them. */
@@ -134,7 +134,9 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
 
 bool   wg__shape_equal(const wg_shape *a, const wg_shape *b);
 size_t wg__bytes(wg_dtype t, const wg_shape *s); /* SIZE_MAX if it does not fit */
-bool   wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s);
+/* Whether the sizes above 0 have a product in bytes that fits: so has every part of it, also where another is 0. */
+bool wg__shape_countable(const wg_shape *s);
+bool wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s);
 /* "[64,batch]" into buf. */
 const char *wg__shape_str(const wg_graph *g, const wg_shape *s, char *buf, size_t n);
 /* "h1[64,128]" into buf. */
@@ -151,8 +153,8 @@ bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
  * arguments are evaluated, and compilers differ.  No recursion. */
 int wg__postorder(wg_graph *g, int n, wg_node *const root[], wg_node ***order);
 
-/* A new stream number for a random node or an initialiser. */
-uint64_t wg__stream(wg_graph *g);
+/* The place of a node whose members are set and whose operands have theirs (place.c). */
+uint64_t wg__place(const wg_node *x);
 
 /* Makes this thread print as in the C locale; returns what wg__locale_back takes. */
 void *wg__locale_c(void);
@@ -161,6 +163,8 @@ void  wg__locale_back(void *before);
 /* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
 size_t wg__utf8(const unsigned char *p, size_t n);
 
+/* Whether v is finite as a number of the real dtype t. */
+bool wg__is_finite_as(wg_dtype t, double v);
 /* Reals and doubles: element i of data as double, and back. */
 double wg__load(wg_dtype t, const void *data, int64_t i);
 void   wg__store(wg_dtype t, void *data, int64_t i, double value);

@@ -41,6 +41,7 @@ wg_axes wg_axes_make(int n, const int *axis)
 int64_t wg_count(const wg_shape *s)
 {
     int64_t n = 1;
+    if (s->rank < 0 || s->rank > WG_MAX_RANK) return -1;
     for (int i = 0; i < s->rank; i++)
         if (s->dim[i] < 0) return -1;
     for (int i = 0; i < s->rank; i++)
@@ -63,6 +64,14 @@ bool wg__shape_equal(const wg_shape *a, const wg_shape *b)
     return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim) == 0;
 }
 
+bool wg__shape_countable(const wg_shape *s)
+{
+    int64_t n = 8; /* a stride in bytes is a number too */
+    for (int i = 0; i < s->rank; i++)
+        if (s->dim[i] > 0 && __builtin_mul_overflow(n, s->dim[i], &n)) return false;
+    return true;
+}
+
 /* Not even a shape: a rank or dimension that none of the rules below allow. */
 bool wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s)
 {
@@ -76,6 +85,12 @@ bool wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s)
             wg__fail(g, WG_EARG, "%s: dimension %d is %lld", who, i, (long long)s->dim[i]);
             return false;
         }
+    if (!wg__shape_countable(s)) {
+        char text[200];
+        wg__fail(g, WG_ESHAPE, "%s: the sizes of %s have no product in 64 bits", who,
+                 wg__shape_str(g, s, text, sizeof text));
+        return false;
+    }
     return true;
 }
 
@@ -98,6 +113,8 @@ const char *wg__node_str(const wg_node *x, char *buf, size_t n)
     else wg__append(buf, n, &k, "%s%s", x->name ? x->name : "", wg__shape_str(x->g, x->shape, shape, sizeof shape));
     return buf;
 }
+
+bool wg__is_finite_as(wg_dtype t, double v) { return t == WG_F32 ? isfinite((float)v) : isfinite(v); }
 
 double wg__load(wg_dtype t, const void *data, int64_t i)
 {

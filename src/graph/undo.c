@@ -4,8 +4,7 @@
 struct wg__mark wg__mark(const wg_graph *g)
 {
     const struct wg__hooks *h = &g->hook;
-    return (struct wg__mark){
-        .n = g->n, .n_param = g->n_param, .reach = h->reach ? h->reach(h->context) : 0, .streams = g->streams};
+    return (struct wg__mark){.n = g->n, .n_param = g->n_param, .reach = h->reach ? h->reach(h->context) : 0};
 }
 
 void wg__undo(wg_graph *g, const struct wg__mark *m)
@@ -14,5 +13,4 @@ void wg__undo(wg_graph *g, const struct wg__mark *m)
     for (int i = m->n_param; i < g->n_param; i++) wg__data_free(g->param[i]->data);
     g->n_param = m->n_param;
     g->n = m->n;
-    g->streams = m->streams;
 }

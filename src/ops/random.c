@@ -1,11 +1,14 @@
 /* Random tensors from a counter (Philox4x32-10, Salmon et al. 2011): element i
- * is a function of (graph seed, stream of the node, run, i).
+ * is a function of (graph seed, stream of the node, run, i).  A mask's stream
+ * begins with the place of what it masks.
  *
  *   uniform       lo <= y < hi
  *   normal        mean + sd times a standard normal
  *   dropout_mask  1/(1-p) with probability 1-p, else 0; ones in evaluation
  *
  * Nothing flows back: there is no operand. */
+#include <math.h>
+
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
@@ -19,18 +22,18 @@ static const wg_field uniform_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
                                           WG_FIELD(struct attr, dtype, DTYPE),
                                           {"lo", WG_FIELD_REAL, offsetof(struct attr, a)},
                                           {"hi", WG_FIELD_REAL, offsetof(struct attr, b)},
-                                          WG_FIELD(struct attr, stream, U64),
+                                          WG_FIELD(struct attr, stream, STREAM),
                                           {0}};
 static const wg_field normal_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
                                          WG_FIELD(struct attr, dtype, DTYPE),
                                          {"mean", WG_FIELD_REAL, offsetof(struct attr, a)},
                                          {"sd", WG_FIELD_REAL, offsetof(struct attr, b)},
-                                         WG_FIELD(struct attr, stream, U64),
+                                         WG_FIELD(struct attr, stream, STREAM),
                                          {0}};
 static const wg_field mask_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
                                        WG_FIELD(struct attr, dtype, DTYPE),
                                        {"p", WG_FIELD_REAL, offsetof(struct attr, a)},
-                                       WG_FIELD(struct attr, stream, U64),
+                                       WG_FIELD(struct attr, stream, STREAM),
                                        {0}};
 
 static int infer(wg_infer *c)
@@ -137,17 +140,22 @@ static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi)
 {
     if (!g || !valid(g, "uniform", t, &s)) return NULL;
-    if (!(lo <= hi) || hi - lo > 1.7e308)
-        return wg__fail(g, WG_EARG, "uniform: from %g to %g is no range", lo, hi), NULL;
-    return wg__apply_leaf(g, &wg_op_uniform, &(struct attr){s, t, lo, hi, wg__stream(g)});
+    if (!(lo <= hi)) return wg__fail(g, WG_EARG, "uniform: from %g to %g is no range", lo, hi), NULL;
+    if (!wg__is_finite_as(t, lo) || !wg__is_finite_as(t, hi))
+        return wg__fail(g, WG_EARG, "uniform: from %g to %g is beyond %s", lo, hi, wg_dtype_name(t)), NULL;
+    return wg__apply_leaf(g, &wg_op_uniform, &(struct attr){s, t, lo, hi, 0});
 }
 
 wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
 {
     if (!g || !valid(g, "normal", t, &s)) return NULL;
-    if (!(sd >= 0) || sd > 1.7e308 || mean != mean)
+    if (!(sd >= 0) || mean != mean)
         return wg__fail(g, WG_EARG, "normal: mean %g and standard deviation %g", mean, sd), NULL;
-    return wg__apply_leaf(g, &wg_op_normal, &(struct attr){s, t, mean, sd, wg__stream(g)});
+    if (!wg__is_finite_as(t, fabs(mean) + WG__NORMAL_MOST * sd))
+        return wg__fail(g, WG_EARG, "normal: mean %g and standard deviation %g reach beyond %s", mean, sd,
+                        wg_dtype_name(t)),
+               NULL;
+    return wg__apply_leaf(g, &wg_op_normal, &(struct attr){s, t, mean, sd, 0});
 }
 
 wg_node *wg_dropout(wg_node *x, double p)
@@ -158,7 +166,7 @@ wg_node *wg_dropout(wg_node *x, double p)
         return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
     if (p == 0) return x;
     wg_node *mask =
-        wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, wg__stream(x->g)});
+        wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
     const char *outer = wg__enter(x->g, "dropout");
     return wg__leave(x->g, outer, wg_mul(x, mask));
 }

@@ -173,7 +173,9 @@ wg_graph *wg_tape_graph(const wg_tape *t) { return t ? t->user : NULL; }
 uint64_t  wg_run_number(const wg_tape *t) { return t ? t->run : 0; }
 void      wg_set_run_number(wg_tape *t, uint64_t run)
 {
-    if (t) t->run = run;
+    if (!t) return;
+    t->run = run;
+    t->drawn = false;
 }
 
 wg_tape_stats wg_stats(const wg_tape *t)

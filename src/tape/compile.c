@@ -22,6 +22,7 @@ static void release(wg_tape *t)
     free(t->value);
     free(t->order);
     free(t->merge.slot);
+    free(t->streams.slot);
     free(t->map);
     if (t->g) t->g->n_param = 0; /* parameters belong to the user's graph */
     wg_graph_free(t->g);
@@ -221,6 +222,7 @@ static int check_options(wg_graph *g, const wg_options *o)
 wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *o)
 {
     if (!g || check_outputs(g, n, out) || check_options(g, o)) return NULL;
+    if (!wg__workspace_ready()) return wg__fail_nomem(g), NULL; /* so that a run in this thread takes no memory */
     wg_tape *t = wg__tape_new(g, o);
     if (!t) return NULL;
     if (run_passes(t, n, out) == WG_OK) return t;

@@ -28,16 +28,28 @@ static int evaluate(wg_tape *t, wg_node *x)
     return wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why);
 }
 
+/* Random nodes that are built draw with the number that the next run would have had; that run takes the one after it,
+ * so that each run draws anew. */
+static int evaluate_built(wg_tape *t, wg_node *x)
+{
+    bool random = x->op->flags & WG_OP_RANDOM;
+    if (random && !t->drawn) t->drawn = true, t->run++;
+    t->run -= random;
+    int status = evaluate(t, x);
+    t->run += random;
+    return status;
+}
+
 /* x, and before it what it needs and an earlier failure left without a value. */
 static int compute(wg_tape *t, wg_node *x)
 {
     bool ready = true;
     for (int k = 0; k < x->n; k++) ready = ready && (x->x[k]->data || x->x[k]->kind != WG__OP);
-    if (ready) return evaluate(t, x);
+    if (ready) return evaluate_built(t, x);
     wg_node **order = NULL;
     int n = wg__postorder(t->g, 1, &x, &order), status = n < 0 ? wg__tape_fail(t, WG_ENOMEM, "out of memory") : WG_OK;
     for (int i = 0; i < n && !status; i++)
-        if (order[i]->kind == WG__OP && !order[i]->data) status = evaluate(t, order[i]);
+        if (order[i]->kind == WG__OP && !order[i]->data) status = evaluate_built(t, order[i]);
     free(order);
     return status;
 }
@@ -106,6 +118,7 @@ int wg__eager_room(wg_tape *t, const wg_node *x)
 int wg__eager_run(wg_tape *t)
 {
     int status = WG_OK;
+    t->drawn = false;
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)

@@ -14,7 +14,11 @@ int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160])
                    .seed = t->g->seed,
                    .run = t->run,
                    .threads = t->options.threads};
-    if (!in) return WG_ENOMEM;
+    if (!in || !wg__workspace_ready()) {
+        snprintf(why, 160, "%s", wg_strerror(WG_ENOMEM));
+        if (in != few) free(in);
+        return WG_ENOMEM;
+    }
     for (int i = 0; i < x->n; i++) in[i] = (wg_tensor){x->x[i]->data, (wg_dtype)x->x[i]->dtype, *x->x[i]->shape};
     size_t scratch = x->op->scratch ? x->op->scratch(&c) : 0;
     int    status = scratch && !(c.scratch = wg__data_alloc(scratch)) ? WG_ENOMEM : WG_OK;

@@ -112,10 +112,11 @@ static wg_node *lower_op(wg_tape *t, const wg_node *x)
     void        *attr = op->attr_size ? wg__arena_alloc(&t->g->arena, op->attr_size) : NULL;
     if (!y || (op->attr_size && !attr)) return wg__fail_nomem(t->g), NULL;
     if (attr) memcpy(attr, x->attr, op->attr_size);
-    for (const wg_field *f = op->fields; f && f->name; f++)
-        if (f->type == WG_FIELD_SHAPE &&
-            wg__shape_bind(t->user, t->g, (wg_shape *)((char *)attr + f->offset), &t->options))
-            return NULL;
+    for (const wg_field *f = op->fields; f && f->name && attr; f++) {
+        void *at = (char *)attr + f->offset;
+        if (f->type == WG_FIELD_SHAPE && wg__shape_bind(t->user, t->g, at, &t->options)) return NULL;
+        if (f->type == WG_FIELD_STREAM && wg__stream_at(t, at)) return NULL;
+    }
     return t->g->hook.apply(t, op, x->n, y, attr);
 }
 
@@ -137,7 +138,8 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     else if (wg__shape_bind(t->user, t->g, &s, &t->options) == WG_OK) y = leaf(t, x, &s);
     if (!y) return NULL;
     if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
-    if ((y->kind == WG__OP || y->kind == WG__INPUT) && wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX) {
+    if ((y->kind == WG__OP || y->kind == WG__INPUT) &&
+        (wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX || !wg__shape_countable(y->shape))) {
         char text[160];
         return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)),
                NULL;

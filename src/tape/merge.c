@@ -17,7 +17,8 @@ static uint64_t hash_field(uint64_t h, wg_field_type type, const void *at)
     case WG_FIELD_INT: return mix(h, at, sizeof(int));
     case WG_FIELD_DTYPE: return mix(h, at, sizeof(wg_dtype));
     case WG_FIELD_I64:
-    case WG_FIELD_U64: return mix(h, at, sizeof(int64_t));
+    case WG_FIELD_U64:
+    case WG_FIELD_STREAM: return mix(h, at, sizeof(int64_t));
     case WG_FIELD_REAL: return mix(h, at, sizeof(double));
     case WG_FIELD_SHAPE: {
         const wg_shape *s = at;

@@ -129,6 +129,7 @@ int wg_run(wg_tape *t)
     t->status = WG_OK;
     if (t->eager) return wg__eager_run(t);
     if (t->n_unset) return refuse_unset(t);
+    if (!wg__workspace_ready()) return wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (t->device) return wg__device_run(t);
     int status = t->user->devices ? bring_params(t) : WG_OK;
     if (status) return status;

@@ -106,6 +106,13 @@ struct wg_tape {
         size_t cap, used; /* cap: a power of two, or 0 */
     } merge;
 
+    struct wg__streams {
+        struct wg__stream {
+            uint64_t place, met; /* met: how many random nodes of that place; 0: free */
+        } * slot;
+        size_t cap, used; /* cap: a power of two, or 0 */
+    } streams;
+
     wg_node         **order; /* [n_order] of g: operands before users */
     int               n_order;
     struct wg__value *value; /* [g->n] by node id */
@@ -120,6 +127,7 @@ struct wg_tape {
     int               n_unset; /* inputs that are still unset */
 
     uint64_t           run;
+    bool               drawn; /* eager: random nodes were built since the last run, and drew as run number run - 1 */
     int                status;
     char               message[512];
     bool               watch_finite;
@@ -135,6 +143,8 @@ struct wg_tape {
 /* The node of t->g for a user's node; its operands have been lowered. NULL on failure. */
 wg_node *wg__lower(wg_tape *t, const wg_node *x);
 int      wg__lower_init(wg_tape *t);
+/* Makes the place of a random node its stream: WG_OK, or an error on t->g. */
+int wg__stream_at(wg_tape *t, uint64_t *place);
 /* An assignment of a parameter's own value, or a view of it, gets a copy to read. */
 int wg__stage_assigned(wg_tape *t, wg_node *a);
 /* Rewritten form of an application, or NULL: no rule (or an error on t->g). */

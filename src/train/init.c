@@ -31,22 +31,37 @@ struct draw {
     double   a, b, gain, fan_in, fan_out;
 };
 
-/* Streams of random nodes count from 0: the top bit keeps a name from meeting one. */
-static uint64_t stream_of(const char *name) { return XXH3_64bits(name, strlen(name)) | (uint64_t)1 << 63; }
+static uint64_t stream_of(const char *name) { return XXH3_64bits(name, strlen(name)); }
 
-static void uniform(const struct draw *d, double lo, double hi)
+/* WG_OK, or the error that numbers of up to `most` are none of the parameter's dtype. */
+static int check_reach(const struct draw *d, double most)
 {
+    if (wg__is_finite_as((wg_dtype)d->p->dtype, most)) return WG_OK;
+    return wg__fail(d->p->g, WG_EARG, "init: %s: numbers of up to %g are beyond %s", d->p->name, most,
+                    wg_dtype_name((wg_dtype)d->p->dtype));
+}
+
+static int uniform(const struct draw *d, double lo, double hi)
+{
+    int status = check_reach(d, fmax(fabs(lo), fabs(hi)));
+    if (status) return status;
     wg__kernels()->uniform[d->p->dtype == WG_F64](d->seed, d->stream, 0, 0, d->count, lo, hi, d->p->data);
+    return WG_OK;
 }
 
-static void normal(const struct draw *d, double mean, double sd)
+static int normal(const struct draw *d, double mean, double sd)
 {
+    int status = check_reach(d, fabs(mean) + WG__NORMAL_MOST * sd);
+    if (status) return status;
     wg__kernels()->normal[d->p->dtype == WG_F64](d->seed, d->stream, 0, 0, d->count, mean, sd, d->p->data);
+    return WG_OK;
 }
 
-static void fill(const struct draw *d, double value)
+static int fill(const struct draw *d, double value)
 {
-    for (int64_t i = 0; i < d->count; i++) wg__store((wg_dtype)d->p->dtype, d->p->data, i, value);
+    int status = check_reach(d, fabs(value));
+    for (int64_t i = 0; i < d->count && !status; i++) wg__store((wg_dtype)d->p->dtype, d->p->data, i, value);
+    return status;
 }
 
 /* ---- Orthogonal ---- */
@@ -111,24 +126,17 @@ static int fill_in(enum wg_init_kind kind, const struct draw *d)
 {
     double r;
     switch (kind) {
-    case WG_INIT_ZEROS: fill(d, 0); break;
-    case WG_INIT_ONES: fill(d, 1); break;
-    case WG_INIT_CONSTANT: fill(d, d->a); break;
-    case WG_INIT_UNIFORM: uniform(d, d->a, d->b); break;
-    case WG_INIT_NORMAL: normal(d, d->a, d->b); break;
-    case WG_INIT_GLOROT_UNIFORM:
-        r = d->gain * sqrt(6 / (d->fan_in + d->fan_out));
-        uniform(d, -r, r);
-        break;
-    case WG_INIT_GLOROT_NORMAL: normal(d, 0, d->gain * sqrt(2 / (d->fan_in + d->fan_out))); break;
-    case WG_INIT_HE_UNIFORM:
-        r = d->gain * sqrt(3 / d->fan_in);
-        uniform(d, -r, r);
-        break;
-    case WG_INIT_HE_NORMAL: normal(d, 0, d->gain / sqrt(d->fan_in)); break;
+    case WG_INIT_ZEROS: return fill(d, 0);
+    case WG_INIT_ONES: return fill(d, 1);
+    case WG_INIT_CONSTANT: return fill(d, d->a);
+    case WG_INIT_UNIFORM: return uniform(d, d->a, d->b);
+    case WG_INIT_NORMAL: return normal(d, d->a, d->b);
+    case WG_INIT_GLOROT_UNIFORM: r = d->gain * sqrt(6 / (d->fan_in + d->fan_out)); return uniform(d, -r, r);
+    case WG_INIT_GLOROT_NORMAL: return normal(d, 0, d->gain * sqrt(2 / (d->fan_in + d->fan_out)));
+    case WG_INIT_HE_UNIFORM: r = d->gain * sqrt(3 / d->fan_in); return uniform(d, -r, r);
+    case WG_INIT_HE_NORMAL: return normal(d, 0, d->gain / sqrt(d->fan_in));
     default: return orthogonal(d);
     }
-    return WG_OK;
 }
 
 static int check(const wg_node *p, const wg_initializer *w)

@@ -1,5 +1,6 @@
 /* A wrong call says what was called, with which shapes and names, and why. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 #include "graph/graph_impl.h"
@@ -78,6 +79,13 @@ Test(graph_errors, reductions_and_losses)
     expect(wg_mse(x, w), WG_ESHAPE, "mse(x[2,3], [4,5]): the shapes differ");
     expect(wg_dropout(x, 1), WG_EARG, "dropout(x[2,3]): p is 1, outside of [0, 1)");
     expect(wg_uniform(g, WG_F32, WG_SHAPE(2), 2, 1), WG_EARG, "uniform: from 2 to 1 is no range");
+    expect(wg_uniform(g, WG_F32, WG_SHAPE(2), 1e39, 1e40), WG_EARG, "uniform: from 1e+39 to 1e+40 is beyond f32");
+    expect(wg_uniform(g, WG_F64, WG_SHAPE(2), 0, INFINITY), WG_EARG, "uniform: from 0 to inf is beyond f64");
+    expect(wg_normal(g, WG_F32, WG_SHAPE(2), 0, 1e38), WG_EARG,
+           "normal: mean 0 and standard deviation 1e+38 reach beyond f32");
+    expect(wg_normal(g, WG_F32, WG_SHAPE(2), NAN, 1), WG_EARG, "normal: mean nan and standard deviation 1");
+    cr_expect_not_null(wg_uniform(g, WG_F32, WG_SHAPE(2), -3e38, 3e38), "wider than the dtype, with ends inside");
+    cr_expect_not_null(wg_normal(g, WG_F64, WG_SHAPE(2), 0, 1e38));
     expect(wg_normal(g, WG_I32, WG_SHAPE(2), 0, 1), WG_EDTYPE, "normal: i32 is not real");
 }
 
@@ -119,6 +127,29 @@ Test(graph_errors, forged_attributes_are_refused)
            "slice(x[2,3], axis=1, range=[,3], step=1): needs a first element, a count and a step other than 0");
     slice.range.dim[0] = 0;
     cr_expect_not_null(wg_apply(&wg_op_slice, 1, &x, &slice), "and the honest one is taken");
+}
+
+/* ---- Sizes that no memory has, beside one of 0 ---- */
+
+Test(graph_errors, sizes_without_a_product)
+{
+    const int64_t huge = INT64_MAX;
+    expect(wg_input(g, "z", WG_F32, WG_SHAPE(0, huge, 3)), WG_ESHAPE,
+           "input: the sizes of [0,9223372036854775807,3] have no product in 64 bits");
+    expect(wg_param(g, "z", WG_F32, WG_SHAPE(huge, 0)), WG_ESHAPE,
+           "param: the sizes of [9223372036854775807,0] have no product in 64 bits");
+    wg_node *a = wg_input(g, "a", WG_F32, WG_SHAPE(0, (int64_t)1 << 40, 1));
+    cr_assert_not_null(a);
+    expect(wg_add(a, wg_input(g, "b", WG_F32, WG_SHAPE(0, 1, (int64_t)1 << 40))), WG_ESHAPE,
+           "add(a[0,1099511627776,1], b[0,1,1099511627776]): the sizes of the result have no product in 64 bits");
+    expect(wg_reshape(a, WG_SHAPE(0, huge)), WG_ESHAPE,
+           "reshape: the sizes of [0,9223372036854775807] have no product in 64 bits");
+    wg_node *s = wg_exp(wg_input(g, "s", WG_F32, WG_SHAPE(0, wg_dim(g, "n"), 3)));
+    cr_expect_null(wg_compile(g, 1, &s, &(wg_options){.bind = {{"n", huge / 2}}}));
+    cr_expect_eq(wg_status(g), WG_ESHAPE);
+    wg_clear_error(g);
+    cr_expect_eq(wg_count(&(wg_shape){.rank = 9}), -1, "no rank of ours");
+    cr_expect_eq(wg_count(&(wg_shape){.rank = -1}), -1);
 }
 
 /* ---- NULL in, NULL out; the first error is the cause ---- */

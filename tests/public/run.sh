@@ -26,6 +26,8 @@ for path in include/*.h; do
     echo "#include <wengert/$header>" > "$work/alone.c"
     cp "$work/alone.c" "$work/alone.cc"
     try "$header alone as C11" $CC -std=c11 $strict -I"$BUILD/include" -fsyntax-only "$work/alone.c"
+    printf 'extern "C" {\n%s\n}\n' "$(cat "$work/alone.c")" > "$work/inside.cc"
+    try "$header between extern \"C\" braces" $CXX -std=c++11 $strict -I"$BUILD/include" -fsyntax-only "$work/inside.cc"
     for std in 11 17 20; do
         try "$header alone as C++$std" $CXX -std=c++$std $strict -I"$BUILD/include" -fsyntax-only "$work/alone.cc"
     done

@@ -247,6 +247,7 @@ static bool bump(wg_field_type type, void *at, int k)
     case WG_FIELD_FLAG: *(int *)at = !*(int *)at; return k < 1;
     case WG_FIELD_INT: *(int *)at += k % 2 ? -1 : 1; return k < 2;
     case WG_FIELD_I64: *(int64_t *)at += k % 2 ? -1 : 1; return k < 2;
+    case WG_FIELD_STREAM:
     case WG_FIELD_U64: ++*(uint64_t *)at; return k < 1;
     case WG_FIELD_REAL: *(double *)at += 0.25; return k < 1;
     case WG_FIELD_DTYPE: *(wg_dtype *)at = *(wg_dtype *)at == WG_F32 ? WG_F64 : WG_F32; return k < 1;

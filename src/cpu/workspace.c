@@ -1,0 +1,33 @@
+/* One workspace for each thread that runs loops and products: made on the thread's first use, released at its end. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "cpu/workspace.h"
+
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
+static THREAD_LOCAL struct wg__workspace *own;
+static pthread_key_t                      key; /* frees what `own` points to */
+static pthread_once_t                     key_once = PTHREAD_ONCE_INIT;
+static bool                               has_key;
+
+static void release(void *w)
+{
+    free(w);
+    own = NULL;
+}
+
+static void make_key(void) { has_key = pthread_key_create(&key, release) == 0; }
+
+/* Most of the memory is never touched, so it is not cleared. */
+static struct wg__workspace *make(void)
+{
+    pthread_once(&key_once, make_key);
+    struct wg__workspace *w = has_key ? aligned_alloc(64, (sizeof *w + 63) / 64 * 64) : NULL;
+    if (w && pthread_setspecific(key, w)) free(w), w = NULL;
+    return own = w;
+}
+
+bool wg__workspace_ready(void) { return own || make(); }
+
+struct wg__workspace *wg__workspace(void) { return own ? own : make(); }
