@@ -31,7 +31,7 @@ wg_node *wg__export_same(wg_node *x)
 {
     for (;;) {
         wg_node *rest = NULL;
-        if (is(x, "mul")) rest = is_ones(x->x[1]) ? x->x[0] : is_ones(x->x[0]) ? x->x[1] : NULL;
+        if (is(x, "mul") || is(x, "zero_mul")) rest = is_ones(x->x[1]) ? x->x[0] : is_ones(x->x[0]) ? x->x[1] : NULL;
         if (!rest || !wg__shape_equal(rest->shape, x->shape)) return x;
         x = rest;
     }

@@ -43,6 +43,9 @@ struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
 
+/* Whether x is a constant of one element, possibly broadcast, and which. */
+bool wg__is_const(const wg_node *x, double *value);
+
 /* How many pieces of that many elements make one worth a thread's while. */
 static inline int64_t wg__grain(int64_t elements)
 {
@@ -59,6 +62,9 @@ int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size
 
 /* d gelu_tanh / dx: a row of unary.def that only its gradient needs. */
 wg_node *wg_gelu_tanh_slope(wg_node *x);
+/* x y and x / y in which 0 outweighs infinity and NaN: rows of binary.def, for gradients and masks. */
+wg_node *wg_zero_mul(wg_node *x, wg_node *y);
+wg_node *wg_zero_div(wg_node *x, wg_node *y);
 
 /* Elements low, low + |step|, .. of an axis, count of them; from the last to
  * the first where step < 0.  low and count may be symbolic. */

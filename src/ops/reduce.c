@@ -80,7 +80,7 @@ static void extreme_grad(wg_adjoint *v)
     wg_node           *ties = wg_sum(mask, a->axes, 1);
     wg_node           *g = kept(v, v->g);
     wg_node           *each = wg_div(g, ties);
-    v->dx[0] = wg_mul(mask, each);
+    v->dx[0] = wg_zero_mul(mask, each);
 }
 
 /* x[i-s] along axis 1 of size n, and 1 for i < s. */
@@ -139,7 +139,7 @@ static void prod_grad(wg_adjoint *v)
     wg_node *after = wg__slice(product_before(mirror, n), 1, 0, n, -1);
     wg_node *others = wg_mul(before, after);
     wg_node *g = wg_reshape(v->g, WG_SHAPE(s.dim[0], 1, s.dim[2]));
-    v->dx[0] = wg_reshape(wg_mul(others, g), *v->x[0]->shape);
+    v->dx[0] = wg_reshape(wg_zero_mul(others, g), *v->x[0]->shape);
 }
 
 static int sum_onnx(wg_onnx_form *f)

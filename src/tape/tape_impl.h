@@ -178,8 +178,6 @@ int      wg__backup(wg_tape *t);
 void     wg__restore(wg_tape *t);
 void     wg__backup_free(wg_tape *t);
 bool     wg__is_view(const wg_node *x);
-/* Whether a rank-0 or broadcast constant, and which. */
-bool wg__is_const(const wg_node *x, double *value);
 void wg__trace_begin(struct wg__trace *r, uint64_t run);
 void wg__trace_mark(struct wg__trace *r, int instr);
 void wg__trace_free(struct wg__trace *r);
