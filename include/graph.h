@@ -268,7 +268,8 @@ WG_API wg_node *wg_cast(wg_node *x, wg_dtype t);
 /* ---- Operators: reductions ----------------------------------------------- */
 
 /* keep != 0 leaves a reduced axis as 1.  The mean, max and min of no elements
- * are NaN, -inf and inf; the gradient of max and min is shared between ties. */
+ * are NaN, -inf and inf; the gradient of max and min is shared evenly between
+ * ties, over whatever axes. */
 WG_API wg_node *wg_sum(wg_node *x, wg_axes axes, int keep);
 WG_API wg_node *wg_mean(wg_node *x, wg_axes axes, int keep);
 WG_API wg_node *wg_max(wg_node *x, wg_axes axes, int keep);

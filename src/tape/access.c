@@ -41,6 +41,8 @@ const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *b
         if (held && !t->eager && s->root != v->id) /* a view lives as long as what it views */
             held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT ||
                    t->value[s->root].keep;
+        if (held && x->kind != WG__PARAM) /* a node that rewriting made a parameter of, and that is no output */
+            held = t->eager || t->g->node[s->root]->kind != WG__PARAM;
         if (held) held = t->eager ? v->data : t->device ? t->value[s->root].host : t->value[s->root].data;
     }
     if (!held) {

@@ -135,6 +135,10 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x);
 int      wg__lower_init(wg_tape *t);
 /* An assignment of a parameter's own value, or a view of it, gets a copy to read. */
 int wg__stage_assigned(wg_tape *t, wg_node *a);
+/* What a user's node is read from: x, which computes the node, or a copy that each run makes, where x shows a
+ * parameter that the user's node is not: the parameter's memory has what was set or assigned since.  NULL if memory
+ * is short. */
+wg_node *wg__detached(wg_tape *t, const wg_node *user, wg_node *x);
 /* Rewritten form of an application, or NULL: no rule (or an error on t->g). */
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* The equal node that is there already, or NULL. */
