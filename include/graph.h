@@ -432,7 +432,9 @@ WG_API int         wg_tape_status(const wg_tape *t);
 WG_API const char *wg_tape_message(const wg_tape *t);
 
 /* Copies a whole value in (inputs, parameters) or out (outputs, inputs,
- * parameters, watched nodes), in the node's own dtype. */
+ * parameters, watched nodes), in the node's own dtype.  An output is what the
+ * run computed from the old values of parameters; a parameter itself shows
+ * what it is now, which the run's assignments or wg_set have changed. */
 WG_API int wg_set(wg_tape *t, const wg_node *x, const void *data);
 WG_API int wg_get(wg_tape *t, const wg_node *x, void *data);
 /* The same for values of one element, converting from or to double.

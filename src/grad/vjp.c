@@ -245,7 +245,7 @@ static int pull(const char *who, wg_node *y, wg_node *seed, int n, wg_node *cons
     int       status = wg__check_wrt(g, who, n, x);
     if (!status) status = wg__pull(g, who, 1, &y, &seed, n, x, dx);
     for (int i = 0; i < n && !status; i++) {
-        if (!dx[i]) dx[i] = wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
+        dx[i] = dx[i] ? wg__unchanged(dx[i]) : wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
         status = g->status;
     }
     for (int i = 0; i < n && status; i++) dx[i] = NULL;

@@ -259,7 +259,10 @@ const wg_op wg_op_cast = {.name = "cast",
                           .block = cast_block,
                           .grad = cast_grad,
                           .to_onnx = cast_onnx};
-wg_node *wg_cast(wg_node *x, wg_dtype t) { return x && wg_node_dtype(x) == t ? x : wg_apply(&wg_op_cast, 1, &x, &t); }
+wg_node    *wg_cast(wg_node *x, wg_dtype t)
+{
+    return x && wg_node_dtype(x) == t ? wg__unchanged(x) : wg_apply(&wg_op_cast, 1, &x, &t);
+}
 
 /* ---- expand: NumPy broadcasting as an operator; fused, it costs nothing ---- */
 
@@ -301,5 +304,5 @@ const wg_op wg_op_expand = {.name = "expand",
 wg_node    *wg_expand(wg_node *x, wg_shape s)
 {
     if (x && !wg__shape_valid(wg_node_graph(x), "expand", &s)) return NULL;
-    return x && wg__shape_equal(wg_node_shape(x), &s) ? x : wg_apply(&wg_op_expand, 1, &x, &s);
+    return x && wg__shape_equal(wg_node_shape(x), &s) ? wg__unchanged(x) : wg_apply(&wg_op_expand, 1, &x, &s);
 }

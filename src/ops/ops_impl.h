@@ -16,6 +16,10 @@
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* What a builder gives that has nothing to do: x itself; where x is a parameter, whose value changes with
+ * assignments, a node with the value that x has in a run. */
+wg_node *wg__unchanged(wg_node *x);
+
 /* in[i]: whether axis i < rank is one of a; WG_OK, or a rejection. */
 int wg__axis_set(wg_infer *c, const wg_axes *a, int rank, bool in[WG_MAX_RANK]);
 /* The same for a constructor: false with an error on x's graph. */

@@ -238,5 +238,5 @@ wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double 
         stride.at[i] = 1;
         same = same && !before[i] && !after[i];
     }
-    return same ? x : wg__pad(x, at, stride, to, value);
+    return same ? wg__unchanged(x) : wg__pad(x, at, stride, to, value);
 }

@@ -199,7 +199,7 @@ static wg_node *reduce_runs(const wg_op *op, wg_node *x, bool in[WG_MAX_RANK], i
         struct attr a = {.axes = take_run(x->shape, top, in), .keep = keep};
         x = wg_apply(op, 1, &x, &a);
     }
-    return x;
+    return wg__unchanged(x);
 }
 
 /* A largest or smallest is one reduction, whose ties are counted together: axes in several runs are moved to the end.

@@ -199,3 +199,9 @@ bool wg__is_const(const wg_node *x, double *value)
     *value = wg__load((wg_dtype)x->dtype, x->data, 0);
     return true;
 }
+
+wg_node *wg__unchanged(wg_node *x)
+{
+    bool param = x && x->kind == WG__PARAM;
+    return param ? wg_apply(&wg_op_expand, 1, &x, x->shape) : x;
+}

@@ -6,10 +6,7 @@
 
 static void release(wg_tape *t)
 {
-    if (t->eager && t->g)
-        for (int i = 0; i < t->g->n; i++)
-            if (t->g->node[i]->kind == WG__OP || t->g->node[i]->kind == WG__INPUT)
-                if (!wg__is_view(t->g->node[i])) wg__data_free(t->g->node[i]->data);
+    if (t->eager && t->g) wg__eager_free(t);
     wg__follow_free(t);
     wg__device_release(t);
     wg__trace_free(t->trace);

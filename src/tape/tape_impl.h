@@ -190,6 +190,7 @@ void     wg__follow_run(wg_tape *t);
 void     wg__follow_failed(wg_tape *t);
 void     wg__follow_free(wg_tape *t);
 int      wg__eager_run(wg_tape *t);
+void     wg__eager_free(wg_tape *t);
 int      wg__eager_room(wg_tape *t, const wg_node *x);
 void     wg__number_values(wg_tape *t);
 wg_tape *wg__tape_new(wg_graph *g, const wg_options *o);
