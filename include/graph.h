@@ -182,6 +182,18 @@ WG_API wg_node *wg_lit(wg_node *x, double value);
 /* value in every element; nothing is materialised. */
 WG_API wg_node *wg_fill(wg_graph *g, wg_dtype t, wg_shape s, double value);
 
+/* What a parameter is for.  Every new one is a WG_WEIGHT. */
+typedef enum wg_role {
+    WG_WEIGHT, /* learned: a solver trains it */
+    WG_STATE,  /* kept by the program or a solver, such as a hidden state or a running mean: no solver trains
+                * it, and an evaluation tape may assign it */
+    WG_FROZEN  /* a weight that stays as it is: no solver trains it */
+} wg_role;
+/* WG_OK; WG_EARG, with the reason on the graph, for what is no parameter or no
+ * role.  Steps that were made before keep the roles of their time. */
+WG_API int     wg_set_role(wg_node *param, wg_role role);
+WG_API wg_role wg_node_role(const wg_node *param); /* WG_WEIGHT for what is no parameter */
+
 /* Parameters by number (0 <= i < wg_param_count) or by name; NULL if none. */
 WG_API int      wg_param_count(const wg_graph *g);
 WG_API wg_node *wg_param_at(const wg_graph *g, int i);
@@ -307,7 +319,8 @@ WG_API wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, 
 /* y[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, negative
  * counts from the end; outside the axis is a run-time error that says so. */
 WG_API wg_node *wg_gather(wg_node *x, wg_node *index, int axis);
-/* 1 at index along a new last axis of that depth, 0 elsewhere, in dtype t. */
+/* 1 at index along a new last axis of that depth, 0 elsewhere, in dtype t; an
+ * index outside of 0..depth-1 is a run-time error that says so. */
 WG_API wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t);
 
 /* ---- Operators: softmax and losses ----------------------------------------- */
@@ -372,8 +385,8 @@ typedef struct wg_options {
     struct {
         const char *name;
         int64_t     size;
-    } bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions */
-    int      evaluate;       /* leave out what only training does (dropout) */
+    } bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions, each of them one of the graph's */
+    int      evaluate;       /* leave out what only training does (dropout); assignments of weights are refused */
     int      threads;        /* at most so many; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
@@ -423,7 +436,7 @@ WG_API void wg_tape_free(wg_tape *t);
 WG_API wg_tape *wg_graph_eager(wg_graph *g);
 
 /* Runs the tape once.  A failure is on the tape and leaves parameters as they
- * were.  One thread at a time per tape; tapes of one graph may run in
+ * were; an input that the tape reads and that was never set is one (WG_EARG).  One thread at a time per tape; tapes of one graph may run in
  * parallel as long as none assigns. */
 WG_API int         wg_run(wg_tape *t);
 /* Until all runs are over.  WG_OK, or why one failed of which nobody has been told. */

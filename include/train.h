@@ -85,6 +85,21 @@ WG_API wg_node *wg_dense(wg_node *x, int64_t units, const char *name);
 /* y = activation(x W + b); options may be NULL. */
 WG_API wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const wg_dense_options *options);
 
+/* A layer that is made once and applied to several inputs, with the same
+ * parameters each time: recurrent and siamese nets, tied decoders.  The graph
+ * owns the nodes; the struct may be copied and thrown away. */
+typedef struct wg_dense_layer {
+    wg_node           *weight, *bias; /* bias NULL: none */
+    enum wg_activation activation;
+} wg_dense_layer;
+
+/* Makes the parameters of wg_dense_with for inputs of dtype t whose last axis has `in` elements.  WG_OK, or a status
+ * with the reason on g, *layer all NULL and the graph as it was.  options may be NULL. */
+WG_API int wg_dense_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char *name,
+                        const wg_dense_options *options, wg_dense_layer *layer);
+/* y = activation(x W + b): x [.., in] -> [.., units]. */
+WG_API wg_node *wg_dense_apply(const wg_dense_layer *layer, wg_node *x);
+
 /* Penalties to add to a loss: sum |p| and 1/2 sum p^2 over all elements of n
  * nodes of one dtype (so that the gradients are sign p and p). */
 WG_API wg_node *wg_l1_penalty(int n, wg_node *const x[]);
@@ -137,8 +152,11 @@ typedef struct wg_solver {
 } wg_solver;
 
 /* One node that stands for a step of the solver: compile it as an output.
- * Trains every real parameter that loss depends on; loss has one element.
- * solver NULL: {.kind = WG_SGD}.
+ * Trains every real parameter of role WG_WEIGHT that loss depends on; loss has
+ * one element.  solver NULL: {.kind = WG_SGD}.  A weight that no gradient
+ * reaches, since an operator without one (argmax, equal, floor) stands on every
+ * way to it, is an error that names the operator (WG_EGRAD).  On an error the
+ * graph is as it was.
  *
  * State is kept in parameters of the graph, which checkpoints save with the
  * rest: "adam.step" (f64, the steps done) and "adam.m/fc1.weight", "adam.s/..".
@@ -233,6 +251,10 @@ typedef struct wg_save_options {
 typedef struct wg_load_options {
     int weights_only; /* solver state, in the graph or in the file, is left alone */
     int partial;      /* load what graph and file both have, leave the rest; nothing in common is an error */
+    /* Names, as in the shell, of matrices that the file has transposed: "*.weight" for nets of PyTorch, whose Linear
+     * keeps [out, in] (name the layers where an Embedding is among them).  "" says that none is.  NULL: none, but a
+     * square matrix of a file that PyTorch wrote (metadata "format": "pt") is refused, since both would fit. */
+    const char *transpose;
 } wg_load_options;
 
 typedef struct wg_load_info {
@@ -255,8 +277,7 @@ WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *p
  * wg_set_run_number after wg_compile.  With a tape: t takes the run number,
  * and the file's seed must be the graph's, since tapes keep the seed that they
  * were compiled with.  With either option seed and run number stay as they
- * are: they are meant for weights from elsewhere (mind that PyTorch's Linear
- * weights are [out, in]: export weight.t().contiguous()).
+ * are: they are meant for weights from elsewhere.
  *
  * options, info and e may be NULL. */
 WG_API int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_options *options,

@@ -16,7 +16,7 @@ grad  | grad ops graph               | graph graph_op
 tape  | tape grad ops cpu graph      | graph graph_op
 cuda  | cuda tape ops cpu graph      | graph graph_op
 data  | data cpu graph               | graph data
-train | train data cpu graph         | graph graph_op train data
+train | train data grad cpu graph    | graph graph_op train data
 onnx  | onnx data graph              | graph graph_op data onnx
 serve | serve                        | graph data onnx
 END

@@ -12,7 +12,7 @@
 #define COMPILER "gcc " __VERSION__
 #endif
 
-static char text[1024];
+static char text[1200];
 
 static void say_warnings(size_t *k)
 {

@@ -137,16 +137,24 @@ static const char *shortfall(const char *core)
     return NULL;
 }
 
-static char           warning[200];
+static char           warning[300];
 static pthread_once_t warning_once = PTHREAD_ONCE_INIT;
 
+/* Writes what OpenBLAS lacks and the way out: the variable that asks for old kernels, or the one that asks
+ * for better ones and the package that knows newer CPUs. */
 static void look_at_blas(void)
 {
     const char *core = wg__blas_core(), *lacks = shortfall(core), *asked = getenv("OPENBLAS_CORETYPE");
     if (!lacks) return;
-    int k = snprintf(warning, sizeof warning, "OpenBLAS runs its %s kernels, though this CPU has %s", core, lacks);
-    if (asked && *asked && k > 0 && (size_t)k < sizeof warning)
-        snprintf(warning + k, sizeof warning - (size_t)k, "; OPENBLAS_CORETYPE=%.20s asks for that", asked);
+    if (asked && *asked)
+        snprintf(warning, sizeof warning,
+                 "OpenBLAS runs its %.20s kernels, though this CPU has %s: OPENBLAS_CORETYPE=%.20s asks for them, unset it",
+                 core, lacks, asked);
+    else
+        snprintf(warning, sizeof warning,
+                 "OpenBLAS runs its %.20s kernels, though this CPU has %s: set OPENBLAS_CORETYPE=%s, or install a newer "
+                 "OpenBLAS (package libopenblas0-pthread)",
+                 core, lacks, strcmp(lacks, "AVX2") == 0 ? core_avx2[0] : core_avx512[0]);
 }
 const char *wg__blas_warning(void)
 {

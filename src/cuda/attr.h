@@ -18,6 +18,9 @@ struct wg__argmax_attr {
 struct wg__axis_attr { /* softmax log_softmax gather concat */
     int axis;
 };
+struct wg__check_index_attr {
+    int64_t size;
+};
 struct wg__scatter_add_attr {
     int      axis;
     wg_shape to;

@@ -1,4 +1,4 @@
-/* index.cu - gather and scatter_add along one axis: x [outer, n, inner] and m
+/* index.cu - check_index; gather and scatter_add along one axis: x [outer, n, inner] and m
  * indices give [outer, m, inner], or back.
  *
  * An index out of range is told through the fault; what it would have read is
@@ -89,6 +89,28 @@ static cudaError_t gather(const struct wg__cuda_launch *l)
     int unit = unit_of(&u);
     BY_UNIT(launch, gather_launch, unit, p.outer * s.m * bytes / unit)
     return launch(l, &s, &p, bytes / unit);
+}
+
+/* ---- Indices that must be in range ---- */
+
+static __global__ void __launch_bounds__(BLOCK) checked_indices(struct indices s, int64_t *y)
+{
+    int64_t step = (int64_t)gridDim.x * BLOCK;
+    for (int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x; i < s.m; i += step) {
+        if (place_of(s, i) < 0) index_fault(s, i);
+        y[i] = index_at(s, i);
+    }
+}
+
+static cudaError_t check_index(const struct wg__cuda_launch *l)
+{
+    const wg_call                     *c = l->call;
+    const struct wg__check_index_attr *a = (const struct wg__check_index_attr *)c->attr;
+    const wg_tensor                   *x = &c->x[0];
+    struct indices s = {x->data, x->dtype, false, l->instr, wg_count(&x->shape), a->size, l->fault};
+    if (s.m == 0) return cudaSuccess;
+    WG_LAUNCH(checked_indices, grid_of(l, ceil_div(s.m, BLOCK)), BLOCK, 0, l->stream)(s, (int64_t *)c->y.data);
+    return cudaGetLastError();
 }
 
 /* ---- Scatter: a block for OWNED rows ---- */
@@ -254,4 +276,4 @@ static cudaError_t scatter_add(const struct wg__cuda_launch *l)
 }
 
 const struct wg__cuda_op wg__cuda_index_ops[] = {
-    {"gather", gather, NULL}, {"scatter_add", scatter_add, NULL}, {NULL, NULL, NULL}};
+    {"gather", gather, NULL}, {"check_index", check_index, NULL}, {"scatter_add", scatter_add, NULL}, {NULL, NULL, NULL}};

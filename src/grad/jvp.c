@@ -45,13 +45,13 @@ static wg_node *push(wg_node *y, int n, wg_node *const x[], wg_node *const tange
     wg_graph *g = y->g;
     wg_node  *u = wg_neg(zero_like(y)), *dy = NULL; /* wg_neg: a node of its own, which nothing else uses */
     int       m = 0;
-    if (!u || wg__pull(g, "jvp", 1, &y, &u, n, x, w)) return NULL;
+    if (!u || wg__pull(g, "jvp", WG__ABSENT_NULL, 1, &y, &u, n, x, w)) return NULL;
     for (int i = 0; i < n; i++) {
         if (!w[i]) continue;
         w[m] = w[i];
         w[n + m++] = tangent[i];
     }
-    if (m && wg__pull(g, "jvp", m, w, w + n, 1, &u, &dy)) return NULL;
+    if (m && wg__pull(g, "jvp", WG__ABSENT_NULL, m, w, w + n, 1, &u, &dy)) return NULL;
     if (!dy) return zero_like(y);
     return check_free_of(dy, u) == WG_OK ? wg__unchanged(dy) : NULL;
 }

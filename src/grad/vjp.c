@@ -16,6 +16,7 @@ static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 
 enum { WANTED = 1, BELOW = 2 }; /* an x; above an x, so that its rule is asked */
 struct sweep {
     const char *who;
+    enum wg__absent absent;
     int         nodes; /* of the graph at the start */
     wg_node   **order, **adjoint, **dx;
     char       *mark, *need;
@@ -162,14 +163,18 @@ static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node 
         wg_node *v = s->order[i];
         if (s->adjoint[v->id] && s->mark[v->id] & BELOW) status = step(s, v);
     }
-    for (int i = 0; i < n && !status; i++) dx[i] = s->adjoint[x[i]->id];
+    for (int i = 0; i < n && !status; i++) {
+        dx[i] = s->adjoint[x[i]->id];
+        if (!dx[i] && s->absent == WG__ABSENT_REFUSED)
+            status = wg__refuse_cut(s->who, g, count, s->order, s->adjoint, x[i]);
+    }
     return status;
 }
 
-int wg__pull(wg_graph *g, const char *who, int m, wg_node *const y[], wg_node *const seed[], int n, wg_node *const x[],
-             wg_node *dx[])
+int wg__pull(wg_graph *g, const char *who, enum wg__absent absent, int m, wg_node *const y[], wg_node *const seed[],
+             int n, wg_node *const x[], wg_node *dx[])
 {
-    struct sweep s = {.who = who};
+    struct sweep s = {.who = who, .absent = absent};
     int          status = run(&s, g, m, y, seed, n, x, dx);
     free(s.need);
     free(s.dx);
@@ -239,16 +244,21 @@ int wg__error_back(wg_graph *g, const struct wg__aside *a)
 /* ---- The calls ---- */
 
 /* The gradients with zeros where nothing depends; all or none. */
-static int pull(const char *who, wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
+static int pull(const char *who, enum wg__absent absent, wg_node *y, wg_node *seed, int n, wg_node *const x[],
+                wg_node *dx[])
 {
-    wg_graph *g = y->g;
-    int       status = wg__check_wrt(g, who, n, x);
-    if (!status) status = wg__pull(g, who, 1, &y, &seed, n, x, dx);
+    wg_graph       *g = y->g;
+    const char     *outer = wg__enter(g, who);
+    struct wg__mark before = wg__mark(g);
+    int             status = wg__check_wrt(g, who, n, x);
+    if (!status) status = wg__pull(g, who, absent, 1, &y, &seed, n, x, dx);
     for (int i = 0; i < n && !status; i++) {
         dx[i] = dx[i] ? wg__unchanged(dx[i]) : wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
         status = g->status;
     }
     for (int i = 0; i < n && status; i++) dx[i] = NULL;
+    if (status) wg__undo(g, &before);
+    wg__leave(g, outer, NULL);
     return status;
 }
 
@@ -259,23 +269,34 @@ static int missing(wg_graph *g, const char *who, const char *what)
     return g->status ? g->status : wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
 }
 
-int wg_grad(wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
+static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
 {
     char             text[160];
     struct wg__aside aside;
     wg_graph        *g = wg_node_graph(loss);
     for (int i = 0; i < n; i++) dx[i] = NULL;
     for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
-    if (!loss) return missing(g, "grad", "the loss");
+    if (!loss) return missing(g, who, "the loss");
     for (int i = 0; i < n; i++)
         if (!x[i] && g->status) return g->status;
     wg__error_aside(g, &aside);
-    int status = check_value(g, "grad", "the loss", loss);
+    int status = check_value(g, who, "the loss", loss);
     if (!status && wg_count(loss->shape) != 1)
-        status = wg__fail(g, WG_ESHAPE, "grad: the loss %s has not one element", wg__node_str(loss, text, sizeof text));
+        status = wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who,
+                          wg__node_str(loss, text, sizeof text));
     wg_node *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
-    if (one) pull("grad", loss, one, n, x, dx);
+    if (one) pull(who, absent, loss, one, n, x, dx);
     return wg__error_back(g, &aside);
+}
+
+int wg_grad(wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
+{
+    return gradients("grad", WG__ABSENT_NULL, loss, n, x, dx);
+}
+
+int wg__grad_of_each(const char *who, wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
+{
+    return gradients(who, WG__ABSENT_REFUSED, loss, n, x, dx);
 }
 
 int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
@@ -288,6 +309,7 @@ int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
     for (int i = 0; i < n; i++)
         if (!x[i] && g->status) return g->status;
     wg__error_aside(g, &aside);
-    if (check_value(g, "vjp", "y", y) == WG_OK && check_seed(g, y, seed) == WG_OK) pull("vjp", y, seed, n, x, dx);
+    if (check_value(g, "vjp", "y", y) == WG_OK && check_seed(g, y, seed) == WG_OK)
+        pull("vjp", WG__ABSENT_NULL, y, seed, n, x, dx);
     return wg__error_back(g, &aside);
 }

@@ -214,6 +214,41 @@ int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const ch
     return __builtin_add_overflow(a, b, &v) ? INT64_MAX : v;
 }
 
+static bool is_named(const wg_graph *g, const char *name)
+{
+    for (int i = 0; i < g->dims.n; i++)
+        if (g->dims.dim[i].kind == NAME && strcmp(g->dims.dim[i].name, name) == 0) return true;
+    return false;
+}
+
+/* "batch, time": the named dimensions, as many as fit. */
+static const char *names_str(const wg_graph *g, char *buf, size_t n)
+{
+    size_t k = 0;
+    *buf = 0;
+    for (int i = 0; i < g->dims.n; i++)
+        if (g->dims.dim[i].kind == NAME) wg__append(buf, n, &k, "%s%s", k ? ", " : "", g->dims.dim[i].name);
+    return buf;
+}
+
+int wg__dims_check_bind(wg_graph *g, const wg_options *o)
+{
+    char have[160];
+    for (int i = 0; i < WG_MAX_BINDINGS && o->bind[i].name; i++) {
+        const char *name = o->bind[i].name;
+        if (o->bind[i].size < 0)
+            return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", name, (long long)o->bind[i].size);
+        if (!is_named(g, name))
+            return wg__fail(g, WG_EARG, "compile: the graph has no dimension \"%s\" to bind; it has %s", name,
+                            *names_str(g, have, sizeof have) ? have : "none");
+        for (int k = 0; k < i; k++)
+            if (strcmp(o->bind[k].name, name) == 0 && o->bind[k].size != o->bind[i].size)
+                return wg__fail(g, WG_EARG, "compile: dimension \"%s\" is bound to %lld and to %lld", name,
+                                (long long)o->bind[k].size, (long long)o->bind[i].size);
+    }
+    return WG_OK;
+}
+
 int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_options *o)
 {
     for (int i = 0; i < s->rank; i++) {

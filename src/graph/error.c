@@ -18,19 +18,45 @@ const char *wg_strerror(int status)
     return "unknown status";
 }
 
+/* Whether a message of that beginning names the call already: "mean(x[2]): .." or "mean: ..". */
+static bool names_call(const char *text, const char *call)
+{
+    size_t n = strlen(call);
+    return strncmp(text, call, n) == 0 && (text[n] == '(' || text[n] == ':');
+}
+
 int wg__fail(wg_graph *g, int status, const char *format, ...)
 {
     char    text[sizeof g->message];
+    size_t  k = 0;
     va_list ap;
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    if (g && g->call && status != WG_ENOMEM && !names_call(text, g->call)) {
+        char inner[sizeof text];
+        memcpy(inner, text, sizeof inner);
+        wg__append(text, sizeof text, &k, "%s: %s", g->call, inner);
+    }
     if (g && g->status == WG_OK) { /* the first error is the cause; keep it */
         memcpy(g->message, text, sizeof text);
         g->status = status;
     }
     if (!g || !g->quiet) wg_on_error(status, text);
     return status;
+}
+
+const char *wg__enter(wg_graph *g, const char *call)
+{
+    const char *outer = g ? g->call : NULL;
+    if (g && !outer) g->call = call;
+    return outer;
+}
+
+wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y)
+{
+    if (g) g->call = outer;
+    return y;
 }
 
 int wg__fail_nomem(wg_graph *g) { return wg__fail(g, WG_ENOMEM, "out of memory"); }

@@ -131,7 +131,7 @@ wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *d
     wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
     if (!copy) wg__fail_nomem(g);
     if (!x) return NULL;
-    if (!borrow && bytes) memcpy(copy, data, bytes);
+    if (!borrow) wg__take(t, copy, data, bytes);
     x->data = copy;
     return made(x);
 }
@@ -149,11 +149,18 @@ wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
         double align;
         char   bytes[8];
     } v = {0};
+    if (g && wg_dtype_size(t) && !wg__holds(t, value))
+        return wg__fail(g, WG_EARG, "%s: %g is no %s", g->call ? g->call : "scalar", value, wg_dtype_name(t)), NULL;
     if (wg_dtype_size(t)) wg__store(t, &v, 0, value);
     return wg_const(g, t, WG_SCALAR, &v);
 }
 
-wg_node *wg_lit(wg_node *x, double value) { return x ? wg_scalar(x->g, (wg_dtype)x->dtype, value) : NULL; }
+wg_node *wg_lit(wg_node *x, double value)
+{
+    if (!x) return NULL;
+    const char *outer = wg__enter(x->g, "lit");
+    return wg__leave(x->g, outer, wg_scalar(x->g, (wg_dtype)x->dtype, value));
+}
 
 int      wg_param_count(const wg_graph *g) { return g ? g->n_param : 0; }
 wg_node *wg_param_at(const wg_graph *g, int i) { return g && i >= 0 && i < g->n_param ? g->param[i] : NULL; }
@@ -174,17 +181,28 @@ void wg__param_written(wg_node *p)
     __atomic_store_n(&p->stale, 0, __ATOMIC_RELEASE);
 }
 
+/* Says what a call on a parameter cannot be done with; without a node there is no graph to keep the message. */
+static int check_param(const wg_node *p, const char *who, const void *data)
+{
+    char text[160];
+    if (!p) return wg__fail(NULL, WG_EARG, "%s: the parameter is NULL: is there one of that name?", who);
+    if (p->kind != WG__PARAM)
+        return wg__fail(p->g, WG_EARG, "%s: %s is no parameter", who, wg__node_str(p, text, sizeof text));
+    return data ? WG_OK : wg__fail(p->g, WG_EARG, "%s: %s: data is NULL", who, p->name);
+}
+
 int wg_param_set(wg_node *p, const void *data)
 {
-    if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
-    memcpy(p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    int status = check_param(p, "param_set", data);
+    if (status) return status;
+    wg__take((wg_dtype)p->dtype, p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
     wg__param_written(p);
     return WG_OK;
 }
 int wg_param_get(const wg_node *p, void *data)
 {
-    if (!p || p->kind != WG__PARAM || !data) return WG_EARG;
-    int status = wg__param_home(p);
+    int status = check_param(p, "param_get", data);
+    if (!status) status = wg__param_home(p);
     if (!status) memcpy(data, p->data, wg__bytes((wg_dtype)p->dtype, p->shape));
     return status;
 }
@@ -192,6 +210,19 @@ const void *wg_param_view(const wg_node *p)
 {
     return p && p->kind == WG__PARAM && wg__param_home(p) == WG_OK ? p->data : NULL;
 }
+
+int wg_set_role(wg_node *p, wg_role role)
+{
+    char text[160];
+    if (!p) return wg__fail(NULL, WG_EARG, "set_role: the parameter is NULL");
+    if (p->kind != WG__PARAM)
+        return wg__fail(p->g, WG_EARG, "set_role: %s is no parameter", wg__node_str(p, text, sizeof text));
+    if (role != WG_WEIGHT && role != WG_STATE && role != WG_FROZEN)
+        return wg__fail(p->g, WG_EARG, "set_role: %d is no role", (int)role);
+    p->role = (uint8_t)role;
+    return WG_OK;
+}
+wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_WEIGHT; }
 
 wg_node *wg_assign(wg_node *p, wg_node *next)
 {

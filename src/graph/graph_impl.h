@@ -21,6 +21,7 @@ struct wg_node {
     int             id;     /* place in g->node */
     int             n;      /* operands */
     uint8_t         kind, dtype;
+    uint8_t         role; /* of a parameter: enum wg_role */
     bool            watched;
     uint8_t         stale;   /* of a parameter: data are older than what a device has; see wg__param_home */
     uint32_t        version; /* of a parameter: how often it was written, here or on a device */
@@ -55,6 +56,8 @@ char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b);
 /* The value of d with the named symbols bound; negative with *unbound naming
  * the first symbol that has no size. */
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound);
+/* WG_OK, or an error on g: a negative size, a name bound to two sizes, or one that is no dimension of g. */
+int wg__dims_check_bind(wg_graph *g, const wg_options *o);
 /* Binds every dimension of s in place; WG_OK, or WG_EBOUND with an error on `to`. */
 int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_options *o);
 
@@ -68,6 +71,9 @@ struct wg__hooks {
     wg_node *(*constant)(void *context, wg_dtype t, const wg_shape *s, const void *data);
     /* After any node was made; 0 or the status that the builder fails with. */
     int (*made)(void *context, wg_node *x);
+    /* How far the private copy goes now, and: drops what was added to it since then. */
+    int (*reach)(void *context);
+    void (*drop)(void *context, int reach);
 };
 
 struct wg_graph {
@@ -80,6 +86,7 @@ struct wg_graph {
     uint64_t         seed, streams; /* random nodes made so far */
     int              status;
     char             message[512];
+    const char      *call;           /* the composed builder that the user called, while it runs; else NULL */
     wg_tape         *tapes;          /* list: src/tape knows how it goes on */
     void (*free_tapes)(wg_graph *g); /* set with the first tape */
     struct wg__devices *devices;     /* copies of parameters: src/tape knows how it goes on */
@@ -89,9 +96,25 @@ struct wg_graph {
     bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
 };
 
-/* Records the first error, tells wg_on_error, returns status. */
+/* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
+ * that builder's name. */
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
+
+/* Names the builder that the user called for as long as it builds on other builders: returns what wg__leave takes.
+ * Where builders are nested, the outermost one keeps the name.  g may be NULL. */
+const char *wg__enter(wg_graph *g, const char *call);
+/* Ends what wg__enter began and returns y. */
+wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y);
+
+/* Where a graph stood before a builder that may fail half-way (undo.c). */
+struct wg__mark {
+    int      n, n_param, reach;
+    uint64_t streams;
+};
+struct wg__mark wg__mark(const wg_graph *g);
+/* Takes the nodes and parameters that were made since the mark out of the graph; the user knows none of them. */
+void wg__undo(wg_graph *g, const struct wg__mark *m);
 
 /* Makes p->data what the parameter is: brings it back from a device where one has newer values.
  * WG_OK, or a status with its error on the graph.  Tapes that run in parallel may call it. */
@@ -137,5 +160,10 @@ size_t wg__utf8(const unsigned char *p, size_t n);
 /* Reals and doubles: element i of data as double, and back. */
 double wg__load(wg_dtype t, const void *data, int64_t i);
 void   wg__store(wg_dtype t, void *data, int64_t i, double value);
+/* Whether the dtype has the number: a whole one in range for integers, 0 or 1 for bool; for reals any but a finite
+ * one beyond the range, however it is rounded. */
+bool wg__holds(wg_dtype t, double value);
+/* Copies `bytes` bytes of a user's elements in; from may be to.  Bytes of bool other than 0 become 1. */
+void wg__take(wg_dtype t, void *to, const void *from, size_t bytes);
 
 #endif

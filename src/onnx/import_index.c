@@ -196,11 +196,11 @@ static int gather_nd(struct wg__in *c)
 /* ---- OneHot ---- */
 
 /* values = [off, on]; an index that is outside of the depth has no place that is on. */
-static wg_node *one_hot(wg_node *index, int64_t depth, wg_node *values)
+static wg_node *one_hot(struct wg__in *c, wg_node *index, int64_t depth, wg_node *values)
 {
     wg_node *i = wg_cast(index, WG_I64);
     i = wg_where(wg_less(i, wg_lit(i, 0)), wg_add(i, wg_lit(i, (double)depth)), i);
-    wg_node *in = wg_one_hot(i, depth, WG_BOOL);
+    wg_node *in = wg_equal(wg_unsqueeze(i, -1), wg__in_iota(c, depth, 0, 1));
     wg_node *on = wg_reshape(wg_slice(values, 0, 1, 2, 1), WG_SCALAR);
     wg_node *off = wg_reshape(wg_slice(values, 0, 0, 1, 1), WG_SCALAR);
     return wg_where(in, on, off);
@@ -221,7 +221,7 @@ static int one_hot_row(struct wg__in *c)
     if (!(depth >= 0)) return wg__malformed(c, "depth is %g", depth);
     if (depth > WG__MAX_INDICES || rank > WG_MAX_RANK)
         return wg__unsupported(c, "depth %g, result of rank %d", depth, rank);
-    return wg__out_node(c, 0, wg__last_to(one_hot(index, (int64_t)depth, values), axis));
+    return wg__out_node(c, 0, wg__last_to(one_hot(c, index, (int64_t)depth, values), axis));
 }
 
 /* ---- ArgMax, ArgMin ---- */

@@ -1,42 +1,48 @@
 /* Functions that are made of operators. */
 #include "ops/ops_impl.h"
 
-/* A number beside x, in x's dtype; an integer x takes whole numbers only. */
+/* A number beside x, in x's dtype, which must hold the number. */
 static wg_node *number(wg_node *x, const char *who, double v)
 {
     if (!x) return NULL;
-    bool whole = v >= -0x1p63 && v < 0x1p63 && v == (double)(int64_t)v;
-    if (!(WG_BIT(x->dtype) & WG_REALS) && !whole)
+    if (!wg__holds((wg_dtype)x->dtype, v))
         return wg__bad(x, WG_EARG, who, "%g is no %s", v, wg_dtype_name(wg_node_dtype(x)));
     return wg_lit(x, v);
 }
 
+/* Errors below name the function that the user called, not the operators it is made of. */
+
 wg_node *wg_scale(wg_node *x, double factor)
 {
-    wg_node *a = number(x, "scale", factor);
-    return wg_mul(x, a);
+    const char *outer = wg__enter(wg_node_graph(x), "scale");
+    wg_node    *a = number(x, "scale", factor);
+    return wg__leave(wg_node_graph(x), outer, wg_mul(x, a));
 }
 wg_node *wg_shift(wg_node *x, double term)
 {
-    wg_node *a = number(x, "shift", term);
-    return wg_add(x, a);
+    const char *outer = wg__enter(wg_node_graph(x), "shift");
+    wg_node    *a = number(x, "shift", term);
+    return wg__leave(wg_node_graph(x), outer, wg_add(x, a));
 }
 wg_node *wg_one_minus(wg_node *x)
 {
-    wg_node *one = wg_lit(x, 1);
-    return wg_sub(one, x);
+    const char *outer = wg__enter(wg_node_graph(x), "one_minus");
+    wg_node    *one = wg_lit(x, 1);
+    return wg__leave(wg_node_graph(x), outer, wg_sub(one, x));
 }
 wg_node *wg_clip(wg_node *x, double lo, double hi)
 {
     if (!(lo <= hi)) return wg__bad(x, WG_EARG, "clip", "from %g to %g is no range", lo, hi);
-    wg_node *least = wg_lit(x, lo), *most = wg_lit(x, hi);
-    return wg_minimum(wg_maximum(x, least), most);
+    const char *outer = wg__enter(wg_node_graph(x), "clip");
+    wg_node    *least = number(x, "clip", lo), *most = number(x, "clip", hi);
+    return wg__leave(wg_node_graph(x), outer, wg_minimum(wg_maximum(x, least), most));
 }
 
 wg_node *wg_fill(wg_graph *g, wg_dtype t, wg_shape s, double value)
 {
     if (!g || !wg__shape_valid(g, "fill", &s)) return NULL;
-    return wg_expand(wg_scalar(g, t, value), s);
+    const char *outer = wg__enter(g, "fill");
+    return wg__leave(g, outer, wg_expand(wg_scalar(g, t, value), s));
 }
 
 static bool real(const wg_node *x, const char *who)
@@ -48,18 +54,24 @@ static bool real(const wg_node *x, const char *who)
 wg_node *wg_mean(wg_node *x, wg_axes axes, int keep)
 {
     if (!real(x, "mean")) return NULL;
-    wg_node *size = wg_size(x, axes);
-    wg_node *sum = size ? wg_sum(x, axes, keep) : NULL;
-    return wg_div(sum, size);
+    const char *outer = wg__enter(wg_node_graph(x), "mean");
+    wg_node    *size = wg_size(x, axes);
+    wg_node    *sum = size ? wg_sum(x, axes, keep) : NULL;
+    return wg__leave(wg_node_graph(x), outer, wg_div(sum, size));
 }
 
 wg_node *wg_mse(wg_node *x, wg_node *y)
 {
-    char text[160];
+    char a[160], b[160];
     if (!real(x, "mse")) return NULL;
-    if (x && y && !wg__shape_equal(x->shape, y->shape)) /* [b] against [b,1] would broadcast to [b,b] */
-        return wg__bad(x, WG_ESHAPE, "mse", "%s is of another shape", wg__node_str(y, text, sizeof text));
-    return wg_mean(wg_square(wg_sub(x, y)), WG_ALL_AXES, 0);
+    if (x && y && !wg__shape_equal(x->shape, y->shape)) { /* [b] against [b,1] would broadcast to [b,b] */
+        wg__fail(x->g, WG_ESHAPE, "mse(%s, %s): the shapes differ", wg__node_str(x, a, sizeof a),
+                 wg__node_str(y, b, sizeof b));
+        return NULL;
+    }
+    wg_graph   *g = wg_node_graph(x ? x : y);
+    const char *outer = wg__enter(g, "mse");
+    return wg__leave(g, outer, wg_mean(wg_square(wg_sub(x, y)), WG_ALL_AXES, 0));
 }
 
 wg_node *wg_squeeze(wg_node *x, int axis)
@@ -71,7 +83,8 @@ wg_node *wg_squeeze(wg_node *x, int axis)
         return wg__bad(x, WG_ESHAPE, "squeeze", "axis %d has size %s, not 1", axis,
                        wg_dim_name(x->g, x->shape->dim[axis], name, sizeof name));
     in[axis] = true;
-    return wg_reshape(x, wg__shape_reduced(x->shape, in, 0));
+    const char *outer = wg__enter(x->g, "squeeze");
+    return wg__leave(x->g, outer, wg_reshape(x, wg__shape_reduced(x->shape, in, 0)));
 }
 
 wg_node *wg_unsqueeze(wg_node *x, int axis)
@@ -84,7 +97,8 @@ wg_node *wg_unsqueeze(wg_node *x, int axis)
         return wg__bad(x, WG_EARG, "unsqueeze", "axis %d is outside of rank %d", axis, rank);
     if (axis < 0) axis += rank;
     for (int i = 0; i < rank; i++) s.dim[i] = i < axis ? x->shape->dim[i] : i == axis ? 1 : x->shape->dim[i - 1];
-    return wg_reshape(x, s);
+    const char *outer = wg__enter(x->g, "unsqueeze");
+    return wg__leave(x->g, outer, wg_reshape(x, s));
 }
 
 /* 0, 1, .. n-1 */
@@ -98,16 +112,23 @@ static wg_node *iota(wg_graph *g, int64_t n)
     return y;
 }
 
+wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t)
+{
+    wg_node *wide = wg_cast(index, WG_I64);
+    wg_node *column = wg_unsqueeze(wide, -1);
+    wg_node *place = column ? iota(index->g, depth) : NULL;
+    return wg_cast(wg_equal(column, place), t);
+}
+
 wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
 {
     if (!index) return NULL;
     if (!(WG_BIT(index->dtype) & (WG_INTS | WG_BIT(WG_U8))))
         return wg__bad(index, WG_EDTYPE, "one_hot", "an index of %s", wg_dtype_name(wg_node_dtype(index)));
     if (depth < 0) return wg__bad(index, WG_EARG, "one_hot", "depth is %lld", (long long)depth);
-    wg_node *wide = wg_cast(index, WG_I64);
-    wg_node *column = wg_unsqueeze(wide, -1);
-    wg_node *place = iota(index->g, depth);
-    return wg_cast(wg_equal(column, place), t);
+    if (!wg_dtype_size(t)) return wg__bad(index, WG_EARG, "one_hot", "%d is no dtype", (int)t);
+    const char *outer = wg__enter(index->g, "one_hot");
+    return wg__leave(index->g, outer, wg__one_hot(wg__check_index(index, depth), depth, t));
 }
 
 /* The axes along which s was broadcast to x: those before it, and its ones. */
@@ -124,5 +145,6 @@ wg_node *wg_sum_to(wg_node *x, wg_shape s)
     if (!fits)
         return wg__bad(x, WG_ESHAPE, "sum_to", "%s does not broadcast to it",
                        wg__shape_str(x->g, &s, have, sizeof have));
-    return wg_reshape(wg_sum(x, wg__axes_list(x->shape->rank, in), 1), s);
+    const char *outer = wg__enter(x->g, "sum_to");
+    return wg__leave(x->g, outer, wg_reshape(wg_sum(x, wg__axes_list(x->shape->rank, in), 1), s));
 }

@@ -32,13 +32,6 @@ static struct plan plan(const wg_call *c)
     return p;
 }
 
-static int64_t label_at(const wg_tensor *label, int64_t i)
-{
-    return label->dtype == WG_I32   ? ((const int32_t *)label->data)[i]
-           : label->dtype == WG_I64 ? ((const int64_t *)label->data)[i]
-                                    : ((const uint8_t *)label->data)[i];
-}
-
 struct work {
     const wg_call *c;
     struct plan    p;
@@ -54,7 +47,7 @@ static void some_rows(void *context, int64_t begin, int64_t end)
         int64_t rows = end - i < w->p.some ? end - i : w->p.some;
         wg__kernels()->log_softmax[f64](rows, n, (const char *)c->x[0].data + i * n * size, log);
         for (int64_t r = 0; r < rows; r++) {
-            int64_t at = r * n + label_at(&c->x[1], i + r);
+            int64_t at = r * n + wg__index_at(&c->x[1], i + r);
             if (f64) ((double *)c->y.data)[i + r] = -((const double *)(const void *)log)[at];
             else ((float *)c->y.data)[i + r] = -((const float *)(const void *)log)[at];
         }
@@ -65,7 +58,7 @@ static int cpu(wg_call *c)
 {
     struct work w = {c, plan(c)};
     for (int64_t i = 0; i < w.p.rows; i++) {
-        int64_t label = label_at(&c->x[1], i);
+        int64_t label = wg__index_at(&c->x[1], i);
         if (label < 0 || label >= w.p.n)
             return wg_reject_run(c, WG_EINDEX, "label %lld at position %lld is outside of %lld classes",
                                  (long long)label, (long long)i, (long long)w.p.n);
@@ -89,7 +82,7 @@ static void grad(wg_adjoint *v)
         wg__bad(z, WG_EGRAD, "cross_entropy", "no gradient where the number of classes is symbolic");
         return;
     }
-    wg_node *hot = wg_one_hot(v->x[1], z->shape->dim[1], wg_node_dtype(z));
+    wg_node *hot = wg__one_hot(v->x[1], z->shape->dim[1], wg_node_dtype(z));
     wg_node *p = wg_softmax(z, 1);
     wg_node *d = wg_sub(p, hot);
     wg_node *g = wg_unsqueeze(v->g, 1);
@@ -128,5 +121,8 @@ const wg_op wg_op_cross_entropy = {.name = "cross_entropy",
 
 wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label)
 {
-    return wg_mean(wg_apply(&wg_op_cross_entropy, 2, (wg_node *[]){logits, label}, NULL), WG_ALL_AXES, 0);
+    wg_graph   *g = wg_node_graph(logits ? logits : label);
+    const char *outer = wg__enter(g, "softmax_cross_entropy");
+    wg_node    *each = wg_apply(&wg_op_cross_entropy, 2, (wg_node *[]){logits, label}, NULL);
+    return wg__leave(g, outer, wg_mean(each, WG_ALL_AXES, 0));
 }

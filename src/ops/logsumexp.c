@@ -107,7 +107,8 @@ wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)
             if (in[i] == (bool)last) perm.axis[perm.n++] = i;
     struct attr moved = {.axes = {.n = a.axes.n}};
     for (int i = 0; i < a.axes.n; i++) moved.axes.axis[i] = x->shape->rank - a.axes.n + i;
-    wg_node *t = wg_transpose(x, perm);
-    wg_node *r = wg_apply(&wg_op_logsumexp, 1, &t, &moved);
-    return wg_reshape(r, y);
+    const char *outer = wg__enter(x->g, "logsumexp");
+    wg_node    *t = wg_transpose(x, perm);
+    wg_node    *r = wg_apply(&wg_op_logsumexp, 1, &t, &moved);
+    return wg__leave(x->g, outer, wg_reshape(r, y));
 }

@@ -12,7 +12,8 @@
 
 /* ---- For structured operators (support.c) ---- */
 
-/* Records "who(x): complaint" on x's graph and gives NULL; NULL x is allowed. */
+/* Records "who(x): complaint" on x's graph and gives NULL; NULL x is allowed.  Inside of a composed builder, who is
+ * that builder. */
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -61,8 +62,15 @@ void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int6
 void wg__copy_rows(const wg_call *c, int64_t rows, int64_t width, char *y, int64_t ystep, const char *x, int64_t xstep);
 /* value in every element, on several threads. */
 void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value);
+/* Element i of an index of i32, i64 or u8. */
+int64_t wg__index_at(const wg_tensor *index, int64_t i);
 /* Indices of an axis as 0 <= to[i] < size, or WG_EINDEX with the first that is not one. */
 int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to);
+
+/* Gives x as i64; a run fails where an element is outside of 0..size-1. */
+wg_node *wg__check_index(wg_node *x, int64_t size);
+/* wg_one_hot where an index outside of 0..depth-1 gives zeros, or was refused before. */
+wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t);
 
 /* d gelu_tanh / dx: a row of unary.def that only its gradient needs. */
 wg_node *wg_gelu_tanh_slope(wg_node *x);

@@ -159,5 +159,7 @@ wg_node *wg_dropout(wg_node *x, double p)
     if (p == 0) return wg__unchanged(x);
     wg_node *mask =
         wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, wg__stream(x->g)});
-    return wg_zero_mul(x, mask); /* what was dropped stays out, be it infinite, and so does its gradient */
+    /* What was dropped stays out, be it infinite, and so does its gradient. */
+    const char *outer = wg__enter(x->g, "dropout");
+    return wg__leave(x->g, outer, wg_zero_mul(x, mask));
 }

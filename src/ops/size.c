@@ -67,6 +67,8 @@ wg_node *wg_size(wg_node *x, wg_axes axes)
 {
     bool in[WG_MAX_RANK], known = true;
     if (!x || !wg__axes_in(x, "size", &axes, in)) return NULL;
+    if (x->kind == WG__ASSIGN || x->kind == WG__GROUP)
+        return wg__bad(x, WG_EARG, "size", "%s has no value", wg_node_kind(x));
     for (int i = 0; i < x->shape->rank; i++) known = known && (!in[i] || wg_dim_known(x->shape->dim[i]));
     if (known && WG_BIT(x->dtype) & WG_NUMBERS) return wg_lit(x, size_of(x->shape, in));
     return wg_apply(&wg_op_size, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in)});

@@ -97,9 +97,10 @@ static wg_node *over(const wg_op *op, wg_node *x, int axis)
     for (int i = 0; i < swap.n; i++) swap.axis[i] = i;
     swap.axis[axis] = swap.n - 1;
     swap.axis[swap.n - 1] = axis;
-    wg_node *t = wg_transpose(x, swap);
-    wg_node *y = wg_apply(op, 1, &t, &(struct attr){swap.n - 1});
-    return wg_transpose(y, swap);
+    const char *outer = wg__enter(x->g, op->name);
+    wg_node    *t = wg_transpose(x, swap);
+    wg_node    *y = wg_apply(op, 1, &t, &(struct attr){swap.n - 1});
+    return wg__leave(x->g, outer, wg_transpose(y, swap));
 }
 wg_node *wg_softmax(wg_node *x, int axis) { return over(&wg_op_softmax, x, axis); }
 wg_node *wg_log_softmax(wg_node *x, int axis) { return over(&wg_op_log_softmax, x, axis); }

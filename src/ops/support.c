@@ -11,7 +11,7 @@ wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *form
     va_start(ap, format);
     vsnprintf(why, sizeof why, format, ap);
     va_end(ap);
-    wg__fail(x->g, status, "%s(%s): %s", who, wg__node_str(x, head, sizeof head), why);
+    wg__fail(x->g, status, "%s(%s): %s", x->g->call ? x->g->call : who, wg__node_str(x, head, sizeof head), why);
     return NULL;
 }
 
@@ -179,11 +179,18 @@ void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value)
 
 /* ---- Indices ---- */
 
+int64_t wg__index_at(const wg_tensor *index, int64_t i)
+{
+    return index->dtype == WG_I32   ? ((const int32_t *)index->data)[i]
+           : index->dtype == WG_I64 ? ((const int64_t *)index->data)[i]
+                                    : ((const uint8_t *)index->data)[i];
+}
+
 int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to)
 {
     int64_t n = wg_count(&index->shape);
     for (int64_t i = 0; i < n; i++) {
-        int64_t at = index->dtype == WG_I32 ? ((const int32_t *)index->data)[i] : ((const int64_t *)index->data)[i];
+        int64_t at = wg__index_at(index, i);
         if (at < -size || at >= size)
             return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld",
                                  (long long)at, (long long)i, axis, (long long)size);

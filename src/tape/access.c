@@ -75,9 +75,25 @@ static const void *read_from(wg_tape *t, const wg_node *v)
     return t->eager ? v->data : t->value[r->id].data;
 }
 
+static void await_value(wg_tape *t, int id)
+{
+    struct wg__value *v = &t->value[t->value[id].root];
+    if (t->g->node[v->root]->kind != WG__INPUT || v->unset || !v->bytes) return;
+    v->unset = true;
+    t->n_unset++;
+}
+
+void wg__await_inputs(wg_tape *t)
+{
+    for (int i = 0; i < t->n_instr; i++)
+        for (int k = 0; k < t->instr[i].n_in; k++) await_value(t, t->instr[i].in[k]);
+    for (int c = 0; c < t->n_copy; c++) await_value(t, t->copy[c].from);
+}
+
 /* Where to write all of an input or parameter; expose: the caller may write there again and again. */
 static void *write_to(wg_tape *t, const wg_node *v, bool expose)
 {
+    if (!t->eager && t->value[v->id].unset) t->value[v->id].unset = false, t->n_unset--;
     if (t->device) return wg__device_write(t, v, expose);
     if (v->kind == WG__PARAM) wg__param_written(t->user->node[v->origin->id]);
     return v->kind == WG__PARAM || t->eager ? v->data : t->value[v->id].data;
@@ -91,7 +107,7 @@ int wg_set(wg_tape *t, const wg_node *x, const void *data)
     const wg_node *v = find_settable(t, x, "set", &bytes);
     void          *p = v ? write_to(t, v, false) : NULL;
     if (!p) return t->status;
-    memcpy(p, data, bytes);
+    wg__take((wg_dtype)v->dtype, p, data, bytes);
     return WG_OK;
 }
 
@@ -146,7 +162,22 @@ void *wg_input_buffer(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
     const wg_node *v = t ? find_settable(t, x, "input_buffer", &bytes) : NULL;
+    if (v && v->dtype == WG_BOOL) t->lent_bools = true;
     return v ? write_to(t, v, true) : NULL;
+}
+
+static void *lent(const wg_tape *t, const wg_node *x)
+{
+    return t->eager ? x->data : t->device ? t->value[x->id].host : t->value[x->id].data;
+}
+
+void wg__take_lent(wg_tape *t)
+{
+    for (int i = 0; i < t->g->n; i++) {
+        const wg_node *x = t->g->node[i];
+        void          *p = x->kind == WG__INPUT && x->dtype == WG_BOOL ? lent(t, x) : NULL;
+        if (p) wg__take(WG_BOOL, p, p, wg__bytes(WG_BOOL, x->shape));
+    }
 }
 
 const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x)
@@ -159,7 +190,13 @@ wg_graph *wg_tape_graph(const wg_tape *t) { return t ? t->user : NULL; }
 uint64_t  wg_run_number(const wg_tape *t) { return t ? t->run : 0; }
 void      wg_set_run_number(wg_tape *t, uint64_t run)
 {
-    if (t) t->run = run;
+    if (!t) return;
+    if (t->device) wg__device_settle(t);
+    if (!t->device || !t->device->api->faulted(t->device->program)) {
+        t->renumbered.run = run;
+        t->renumbered.begun = t->begun;
+    }
+    t->run = run;
 }
 
 wg_tape_stats wg_stats(const wg_tape *t)

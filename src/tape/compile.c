@@ -163,9 +163,17 @@ static int collect_copies(wg_tape *t)
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];
         if (x->kind != WG__ASSIGN) continue;
+        if (t->options.evaluate && x->x[0]->origin->role != WG_STATE)
+            return wg__fail(t->user, WG_EARG,
+                            "compile: with .evaluate a tape may assign state alone, and %s is a weight: leave the step "
+                            "out, or see wg_set_role",
+                            wg_node_name(x->x[0]->origin));
         for (int c = 0; c < t->n_copy; c++)
             if (t->copy[c].param == x->x[0]->id)
-                return wg__fail(t->user, WG_EARG, "compile: %s is assigned twice", wg_node_name(x->x[0]->origin));
+                return wg__fail(t->user, WG_EARG,
+                                "compile: %s is assigned twice (where one of the two is a solver's: wg_set_role(.., "
+                                "WG_STATE) or wg_minimize_over leaves it out)",
+                                wg_node_name(x->x[0]->origin));
         t->copy[t->n_copy++] = (struct wg__copy){.param = x->x[0]->id, .from = x->x[1]->id};
     }
     return WG_OK;
@@ -186,6 +194,7 @@ static int run_passes(wg_tape *t, int n, wg_node *const out[])
     if (!status) status = wg__plan(t);
     if (!status) status = wg__check(t);
     if (!status) status = wg__bind_memory(t);
+    if (!status) wg__await_inputs(t);
     wg__fuse_free(&f);
     free(roots);
     return status;
@@ -210,11 +219,7 @@ static int check_options(wg_graph *g, const wg_options *o)
                         o->precision);
     if (o && o->device < 0) return wg__fail(g, WG_EARG, "compile: device cannot be %d", o->device);
     if (o && o->device != WG_CPU && !wg__device_use(g, o->device - 1)) return g->status; /* before all the work */
-    for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
-        if (o->bind[i].size < 0)
-            return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,
-                            (long long)o->bind[i].size);
-    return WG_OK;
+    return o ? wg__dims_check_bind(g, o) : WG_OK;
 }
 
 wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *o)

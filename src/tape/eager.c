@@ -124,6 +124,28 @@ void wg__eager_free(wg_tape *t)
         if (owns_data(t->g->node[i])) wg__data_free(t->g->node[i]->data);
 }
 
+static int reach(void *context) { return ((wg_tape *)context)->g->n; }
+
+/* Whether x stands for a parameter that was there before `reach`, and has been assigned since. */
+static bool stays(const wg_tape *t, const wg_node *x, int reach)
+{
+    for (int i = 0; i < reach && x->kind == WG__PARAM; i++)
+        if (t->g->node[i]->kind == WG__PARAM && t->g->node[i]->origin == x->origin) return true;
+    return false;
+}
+
+/* Nodes that the user's graph has given up: nothing computes them again, and merging does not find them. */
+static void drop(void *context, int reach)
+{
+    wg_tape *t = context;
+    for (int i = reach; i < t->g->n; i++) {
+        wg_node *x = t->g->node[i];
+        if (stays(t, x, reach)) continue;
+        if (owns_data(x)) wg__data_free(x->data);
+        x->kind = WG__GROUP, x->op = NULL, x->data = NULL, x->n = 0;
+    }
+}
+
 /* An input gets its memory with its first value. */
 int wg__eager_room(wg_tape *t, const wg_node *x)
 {
@@ -154,6 +176,6 @@ wg_tape *wg_graph_eager(wg_graph *g)
     t->eager = true;
     for (int i = 0; i < g->n; i++)
         if (made(t, g->node[i])) return wg_tape_free(t), NULL;
-    g->hook = (struct wg__hooks){.context = t, .made = made};
+    g->hook = (struct wg__hooks){.context = t, .made = made, .reach = reach, .drop = drop};
     return t;
 }

@@ -113,11 +113,23 @@ static int run_slowly(wg_tape *t)
     return status;
 }
 
+/* Says which input nobody has set: its zeros would pass for values. */
+static int refuse_unset(wg_tape *t)
+{
+    char text[160];
+    int  i = 0;
+    while (t->g->node[i]->kind != WG__INPUT || !t->value[i].unset) i++;
+    return wg__tape_fail(t, WG_EARG, "run: the input %s was never set: wg_set it before wg_run",
+                         wg__node_str(t->g->node[i]->origin, text, sizeof text));
+}
+
 int wg_run(wg_tape *t)
 {
     if (!t) return WG_EARG;
     t->status = WG_OK;
+    if (t->lent_bools) wg__take_lent(t);
     if (t->eager) return wg__eager_run(t);
+    if (t->n_unset) return refuse_unset(t);
     if (t->device) return wg__device_run(t);
     int status = t->user->devices ? bring_params(t) : WG_OK;
     if (status) return status;
@@ -127,7 +139,7 @@ int wg_run(wg_tape *t)
     if (status) return status;
     assign(t);
     wg__follow_run(t);
-    t->run++;
+    t->run++, t->begun++;
     return WG_OK;
 }
 

@@ -26,6 +26,7 @@ struct wg__value {
     uint8_t place;
     bool    keep;        /* asked for: lives to the end of the run */
     bool    freed;       /* by plan.c */
+    bool    unset;       /* an input that a run reads and that nobody has set yet */
     int     number;      /* in prints: the how manieth that an instruction writes */
     int     root;        /* the value whose memory this is: itself, unless a view */
     int     first, last; /* instructions that write it and read it last; -1: none */
@@ -116,12 +117,18 @@ struct wg_tape {
     char             *buffer;
     void             *scratch; /* shared by the calls, one after the other */
     size_t            buffer_bytes, input_bytes;
+    int               n_unset; /* inputs that are still unset */
 
-    uint64_t           run;
+    uint64_t run;
+    uint64_t begun; /* runs in the order they were made: unlike run, never set back */
+    struct {
+        uint64_t run, begun;
+    } renumbered; /* the number that a user set last, and begun then */
     int                status;
     char               message[512];
     bool               watch_finite;
-    void             **backup; /* [n_copy] old parameters while watching, or NULL */
+    bool               lent_bools; /* wg_input_buffer gave out memory of bools, which a run makes 0 and 1 */
+    void             **backup;     /* [n_copy] old parameters while watching, or NULL */
     struct wg__trace  *trace;
     struct wg__follow *follow; /* values that are followed */
 
@@ -160,11 +167,15 @@ int wg__check_bytes(wg_tape *t, int64_t bytes);
 int wg__bind_memory(wg_tape *t);
 /* The pointers of one: to data, or to host. */
 void wg__bind_instr(wg_tape *t, int i, bool host);
+/* Makes bools 0 and 1 that a user wrote into lent memory. */
+void wg__take_lent(wg_tape *t);
 /* Runs one on the CPU. */
 int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 
+/* Marks the inputs that a run reads as unset. */
+void wg__await_inputs(wg_tape *t);
 /* Computes one node alone from operands whose data are in node->data; why says
  * what went wrong. */
 int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160]);
@@ -182,9 +193,9 @@ int      wg__backup(wg_tape *t);
 void     wg__restore(wg_tape *t);
 void     wg__backup_free(wg_tape *t);
 bool     wg__is_view(const wg_node *x);
-void wg__trace_begin(struct wg__trace *r, uint64_t run);
-void wg__trace_mark(struct wg__trace *r, int instr);
-void wg__trace_free(struct wg__trace *r);
+void     wg__trace_begin(struct wg__trace *r, uint64_t run);
+void     wg__trace_mark(struct wg__trace *r, int instr);
+void     wg__trace_free(struct wg__trace *r);
 /* After a run, before its number is that of the next: takes values that are followed; and takes them back. */
 void     wg__follow_run(wg_tape *t);
 void     wg__follow_failed(wg_tape *t);

@@ -2,6 +2,7 @@
  *
  * Loading reads and checks all, then copies: nothing can fail between the
  * first and the last parameter that changes. */
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ struct load {
     const wg_safetensors *f;
     wg_load_options       o;
     wg_load_info          info;
-    const wg_safetensor **from; /* [parameters] NULL: stays as it is */
+    const wg_safetensor **from;   /* [parameters] NULL: stays as it is */
+    void                **turned; /* [parameters] the tensor's transpose, where the caller asks for it */
     wg_error             *e;
 };
 
@@ -108,13 +110,55 @@ static int check_numbers(struct load *l)
                    l->info.seed, wg_seed(l->g));
 }
 
-static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor *x)
+static wg_shape turned(const wg_shape *s)
 {
-    char have[96], want[96];
+    return s->rank == 2 ? wg_shape_make(2, (int64_t[]){s->dim[1], s->dim[0]}) : *s;
+}
+
+/* Whether the caller says that the file has this matrix the other way round. */
+static bool is_transposed(const struct load *l, const wg_safetensor *x)
+{
+    return l->o.transpose && x->shape.rank == 2 && fnmatch(l->o.transpose, x->name, 0) == 0;
+}
+
+static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor *x, const wg_shape *file)
+{
+    char     have[96], want[96];
+    wg_shape other = turned(file);
+    bool     hint = x->dtype == wg_node_dtype(p) && wg__shape_equal(&other, wg_node_shape(p));
     return wg__say(l->e, l->path, x->dtype != wg_node_dtype(p) ? WG_EDTYPE : WG_ESHAPE, -1,
-                   "%.60s is %s %s in the graph but %s %s in the file", x->name, wg_dtype_name(wg_node_dtype(p)),
+                   "%.60s is %s %s in the graph but %s %s in the file%s", x->name, wg_dtype_name(wg_node_dtype(p)),
                    wg__shape_str(l->g, wg_node_shape(p), want, sizeof want), wg_dtype_name(x->dtype),
-                   wg__shape_str(l->g, &x->shape, have, sizeof have));
+                   wg__shape_str(l->g, &x->shape, have, sizeof have),
+                   !hint                  ? ""
+                   : is_transposed(l, x) ? ", which .transpose turns: leave it out"
+                                         : ", its transpose: load with .transpose = \"*.weight\"");
+}
+
+/* A square matrix fits either way.  PyTorch's files keep Linear's weights [out,in], so the caller has to say. */
+static int check_square(const struct load *l, const wg_safetensor *x)
+{
+    const char *format = wg_safetensors_meta(l->f, "format");
+    bool        square = x->shape.rank == 2 && x->shape.dim[0] == x->shape.dim[1] && x->shape.dim[0] > 1;
+    if (!square || l->o.transpose || !format || strcmp(format, "pt") != 0 || wg_safetensors_meta(l->f, OWN_KEYS "checkpoint"))
+        return WG_OK;
+    return wg__say(l->e, l->path, WG_EARG, -1,
+                   "PyTorch wrote the file and keeps weights [out,in]; %.60s is square and would fit either way: load "
+                   "with .transpose = \"*.weight\", or \"\" where it is [in,out] already",
+                   x->name);
+}
+
+static int check_tensor(const struct load *l, const wg_node *p, const wg_safetensor *x)
+{
+    wg_shape s = is_transposed(l, x) ? turned(&x->shape) : x->shape;
+    if (x->dtype != wg_node_dtype(p) || !wg__shape_equal(&s, wg_node_shape(p))) return mismatch(l, p, x, &x->shape);
+    return check_square(l, x);
+}
+
+/* What lets a file without a solver's state into a graph that has some, and the other way round. */
+static const char *way_out(const char *name)
+{
+    return wg__is_solver_state(name) ? ", which is a solver's: to load the weights alone, say .weights_only" : "";
 }
 
 /* Each parameter finds its tensor. */
@@ -126,8 +170,10 @@ static int match(struct load *l)
         if (l->o.weights_only && wg__is_solver_state(name)) continue;
         const wg_safetensor *x = wg_safetensors_find(l->f, name);
         if (!x && l->o.partial) continue;
-        if (!x) return complain(l, WG_EARG, "no tensor for parameter", name);
-        if (x->dtype != wg_node_dtype(p) || !wg__shape_equal(&x->shape, wg_node_shape(p))) return mismatch(l, p, x);
+        if (!x)
+            return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(name));
+        int status = check_tensor(l, p, x);
+        if (status) return status;
         l->from[i] = x;
         l->info.loaded++;
     }
@@ -147,17 +193,42 @@ static int check_left(const struct load *l)
     for (int i = 0; i < wg_safetensors_count(l->f); i++) {
         const char *name = wg_safetensors_at(l->f, i)->name;
         if (l->o.weights_only && wg__is_solver_state(name)) continue;
-        if (!wg_param_find(l->g, name)) return complain(l, WG_EARG, "the graph has no parameter for tensor", name);
+        if (!wg_param_find(l->g, name))
+            return wg__say(l->e, l->path, WG_EARG, -1, "the graph has no parameter for tensor %.100s%s", name,
+                           way_out(name));
     }
     return complain(l, WG_EINTERNAL, "tensors do not match", "the graph");
 }
 
 /* ---- Loading: the copy ---- */
 
+/* y[j][i] = x[i][j] for elements of `size` bytes; x may be unaligned. */
+static void copy_turned(const wg_safetensor *x, char *y)
+{
+    size_t  size = wg_dtype_size(x->dtype);
+    int64_t rows = x->shape.dim[0], columns = x->shape.dim[1];
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            memcpy(y + (size_t)(j * rows + i) * size, (const char *)x->data + (size_t)(i * columns + j) * size, size);
+}
+
+/* Turns every matrix that the caller asks for in memory of its own before any parameter is written. */
+static int turn_all(struct load *l)
+{
+    for (int i = 0; i < wg_param_count(l->g); i++) {
+        const wg_safetensor *x = l->from[i];
+        if (!x || !is_transposed(l, x)) continue;
+        if (!(l->turned[i] = malloc(wg__bytes(x->dtype, &x->shape) + 1)))
+            return wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
+        copy_turned(x, l->turned[i]);
+    }
+    return WG_OK;
+}
+
 static void commit(const struct load *l)
 {
     for (int i = 0; i < wg_param_count(l->g); i++)
-        if (l->from[i]) wg_param_set(wg_param_at(l->g, i), l->from[i]->data);
+        if (l->from[i]) wg_param_set(wg_param_at(l->g, i), l->turned[i] ? l->turned[i] : l->from[i]->data);
     if (l->o.partial || l->o.weights_only) return;
     if (l->info.has_seed) wg_set_seed(l->g, l->info.seed);
     if (l->info.has_run && l->t) wg_set_run_number(l->t, l->info.run);
@@ -167,8 +238,12 @@ static int load(struct load *l)
 {
     int status;
     l->from = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->from);
-    if (!l->from) return wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
-    if (!(status = check_numbers(l)) && !(status = match(l)) && !(status = check_left(l))) commit(l);
+    l->turned = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->turned);
+    if (!l->from || !l->turned) status = wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
+    else if (!(status = check_numbers(l)) && !(status = match(l)) && !(status = check_left(l)) && !(status = turn_all(l)))
+        commit(l);
+    for (int i = 0; l->turned && i < wg_param_count(l->g); i++) free(l->turned[i]);
+    free(l->turned);
     free(l->from);
     return status;
 }

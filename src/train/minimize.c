@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grad/grad_impl.h"
 #include "train/train_impl.h"
 
 struct job {
-    wg_graph *g;
+    wg_graph   *g;
+    const char *who; /* the call that the user made */
     int       n;     /* parameters that are trained */
     wg_node **param; /* [n], group by group */
     wg_node **grad;  /* [n] */
@@ -17,19 +19,22 @@ struct job {
 
 /* ---- Which parameters ---- */
 
-/* Real parameters under loss, in the order of the expression: *found is owned
- * by the caller.  Returns how many, or a status. */
-static int dependencies(wg_node *loss, wg_node ***found)
+/* Real weights under loss, in the order of the expression: *found is owned by the caller.  Returns how many, or a
+ * status. */
+static int find_weights(const char *who, wg_node *loss, wg_node ***found)
 {
-    int n = 0, nodes = wg__postorder(loss->g, 1, &loss, found);
+    int n = 0, others = 0, nodes = wg__postorder(loss->g, 1, &loss, found);
     for (int i = 0; i < nodes; i++) {
         wg_node *x = (*found)[i];
-        if (x->kind == WG__PARAM && (WG_BIT(x->dtype) & WG_REALS)) (*found)[n++] = x;
+        if (x->kind != WG__PARAM || !(WG_BIT(x->dtype) & WG_REALS)) continue;
+        if (x->role == WG_WEIGHT) (*found)[n++] = x;
+        else others++;
     }
     if (nodes >= 0 && n == 0) {
         char        text[160];
         const char *what = wg__node_str(loss, text, sizeof text);
-        return wg__fail(loss->g, WG_EARG, "minimize: %s depends on no real parameter", what);
+        return wg__fail(loss->g, WG_EARG, "%s: %s depends on no real %s", who, what,
+                        others ? "weight, on parameters that are state or frozen alone" : "parameter");
     }
     return nodes < 0 ? nodes : n;
 }
@@ -122,7 +127,7 @@ static wg_node *build(struct job *j, wg_node *loss, int groups, const wg_solver 
     struct wg__update u = {.g = j->g, .assign = j->assign};
     for (int k = 0; k < groups; k++) /* all are checked before anything is built */
         if (wg__solver_read(j->g, solver[k], &u.s)) return NULL;
-    if (wg_grad(loss, j->n, j->param, j->grad)) return NULL;
+    if (wg__grad_of_each(j->who, loss, j->n, j->param, j->grad)) return NULL;
     for (int k = 0, at = 0; k < groups; at = j->end[k++]) {
         if (j->end[k] == at) continue;
         if (wg__solver_read(j->g, solver[k], &u.s)) return NULL;
@@ -140,10 +145,11 @@ static void job_free(struct job *j)
     *j = (struct job){0};
 }
 
-static bool job_alloc(struct job *j, wg_graph *g, int n, int groups)
+static bool job_alloc(struct job *j, const char *who, wg_graph *g, int n, int groups)
 {
     size_t room = (size_t)wg__update_room(n) + (size_t)groups;
     *j = (struct job){.g = g,
+                      .who = who,
                       .param = calloc((size_t)n, sizeof *j->param),
                       .grad = calloc((size_t)n, sizeof *j->grad),
                       .end = calloc((size_t)groups, sizeof *j->end),
@@ -154,12 +160,12 @@ static bool job_alloc(struct job *j, wg_graph *g, int n, int groups)
     return false;
 }
 
-static wg_node *minimize_all(wg_node *loss, int n, wg_node *const param[], const wg_solver *solver)
+static wg_node *minimize_all(const char *who, wg_node *loss, int n, wg_node *const param[], const wg_solver *solver)
 {
     const wg_solver usual = {.kind = WG_SGD};
     struct job      j;
     if (!solver) solver = &usual;
-    if (!job_alloc(&j, loss->g, n, 1)) return NULL;
+    if (!job_alloc(&j, who, loss->g, n, 1)) return NULL;
     memcpy(j.param, param, (size_t)n * sizeof *param);
     j.n = j.end[0] = n;
     wg_node *step = build(&j, loss, 1, &solver);
@@ -167,14 +173,23 @@ static wg_node *minimize_all(wg_node *loss, int n, wg_node *const param[], const
     return step;
 }
 
+/* The step, or NULL after everything that was made for it has left the graph. */
+static wg_node *whole(wg_graph *g, const char *outer, const struct wg__mark *before, wg_node *step)
+{
+    if (!step) wg__undo(g, before);
+    return wg__leave(g, outer, step);
+}
+
 wg_node *wg_minimize(wg_node *loss, const wg_solver *solver)
 {
     wg_node **all = NULL, *step = NULL;
     if (!loss) return NULL;
-    int n = dependencies(loss, &all);
-    if (n > 0) step = minimize_all(loss, n, all, solver);
+    const char     *outer = wg__enter(loss->g, "minimize");
+    struct wg__mark before = wg__mark(loss->g);
+    int             n = find_weights("minimize", loss, &all);
+    if (n > 0) step = minimize_all("minimize", loss, n, all, solver);
     free(all);
-    return step;
+    return whole(loss->g, outer, &before, step);
 }
 
 static bool check_params(wg_node *loss, int n, wg_node *const param[], int known, wg_node *const all[])
@@ -186,6 +201,9 @@ static bool check_params(wg_node *loss, int n, wg_node *const param[], int known
         if (param[i]->kind != WG__PARAM || param[i]->g != g)
             wg__fail(g, WG_EARG, "minimize_over: %s is no parameter of the graph", what);
         else if (contains(i, param, param[i])) wg__fail(g, WG_EARG, "minimize_over: %s is there twice", what);
+        else if (param[i]->role != WG_WEIGHT)
+            wg__fail(g, WG_EARG, "minimize_over: %s is %s: wg_set_role makes it a weight", what,
+                     param[i]->role == WG_STATE ? "state" : "frozen");
         else if (!contains(known, all, param[i]))
             wg__fail(g, WG_EARG, "minimize_over: the loss does not depend on %s", what);
         else continue;
@@ -201,10 +219,13 @@ wg_node *wg_minimize_over(wg_node *loss, int n, wg_node *const param[], const wg
         if (!param[i]) return NULL;
     if (!loss) return NULL;
     if (n < 1) return wg__fail(loss->g, WG_EARG, "minimize_over: there are no parameters"), NULL;
-    int known = dependencies(loss, &all);
-    if (known > 0 && check_params(loss, n, param, known, all)) step = minimize_all(loss, n, param, solver);
+    const char     *outer = wg__enter(loss->g, "minimize_over");
+    struct wg__mark before = wg__mark(loss->g);
+    int             known = find_weights("minimize_over", loss, &all);
+    if (known > 0 && check_params(loss, n, param, known, all))
+        step = minimize_all("minimize_over", loss, n, param, solver);
     free(all);
-    return step;
+    return whole(loss->g, outer, &before, step);
 }
 
 static wg_node *minimize_groups(wg_node *loss, int n, const wg_param_group group[], int known, wg_node *const all[])
@@ -215,7 +236,7 @@ static wg_node *minimize_groups(wg_node *loss, int n, const wg_param_group group
     struct job        j = {0};
     if (!solver) wg__fail_nomem(loss->g);
     for (int i = 0; solver && i < n; i++) solver[i] = group[i].freeze ? &unread : &group[i].solver;
-    if (solver && job_alloc(&j, loss->g, known, n) && !sort_by_group(&j, n, group, known, all))
+    if (solver && job_alloc(&j, "minimize_groups", loss->g, known, n) && !sort_by_group(&j, n, group, known, all))
         step = build(&j, loss, n, solver);
     job_free(&j);
     free(solver);
@@ -227,8 +248,10 @@ wg_node *wg_minimize_groups(wg_node *loss, int n, const wg_param_group group[])
     wg_node **all = NULL, *step = NULL;
     if (!loss) return NULL;
     if (n < 1 || !group) return wg__fail(loss->g, WG_EARG, "minimize_groups: there are no groups"), NULL;
-    int known = dependencies(loss, &all);
+    const char     *outer = wg__enter(loss->g, "minimize_groups");
+    struct wg__mark before = wg__mark(loss->g);
+    int             known = find_weights("minimize_groups", loss, &all);
     if (known > 0) step = minimize_groups(loss, n, group, known, all);
     free(all);
-    return step;
+    return whole(loss->g, outer, &before, step);
 }

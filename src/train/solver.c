@@ -61,11 +61,11 @@ static int read_field(wg_graph *g, const struct kind *k, const struct field *f, 
     double value, usual;
     memcpy(&value, (const char *)from + f->offset, sizeof value);
     memcpy(&usual, (const char *)&k->usual + f->offset, sizeof usual);
-    if (!isfinite(value)) return wg__fail(g, WG_EARG, "minimize: %s: %s is %g", k->name, f->name, value);
+    if (!isfinite(value)) return wg__fail(g, WG_EARG, "%s: %s is %g", k->name, f->name, value);
     if (value > 0 && !((k->fields | ANY) & f->bit))
-        return wg__fail(g, WG_EARG, "minimize: %s has no use for %s, which is %g", k->name, f->name, value);
+        return wg__fail(g, WG_EARG, "%s has no use for %s, which is %g", k->name, f->name, value);
     if (f->below_one && value >= 1)
-        return wg__fail(g, WG_EARG, "minimize: %s: %s is %g, not below 1", k->name, f->name, value);
+        return wg__fail(g, WG_EARG, "%s: %s is %g, not below 1", k->name, f->name, value);
     value = value == 0 ? usual : value < 0 ? 0 : value;
     memcpy((char *)to + f->offset, &value, sizeof value);
     return WG_OK;
@@ -75,16 +75,16 @@ static int check_rate_node(wg_graph *g, const wg_node *rate)
 {
     char text[160];
     if (!rate) return WG_OK;
-    if (rate->g != g) return wg__fail(g, WG_EARG, "minimize: the rate belongs to another graph");
+    if (rate->g != g) return wg__fail(g, WG_EARG, "the rate belongs to another graph");
     if (rate->shape->rank || !(WG_BIT(rate->dtype) & WG_REALS))
-        return wg__fail(g, WG_ESHAPE, "minimize: the rate is %s of %s, not one real number",
+        return wg__fail(g, WG_ESHAPE, "the rate is %s of %s, not one real number",
                         wg__node_str(rate, text, sizeof text), wg_dtype_name((wg_dtype)rate->dtype));
     return WG_OK;
 }
 
 int wg__solver_read(wg_graph *g, const wg_solver *s, wg_solver *read)
 {
-    if (!wg_solver_name((int)s->kind)) return wg__fail(g, WG_EARG, "minimize: %d is no kind of solver", (int)s->kind);
+    if (!wg_solver_name((int)s->kind)) return wg__fail(g, WG_EARG, "%d is no kind of solver", (int)s->kind);
     *read = (wg_solver){.kind = s->kind, .rate_node = s->rate_node};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         int status = read_field(g, &kinds[s->kind], &fields[i], s, read);

@@ -30,6 +30,7 @@ static const struct row {
     ROW(log_softmax, axis, axis, INT, "axis"),
     ROW(gather, axis, axis, INT, "axis"),
     ROW(concat, axis, axis, INT, "axis"),
+    ROW(check_index, check_index, size, I64, "size"),
     ROW(scatter_add, scatter_add, axis, INT, "axis"),
     ROW(scatter_add, scatter_add, to, SHAPE, "to"),
     ROW(transpose, transpose, perm, AXES, "perm"),

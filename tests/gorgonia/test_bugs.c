@@ -187,6 +187,7 @@ Test(gorgonia_bugs, bug_13_a_run_allocates_nothing)
     for (int i = 0; i < 2; i++) step[i] = wg_assign(w[i], wg_sub(w[i], wg_scale(d[i], 0.1)));
     wg_tape *t = compile(g, WG_NODES(loss, step[0], step[1]), NULL);
     set_random(t, x, 1, -1, 1);
+    cr_assert_eq(wg_set(t, label, (int32_t[100]){0}), WG_OK);
     run(t);
     long before = alloc_count();
     for (int i = 0; i < 3; i++) run(t);

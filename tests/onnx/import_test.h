@@ -70,6 +70,7 @@ static inline void import_run(struct imported *r)
     wg_node *y[8];
     int      n = wg_onnx_output_count(r->m);
     for (int i = 0; i < n; i++) y[i] = wg_onnx_output(r->m, i);
+    wg_dim(r->g, "batch"); /* a name that a graph does not have cannot be bound */
     r->t = wg_compile(r->g, n, y, &(wg_options){.bind = {{"batch", 3}}});
     cr_assert_not_null(r->t, "%s", wg_message(r->g));
     for (int i = 0; i < wg_onnx_input_count(r->m); i++) {

@@ -76,6 +76,7 @@ static inline void net_set(struct net *n, const wg_node *x, const double *from)
 static inline void net_run(struct net *n, int64_t batch, const double *const in[])
 {
     if (n->t) wg_tape_free(n->t);
+    wg_dim(n->g, "n"); /* a name that a graph does not have cannot be bound */
     n->t = wg_compile(n->g, n->n_out, n->out, &(wg_options){.bind = {{"n", batch}}});
     cr_assert_not_null(n->t, "%s", wg_message(n->g));
     for (int i = 0; i < n->n_in; i++) net_set(n, n->in[i], in[i]);

@@ -216,15 +216,18 @@ Test(ops_values, indices_outside_are_named)
 
 Test(ops_values, one_hot)
 {
-    double                want[12] = {0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0};
+    double                want[8] = {0, 1, 0, 0, 0, 0, 0, 1};
     static const wg_dtype types[] = {WG_I32, WG_I64};
-    for (int i = 0; i < 2; i++)
-        expect_values(wg_one_hot(const_of(g, types[i], WG_SHAPE(3), (double[]){1, 3, -1}), 4, WG_F32), 12, want,
-                      "one_hot");
+    for (int i = 0; i < 2; i++) {
+        expect_values(wg_one_hot(const_of(g, types[i], WG_SHAPE(2), (double[]){1, 3}), 4, WG_F32), 8, want, "one_hot");
+        wg_node *out = const_of(g, types[i], WG_SHAPE(3), (double[]){0, 4, -1});
+        expect_run_error(wg_one_hot(out, 4, WG_F32), "index 4 at position 1 is outside of 0..3");
+        wg_node *below = const_of(g, types[i], WG_SHAPE(1), (double[]){-1});
+        expect_run_error(wg_one_hot(below, 4, WG_F64), "index -1 at position 0 is outside of 0..3");
+    }
     wg_node *wide = wg_sum(wg_one_hot(const_of(g, WG_U8, WG_SHAPE(1), (double[]){255}), 300, WG_F64), WG_ALL_AXES, 0);
     expect_values(wide, 1, &(double){1}, "one_hot wider than its index");
-    expect_values(wg_one_hot(const_of(g, WG_I64, WG_SHAPE(2), (double[]){0, 1}), 0, WG_F32), 0, want,
-                  "one_hot of depth 0");
+    expect_values(wg_one_hot(const_of(g, WG_I64, WG_SHAPE(0), want), 0, WG_F32), 0, want, "one_hot of depth 0");
 }
 
 /* ---- Softmax ---- */

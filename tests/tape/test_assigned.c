@@ -64,6 +64,7 @@ static struct state state_new(wg_dtype t)
     struct state s = {.g = g, .dtype = t};
     s.w = wg_param(g, "w", t, WG_SHAPE(ROWS, COLUMNS));
     s.v = wg_param(g, "v", t, WG_SHAPE(ROWS, COLUMNS));
+    cr_assert(!wg_set_role(s.w, WG_STATE) && !wg_set_role(s.v, WG_STATE)); /* .evaluate may assign them */
     return s;
 }
 
@@ -95,9 +96,8 @@ static void try_outputs(wg_dtype dtype, unsigned skip, bool watched, int only)
         else out[n_out++] = s.output[n];
         n++;
     }
-    wg_node *all[SAME + 2] = {wg_assign(s.w, wg_shift(s.w, 10)), wg_assign(s.v, wg_scale(s.w, 1))};
-    for (int i = 0; i < n; i++) all[2 + i] = s.output[i];
-    out[n_out++] = s.step = watched ? wg_group(2, all) : wg_group(2, all);
+    wg_node *all[] = {wg_assign(s.w, wg_shift(s.w, 10)), wg_assign(s.v, wg_scale(s.w, 1))};
+    out[n_out++] = s.step = wg_group(2, all);
     if (watched) { /* a watched node is kept where something needs it */
         wg_node *sum = s.output[0];
         for (int i = 1; i < n; i++) sum = wg_add(sum, s.output[i]);

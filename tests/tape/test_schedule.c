@@ -202,7 +202,7 @@ Test(tape_schedule, assigned_twice_is_an_error, .init = start, .fini = stop)
     wg_node *once = wg_assign(a, wg_neg(a)), *twice = wg_assign(a, wg_shift(a, 1));
     cr_expect_null(wg_compile(g, WG_NODES(once, twice), NULL));
     cr_expect_eq(wg_status(g), WG_EARG);
-    cr_expect_str_eq(wg_message(g), "compile: a is assigned twice");
+    cr_expect(strncmp(wg_message(g), "compile: a is assigned twice (", 30) == 0, "%s", wg_message(g));
     wg_clear_error(g);
     cr_expect_not_null(wg_compile(g, WG_NODES(once, once), NULL), "the same assignment asked for twice is one: %s",
                        wg_message(g));

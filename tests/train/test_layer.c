@@ -16,6 +16,7 @@ static wg_node *set(wg_graph *g, const char *name, const void *data)
 /* y of one run, n elements. */
 static void evaluate(wg_graph *g, wg_node *x, const double *data, wg_node *y, double *out, int n)
 {
+    wg_dim(g, "b"), wg_dim(g, "t"); /* names that a graph does not have cannot be bound */
     wg_tape *t = wg_compile(g, 1, &y, &(wg_options){.bind = {{"b", 2}, {"t", 3}}});
     cr_assert(t != NULL, "%s", wg_message(g));
     cr_assert_eq(wg_set(t, x, data), WG_OK, "%s", wg_tape_message(t));

@@ -1,0 +1,18 @@
+/* Undoing: a builder of many nodes leaves all of them behind or none. */
+#include "graph/graph_impl.h"
+
+struct wg__mark wg__mark(const wg_graph *g)
+{
+    const struct wg__hooks *h = &g->hook;
+    return (struct wg__mark){
+        .n = g->n, .n_param = g->n_param, .reach = h->reach ? h->reach(h->context) : 0, .streams = g->streams};
+}
+
+void wg__undo(wg_graph *g, const struct wg__mark *m)
+{
+    if (g->hook.drop) g->hook.drop(g->hook.context, m->reach); /* before the parameters' memory goes */
+    for (int i = m->n_param; i < g->n_param; i++) wg__data_free(g->param[i]->data);
+    g->n_param = m->n_param;
+    g->n = m->n;
+    g->streams = m->streams;
+}

@@ -1,0 +1,45 @@
+/* y = x as i64; an index outside of 0..size-1 is a run-time error.  What is made
+ * of indices by elementwise operators, which cannot fail, puts this before them.
+ * Nothing flows back. */
+#include "ops/ops_impl.h"
+
+struct attr {
+    int64_t size;
+};
+static const wg_field fields[] = {WG_FIELD(struct attr, size, I64), {0}};
+
+static int infer(wg_infer *c)
+{
+    c->ydtype = WG_I64;
+    return wg_infer_same(c);
+}
+
+static int cpu(wg_call *c)
+{
+    const struct attr *a = c->attr;
+    int64_t            n = wg_count(&c->y.shape), *y = c->y.data;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = wg__index_at(&c->x[0], i);
+        if (at < 0 || at >= a->size)
+            return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of 0..%lld", (long long)at,
+                                 (long long)i, (long long)a->size - 1);
+        y[i] = at;
+    }
+    return WG_OK;
+}
+
+const wg_op wg_op_check_index = {.name = "check_index",
+                                 .onnx = "Cast{to=i64}(x)",
+                                 .doc = "y = x as i64, which must be in 0..size-1",
+                                 .arity = 1,
+                                 .flags = WG_OP_MAY_FAIL,
+                                 .dtypes = WG_INTS | WG_BIT(WG_U8),
+                                 .attr_size = sizeof(struct attr),
+                                 .fields = fields,
+                                 .infer = infer,
+                                 .cpu = cpu};
+
+wg_node *wg__check_index(wg_node *x, int64_t size)
+{
+    return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){size});
+}
