@@ -330,6 +330,12 @@ WG_API wg_node *wg_log_softmax(wg_node *x, int axis);
 /* Mean over the batch of -log_softmax(logits)[label]: logits [b, classes],
  * label [b] of i32, i64 or u8.  A label outside 0..classes-1 is a run-time error. */
 WG_API wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label);
+/* Mean over all elements of -(y ln s + (1 - y) ln (1 - s)), s = sigmoid(logits),
+ * finite for finite logits.  y, the label, is of the logits' shape: bool or
+ * integers 0 and 1, or probabilities of the logits' dtype. */
+WG_API wg_node *wg_sigmoid_cross_entropy(wg_node *logits, wg_node *label);
+/* The same without the mean, for each element. */
+WG_API wg_node *wg_sigmoid_cross_entropy_each(wg_node *logits, wg_node *label);
 /* Mean of (x - y)^2 over all elements. */
 WG_API wg_node *wg_mse(wg_node *x, wg_node *y);
 

@@ -15,11 +15,11 @@ static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 
 /* What a sweep knows about each node, by its id. */
 enum { WANTED = 1, BELOW = 2 }; /* an x; above an x, so that its rule is asked */
 struct sweep {
-    const char *who;
+    const char     *who;
     enum wg__absent absent;
-    int         nodes; /* of the graph at the start */
-    wg_node   **order, **adjoint, **dx;
-    char       *mark, *need;
+    int             nodes; /* of the graph at the start */
+    wg_node       **order, **adjoint, **dx;
+    char           *mark, *need;
     struct form {
         int       first, n; /* nodes first..first+n-1 of the graph: a stable form that is differentiated */
         wg_node **adjoint;  /* [n] */
@@ -59,6 +59,9 @@ static int mark(struct sweep *s, int count, int n, wg_node *const x[])
 static int add_to(struct sweep *s, const wg_node *v, wg_node *x, wg_node *dx)
 {
     char text[160];
+    if (dx->g != x->g)
+        return wg__fail(x->g, WG_EARG, "%s: the rule of %s gives a node of another graph for %s", s->who,
+                        wg_node_kind(v), wg__node_str(x, text, sizeof text));
     if (dx->dtype != x->dtype)
         return wg__fail(x->g, WG_EDTYPE, "%s: the rule of %s gives %s for %s, which is %s", s->who, wg_node_kind(v),
                         wg_dtype_name((wg_dtype)dx->dtype), wg__node_str(x, text, sizeof text),
@@ -282,8 +285,8 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
     wg__error_aside(g, &aside);
     int status = check_value(g, who, "the loss", loss);
     if (!status && wg_count(loss->shape) != 1)
-        status = wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who,
-                          wg__node_str(loss, text, sizeof text));
+        status =
+            wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who, wg__node_str(loss, text, sizeof text));
     wg_node *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
     if (one) pull(who, absent, loss, one, n, x, dx);
     return wg__error_back(g, &aside);

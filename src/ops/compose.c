@@ -74,6 +74,47 @@ wg_node *wg_mse(wg_node *x, wg_node *y)
     return wg__leave(g, outer, wg_mean(wg_square(wg_sub(x, y)), WG_ALL_AXES, 0));
 }
 
+/* The label in the dtype of the logits; NULL with an error where the two do not fit. */
+static wg_node *binary_label(wg_node *logits, wg_node *label)
+{
+    static const char who[] = "sigmoid_cross_entropy";
+    char              z[160], y[160];
+    if (!logits || !label || !real(logits, who)) return NULL;
+    if (!wg__shape_equal(logits->shape, label->shape)) {
+        wg__fail(logits->g, WG_ESHAPE, "%s: needs labels of the logits' shape, not %s and %s", who,
+                 wg__node_str(logits, z, sizeof z), wg__node_str(label, y, sizeof y));
+        return NULL;
+    }
+    if (WG_BIT(label->dtype) & WG_REALS && label->dtype != logits->dtype)
+        return wg__bad(label, WG_EDTYPE, who, "labels of %s for logits of %s", wg_dtype_name((wg_dtype)label->dtype),
+                       wg_dtype_name((wg_dtype)logits->dtype));
+    return wg_cast(label, (wg_dtype)logits->dtype);
+}
+
+/* -(y ln s + (1 - y) ln (1 - s)) with s = sigmoid(z): y softplus(-z) + (1 - y) softplus(z), of which neither
+ * overflows nor cancels, and an infinite one counts nothing where its factor is 0. */
+wg_node *wg_sigmoid_cross_entropy_each(wg_node *logits, wg_node *label)
+{
+    wg_graph   *g = wg_node_graph(logits ? logits : label);
+    const char *outer = wg__enter(g, "sigmoid_cross_entropy_each");
+    wg_node    *y = binary_label(logits, label);
+    if (!y) {
+        if (g && !g->status) wg__fail(g, WG_EARG, "the %s are NULL", logits ? "labels" : "logits");
+        return wg__leave(g, outer, NULL);
+    }
+    wg_node *yes = wg_zero_mul(y, wg_softplus(wg_neg(logits)));
+    wg_node *no = wg_zero_mul(wg_one_minus(y), wg_softplus(logits));
+    return wg__leave(g, outer, wg_add(yes, no));
+}
+
+wg_node *wg_sigmoid_cross_entropy(wg_node *logits, wg_node *label)
+{
+    wg_graph   *g = wg_node_graph(logits ? logits : label);
+    const char *outer = wg__enter(g, "sigmoid_cross_entropy");
+    wg_node    *each = wg_sigmoid_cross_entropy_each(logits, label);
+    return wg__leave(g, outer, wg_mean(each, WG_ALL_AXES, 0));
+}
+
 wg_node *wg_squeeze(wg_node *x, int axis)
 {
     char name[48];
