@@ -83,7 +83,6 @@ static const struct limit {
     const char *name;
     function   *f;
     double      low[ORDERS], high[ORDERS];
-    bool        rounds; /* weights e^(x-y) of a y near 1000: as exact as y */
 } limits[] = {
 #define F(f) #f, f
     {F(log_sigmoid), {-1000, 1, 0}, {0, 0, 0}},
@@ -114,7 +113,7 @@ static const struct limit {
     {F(log1p_expm1), {-1000, 1, 0}, {1000, 1, 0}},
     {F(log1p_exp_minus_one), {-1000, 1, 0}, {1000, 1, 0}},
     {F(log_expm1_plus_one), {-1000, 1, 0}, {1000, 1, 0}},
-    {F(log_mean_exp), {-1000 * 3, 3, 0}, {1000 * 3, 3, 0}, true},
+    {F(log_mean_exp), {-1000 * 3, 3, 0}, {1000 * 3, 3, 0}},
     {F(log_chosen), {-1000, 1, 0}, {1000, 1, 0}},
     {F(exp_minus_one), {-1, 0, 0}, {INFINITY, INFINITY, INFINITY}},
     {F(not_sigmoid), {1, 0, 0}, {0, 0, 0}},
@@ -135,9 +134,10 @@ static void build(wg_node *x, function *f, wg_node *d[ORDERS])
 static void expect(wg_tape *t, wg_node *const d[ORDERS], const double *want, const struct limit *l, const char *how)
 {
     double unit = wg_node_dtype(d[0]) == WG_F32 ? 0x1p-23 : 0x1p-52;
+    bool   rounds = l->f == log_mean_exp; /* weights e^(x-y) of a y near 1000 are as exact as y */
     for (int k = 0; k < ORDERS; k++) {
         double got = wg_get_scalar(t, d[k]);
-        cr_expect(got == want[k] || fabs(got - want[k]) <= 2 * unit * (l->rounds ? 1000 : fabs(want[k])),
+        cr_expect(got == want[k] || fabs(got - want[k]) <= 2 * unit * (rounds ? 3000 : fabs(want[k])),
                   "%s, %s: derivative %d is %g, not %g", l->name, how, k, got, want[k]);
     }
 }
