@@ -251,7 +251,7 @@ WG_API wg_node *wg_add(wg_node *x, wg_node *y);
 WG_API wg_node *wg_sub(wg_node *x, wg_node *y);
 WG_API wg_node *wg_mul(wg_node *x, wg_node *y);
 WG_API wg_node *wg_div(wg_node *x, wg_node *y);     /* integers: towards zero; x/0 = 0 */
-WG_API wg_node *wg_pow(wg_node *x, wg_node *y);     /* x^y; the gradient wants x > 0 unless y is constant */
+WG_API wg_node *wg_pow(wg_node *x, wg_node *y);     /* x^y; its gradient by y wants x >= 0 */
 WG_API wg_node *wg_minimum(wg_node *x, wg_node *y); /* NaN if either is; a tie's gradient goes half to each */
 WG_API wg_node *wg_maximum(wg_node *x, wg_node *y);
 
@@ -488,7 +488,7 @@ WG_API const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x);
 WG_API wg_graph       *wg_tape_graph(const wg_tape *t);
 
 /* The number of the next run, from 0: with the seed it fixes every random
- * number.  Set it to resume. */
+ * number.  Set it to resume, which waits for a device. */
 WG_API uint64_t wg_run_number(const wg_tape *t);
 WG_API void     wg_set_run_number(wg_tape *t, uint64_t run);
 
