@@ -71,7 +71,8 @@ int main(void)
            "Written by `make docs` from the operators themselves; a test holds this page to them. There are %d.\n"
            "A constructor has the operator's name: `wg_tanh(x)`. Its arguments are in\n"
            "[graph.h](../include/graph.h), which also has functions composed of these operators (`wg_mean`,\n"
-           "`wg_mse`, `wg_sigmoid_cross_entropy`, `wg_clip` and others). To add one, see [adding-an-op.md](adding-an-op.md).\n\n"
+           "`wg_mse`, `wg_sigmoid_cross_entropy`, `wg_clip` and others). To add one, see "
+           "[adding-an-op.md](adding-an-op.md).\n\n"
            "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is what an\n"
            "operator becomes in a file: a form as [adding-an-op.md](adding-an-op.md) describes it, or the ONNX\n"
            "operator to which attributes are added. `20:` before an alternative is the first opset that has it.\n",
