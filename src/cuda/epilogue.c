@@ -7,7 +7,7 @@
  *   c + b, relu(c), relu(c + b)         BIAS, RELU, RELU_BIAS
  *   y = relu(..), step(y) used later    RELU_AUX: the signs of y as bits
  *   gelu_tanh(h), h = c or c + b        GELU, GELU_BIAS; GELU_AUX if h is kept
- *   zero_mul(c, step(y)), of such a y   DRELU, from the bits
+ *   c * step(y), of such a y            DRELU, from the bits
  *   c * gelu_tanh_slope(h)              DGELU
  *   the last two, and their rows' sum   DRELU_BGRAD, DGELU_BGRAD
  *   c alone, and an operand's sum       BGRADA, BGRADB (pairs.c)
@@ -114,21 +114,22 @@ static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
 
 /* ---- Gradients ---- */
 
-/* The input of a slope that the product is multiplied by, or -1; times is the operator that multiplies. */
-static int slope_of(const struct after *a, const char *slope, const char *times)
+/* The input of a slope that the product is multiplied by, by mul or zero_mul, or -1. */
+static int slope_of(const struct after *a, const char *slope)
 {
     const struct wg__loop *l = a->l;
     if (l->head->dtype != WG_F32 || l->steps != 2 || l->outputs != 1 || !a->alone) return -1;
-    if (!step_is(a, 0, slope) || !step_is(a, 1, times) || l->step[1].y != output_slot(a, 0)) return -1;
+    bool product = step_is(a, 1, "mul") || step_is(a, 1, "zero_mul");
+    if (!step_is(a, 0, slope) || !product || l->step[1].y != output_slot(a, 0)) return -1;
     const uint8_t *x = l->step[1].x, y = l->step[0].y;
     bool           both = (x[0] == 0 && x[1] == y) || (x[0] == y && x[1] == 0);
     return both && is_full(a, l->step[0].x[0]) ? l->step[0].x[0] : -1;
 }
 
-/* The instruction that writes the y of zero_mul(c, step(y)), if that is a loop after a product; else -1. */
+/* The instruction that writes the y of c * step(y), if that is a loop after a product; else -1. */
 static int relu_of(const struct after *a)
 {
-    int y = slope_of(a, "step", "zero_mul"), writer = y < 0 ? -1 : a->t->value[a->p->in[y]].first;
+    int y = slope_of(a, "step"), writer = y < 0 ? -1 : a->t->value[a->p->in[y]].first;
     if (writer < 0) return -1;
     const struct wg__instr *p = &a->t->instr[writer];
     return p->loop && p->loop->head && p->out[0] == a->p->in[y] ? writer : -1;
@@ -137,7 +138,7 @@ static int relu_of(const struct after *a)
 static bool fits_gradient(const struct wg__cuda_products *all, const struct after *a, struct wg__cuda_epilogue *e)
 {
     const struct wg__gemm *g = a->l->head;
-    int                    h = slope_of(a, "gelu_tanh_slope", "mul"), relu = relu_of(a);
+    int                    h = slope_of(a, "gelu_tanh_slope"), relu = relu_of(a);
     *e = (struct wg__cuda_epilogue){.to = a->l->out[0].data};
     if (relu >= 0 && all->of[relu].mask) {
         e->kind = CUBLASLT_EPILOGUE_DRELU;

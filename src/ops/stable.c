@@ -122,7 +122,7 @@ static wg_node *log_of_power(const struct wg__match *m)
                  : is(x, &wg_op_square)     ? 2
                  : is(x, &wg_op_reciprocal) ? -1
                                             : 0;
-    wg_node *log = p ? stable_log(m, x->x[0]) : NULL;
+    wg_node *log = p != 0 ? stable_log(m, x->x[0]) : NULL;
     return !log ? NULL : p == -1 ? wg_neg(log) : wg_scale(log, p);
 }
 
