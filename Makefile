@@ -293,6 +293,7 @@ install: $(STATIC) $(SHARED) $(TOOL)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' wengert.pc.in \
 	    > $(LIBDIR)/pkgconfig/wengert.pc
 	$(CUDA_INSTALL)
+	@$(if $(DESTDIR),,scripts/findable.sh $(LIBDIR))
 uninstall:
 	rm -f $(addprefix $(INCLUDES)/,$(notdir $(HEADERS)))
 	-rmdir $(INCLUDES)

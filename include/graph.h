@@ -1,7 +1,7 @@
 /* graph.h - build, differentiate, compile and run computation graphs.
  *
  * Read from top to bottom as a tutorial: errors, shapes, a graph and its
- * leaves, operators, gradients, then the tape that runs it all.
+ * leaves, operators, gradients; then the tape that runs it all, in tape.h.
  *
  *   wg_graph *g = wg_graph_new();
  *   wg_node  *x = wg_input(g, "x", WG_F64, WG_SCALAR), *d;
@@ -25,6 +25,7 @@
 #include <stdio.h>
 
 #ifdef __cplusplus
+#include <initializer_list>
 extern "C" {
 #endif
 
@@ -110,13 +111,14 @@ typedef struct wg_axes {
     int axis[WG_MAX_RANK];
 } wg_axes;
 
-/* What the macros below call; C++ calls them itself. */
+/* What the macros below call. */
 WG_API wg_shape wg_shape_make(int rank, const int64_t *dim);
 WG_API wg_axes  wg_axes_make(int n, const int *axis);
 
-#ifndef __cplusplus
 /* WG_SHAPE(64, 784), WG_AXES(0, -1), and WG_NODES(loss, step), which gives a
- * count and an array at once where a function takes both. */
+ * count and an array at once where a function takes both.  The array lives as
+ * long as the call it stands in. */
+#ifndef __cplusplus
 #define WG_SCALAR ((wg_shape){0})
 #define WG_SHAPE(...)                                                     \
     wg_shape_make((int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), \
@@ -127,6 +129,23 @@ WG_API wg_axes  wg_axes_make(int n, const int *axis);
 #define WG_NODES(...)                                                   \
     (int)(sizeof((wg_node *[]){__VA_ARGS__}) / sizeof(wg_node *)), \
         (wg_node *[]){__VA_ARGS__}
+#else /* C++11 and later */
+}     /* no template has C linkage */
+template <class... T> char (&wg__sized(T...))[sizeof...(T)];
+static inline wg_shape wg__shape_of(std::initializer_list<int64_t> dim)
+{
+    return wg_shape_make((int)dim.size(), dim.begin());
+}
+static inline wg_axes wg__axes_of(std::initializer_list<int> axis)
+{
+    return wg_axes_make((int)axis.size(), axis.begin());
+}
+extern "C" {
+#define WG_SCALAR (wg_shape_make(0, nullptr))
+#define WG_SHAPE(...) (wg__shape_of({__VA_ARGS__}))
+#define WG_AXES(...) (wg__axes_of({__VA_ARGS__}))
+#define WG_ALL_AXES (wg_axes_make(-1, nullptr))
+#define WG_NODES(...) (int)sizeof(wg__sized(__VA_ARGS__)), std::initializer_list<wg_node *>{__VA_ARGS__}.begin()
 #endif
 
 /* In wg_reshape only: the one dimension that follows from the others. */
@@ -372,151 +391,9 @@ WG_API wg_node *wg_group(int n, wg_node *const x[]);
  * wg_get.  Returns x. */
 WG_API wg_node *wg_watch(wg_node *x);
 
-/* ---- Tape ------------------------------------------------------------------ */
-
-/* Passes that can be left out, to look for the cause of something odd. */
-enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP_REUSE = 8 };
-
-#define WG_MAX_BINDINGS 8
-
-/* How a device may multiply matrices of f32: as they are (never TF32), or with
- * operands rounded to nearest in a shorter format, for its tensor cores: TF32
- * (10 bits of fraction), bfloat16 (7), half precision (10, and values beyond
- * 65504 may become infinite); a device may use TF32 instead of those two.  Sums
- * and results stay f32.  f64 and whatever is no product stay as they are, and
- * the CPU takes no notice. */
-enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
-
-typedef struct wg_options {
-    struct {
-        const char *name;
-        int64_t     size;
-    } bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions, each of them one of the graph's */
-    int      evaluate;       /* leave out what only training does (dropout); assignments of weights are refused */
-    int      threads;        /* at most so many; 0: as many as the process has (WG_THREADS) */
-    unsigned skip;           /* of enum wg_skip */
-    int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
-    int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
-    int      precision;      /* of enum wg_precision */
-} wg_options;
-
-/* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one
- * loads libwengert-cuda.so, from beside libwengert.so or from where the system
- * finds libraries; WG_CUDA_LIBRARY names another file.  Without it, or without
- * a driver, wg_compile says what was looked for and why it could not be used.
- *
- * A tape on a device is the same tape: its values are there, wg_set copies in
- * and wg_get copies out, wg_tape_print shows the copies.  What has no kernel
- * for the device runs on the CPU, and the print warns of it.  A parameter has a
- * copy on each device that uses it; each side sees what the other wrote, by a
- * copy on the next use.
- *
- * wg_run returns before the device is done; wg_wait, wg_get and wg_view wait.  So
- * an error of the device itself can be that of a later call, which then says
- * so.  An index out of range is told by the first call that finds it: a later
- * wg_run, which does nothing else, or one of those that wait.  No parameter was
- * written by that run, nor by those of its tape behind it, and the next has its
- * number; other tapes go on.  (A tape with operators on the CPU tells at once.)
- * wg_set does not wait for the run before: inputs have two buffers on each side,
- * and are copied while the device computes (not those of wg_input_buffer, for
- * whose copy wg_run waits). */
-#define WG_CPU 0
-#define WG_CUDA(i) ((i) + 1)
-/* How many CUDA devices this process can use: 0 where the library or the driver is missing. */
-WG_API int wg_device_count(void);
-/* The name of a device (WG_CPU, WG_CUDA(i)) into buf of n bytes.  WG_OK; else
- * WG_EARG or WG_EDEVICE, and buf says why there is no such device. */
-WG_API int wg_device_name(int device, char *buf, size_t n);
-
-/* A tape that computes the n nodes of out.  NULL with the reason on the graph.
- * options may be NULL.  Owned by the graph. */
-WG_API wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *options);
-/* Frees a tape before its graph.  NULL is allowed. */
-WG_API void wg_tape_free(wg_tape *t);
-
-/* Eager mode: from now on each node is computed as it is built, and wg_get,
- * wg_view and wg_set on the tape that this returns look at and change values.
- * Inputs need their wg_set before nodes are built on them; shapes may not
- * have symbols; wg_run computes everything again.  The values are those of a
- * compiled tape, bit for bit. */
-WG_API wg_tape *wg_graph_eager(wg_graph *g);
-
-/* Runs the tape once.  A failure is on the tape and leaves parameters as they
- * were; an input that the tape reads and that was never set is one (WG_EARG).  One thread at a time per tape; tapes of one graph may run in
- * parallel as long as none assigns. */
-WG_API int         wg_run(wg_tape *t);
-/* Until all runs are over.  WG_OK, or why one failed of which nobody has been told. */
-WG_API int         wg_wait(wg_tape *t);
-WG_API int         wg_tape_status(const wg_tape *t);
-WG_API const char *wg_tape_message(const wg_tape *t);
-
-/* Copies a whole value in (inputs, parameters) or out (outputs, inputs,
- * parameters, watched nodes), in the node's own dtype.  An output is what the
- * run computed from the old values of parameters; a parameter itself shows
- * what it is now, which the run's assignments or wg_set have changed. */
-WG_API int wg_set(wg_tape *t, const wg_node *x, const void *data);
-WG_API int wg_get(wg_tape *t, const wg_node *x, void *data);
-/* The same for values of one element, converting from or to double.
- * wg_get_scalar gives NaN on an error, with the reason on the tape. */
-WG_API int    wg_set_scalar(wg_tape *t, const wg_node *x, double value);
-WG_API double wg_get_scalar(wg_tape *t, const wg_node *x);
-/* A loss without waiting for it: whenever wg_run_number(t) becomes a multiple
- * of `every`, the value that x has after that run goes to the host by itself,
- * and wg_followed takes those that have arrived, the oldest first:
- *
- *   wg_follow(t, loss, 10);
- *   ... wg_run(t);
- *   while (wg_followed(t, loss, &run, &value) > 0) printf("%g\n", value);
- *
- * On the CPU they are there at once; from a device those of the last two may
- * be on their way, and have arrived once wg_get or wg_view has given anything.
- * x is kept by the tape and has one element.  A failing run gives no value.
- * every == 0 stops, and forgets what nobody took. */
-#define WG_FOLLOW_KEEPS 64 /* when more wait to be taken, the oldest is dropped */
-WG_API int wg_follow(wg_tape *t, const wg_node *x, int every);
-/* 1 with a value and the number of its run (each may be NULL), 0 if none is
- * here now, or a negative status: one could not be copied. */
-WG_API int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value);
-/* Borrowed: valid until the next wg_run(t) or wg_graph_free.  NULL with the
- * reason on the tape if t does not keep x. */
-WG_API const void *wg_view(wg_tape *t, const wg_node *x);
-/* Borrowed: where wg_set would copy to, to be filled in place.  NULL if x is
- * no input of t. */
-WG_API void *wg_input_buffer(wg_tape *t, const wg_node *x);
-/* The shape x has on this tape: symbols replaced by sizes.  NULL if not there. */
-WG_API const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x);
-WG_API wg_graph       *wg_tape_graph(const wg_tape *t);
-
-/* The number of the next run, from 0: with the seed it fixes every random
- * number.  Set it to resume, which waits for a device. */
-WG_API uint64_t wg_run_number(const wg_tape *t);
-WG_API void     wg_set_run_number(wg_tape *t, uint64_t run);
-
-typedef struct wg_tape_stats {
-    int64_t instructions;
-    double  flops;       /* of one run; a multiply-add counts two */
-    int64_t peak_bytes;  /* planned for intermediate values */
-    int64_t value_bytes; /* the sum of all intermediate values */
-} wg_tape_stats;
-WG_API wg_tape_stats wg_stats(const wg_tape *t);
-
-/* One instruction a line: value, operator, operands, dtype, shape, place in
- * the buffer, what it frees; then instructions, FLOPs and peak bytes. */
-WG_API int wg_tape_print(const wg_tape *t, FILE *f);
-/* Graphviz: the part of a graph that out needs, or a compiled tape. */
-WG_API int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f);
-WG_API int wg_tape_dot(const wg_tape *t, FILE *f);
-
-/* With on != 0 a run stops with WG_ENAN at the first instruction that makes a
- * NaN or an infinity, and names node, operator and operands. */
-WG_API int wg_watch_finite(wg_tape *t, int on);
-/* Records the time of each instruction for up to `runs` runs from now, into
- * memory taken here; 0 stops and releases it. */
-WG_API int wg_trace(wg_tape *t, int runs);
-/* Writes what was recorded as Chrome trace JSON (chrome://tracing, Perfetto). */
-WG_API int wg_trace_write(const wg_tape *t, FILE *f);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include <wengert/tape.h>
 #endif

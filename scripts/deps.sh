@@ -21,6 +21,7 @@ build | libmicrohttpd-dev | compiles '#include <microhttpd.h>' -lmicrohttpd
 test  | libcriterion-dev  | compiles '#include <criterion/criterion.h>' -lcriterion
 test  | g++               | command -v $CXX
 test  | pkg-config        | command -v pkg-config
+test  | locales           | test -f /usr/share/i18n/locales/de_DE
 test  | python3           | command -v $PYTHON
 test  | libonnx-testdata  | test -d /usr/share/libonnx-testdata
 page  | chromium          | command -v chromium

@@ -40,9 +40,31 @@ static void print_cell(const char *text)
     for (; *text; text++) printf(*text == '|' ? "\\|" : "%c", *text);
 }
 
+/* Operators whose constructor has another name, or that have none. */
+static const struct made_by {
+    const char *op, *constructor;
+} made_by[] = {{"cross_entropy", "wg_softmax_cross_entropy"},
+               {"dropout_mask", "wg_dropout"},
+               {"check_index", "wg_one_hot"},
+               {"zero_mul", NULL},
+               {"zero_div", NULL},
+               {"scatter_add", NULL},
+               {"gelu_tanh_slope", NULL}};
+
+static void print_name(const wg_op *op)
+{
+    printf("| `%s`", op->name);
+    for (size_t i = 0; i < sizeof made_by / sizeof *made_by; i++) {
+        if (strcmp(made_by[i].op, op->name) != 0) continue;
+        if (made_by[i].constructor) printf(" (in `%s`)", made_by[i].constructor);
+        else printf(" (inside)");
+    }
+    printf(" | ");
+}
+
 static void print_op(const wg_op *op)
 {
-    printf("| `%s` | ", op->name);
+    print_name(op);
     print_cell(op->doc ? op->doc : "");
     if (op->arity == WG_VARIADIC) printf(" | 1 or more | ");
     else printf(" | %d | ", op->arity);
@@ -69,7 +91,8 @@ int main(void)
     while (wg_ops[n]) n++;
     printf("# The operators\n\n"
            "Written by `make docs` from the operators themselves; a test holds this page to them. There are %d.\n"
-           "A constructor has the operator's name: `wg_tanh(x)`. Its arguments are in\n"
+           "A constructor has the operator's name, `wg_tanh(x)`, unless the table says otherwise; *inside* means that\n"
+           "only rewriting, gradients and composed functions make the operator. Arguments are in\n"
            "[graph.h](../include/graph.h), which also has functions composed of these operators (`wg_mean`,\n"
            "`wg_mse`, `wg_sigmoid_cross_entropy`, `wg_clip` and others). To add one, see "
            "[adding-an-op.md](adding-an-op.md).\n\n"

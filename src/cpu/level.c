@@ -148,12 +148,13 @@ static void look_at_blas(void)
     if (!lacks) return;
     if (asked && *asked)
         snprintf(warning, sizeof warning,
-                 "OpenBLAS runs its %.20s kernels, though this CPU has %s: OPENBLAS_CORETYPE=%.20s asks for them, unset it",
+                 "OpenBLAS runs its %.20s kernels, though this CPU has %s: OPENBLAS_CORETYPE=%.20s asks for them, "
+                 "unset it",
                  core, lacks, asked);
     else
         snprintf(warning, sizeof warning,
-                 "OpenBLAS runs its %.20s kernels, though this CPU has %s: set OPENBLAS_CORETYPE=%s, or install a newer "
-                 "OpenBLAS (package libopenblas0-pthread)",
+                 "OpenBLAS runs its %.20s kernels, though this CPU has %s: set OPENBLAS_CORETYPE=%s, or install a "
+                 "newer OpenBLAS (package libopenblas0-pthread)",
                  core, lacks, strcmp(lacks, "AVX2") == 0 ? core_avx2[0] : core_avx512[0]);
 }
 const char *wg__blas_warning(void)

@@ -7,8 +7,8 @@
 /* dx[i] = sum_k (d y[k] / d x[i])^T seed[k]; where no gradient reaches x[i], NULL or an error, as `absent` says.
  * Operands were checked.  A failure is on the graph, as its first error. */
 enum wg__absent { WG__ABSENT_NULL, WG__ABSENT_REFUSED };
-int wg__pull(wg_graph *g, const char *who, enum wg__absent absent, int m, wg_node *const y[], wg_node *const seed[], int n, wg_node *const x[],
-             wg_node *dx[]);
+int wg__pull(wg_graph *g, const char *who, enum wg__absent absent, int m, wg_node *const y[], wg_node *const seed[],
+             int n, wg_node *const x[], wg_node *dx[]);
 /* As wg_grad, but an x that no gradient reaches is an error that names the operator at which it ends. */
 int wg__grad_of_each(const char *who, wg_node *loss, int n, wg_node *const x[], wg_node *dx[]);
 /* That error, after a sweep over the order that gave these adjoints (by node id). */

@@ -246,21 +246,20 @@ int wg__error_back(wg_graph *g, const struct wg__aside *a)
 
 /* ---- The calls ---- */
 
-/* The gradients with zeros where nothing depends; all or none. */
-static int pull(const char *who, enum wg__absent absent, wg_node *y, wg_node *seed, int n, wg_node *const x[],
-                wg_node *dx[])
+/* The gradients with zeros where nothing depends; all, or none and the graph as it was at the mark. */
+static int pull(const char *who, enum wg__absent absent, const struct wg__mark *before, wg_node *y, wg_node *seed,
+                int n, wg_node *const x[], wg_node *dx[])
 {
-    wg_graph       *g = y->g;
-    const char     *outer = wg__enter(g, who);
-    struct wg__mark before = wg__mark(g);
-    int             status = wg__check_wrt(g, who, n, x);
+    wg_graph   *g = y->g;
+    const char *outer = wg__enter(g, who);
+    int         status = wg__check_wrt(g, who, n, x);
     if (!status) status = wg__pull(g, who, absent, 1, &y, &seed, n, x, dx);
     for (int i = 0; i < n && !status; i++) {
         dx[i] = dx[i] ? wg__unchanged(dx[i]) : wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
         status = g->status;
     }
     for (int i = 0; i < n && status; i++) dx[i] = NULL;
-    if (status) wg__undo(g, &before);
+    if (status) wg__undo(g, before);
     wg__leave(g, outer, NULL);
     return status;
 }
@@ -287,8 +286,10 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
     if (!status && wg_count(loss->shape) != 1)
         status =
             wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who, wg__node_str(loss, text, sizeof text));
-    wg_node *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
-    if (one) pull(who, absent, loss, one, n, x, dx);
+    struct wg__mark before = wg__mark(g);
+    wg_node        *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
+    if (one) pull(who, absent, &before, loss, one, n, x, dx);
+    else wg__undo(g, &before);
     return wg__error_back(g, &aside);
 }
 
@@ -312,7 +313,8 @@ int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
     for (int i = 0; i < n; i++)
         if (!x[i] && g->status) return g->status;
     wg__error_aside(g, &aside);
+    struct wg__mark before = wg__mark(g);
     if (check_value(g, "vjp", "y", y) == WG_OK && check_seed(g, y, seed) == WG_OK)
-        pull("vjp", WG__ABSENT_NULL, y, seed, n, x, dx);
+        pull("vjp", WG__ABSENT_NULL, &before, y, seed, n, x, dx);
     return wg__error_back(g, &aside);
 }

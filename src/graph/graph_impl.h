@@ -154,6 +154,10 @@ int wg__postorder(wg_graph *g, int n, wg_node *const root[], wg_node ***order);
 /* A new stream number for a random node or an initialiser. */
 uint64_t wg__stream(wg_graph *g);
 
+/* Makes this thread print as in the C locale; returns what wg__locale_back takes. */
+void *wg__locale_c(void);
+void  wg__locale_back(void *before);
+
 /* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
 size_t wg__utf8(const unsigned char *p, size_t n);
 

@@ -39,7 +39,4 @@ const wg_op wg_op_check_index = {.name = "check_index",
                                  .infer = infer,
                                  .cpu = cpu};
 
-wg_node *wg__check_index(wg_node *x, int64_t size)
-{
-    return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){size});
-}
+wg_node *wg__check_index(wg_node *x, int64_t size) { return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){size}); }

@@ -8,7 +8,7 @@ static void quoted(FILE *f, const char *s)
 {
     for (; *s; s++) {
         if (*s == '"' || *s == '\\') fputc('\\', f);
-        fputc(*s == '\n' ? ' ' : *s, f);
+        fputc((unsigned char)*s < 32 || *s == 127 ? ' ' : *s, f);
     }
 }
 
@@ -50,9 +50,11 @@ int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f)
             return wg__fail(g, WG_EARG, "dot: output %d is %s", i, out[i] ? "of another graph" : "NULL");
     int count = wg__postorder(g, n, out, &order);
     if (count < 0) return count;
+    void *locale = wg__locale_c();
     fprintf(f, "digraph wengert {\n  node [fontname=\"sans-serif\"];\n");
     for (int i = 0; i < count; i++) dot_node(order[i], f);
     fprintf(f, "}\n");
+    wg__locale_back(locale);
     free(order);
     return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }
@@ -62,7 +64,10 @@ static void dot_instr(const wg_tape *t, int i, FILE *f)
     const struct wg__instr *p = &t->instr[i];
     char                    shape[96], name[128];
     fprintf(f, "  i%d [shape=box, style=rounded, label=\"", i);
-    for (int k = 0; k < p->n_chain; k++) fprintf(f, "%s%s", k ? "\\n" : "", p->chain[k]->op->name);
+    for (int k = 0; k < p->n_chain; k++) {
+        if (k) fputs("\\n", f);
+        quoted(f, p->chain[k]->op->name);
+    }
     fprintf(f, "\\n%s\"];\n", wg__shape_str(t->g, p->node->shape, shape, sizeof shape));
     for (int k = 0; k < p->n_in; k++) {
         const struct wg__value *v = &t->value[t->value[p->in[k]].root];
@@ -78,6 +83,7 @@ int wg_tape_dot(const wg_tape *t, FILE *f)
 {
     char name[128];
     if (!t || !f || t->eager) return WG_EARG;
+    void *locale = wg__locale_c();
     fprintf(f, "digraph tape {\n  node [fontname=\"sans-serif\"];\n");
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];
@@ -92,5 +98,6 @@ int wg_tape_dot(const wg_tape *t, FILE *f)
         if (from >= 0) fprintf(f, "  i%d -> v%d [style=dashed];\n", from, t->copy[c].param);
     }
     fprintf(f, "}\n");
+    wg__locale_back(locale);
     return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }

@@ -162,6 +162,7 @@ int wg_tape_print(const wg_tape *t, FILE *f)
 {
     if (!t || !f) return WG_EARG;
     if (t->eager) return fprintf(f, "eager tape: %d nodes\n", t->g->n) < 0 ? WG_EIO : WG_OK;
+    void *locale = wg__locale_c();
     if (t->device) fprintf(f, "on %s\n", t->device->api->name(t->device->use->device));
     for (int i = 0; t->device && i < t->device->n_input; i++) print_copy(t, "upload", t->device->input[i].value, f);
     for (int i = 0; i < t->n_instr; i++)
@@ -179,5 +180,6 @@ int wg_tape_print(const wg_tape *t, FILE *f)
     wg_tape_stats s = wg_stats(t);
     fprintf(f, "%lld instructions, %.6g FLOPs, peak %lld bytes of %lld\n", (long long)s.instructions, s.flops,
             (long long)s.peak_bytes, (long long)s.value_bytes);
+    wg__locale_back(locale);
     return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }

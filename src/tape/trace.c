@@ -1,6 +1,7 @@
 /* The time of each instruction, as Chrome trace JSON (the "Trace Event
  * Format": complete events, microseconds). */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "tape/tape_impl.h"
@@ -65,12 +66,16 @@ void wg__trace_mark(struct wg__trace *r, int instr)
     if (instr + 1 == r->n_instr) r->done++;
 }
 
+/* Writes s as the inside of a JSON string; a byte that is no UTF-8 becomes U+FFFD. */
 static void json_text(FILE *f, const char *s)
 {
-    for (; *s; s++)
+    for (size_t left = strlen(s), n; left; s += n, left -= n) {
+        n = wg__utf8((const unsigned char *)s, left);
         if (*s == '"' || *s == '\\') fprintf(f, "\\%c", *s);
-        else if ((unsigned char)*s < 32) fprintf(f, "\\u%04x", *s);
-        else fputc(*s, f);
+        else if ((unsigned char)*s < 32 || *s == 127) fprintf(f, "\\u%04x", *s);
+        else if (n) fwrite(s, 1, n, f);
+        else n = 1, fputs("\\ufffd", f);
+    }
 }
 
 static void event(const wg_tape *t, const struct wg__trace *r, int run, int i, FILE *f)
@@ -79,22 +84,28 @@ static void event(const wg_tape *t, const struct wg__trace *r, int run, int i, F
     const int64_t          *time = row(r, run);
     char                    name[128], shape[96];
     fprintf(f, "%s{\"name\":\"", run || i ? ",\n" : "");
-    for (int k = 0; k < p->n_chain; k++) fprintf(f, "%s%s", k ? "+" : "", p->chain[k]->op->name);
+    for (int k = 0; k < p->n_chain; k++) {
+        if (k) fputc('+', f);
+        json_text(f, p->chain[k]->op->name);
+    }
     fprintf(
         f,
         "\",\"cat\":\"instruction\",\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"value\":\"",
         (double)(time[i] - r->origin) * 1e-3, (double)(time[i + 1] - time[i]) * 1e-3);
     json_text(f, wg__value_name(t, p->node, name, sizeof name));
-    fprintf(f, "\",\"shape\":\"%s\",\"flops\":%.0f,\"run\":%llu}}",
-            wg__shape_str(t->g, p->node->shape, shape, sizeof shape), p->flops, (unsigned long long)r->run[run]);
+    fprintf(f, "\",\"shape\":\"");
+    json_text(f, wg__shape_str(t->g, p->node->shape, shape, sizeof shape));
+    fprintf(f, "\",\"flops\":%.0f,\"run\":%llu}}", p->flops, (unsigned long long)r->run[run]);
 }
 
 int wg_trace_write(const wg_tape *t, FILE *f)
 {
     if (!t || !f || !t->trace) return WG_EARG;
+    void *locale = wg__locale_c();
     fprintf(f, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
     for (int run = 0; run < t->trace->done; run++)
         for (int i = 0; i < t->n_instr; i++) event(t, t->trace, run, i, f);
     fprintf(f, "\n]}\n");
+    wg__locale_back(locale);
     return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }

@@ -124,13 +124,13 @@ static bool is_transposed(const struct load *l, const wg_safetensor *x)
 static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor *x, const wg_shape *file)
 {
     char     have[96], want[96];
-    wg_shape other = turned(file);
+    wg_shape other = is_transposed(l, x) ? *file : turned(file);
     bool     hint = x->dtype == wg_node_dtype(p) && wg__shape_equal(&other, wg_node_shape(p));
     return wg__say(l->e, l->path, x->dtype != wg_node_dtype(p) ? WG_EDTYPE : WG_ESHAPE, -1,
                    "%.60s is %s %s in the graph but %s %s in the file%s", x->name, wg_dtype_name(wg_node_dtype(p)),
                    wg__shape_str(l->g, wg_node_shape(p), want, sizeof want), wg_dtype_name(x->dtype),
                    wg__shape_str(l->g, &x->shape, have, sizeof have),
-                   !hint                  ? ""
+                   !hint                 ? ""
                    : is_transposed(l, x) ? ", which .transpose turns: leave it out"
                                          : ", its transpose: load with .transpose = \"*.weight\"");
 }
@@ -140,7 +140,8 @@ static int check_square(const struct load *l, const wg_safetensor *x)
 {
     const char *format = wg_safetensors_meta(l->f, "format");
     bool        square = x->shape.rank == 2 && x->shape.dim[0] == x->shape.dim[1] && x->shape.dim[0] > 1;
-    if (!square || l->o.transpose || !format || strcmp(format, "pt") != 0 || wg_safetensors_meta(l->f, OWN_KEYS "checkpoint"))
+    if (!square || l->o.transpose || !format || strcmp(format, "pt") != 0 ||
+        wg_safetensors_meta(l->f, OWN_KEYS "checkpoint"))
         return WG_OK;
     return wg__say(l->e, l->path, WG_EARG, -1,
                    "PyTorch wrote the file and keeps weights [out,in]; %.60s is square and would fit either way: load "
@@ -170,8 +171,7 @@ static int match(struct load *l)
         if (l->o.weights_only && wg__is_solver_state(name)) continue;
         const wg_safetensor *x = wg_safetensors_find(l->f, name);
         if (!x && l->o.partial) continue;
-        if (!x)
-            return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(name));
+        if (!x) return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(name));
         int status = check_tensor(l, p, x);
         if (status) return status;
         l->from[i] = x;
@@ -240,7 +240,8 @@ static int load(struct load *l)
     l->from = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->from);
     l->turned = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->turned);
     if (!l->from || !l->turned) status = wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
-    else if (!(status = check_numbers(l)) && !(status = match(l)) && !(status = check_left(l)) && !(status = turn_all(l)))
+    else if (!(status = check_numbers(l)) && !(status = match(l)) && !(status = check_left(l)) &&
+             !(status = turn_all(l)))
         commit(l);
     for (int i = 0; l->turned && i < wg_param_count(l->g); i++) free(l->turned[i]);
     free(l->turned);

@@ -65,8 +65,10 @@ static bool check_unused(wg_graph *g, const char *name)
     for (int i = 0; i < g->n_param; i++) {
         const char *p = g->param[i]->name;
         if (strncmp(p, name, n) != 0 || (strcmp(p + n, ".weight") != 0 && strcmp(p + n, ".bias") != 0)) continue;
-        wg__fail(g, WG_EARG, "dense: there is a parameter %s already: to apply one layer to several inputs, make it "
-                 "with wg_dense_new and apply it with wg_dense_apply", p);
+        wg__fail(g, WG_EARG,
+                 "dense: there is a parameter %s already: to apply one layer to several inputs, make it "
+                 "with wg_dense_new and apply it with wg_dense_apply",
+                 p);
         return false;
     }
     return true;

@@ -9,12 +9,12 @@
 
 struct job {
     wg_graph   *g;
-    const char *who; /* the call that the user made */
-    int       n;     /* parameters that are trained */
-    wg_node **param; /* [n], group by group */
-    wg_node **grad;  /* [n] */
-    int      *end;   /* [groups] where a group's parameters end */
-    wg_node **assign;
+    const char *who;   /* the call that the user made */
+    int         n;     /* parameters that are trained */
+    wg_node   **param; /* [n], group by group */
+    wg_node   **grad;  /* [n] */
+    int        *end;   /* [groups] where a group's parameters end */
+    wg_node   **assign;
 };
 
 /* ---- Which parameters ---- */

@@ -64,8 +64,7 @@ static int read_field(wg_graph *g, const struct kind *k, const struct field *f, 
     if (!isfinite(value)) return wg__fail(g, WG_EARG, "%s: %s is %g", k->name, f->name, value);
     if (value > 0 && !((k->fields | ANY) & f->bit))
         return wg__fail(g, WG_EARG, "%s has no use for %s, which is %g", k->name, f->name, value);
-    if (f->below_one && value >= 1)
-        return wg__fail(g, WG_EARG, "%s: %s is %g, not below 1", k->name, f->name, value);
+    if (f->below_one && value >= 1) return wg__fail(g, WG_EARG, "%s: %s is %g, not below 1", k->name, f->name, value);
     value = value == 0 ? usual : value < 0 ? 0 : value;
     memcpy((char *)to + f->offset, &value, sizeof value);
     return WG_OK;

@@ -145,10 +145,10 @@ static int adam_factors(struct wg__update *u)
     wg_node         *step = wg__param_printed(u->g, WG_F64, &(wg_shape){0}, "%s.step", u->prefix);
     wg_node         *t = wg_shift(step, 1);
     if (step) wg_set_role(step, WG_STATE);
-    wg_node         *c1 = correction(t, s->beta1), *c2 = correction(t, s->beta2);
-    wg_node         *k = wg_sqrt(wg_div(wg_lit(t, 1 - s->beta2), c2));
-    wg_node         *rate = s->rate_node ? wg_cast(s->rate_node, WG_F64) : wg_lit(t, s->rate);
-    wg_node         *above = wg_scale(rate, 1 - s->beta1), *below = wg_mul(c1, k);
+    wg_node *c1 = correction(t, s->beta1), *c2 = correction(t, s->beta2);
+    wg_node *k = wg_sqrt(wg_div(wg_lit(t, 1 - s->beta2), c2));
+    wg_node *rate = s->rate_node ? wg_cast(s->rate_node, WG_F64) : wg_lit(t, s->rate);
+    wg_node *above = wg_scale(rate, 1 - s->beta1), *below = wg_mul(c1, k);
     u->alpha = wg_div(above, below);
     u->eps = wg_div(wg_lit(t, s->eps), k);
     u->shrink = NULL;

@@ -145,5 +145,17 @@ for listing in "$work"/*.listing; do [ -f "$listing" ] && check_listing "$listin
 "$BUILD/tools/opsdoc" > "$work/ops.md" && diff docs/ops.md "$work/ops.md" > "$work/ops.diff"
 result $? 'docs/ops.md is up to date (make docs)'
 
+# A row is "| `name` |", "| `name` (in `wg_other`) |" or "| `name` (inside) |".
+: > "$work/ops.diff"
+sed -n 's/^| `\([a-z0-9_]*\)`\([^|]*\)|.*/\1 \2/p' docs/ops.md | while read -r name where; do
+    case $where in
+    '(inside)') grep -q "wg_$name(" include/graph.h && echo "$name has a constructor after all" ;;
+    '') grep -q "wg_$name(" include/graph.h || echo "$name has no constructor of that name" ;;
+    *) maker=${where#*\`} && grep -q "${maker%%\`*}(" include/graph.h || echo "$name: there is no ${maker%%\`*}" ;;
+    esac
+done > "$work/ops.diff"
+[ ! -s "$work/ops.diff" ] && [ "$(grep -c '^| `' docs/ops.md)" -gt 50 ]
+result $? 'docs/ops.md names constructors that exist'
+
 [ -z "${UPDATE:-}" ] || for page in $pages; do update "$page"; done
 exit $failures

@@ -73,7 +73,8 @@ Test(graph_errors, reductions_and_losses)
     expect(wg_gather(x, x, 0), WG_EDTYPE, "gather(x[2,3], x[2,3], axis=0): the index is f32, not i32 or i64");
     expect(wg_one_hot(x, 3, WG_F32), WG_EDTYPE, "one_hot(x[2,3]): an index of f32");
     expect(wg_softmax_cross_entropy(w, label), WG_ESHAPE,
-           "softmax_cross_entropy: cross_entropy([4,5], label[2]): needs logits [b,classes] and labels [b], not [4,5] and [2]");
+           "softmax_cross_entropy: cross_entropy([4,5], label[2]): "
+           "needs logits [b,classes] and labels [b], not [4,5] and [2]");
     expect(wg_mse(x, w), WG_ESHAPE, "mse(x[2,3], [4,5]): the shapes differ");
     expect(wg_dropout(x, 1), WG_EARG, "dropout(x[2,3]): p is 1, outside of [0, 1)");
     expect(wg_uniform(g, WG_F32, WG_SHAPE(2), 2, 1), WG_EARG, "uniform: from 2 to 1 is no range");

@@ -14,7 +14,7 @@ static wg_tape *evaluated(wg_graph *g, wg_node *y, int64_t batch)
 {
     wg_options o = {.evaluate = 1, .bind = {{"batch", batch}}};
     wg_dim(g, "batch"); /* a name that a graph does not have cannot be bound */
-    wg_tape   *t = wg_compile(g, 1, &y, &o);
+    wg_tape *t = wg_compile(g, 1, &y, &o);
     cr_assert_not_null(t, "%s", wg_message(g));
     return t;
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What users see: each public header compiles alone as C11 and as C++17, the
+# What users see: each public header compiles alone as C11 and as C++11 to 20, the
 # library exports what the headers promise and nothing else, and an installed
 # copy works through pkg-config, shared and static, from C and from C++.
 # TAP on stdout.
@@ -26,7 +26,9 @@ for path in include/*.h; do
     echo "#include <wengert/$header>" > "$work/alone.c"
     cp "$work/alone.c" "$work/alone.cc"
     try "$header alone as C11" $CC -std=c11 $strict -I"$BUILD/include" -fsyntax-only "$work/alone.c"
-    try "$header alone as C++17" $CXX -std=c++17 $strict -I"$BUILD/include" -fsyntax-only "$work/alone.cc"
+    for std in 11 17 20; do
+        try "$header alone as C++$std" $CXX -std=c++$std $strict -I"$BUILD/include" -fsyntax-only "$work/alone.cc"
+    done
 done
 
 shared=$BUILD/libwengert.so.$VERSION
@@ -49,6 +51,8 @@ try 'every function of the headers is in the shared library' all_there
 # Installed below a folder of its own, as a package builder does it.
 prefix=$work/prefix
 try 'make install' make --no-print-directory -s install PREFIX="$prefix" DESTDIR=
+says_how() { scripts/findable.sh "$prefix/lib" | grep -qF -- "-Wl,-rpath,$prefix/lib"; }
+try 'a library where nobody looks: install says how programs find it' says_how
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 flags() { pkg-config "$@" wengert; }
 try 'pkg-config knows the version' sh -c "[ \"\$(pkg-config --modversion wengert)\" = $VERSION ]"
@@ -57,8 +61,14 @@ try 'C, shared' $CC -std=c11 $strict $SANITIZE examples/scalar.c -o "$program-c"
 try 'C, shared: runs' env LD_LIBRARY_PATH="$prefix/lib" "$program-c"
 try 'C, static' $CC -std=c11 $strict $SANITIZE examples/scalar.c -o "$program-s" $(flags --cflags) "$prefix/lib/libwengert.a" $(flags --static --libs-only-l | sed 's/-lwengert//')
 try 'C, static: runs' "$program-s"
+try 'C, shared, with rpath' $CC -std=c11 $strict $SANITIZE examples/scalar.c -o "$program-r" $(flags --cflags --libs) -Wl,-rpath,"$prefix/lib"
+try 'C, shared, with rpath: runs' env -u LD_LIBRARY_PATH "$program-r"
+try 'C++11' $CXX -std=c++11 $strict $SANITIZE -fsyntax-only tests/public/program.cc $(flags --cflags)
 try 'C++, shared' $CXX -std=c++17 $strict $SANITIZE tests/public/program.cc -o "$program-cc" $(flags --cflags --libs)
 try 'C++, shared: runs' env LD_LIBRARY_PATH="$prefix/lib" "$program-cc"
+awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' README.md > "$work/readme.cc"
+try "README's program as C++" $CXX -std=c++11 $strict $SANITIZE "$work/readme.cc" -o "$program-readme" $(flags --cflags --libs)
+try "README's program as C++: runs" env LD_LIBRARY_PATH="$prefix/lib" "$program-readme"
 try 'make uninstall' make --no-print-directory -s uninstall PREFIX="$prefix" DESTDIR=
 left() { find "$prefix" -type f -o -type l; [ -z "$(find "$prefix" -type f -o -type l)" ]; }
 try 'uninstall leaves nothing behind' left

@@ -1,6 +1,7 @@
 /* What a tape says of itself: prints, Graphviz, traces, the watch. */
 #include <ctype.h>
 
+#include "support/locale.h"
 #include "tape/tape_test.h"
 
 static wg_graph *g;
@@ -21,6 +22,8 @@ static void start(void)
 }
 static void stop(void) { wg_graph_free(g); }
 TestSuite(tape_print, .init = start, .fini = stop, .timeout = 60);
+
+static size_t bytes_of_y(const wg_call *c) { return wg__bytes(c->y.dtype, &c->y.shape); }
 
 typedef int          writer(FILE *f);
 static int           print(FILE *f) { return wg_tape_print(t, f); }
@@ -207,6 +210,51 @@ Test(tape_print, a_trace_covers_every_instruction_of_every_run)
     cr_expect_eq(wg_trace_write(t, stdout), WG_EARG);
     free(none);
     free(text);
+}
+
+/* Texts that programs read are the same in every locale, byte for byte. */
+Test(tape_print, a_locale_with_a_comma_changes_nothing)
+{
+    char *before[4];
+    wg_trace(t, 1);
+    run(t);
+    for (int i = 0; i < 4; i++) before[i] = written(writers[i]);
+    cr_expect_not_null(strstr(before[2], "0.5"), "a constant is printed: %s", before[2]);
+    if (!use_comma_locale()) cr_skip_test("no locale with a decimal comma, and no localedef to make one");
+    for (int i = 0; i < 4; i++) {
+        char *after = written(writers[i]), comma[40];
+        cr_expect_str_eq(after, before[i], "writer %d", i);
+        free(after);
+        free(before[i]);
+        snprintf(comma, sizeof comma, "%.1f", 0.5);
+        cr_expect_str_eq(comma, "0,5", "the process keeps its locale");
+    }
+}
+
+/* An operator of the user's own, named by somebody who tests limits. */
+static int       copy_infer(wg_infer *c) { return wg_infer_same(c); }
+static int       copy_cpu(wg_call *c) { return memcpy(c->y.data, c->x[0].data, bytes_of_y(c)), WG_OK; }
+static const wg_op odd = {.name = "my \"op\"\n\\ \x01 \xff", .arity = 1, .infer = copy_infer, .cpu = copy_cpu};
+
+Test(tape_print, names_of_operators_are_escaped)
+{
+    wg_node *z = wg_named(wg_apply(&odd, 1, &x, NULL), "\xfe\x02");
+    wg_tape *s = compile(g, 1, &z, NULL);
+    set_random(s, x, 1, -1, 1);
+    wg_trace(s, 1);
+    run(s);
+    char  *text = NULL, *graph = NULL;
+    size_t n = 0;
+    FILE  *f = open_memstream(&text, &n);
+    wg_trace_write(s, f), fclose(f);
+    expect_json(text, 1);
+    cr_expect_not_null(strstr(text, "my \\\"op\\\"\\u000a\\\\ \\u0001 \\ufffd"), "%s", text);
+    f = open_memstream(&graph, &n);
+    wg_tape_dot(s, f), fclose(f);
+    cr_expect_not_null(strstr(graph, "my \\\"op\\\" \\\\   "), "%s", graph);
+    for (const char *p = graph; *p; p++) cr_expect((unsigned char)*p >= 32 || *p == '\n');
+    free(text);
+    free(graph);
 }
 
 /* ---- The watch for NaN ---- */

@@ -67,14 +67,15 @@ Test(tape_refused, bindings_that_fit_nothing, .init = start, .fini = stop)
     expect_no_tape(z, &(wg_options){.bind = {{"batch", 3}, {"batch", 4}}},
                    "compile: dimension \"batch\" is bound to 3 and to 4");
     expect_no_tape(z, &(wg_options){.bind = {{"batch", -3}}}, "compile: dimension \"batch\" cannot be -3");
-    compile(g, WG_NODES(y), &(wg_options){.bind = {{"batch", 3}, {"batch", 3}}}); /* the graph's, though not the tape's */
+    /* A dimension of the graph, though not of this tape. */
+    compile(g, WG_NODES(y), &(wg_options){.bind = {{"batch", 3}, {"batch", 3}}});
 }
 
 Test(tape_refused, a_weight_assigned_in_evaluation, .init = start, .fini = stop)
 {
     wg_node *w = weights("w"), *h = weights("h"), *step = wg_assign(w, wg_shift(w, 1));
-    const char *message = "compile: with .evaluate a tape may assign state alone, and w is a weight: leave the step out, "
-                          "or see wg_set_role";
+    const char *message = "compile: with .evaluate a tape may assign state alone, and w is a weight: leave the step "
+                          "out, or see wg_set_role";
     expect_no_tape(step, &(wg_options){.evaluate = 1}, message);
     expect_no_tape(wg_group(1, &step), &(wg_options){.evaluate = 1}, message);
     cr_assert_eq(wg_set_role(h, WG_STATE), WG_OK);

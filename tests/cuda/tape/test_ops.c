@@ -72,9 +72,9 @@ static void add_result(struct suite *s, wg_node *y, bool exact, const char *what
 static bool is_exact(const wg_op *op)
 {
     static const char *const names[] = {
-        "expand", "reshape", "transpose", "slice",   "pad",   "concat", "gather",       "where", "max",
-        "min",    "maximum", "minimum",   "neg",     "abs",   "sign",   "add",          "sub",   "mul",
-        "div",    "sqrt",    "relu",      "square",  "floor", "ceil",   "round",        "step",  "cast",
+        "expand", "reshape", "transpose", "slice",       "pad",   "concat", "gather",       "where", "max",
+        "min",    "maximum", "minimum",   "neg",         "abs",   "sign",   "add",          "sub",   "mul",
+        "div",    "sqrt",    "relu",      "square",      "floor", "ceil",   "round",        "step",  "cast",
         "size",   "argmax",  "uniform",   "check_index", "less",  "equal",  "dropout_mask",
     };
     for (size_t i = 0; op && i < sizeof names / sizeof *names; i++)
