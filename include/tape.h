@@ -93,7 +93,9 @@ WG_API const char *wg_tape_message(const wg_tape *t);
 /* Copies a whole value in (inputs, parameters) or out (outputs, inputs,
  * parameters, watched nodes): n elements, which the node must have on this
  * tape (WG_ESHAPE), of the dtype in the name, which must be the node's
- * (WG_EDTYPE).  u8 is for bool too. */
+ * (WG_EDTYPE).  u8 is for bool too: a byte other than 0 is taken as 1.  An
+ * output is what the run computed from the old values of parameters; a
+ * parameter itself shows what assignments and wg_set have made of it since. */
 WG_API int wg_set_f32(wg_tape *t, const wg_node *x, int64_t n, const float *data);
 WG_API int wg_set_f64(wg_tape *t, const wg_node *x, int64_t n, const double *data);
 WG_API int wg_set_i32(wg_tape *t, const wg_node *x, int64_t n, const int32_t *data);
