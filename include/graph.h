@@ -272,7 +272,7 @@ WG_API wg_node *wg_add(wg_node *x, wg_node *y);
 WG_API wg_node *wg_sub(wg_node *x, wg_node *y);
 WG_API wg_node *wg_mul(wg_node *x, wg_node *y);
 WG_API wg_node *wg_div(wg_node *x, wg_node *y);     /* integers: towards zero; x/0 = 0 */
-WG_API wg_node *wg_pow(wg_node *x, wg_node *y);     /* x^y; the gradient wants x > 0 unless y is constant */
+WG_API wg_node *wg_pow(wg_node *x, wg_node *y);     /* x^y; its gradient by y wants x >= 0 */
 WG_API wg_node *wg_minimum(wg_node *x, wg_node *y); /* NaN if either is; a tie's gradient goes half to each */
 WG_API wg_node *wg_maximum(wg_node *x, wg_node *y);
 
@@ -301,7 +301,8 @@ WG_API wg_node *wg_cast(wg_node *x, wg_dtype t);
 /* ---- Operators: reductions ----------------------------------------------- */
 
 /* keep != 0 leaves a reduced axis as 1.  The mean, max and min of no elements
- * are NaN, -inf and inf; the gradient of max and min is shared between ties. */
+ * are NaN, -inf and inf; the gradient of max and min is shared evenly between
+ * ties, over whatever axes. */
 WG_API wg_node *wg_sum(wg_node *x, wg_axes axes, int keep);
 WG_API wg_node *wg_mean(wg_node *x, wg_axes axes, int keep);
 WG_API wg_node *wg_max(wg_node *x, wg_axes axes, int keep);
@@ -350,6 +351,12 @@ WG_API wg_node *wg_log_softmax(wg_node *x, int axis);
 /* Mean over the batch of -log_softmax(logits)[label]: logits [b, classes],
  * label [b] of i32, i64 or u8.  A label outside 0..classes-1 is a run-time error. */
 WG_API wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label);
+/* Mean over all elements of -(y ln s + (1 - y) ln (1 - s)), s = sigmoid(logits),
+ * finite for finite logits.  y, the label, is of the logits' shape: bool or
+ * integers 0 and 1, or probabilities of the logits' dtype. */
+WG_API wg_node *wg_sigmoid_cross_entropy(wg_node *logits, wg_node *label);
+/* The same without the mean, for each element. */
+WG_API wg_node *wg_sigmoid_cross_entropy_each(wg_node *logits, wg_node *label);
 /* Mean of (x - y)^2 over all elements. */
 WG_API wg_node *wg_mse(wg_node *x, wg_node *y);
 

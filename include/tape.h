@@ -93,7 +93,9 @@ WG_API const char *wg_tape_message(const wg_tape *t);
 /* Copies a whole value in (inputs, parameters) or out (outputs, inputs,
  * parameters, watched nodes): n elements, which the node must have on this
  * tape (WG_ESHAPE), of the dtype in the name, which must be the node's
- * (WG_EDTYPE).  u8 is for bool too. */
+ * (WG_EDTYPE).  u8 is for bool too: a byte other than 0 is taken as 1.  An
+ * output is what the run computed from the old values of parameters; a
+ * parameter itself shows what assignments and wg_set have made of it since. */
 WG_API int wg_set_f32(wg_tape *t, const wg_node *x, int64_t n, const float *data);
 WG_API int wg_set_f64(wg_tape *t, const wg_node *x, int64_t n, const double *data);
 WG_API int wg_set_i32(wg_tape *t, const wg_node *x, int64_t n, const int32_t *data);
@@ -140,7 +142,7 @@ WG_API const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x);
 WG_API wg_graph       *wg_tape_graph(const wg_tape *t);
 
 /* The number of the next run, from 0: with the seed it fixes every random
- * number.  Set it to resume. */
+ * number.  Set it to resume, which waits for a device. */
 WG_API uint64_t wg_run_number(const wg_tape *t);
 WG_API void     wg_set_run_number(wg_tape *t, uint64_t run);
 

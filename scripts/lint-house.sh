@@ -12,7 +12,7 @@ rooms() {
 graph | graph                        | graph graph_op
 cpu   | cpu graph ops/*.def          | graph graph_op
 ops   | ops cpu graph                | graph graph_op
-grad  | grad graph                   | graph graph_op
+grad  | grad ops graph               | graph graph_op
 tape  | tape grad ops cpu graph      | graph graph_op
 cuda  | cuda tape ops cpu graph      | graph graph_op
 data  | data cpu graph               | graph data

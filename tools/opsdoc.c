@@ -46,6 +46,8 @@ static const struct made_by {
 } made_by[] = {{"cross_entropy", "wg_softmax_cross_entropy"},
                {"dropout_mask", "wg_dropout"},
                {"check_index", "wg_one_hot"},
+               {"zero_mul", NULL},
+               {"zero_div", NULL},
                {"scatter_add", NULL},
                {"gelu_tanh_slope", NULL}};
 
@@ -92,7 +94,8 @@ int main(void)
            "A constructor has the operator's name, `wg_tanh(x)`, unless the table says otherwise; *inside* means that\n"
            "only rewriting, gradients and composed functions make the operator. Arguments are in\n"
            "[graph.h](../include/graph.h), which also has functions composed of these operators (`wg_mean`,\n"
-           "`wg_mse`, `wg_clip` and others). To add one, see [adding-an-op.md](adding-an-op.md).\n\n"
+           "`wg_mse`, `wg_sigmoid_cross_entropy`, `wg_clip` and others). To add one, see "
+           "[adding-an-op.md](adding-an-op.md).\n\n"
            "*Gradient*: \"none\" means that `wg_grad` through it is an error that names it. *ONNX* is what an\n"
            "operator becomes in a file: a form as [adding-an-op.md](adding-an-op.md) describes it, or the ONNX\n"
            "operator to which attributes are added. `20:` before an alternative is the first opset that has it.\n",

@@ -12,11 +12,11 @@
 #include <cuda_runtime.h>
 #include <stdbool.h>
 
+#include <wengert/graph_op.h> /* has templates, which have no C linkage */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#include <wengert/graph_op.h>
 
 #ifdef WG__CUDA_HOST /* tests/cuda_host/cuda_runtime.h has WG_LAUNCH */
 #elif defined(__CUDACC__)

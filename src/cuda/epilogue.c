@@ -114,12 +114,13 @@ static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
 
 /* ---- Gradients ---- */
 
-/* The input of a slope that the product is multiplied by, or -1. */
+/* The input of a slope that the product is multiplied by, by mul or zero_mul, or -1. */
 static int slope_of(const struct after *a, const char *slope)
 {
     const struct wg__loop *l = a->l;
     if (l->head->dtype != WG_F32 || l->steps != 2 || l->outputs != 1 || !a->alone) return -1;
-    if (!step_is(a, 0, slope) || !step_is(a, 1, "mul") || l->step[1].y != output_slot(a, 0)) return -1;
+    bool product = step_is(a, 1, "mul") || step_is(a, 1, "zero_mul");
+    if (!step_is(a, 0, slope) || !product || l->step[1].y != output_slot(a, 0)) return -1;
     const uint8_t *x = l->step[1].x, y = l->step[0].y;
     bool           both = (x[0] == 0 && x[1] == y) || (x[0] == y && x[1] == 0);
     return both && is_full(a, l->step[0].x[0]) ? l->step[0].x[0] : -1;

@@ -3,6 +3,7 @@
  * gives sum_i (dw[i]/du)^T tangent[i] = sum_i (dy/dx[i]) tangent[i], in which u
  * no longer occurs.  (The double-VJP trick, J. Townsend 2017.) */
 #include "grad/grad_impl.h"
+#include "ops/ops_impl.h"
 
 #include <stdlib.h>
 
@@ -52,7 +53,7 @@ static wg_node *push(wg_node *y, int n, wg_node *const x[], wg_node *const tange
     }
     if (m && wg__pull(g, "jvp", WG__ABSENT_NULL, m, w, w + n, 1, &u, &dy)) return NULL;
     if (!dy) return zero_like(y);
-    return check_free_of(dy, u) == WG_OK ? dy : NULL;
+    return check_free_of(dy, u) == WG_OK ? wg__unchanged(dy) : NULL;
 }
 
 wg_node *wg_jvp(wg_node *y, int n, wg_node *const x[], wg_node *const tangent[])

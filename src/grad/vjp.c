@@ -5,6 +5,7 @@
  * Each rule builds operators, so gradients are ordinary nodes and have
  * gradients themselves. */
 #include "grad/grad_impl.h"
+#include "ops/stable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +20,38 @@ struct sweep {
     int             nodes; /* of the graph at the start */
     wg_node       **order, **adjoint, **dx;
     char           *mark, *need;
+    struct form {
+        int       first, n; /* nodes first..first+n-1 of the graph: a stable form that is differentiated */
+        wg_node **adjoint;  /* [n] */
+        char     *mark;     /* [n] */
+    } form;
 };
+
+static wg_node **adjoint_of(struct sweep *s, const wg_node *x)
+{
+    return x->id < s->nodes ? &s->adjoint[x->id] : &s->form.adjoint[x->id - s->form.first];
+}
+static char *mark_of(const struct sweep *s, const wg_node *x)
+{
+    return x->id < s->nodes ? &s->mark[x->id] : &s->form.mark[x->id - s->form.first];
+}
+
+/* Marks a node that lies above a marked one. */
+static void mark_above(const struct sweep *s, const wg_node *v)
+{
+    for (int k = 0; k < v->n && is_real(v); k++)
+        if (*mark_of(s, v->x[k])) *mark_of(s, v) |= BELOW;
+}
 
 /* Marks what lies between y and x; returns the largest number of operands. */
 static int mark(struct sweep *s, int count, int n, wg_node *const x[])
 {
-    int widest = 0;
+    int widest = WG_BLOCK_MAX_ARITY; /* of a stable form */
     for (int i = 0; i < n; i++) s->mark[x[i]->id] = WANTED;
     for (int i = 0; i < count; i++) {
         const wg_node *v = s->order[i];
         if (v->n > widest) widest = v->n;
-        for (int k = 0; k < v->n && is_real(v); k++)
-            if (s->mark[v->x[k]->id]) s->mark[v->id] |= BELOW;
+        mark_above(s, v);
     }
     return widest;
 }
@@ -38,32 +59,91 @@ static int mark(struct sweep *s, int count, int n, wg_node *const x[])
 static int add_to(struct sweep *s, const wg_node *v, wg_node *x, wg_node *dx)
 {
     char text[160];
+    if (dx->g != x->g)
+        return wg__fail(x->g, WG_EARG, "%s: the rule of %s gives a node of another graph for %s", s->who,
+                        wg_node_kind(v), wg__node_str(x, text, sizeof text));
     if (dx->dtype != x->dtype)
         return wg__fail(x->g, WG_EDTYPE, "%s: the rule of %s gives %s for %s, which is %s", s->who, wg_node_kind(v),
                         wg_dtype_name((wg_dtype)dx->dtype), wg__node_str(x, text, sizeof text),
                         wg_dtype_name((wg_dtype)x->dtype));
     if (!wg__shape_equal(dx->shape, x->shape)) dx = wg_sum_to(dx, *x->shape);
-    wg_node **sum = &s->adjoint[x->id];
+    wg_node **sum = adjoint_of(s, x);
     if (dx) *sum = *sum ? wg_add(*sum, dx) : dx;
     return x->g->status;
 }
 
 /* One step back, through the rule of v. */
-static int step(struct sweep *s, wg_node *v)
+static int step_through(struct sweep *s, wg_node *v)
 {
     char text[160];
     if (!v->op->grad)
         return wg__fail(v->g, WG_EGRAD, "%s: %s has no gradient, which %s needs", s->who, v->op->name,
                         wg__node_str(v, text, sizeof text));
     for (int i = 0; i < v->n; i++) {
-        s->need[i] = s->mark[v->x[i]->id] != 0;
+        s->need[i] = *mark_of(s, v->x[i]) != 0;
         s->dx[i] = NULL;
     }
     v->op->grad(&(wg_adjoint){
-        .g = s->adjoint[v->id], .y = v, .n = v->n, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
+        .g = *adjoint_of(s, v), .y = v, .n = v->n, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
     int status = v->g->status;
     for (int i = 0; i < v->n && !status; i++)
         if (s->dx[i] && s->need[i]) status = add_to(s, v, v->x[i], s->dx[i]);
+    return status;
+}
+
+/* ---- Stable forms: log(softmax(x)) is differentiated as log_softmax(x) ---- */
+
+enum { DEEPEST = 24 };
+
+/* Whether the stable form reads x: the form is made of what lies below that. */
+static bool is_leaf_of(const struct sweep *s, const wg_node *form, const wg_node *x)
+{
+    if (x == form) return true;
+    for (int i = 0; i < s->form.n; i++) {
+        const wg_node *u = form->g->node[s->form.first + i];
+        for (int k = 0; k < u->n; k++)
+            if (u->x[k] == x) return true;
+    }
+    return false;
+}
+
+/* Whether a node that the form does without, at x or below, is one whose gradient is wanted. */
+static bool leaves_out_wanted(const struct sweep *s, const wg_node *form, const wg_node *x, int depth)
+{
+    bool found = (s->mark[x->id] & WANTED) || depth == DEEPEST;
+    if (is_leaf_of(s, form, x)) return false;
+    for (int k = 0; k < x->n && !found; k++) found = leaves_out_wanted(s, form, x->x[k], depth + 1);
+    return found;
+}
+
+static int step_through_form(struct sweep *s, wg_node *v, wg_node *form)
+{
+    wg_graph *g = v->g;
+    int       status = add_to(s, v, form, *adjoint_of(s, v));
+    for (int i = s->form.n - 1; i >= 0 && !status; i--) {
+        wg_node *u = g->node[s->form.first + i];
+        if (s->form.adjoint[i] && s->form.mark[i] & BELOW) status = step_through(s, u);
+    }
+    return status;
+}
+
+/* One step back, through the stable form of v where there is one. */
+static int step(struct sweep *s, wg_node *v)
+{
+    wg_graph *g = v->g;
+    int       first = g->n, status;
+    wg_node  *form = wg__stable_form(v->op, v->n, v->x, v->attr);
+    if (!form) return g->status ? g->status : step_through(s, v);
+    int n = g->n - first;
+    s->form = (struct form){first, n, calloc((size_t)n + 1, sizeof(wg_node *)), calloc((size_t)n + 1, 1)};
+    if (s->form.adjoint && s->form.mark) {
+        for (int i = 0; i < n; i++) mark_above(s, g->node[first + i]);
+        bool fits = *mark_of(s, form) && !leaves_out_wanted(s, form, v->x[0], 0);
+        status = fits ? step_through_form(s, v, form) : step_through(s, v);
+    } else status = wg__fail_nomem(g);
+    free(s->form.adjoint);
+    free(s->form.mark);
+    s->form = (struct form){0};
     return status;
 }
 
@@ -175,7 +255,7 @@ static int pull(const char *who, enum wg__absent absent, const struct wg__mark *
     int         status = wg__check_wrt(g, who, n, x);
     if (!status) status = wg__pull(g, who, absent, 1, &y, &seed, n, x, dx);
     for (int i = 0; i < n && !status; i++) {
-        if (!dx[i]) dx[i] = wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
+        dx[i] = dx[i] ? wg__unchanged(dx[i]) : wg_fill(g, (wg_dtype)x[i]->dtype, *x[i]->shape, 0);
         status = g->status;
     }
     for (int i = 0; i < n && status; i++) dx[i] = NULL;

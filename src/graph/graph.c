@@ -131,7 +131,7 @@ wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *d
     wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
     if (!copy) wg__fail_nomem(g);
     if (!x) return NULL;
-    if (!borrow && bytes) memcpy(copy, data, bytes);
+    if (!borrow) wg__take(t, copy, data, bytes);
     x->data = copy;
     return made(x);
 }
@@ -149,11 +149,18 @@ wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
         double align;
         char   bytes[8];
     } v = {0};
+    if (g && wg_dtype_size(t) && !wg__holds(t, value))
+        return wg__fail(g, WG_EARG, "%s: %g is no %s", g->call ? g->call : "scalar", value, wg_dtype_name(t)), NULL;
     if (wg_dtype_size(t)) wg__store(t, &v, 0, value);
     return wg_const(g, t, WG_SCALAR, &v);
 }
 
-wg_node *wg_lit(wg_node *x, double value) { return x ? wg_scalar(x->g, (wg_dtype)x->dtype, value) : NULL; }
+wg_node *wg_lit(wg_node *x, double value)
+{
+    if (!x) return NULL;
+    const char *outer = wg__enter(x->g, "lit");
+    return wg__leave(x->g, outer, wg_scalar(x->g, (wg_dtype)x->dtype, value));
+}
 
 int      wg_param_count(const wg_graph *g) { return g ? g->n_param : 0; }
 wg_node *wg_param_at(const wg_graph *g, int i) { return g && i >= 0 && i < g->n_param ? g->param[i] : NULL; }
@@ -188,7 +195,7 @@ int wg_param_set(wg_node *p, const void *data)
 {
     int status = check_param(p, "param_set", data);
     if (status) return status;
-    memcpy(p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    wg__take((wg_dtype)p->dtype, p->data, data, wg__bytes((wg_dtype)p->dtype, p->shape));
     wg__param_written(p);
     return WG_OK;
 }

@@ -168,5 +168,10 @@ bool wg__is_finite_as(wg_dtype t, double v);
 /* Reals and doubles: element i of data as double, and back. */
 double wg__load(wg_dtype t, const void *data, int64_t i);
 void   wg__store(wg_dtype t, void *data, int64_t i, double value);
+/* Whether the dtype has the number: a whole one in range for integers, 0 or 1 for bool; for reals any but a finite
+ * one beyond the range, however it is rounded. */
+bool wg__holds(wg_dtype t, double value);
+/* Copies `bytes` bytes of a user's elements in; from may be to.  Bytes of bool other than 0 become 1. */
+void wg__take(wg_dtype t, void *to, const void *from, size_t bytes);
 
 #endif

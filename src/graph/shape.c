@@ -144,3 +144,23 @@ void wg__store(wg_dtype t, void *data, int64_t i, double v)
     case WG_DTYPES: return;
     }
 }
+
+bool wg__holds(wg_dtype t, double v)
+{
+    static const struct {
+        double lo, hi; /* hi is the first number beyond */
+    } range[WG_DTYPES] = {
+        [WG_I32] = {INT32_MIN, 0x1p31}, [WG_I64] = {-0x1p63, 0x1p63}, [WG_U8] = {0, 256}, [WG_BOOL] = {0, 2}};
+    if (t == WG_F64) return true;
+    if (t == WG_F32) return !isfinite(v) || isfinite((float)v);
+    return v >= range[t].lo && v < range[t].hi && v == trunc(v);
+}
+
+void wg__take(wg_dtype t, void *to, const void *from, size_t bytes)
+{
+    uint8_t       *y = to;
+    const uint8_t *x = from;
+    if (t == WG_BOOL)
+        for (size_t i = 0; i < bytes; i++) y[i] = x[i] != 0;
+    else if (bytes && to != from) memcpy(to, from, bytes);
+}

@@ -23,7 +23,7 @@ static const void *attr(const wg_node *x, const char *name)
 }
 static bool flag(const wg_node *x, const char *name) { return *(const int *)attr(x, name) != 0; }
 
-/* ---- x times a mask that is 1 in evaluation: x ---- */
+/* ---- x times a mask that is 1 in evaluation, and x expanded to its own shape: x ---- */
 
 static bool is_ones(const wg_node *x) { return x->kind == WG__OP && x->op->flags & WG_OP_TRAIN; }
 
@@ -31,7 +31,8 @@ wg_node *wg__export_same(wg_node *x)
 {
     for (;;) {
         wg_node *rest = NULL;
-        if (is(x, "mul")) rest = is_ones(x->x[1]) ? x->x[0] : is_ones(x->x[0]) ? x->x[1] : NULL;
+        if (is(x, "expand")) rest = x->x[0]; /* to its own shape */
+        if (is(x, "mul") || is(x, "zero_mul")) rest = is_ones(x->x[1]) ? x->x[0] : is_ones(x->x[0]) ? x->x[1] : NULL;
         if (!rest || !wg__shape_equal(rest->shape, x->shape)) return x;
         x = rest;
     }

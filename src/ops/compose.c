@@ -1,12 +1,11 @@
 /* Functions that are made of operators. */
 #include "ops/ops_impl.h"
 
-/* A number beside x, in x's dtype; an integer x takes whole numbers only. */
+/* A number beside x, in x's dtype, which must hold the number. */
 static wg_node *number(wg_node *x, const char *who, double v)
 {
     if (!x) return NULL;
-    bool whole = v >= -0x1p63 && v < 0x1p63 && v == (double)(int64_t)v;
-    if (!(WG_BIT(x->dtype) & WG_REALS) && !whole)
+    if (!wg__holds((wg_dtype)x->dtype, v))
         return wg__bad(x, WG_EARG, who, "%g is no %s", v, wg_dtype_name(wg_node_dtype(x)));
     return wg_lit(x, v);
 }
@@ -35,7 +34,7 @@ wg_node *wg_clip(wg_node *x, double lo, double hi)
 {
     if (!(lo <= hi)) return wg__bad(x, WG_EARG, "clip", "from %g to %g is no range", lo, hi);
     const char *outer = wg__enter(wg_node_graph(x), "clip");
-    wg_node    *least = wg_lit(x, lo), *most = wg_lit(x, hi);
+    wg_node    *least = number(x, "clip", lo), *most = number(x, "clip", hi);
     return wg__leave(wg_node_graph(x), outer, wg_minimum(wg_maximum(x, least), most));
 }
 
@@ -73,6 +72,47 @@ wg_node *wg_mse(wg_node *x, wg_node *y)
     wg_graph   *g = wg_node_graph(x ? x : y);
     const char *outer = wg__enter(g, "mse");
     return wg__leave(g, outer, wg_mean(wg_square(wg_sub(x, y)), WG_ALL_AXES, 0));
+}
+
+/* The label in the dtype of the logits; NULL with an error where the two do not fit. */
+static wg_node *binary_label(wg_node *logits, wg_node *label)
+{
+    static const char who[] = "sigmoid_cross_entropy";
+    char              z[160], y[160];
+    if (!logits || !label || !real(logits, who)) return NULL;
+    if (!wg__shape_equal(logits->shape, label->shape)) {
+        wg__fail(logits->g, WG_ESHAPE, "%s: needs labels of the logits' shape, not %s and %s", who,
+                 wg__node_str(logits, z, sizeof z), wg__node_str(label, y, sizeof y));
+        return NULL;
+    }
+    if (WG_BIT(label->dtype) & WG_REALS && label->dtype != logits->dtype)
+        return wg__bad(label, WG_EDTYPE, who, "labels of %s for logits of %s", wg_dtype_name((wg_dtype)label->dtype),
+                       wg_dtype_name((wg_dtype)logits->dtype));
+    return wg_cast(label, (wg_dtype)logits->dtype);
+}
+
+/* -(y ln s + (1 - y) ln (1 - s)) with s = sigmoid(z): y softplus(-z) + (1 - y) softplus(z), of which neither
+ * overflows nor cancels, and an infinite one counts nothing where its factor is 0. */
+wg_node *wg_sigmoid_cross_entropy_each(wg_node *logits, wg_node *label)
+{
+    wg_graph   *g = wg_node_graph(logits ? logits : label);
+    const char *outer = wg__enter(g, "sigmoid_cross_entropy_each");
+    wg_node    *y = binary_label(logits, label);
+    if (!y) {
+        if (g && !g->status) wg__fail(g, WG_EARG, "the %s are NULL", logits ? "labels" : "logits");
+        return wg__leave(g, outer, NULL);
+    }
+    wg_node *yes = wg_zero_mul(y, wg_softplus(wg_neg(logits)));
+    wg_node *no = wg_zero_mul(wg_one_minus(y), wg_softplus(logits));
+    return wg__leave(g, outer, wg_add(yes, no));
+}
+
+wg_node *wg_sigmoid_cross_entropy(wg_node *logits, wg_node *label)
+{
+    wg_graph   *g = wg_node_graph(logits ? logits : label);
+    const char *outer = wg__enter(g, "sigmoid_cross_entropy");
+    wg_node    *each = wg_sigmoid_cross_entropy_each(logits, label);
+    return wg__leave(g, outer, wg_mean(each, WG_ALL_AXES, 0));
 }
 
 wg_node *wg_squeeze(wg_node *x, int axis)
@@ -127,6 +167,7 @@ wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
     if (!(WG_BIT(index->dtype) & (WG_INTS | WG_BIT(WG_U8))))
         return wg__bad(index, WG_EDTYPE, "one_hot", "an index of %s", wg_dtype_name(wg_node_dtype(index)));
     if (depth < 0) return wg__bad(index, WG_EARG, "one_hot", "depth is %lld", (long long)depth);
+    if (!wg_dtype_size(t)) return wg__bad(index, WG_EARG, "one_hot", "%d is no dtype", (int)t);
     const char *outer = wg__enter(index->g, "one_hot");
     return wg__leave(index->g, outer, wg__one_hot(wg__check_index(index, depth), depth, t));
 }

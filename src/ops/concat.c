@@ -86,5 +86,5 @@ wg_node *wg_concat(int n, wg_node *const x[], int axis)
 {
     if (n < 1 || !x) return NULL;
     if (x[0] && !wg__axis_in(x[0], "concat", &axis)) return NULL;
-    return n == 1 ? x[0] : wg_apply(&wg_op_concat, n, x, &(struct attr){axis});
+    return n == 1 ? wg__unchanged(x[0]) : wg_apply(&wg_op_concat, n, x, &(struct attr){axis});
 }

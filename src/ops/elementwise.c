@@ -32,21 +32,22 @@ static wg_node *gelu_tanh_bend(wg_node *x)
     return wg_mul(wg_mul(s, rest), sum);
 }
 
-/* y x^(y-1), with 0 where y = 0 even if x = 0 makes the power infinite */
+/* g y x^(y-1), with 0 where y = 0 even if x = 0 makes the power infinite.  The zero outweighs, it is not put in
+ * y's place: the derivative by y at y = 0 is x^-1, and x^2 at 0 has derivatives 2 x, 2, 0, 0, .. */
 static wg_node *pow_dx(wg_node *g, wg_node *x, wg_node *y)
 {
-    wg_node *zero = wg_lit(y, 0);
-    wg_node *slope = wg_mul(y, wg_pow(x, wg_shift(y, -1)));
-    return wg_mul(g, wg_where(wg_equal(y, zero), zero, slope));
+    double constant;
+    if (wg__is_const(y, &constant) && constant == 0) return FLAT;
+    wg_node *power = wg_pow(x, wg_shift(y, -1));
+    return wg_zero_mul(g, wg_zero_mul(y, power));
 }
 
-/* z ln x, with 0 where x = 0 */
-static wg_node *pow_dy(wg_node *g, wg_node *x, wg_node *z)
+/* g z ln x, with 0 where x = 0 and y >= 0 */
+static wg_node *pow_dy(wg_node *g, wg_node *x, wg_node *y, wg_node *z)
 {
-    wg_node *zero = wg_lit(x, 0), *one = wg_lit(x, 1);
-    wg_node *at_zero = wg_equal(x, zero);
-    wg_node *log = wg_log(wg_where(at_zero, one, x));
-    return wg_mul(g, wg_where(at_zero, zero, wg_mul(z, log)));
+    wg_node *at_zero = wg_equal(x, wg_lit(x, 0)), *finite = wg_greater_equal(y, wg_lit(y, 0));
+    wg_node *log = wg_log(wg_where(wg_and(at_zero, finite), wg_lit(x, 1), x));
+    return wg_zero_mul(g, wg_zero_mul(z, log));
 }
 
 /* How much of the gradient of z = min or max(x, y) goes to x: all, half at a tie, nothing. */
@@ -57,11 +58,11 @@ static wg_node *share(wg_node *x, wg_node *y, wg_node *z)
     return wg_mul(mine, wg_one_minus(wg_scale(theirs, 0.5)));
 }
 
-/* Below where x < 0, else g. */
+/* g where x > 0, else below. */
 static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
 {
-    wg_node *negative = wg_less(x, wg_lit(x, 0));
-    return wg_where(negative, below, g);
+    wg_node *positive = wg_greater(x, wg_lit(x, 0));
+    return wg_where(positive, g, below);
 }
 
 /* ---- One tensor ---- */
@@ -258,7 +259,10 @@ const wg_op wg_op_cast = {.name = "cast",
                           .block = cast_block,
                           .grad = cast_grad,
                           .to_onnx = cast_onnx};
-wg_node *wg_cast(wg_node *x, wg_dtype t) { return x && wg_node_dtype(x) == t ? x : wg_apply(&wg_op_cast, 1, &x, &t); }
+wg_node    *wg_cast(wg_node *x, wg_dtype t)
+{
+    return x && wg_node_dtype(x) == t ? wg__unchanged(x) : wg_apply(&wg_op_cast, 1, &x, &t);
+}
 
 /* ---- expand: NumPy broadcasting as an operator; fused, it costs nothing ---- */
 
@@ -300,5 +304,5 @@ const wg_op wg_op_expand = {.name = "expand",
 wg_node    *wg_expand(wg_node *x, wg_shape s)
 {
     if (x && !wg__shape_valid(wg_node_graph(x), "expand", &s)) return NULL;
-    return x && wg__shape_equal(wg_node_shape(x), &s) ? x : wg_apply(&wg_op_expand, 1, &x, &s);
+    return x && wg__shape_equal(wg_node_shape(x), &s) ? wg__unchanged(x) : wg_apply(&wg_op_expand, 1, &x, &s);
 }

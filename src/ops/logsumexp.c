@@ -67,7 +67,7 @@ static void grad(wg_adjoint *v)
     wg_shape kept = wg__shape_reduced(x->shape, in, 1);
     wg_node *y = wg_reshape(v->y, kept), *g = wg_reshape(v->g, kept);
     wg_node *weight = wg_exp(wg_sub(x, y));
-    v->dx[0] = wg_mul(g, weight);
+    v->dx[0] = wg_zero_mul(g, weight);
 }
 
 static double flops(const wg_call *c) { return 4.0 * (double)wg_count(&c->x[0].shape); }
@@ -99,7 +99,7 @@ wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)
     if (!x || !wg__axes_in(x, "logsumexp", &axes, in)) return NULL;
     wg_shape    y = wg__shape_reduced(x->shape, in, keep);
     struct attr a = {.axes = wg__axes_list(x->shape->rank, in), .keep = !!keep};
-    if (a.axes.n == 0) return x;
+    if (a.axes.n == 0) return wg__unchanged(x);
     if (trailing(x->shape, in) >= 0) return wg_apply(&wg_op_logsumexp, 1, &x, &a);
     wg_axes perm = {0};
     for (int last = 0; last < 2; last++)

@@ -17,6 +17,10 @@
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* What a builder gives that has nothing to do: x itself; where x is a parameter, whose value changes with
+ * assignments, a node with the value that x has in a run. */
+wg_node *wg__unchanged(wg_node *x);
+
 /* in[i]: whether axis i < rank is one of a; WG_OK, or a rejection. */
 int wg__axis_set(wg_infer *c, const wg_axes *a, int rank, bool in[WG_MAX_RANK]);
 /* The same for a constructor: false with an error on x's graph. */
@@ -44,6 +48,9 @@ struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
 
+/* Whether x is a constant of one element, possibly broadcast, and which. */
+bool wg__is_const(const wg_node *x, double *value);
+
 /* How many pieces of that many elements make one worth a thread's while. */
 static inline int64_t wg__grain(int64_t elements)
 {
@@ -67,6 +74,9 @@ wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t);
 
 /* d gelu_tanh / dx: a row of unary.def that only its gradient needs. */
 wg_node *wg_gelu_tanh_slope(wg_node *x);
+/* x y and x / y in which 0 outweighs infinity and NaN: rows of binary.def, for gradients and masks. */
+wg_node *wg_zero_mul(wg_node *x, wg_node *y);
+wg_node *wg_zero_div(wg_node *x, wg_node *y);
 
 /* Elements low, low + |step|, .. of an axis, count of them; from the last to
  * the first where step < 0.  low and count may be symbolic. */

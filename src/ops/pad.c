@@ -222,6 +222,8 @@ wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double 
     char name[48];
     if (!x) return NULL;
     int rank = x->shape->rank;
+    if (!wg__holds((wg_dtype)x->dtype, value))
+        return wg__bad(x, WG_EARG, "pad", "%g is no %s", value, wg_dtype_name((wg_dtype)x->dtype));
     if (rank && (!before || !after)) return wg__bad(x, WG_EARG, "pad", "%s is NULL", before ? "after" : "before");
     wg_shape at = {.rank = rank}, to = *x->shape;
     wg_list  stride = {.n = rank};
@@ -238,5 +240,5 @@ wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double 
         stride.at[i] = 1;
         same = same && !before[i] && !after[i];
     }
-    return same ? x : wg__pad(x, at, stride, to, value);
+    return same ? wg__unchanged(x) : wg__pad(x, at, stride, to, value);
 }

@@ -164,9 +164,10 @@ wg_node *wg_dropout(wg_node *x, double p)
     if (!(p >= 0 && p < 1)) return wg__bad(x, WG_EARG, "dropout", "p is %g, outside of [0, 1)", p);
     if (!(WG_BIT(x->dtype) & WG_REALS))
         return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
-    if (p == 0) return x;
+    if (p == 0) return wg__unchanged(x);
     wg_node *mask =
         wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
+    /* What was dropped stays out, be it infinite, and so does its gradient. */
     const char *outer = wg__enter(x->g, "dropout");
-    return wg__leave(x->g, outer, wg_mul(x, mask));
+    return wg__leave(x->g, outer, wg_zero_mul(x, mask));
 }

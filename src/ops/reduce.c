@@ -3,7 +3,9 @@
  *
  *   sum   dx = g
  *   prod  dx = g times the product of the others, right where some x are 0
- *   max   dx = g / ties where x = y, else 0; min alike */
+ *   max   dx = g / ties where x = y, else 0; min alike
+ *
+ * Axes that are no neighbours: sum and prod are made of several such operators, max and min of a transpose and one. */
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
@@ -80,7 +82,7 @@ static void extreme_grad(wg_adjoint *v)
     wg_node           *ties = wg_sum(mask, a->axes, 1);
     wg_node           *g = kept(v, v->g);
     wg_node           *each = wg_div(g, ties);
-    v->dx[0] = wg_mul(mask, each);
+    v->dx[0] = wg_zero_mul(mask, each);
 }
 
 /* x[i-s] along axis 1 of size n, and 1 for i < s. */
@@ -139,7 +141,7 @@ static void prod_grad(wg_adjoint *v)
     wg_node *after = wg__slice(product_before(mirror, n), 1, 0, n, -1);
     wg_node *others = wg_mul(before, after);
     wg_node *g = wg_reshape(v->g, WG_SHAPE(s.dim[0], 1, s.dim[2]));
-    v->dx[0] = wg_reshape(wg_mul(others, g), *v->x[0]->shape);
+    v->dx[0] = wg_reshape(wg_zero_mul(others, g), *v->x[0]->shape);
 }
 
 static int sum_onnx(wg_onnx_form *f)
@@ -188,18 +190,43 @@ static wg_axes take_run(const wg_shape *s, int top, bool in[WG_MAX_RANK])
     return wg__axes_list(s->rank, run_in);
 }
 
-/* Axes in several runs take several reductions, the last run first, so that
- * the places of the others stay. */
+/* A sum or product along axes in several runs is made of several, the last run first, so that the places of
+ * the others stay. */
+static wg_node *reduce_runs(const wg_op *op, wg_node *x, bool in[WG_MAX_RANK], int keep)
+{
+    for (int top = x->shape->rank - 1; x && top >= 0; top--) {
+        if (!in[top]) continue;
+        struct attr a = {.axes = take_run(x->shape, top, in), .keep = keep};
+        x = wg_apply(op, 1, &x, &a);
+    }
+    return wg__unchanged(x);
+}
+
+/* A largest or smallest is one reduction, whose ties are counted together: axes in several runs are moved to the end.
+ */
+static wg_node *reduce_moved(const wg_op *op, wg_node *x, const bool in[WG_MAX_RANK], int keep)
+{
+    wg_shape    y = wg__shape_reduced(x->shape, in, keep);
+    wg_axes     perm = {0};
+    struct attr a = {0};
+    for (int last = 0; last < 2; last++)
+        for (int i = 0; i < x->shape->rank; i++) {
+            if (in[i] != (bool)last) continue;
+            if (last) a.axes.axis[a.axes.n++] = perm.n;
+            perm.axis[perm.n++] = i;
+        }
+    wg_node *moved = wg_transpose(x, perm);
+    return wg_reshape(wg_apply(op, 1, &moved, &a), y);
+}
+
 static wg_node *reduce(const wg_op *op, wg_node *x, wg_axes axes, int keep)
 {
     bool in[WG_MAX_RANK];
+    int  first, last;
     if (!x || !wg__axes_in(x, op->name, &axes, in)) return NULL;
-    for (int top = x->shape->rank - 1; x && top >= 0; top--) {
-        if (!in[top]) continue;
-        struct attr a = {.axes = take_run(x->shape, top, in), .keep = !!keep};
-        x = wg_apply(op, 1, &x, &a);
-    }
-    return x;
+    bool shares = op == &wg_op_max || op == &wg_op_min;
+    return shares && !one_run(x->shape, in, &first, &last) ? reduce_moved(op, x, in, keep)
+                                                           : reduce_runs(op, x, in, !!keep);
 }
 
 wg_node *wg_sum(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_sum, x, axes, keep); }

@@ -98,5 +98,5 @@ wg_node *wg_reshape(wg_node *x, wg_shape s)
     struct attr a = {s};
     wg_infer    c = {.g = x->g, .n = 1, .x = x->shape, .attr = &a};
     if (infer(&c) == WG_OK) a.to = c.y; /* otherwise wg_apply finds the same error again and tells it */
-    return wg__shape_equal(&a.to, x->shape) ? x : wg_apply(&wg_op_reshape, 1, &x, &a);
+    return wg__shape_equal(&a.to, x->shape) ? wg__unchanged(x) : wg_apply(&wg_op_reshape, 1, &x, &a);
 }

@@ -149,7 +149,7 @@ const wg_op wg_op_slice = {.name = "slice",
 wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)
 {
     if (!x) return NULL;
-    if (low == 0 && step == 1 && count == x->shape->dim[axis]) return x;
+    if (low == 0 && step == 1 && count == x->shape->dim[axis]) return wg__unchanged(x);
     return wg_apply(&wg_op_slice, 1, &x, &(struct attr){axis, WG_SHAPE(low, count), step});
 }
 
@@ -180,7 +180,7 @@ static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop
     char    name[48];
     int64_t size = x->shape->dim[axis];
     bool    to_end = stop == WG_END || stop == size;
-    if (start == 0 && to_end && step == 1) return x;
+    if (start == 0 && to_end && step == 1) return wg__unchanged(x);
     if (start == WG_END && stop == INT64_MIN && step == -1) return wg__slice(x, axis, 0, size, -1);
     if (start == 0 && step == 1 && stop != WG_END && *wg_dim_name(x->g, stop, name, sizeof name))
         return wg__slice(x, axis, 0, stop, 1);

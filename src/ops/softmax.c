@@ -43,10 +43,10 @@ static double flops(const wg_call *c) { return 5.0 * (double)wg_count(&c->y.shap
 
 static void softmax_grad(wg_adjoint *v)
 {
-    wg_node *gy = wg_mul(v->g, v->y);
+    wg_node *gy = wg_zero_mul(v->g, v->y);
     wg_node *mean = wg_sum(gy, WG_AXES(-1), 1);
     wg_node *rest = wg_sub(v->g, mean);
-    v->dx[0] = wg_mul(v->y, rest);
+    v->dx[0] = wg_zero_mul(v->y, rest);
 }
 static void log_softmax_grad(wg_adjoint *v)
 {

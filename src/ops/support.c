@@ -198,3 +198,17 @@ int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size
     }
     return WG_OK;
 }
+
+bool wg__is_const(const wg_node *x, double *value)
+{
+    while (x->op == &wg_op_expand) x = x->x[0];
+    if (x->kind != WG__CONST || wg_count(x->shape) != 1) return false;
+    *value = wg__load((wg_dtype)x->dtype, x->data, 0);
+    return true;
+}
+
+wg_node *wg__unchanged(wg_node *x)
+{
+    bool param = x && x->kind == WG__PARAM;
+    return param ? wg_apply(&wg_op_expand, 1, &x, x->shape) : x;
+}

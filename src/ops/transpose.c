@@ -223,5 +223,5 @@ wg_node *wg_transpose(wg_node *x, wg_axes perm)
     }
     a.perm = resolved;
     for (int i = 0; i < resolved.n; i++) same = same && resolved.axis[i] == i;
-    return same ? x : wg_apply(&wg_op_transpose, 1, &x, &a);
+    return same ? wg__unchanged(x) : wg_apply(&wg_op_transpose, 1, &x, &a);
 }

@@ -41,6 +41,8 @@ const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *b
         if (held && !t->eager && s->root != v->id) /* a view lives as long as what it views */
             held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT ||
                    t->value[s->root].keep;
+        if (held && x->kind != WG__PARAM) /* a node that rewriting made a parameter of, and that is no output */
+            held = t->eager || t->g->node[s->root]->kind != WG__PARAM;
         if (held) held = t->eager ? v->data : t->device ? t->value[s->root].host : t->value[s->root].data;
     }
     if (!held) {
@@ -105,7 +107,7 @@ int wg_set(wg_tape *t, const wg_node *x, const void *data)
     const wg_node *v = find_settable(t, x, "set", &bytes);
     void          *p = v ? write_to(t, v, false) : NULL;
     if (!p) return t->status;
-    memcpy(p, data, bytes);
+    wg__take((wg_dtype)v->dtype, p, data, bytes);
     return WG_OK;
 }
 
@@ -160,7 +162,22 @@ void *wg_input_buffer(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
     const wg_node *v = t ? find_settable(t, x, "input_buffer", &bytes) : NULL;
+    if (v && v->dtype == WG_BOOL) t->lent_bools = true;
     return v ? write_to(t, v, true) : NULL;
+}
+
+static void *lent(const wg_tape *t, const wg_node *x)
+{
+    return t->eager ? x->data : t->device ? t->value[x->id].host : t->value[x->id].data;
+}
+
+void wg__take_lent(wg_tape *t)
+{
+    for (int i = 0; i < t->g->n; i++) {
+        const wg_node *x = t->g->node[i];
+        void          *p = x->kind == WG__INPUT && x->dtype == WG_BOOL ? lent(t, x) : NULL;
+        if (p) wg__take(WG_BOOL, p, p, wg__bytes(WG_BOOL, x->shape));
+    }
 }
 
 const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x)
@@ -174,6 +191,11 @@ uint64_t  wg_run_number(const wg_tape *t) { return t ? t->run : 0; }
 void      wg_set_run_number(wg_tape *t, uint64_t run)
 {
     if (!t) return;
+    if (t->device) wg__device_settle(t);
+    if (!t->device || !t->device->api->faulted(t->device->program)) {
+        t->renumbered.run = run;
+        t->renumbered.begun = t->begun;
+    }
     t->run = run;
     t->drawn = false;
 }

@@ -6,10 +6,7 @@
 
 static void release(wg_tape *t)
 {
-    if (t->eager && t->g)
-        for (int i = 0; i < t->g->n; i++)
-            if (t->g->node[i]->kind == WG__OP || t->g->node[i]->kind == WG__INPUT)
-                if (!wg__is_view(t->g->node[i])) wg__data_free(t->g->node[i]->data);
+    if (t->eager && t->g) wg__eager_free(t);
     wg__follow_free(t);
     wg__device_release(t);
     wg__trace_free(t->trace);
@@ -77,13 +74,22 @@ static int lower_all(wg_tape *t, int n, wg_node *const out[])
     return status;
 }
 
-/* A view of a parameter that must outlive the run's assignments gets a copy. */
-static wg_node *materialised(wg_tape *t, wg_node *x)
+/* Whether x is, or is a view of, a parameter. */
+static bool shows_parameter(const wg_node *x)
 {
-    const wg_node *r = x;
-    while (wg__is_view(r)) r = r->x[0];
-    bool shared = r->kind == WG__PARAM && x != r;
-    return shared ? wg__apply_raw(t->g, &wg_op_expand, 1, &x, x->shape) : x;
+    while (wg__is_view(x)) x = x->x[0];
+    return x->kind == WG__PARAM;
+}
+
+wg_node *wg__detached(wg_tape *t, const wg_node *user, wg_node *x)
+{
+    if (user->kind == WG__PARAM || !shows_parameter(x)) return x;
+    uint64_t hash = wg__merge_hash(&wg_op_expand, 1, &x, x->shape);
+    bool     merges = !(t->options.skip & WG_SKIP_MERGE);
+    wg_node *copy = merges ? wg__merge_find(t, hash, &wg_op_expand, 1, &x, x->shape) : NULL;
+    if (copy) return copy;
+    copy = wg__apply_raw(t->g, &wg_op_expand, 1, &x, x->shape);
+    return copy && merges && wg__merge_add(t, hash, copy) ? NULL : copy;
 }
 
 /* Watched nodes are outputs; inputs can be set even where rewriting found that nothing reads them. */
@@ -102,7 +108,7 @@ static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***r
     for (int i = 0; i < n + t->n_map; i++) {
         int id = i < n ? out[i]->id : i - n;
         if (i >= n && !is_extra(t, id)) continue;
-        wg_node *x = materialised(t, t->map[id]);
+        wg_node *x = wg__detached(t, t->user->node[id], t->map[id]);
         if (!x) return wg__fail_nomem(t->user);
         (*roots)[(*n_roots)++] = t->map[id] = x;
     }
@@ -112,9 +118,7 @@ static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***r
 /* The old value of a parameter that another assignment overwrites. */
 int wg__stage_assigned(wg_tape *t, wg_node *a)
 {
-    const wg_node *r = a->x[1];
-    while (wg__is_view(r)) r = r->x[0];
-    if (r->kind != WG__PARAM) return WG_OK;
+    if (!shows_parameter(a->x[1])) return WG_OK;
     wg_node *copy = wg__apply_raw(t->g, &wg_op_expand, 1, &a->x[1], a->x[1]->shape);
     if (!copy) return wg__fail_nomem(t->user);
     a->x[1] = copy;

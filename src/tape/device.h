@@ -189,8 +189,9 @@ void wg__device_release(wg_tape *t);
 
 int wg__device_run(wg_tape *t);
 /* The fault of a run that is over, once: its status, with the message on the tape. */
-int wg__device_fault(wg_tape *t);
-int wg__device_wait(wg_tape *t);
+int  wg__device_fault(wg_tape *t);
+int  wg__device_wait(wg_tape *t);
+void wg__device_settle(wg_tape *t);
 /* Where the host has the value of x as it is now, copied there; NULL with the reason on the tape. */
 const void *wg__device_read(wg_tape *t, const wg_node *x);
 /* Where the host is to write an input or parameter. */

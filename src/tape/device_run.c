@@ -35,8 +35,16 @@ int wg__device_fault(wg_tape *t)
     if (!t->device->api->faulted(t->device->program)) return WG_OK;
     if (t->device->api->fault(t->device->program, &f, &w)) return device_failed(t, "run", &w);
     t->run = f.run;
+    t->begun = t->renumbered.begun + (f.run - t->renumbered.run);
     wg__follow_failed(t);
     return tell(t, &f);
+}
+
+/* Waits until it is known whether a run has failed; what failed is told by the next call that asks. */
+void wg__device_settle(wg_tape *t)
+{
+    struct wg__why w = {0};
+    t->device->api->wait(t->device->program, &w);
 }
 
 int wg__device_wait(wg_tape *t)
@@ -189,7 +197,7 @@ int wg__device_run(wg_tape *t)
     if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = device_failed(t, "run", &w);
     if (status) return wg__follow_failed(t), status;
     leave(t);
-    t->run++;
+    t->run++, t->begun++;
     return WG_OK;
 }
 

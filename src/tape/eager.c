@@ -56,8 +56,34 @@ static int compute(wg_tape *t, wg_node *x)
 
 static void assign(wg_tape *t, const wg_node *x)
 {
-    memcpy(x->x[0]->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape));
-    wg__param_written(t->user->node[x->x[0]->origin->id]);
+    wg_node *p = t->user->node[x->x[0]->origin->id];
+    memcpy(p->data, x->x[1]->data, wg__bytes((wg_dtype)x->dtype, x->shape));
+    wg__param_written(p);
+}
+
+/* Before an assignment: the nodes that were built on the parameter keep its old value under their eyes, and so do
+ * those that rewriting will build on them; the parameter of later nodes is another private node. */
+static int set_old_apart(wg_tape *t, wg_node *p)
+{
+    const wg_node *user = p->origin;
+    size_t         bytes = wg__bytes((wg_dtype)p->dtype, p->shape);
+    if (p->data != user->data) return WG_OK; /* an old one itself */
+    void    *old = wg__data_alloc(bytes);
+    wg_node *now = old ? wg__node_new(t->g, WG__PARAM, (wg_dtype)p->dtype, p->shape, 0) : NULL;
+    if (!now) return wg__data_free(old), WG_ENOMEM;
+    memcpy(old, p->data, bytes);
+    now->data = p->data;
+    now->origin = user;
+    p->data = old;
+    t->map[user->id] = now;
+    return WG_OK;
+}
+
+/* For a run, which computes all nodes from the value of now. */
+static void renew_old(const wg_node *p)
+{
+    if (p->kind == WG__PARAM && p->data != p->origin->data)
+        memcpy(p->data, p->origin->data, wg__bytes((wg_dtype)p->dtype, p->shape));
 }
 
 static int room_for(wg_tape *t, int id)
@@ -82,18 +108,43 @@ static int made(void *context, wg_node *x)
         wg_clear_error(t->g);
         return status;
     }
-    wg_node *y = t->map[x->id];
+    wg_node *y = wg__detached(t, x, t->map[x->id]);
+    if (!y) return wg__fail_nomem(t->user);
+    t->map[x->id] = y;
     if (y->kind == WG__ASSIGN && wg__stage_assigned(t, y)) status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     for (int i = first; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && !t->g->node[i]->data) status = compute(t, t->g->node[i]);
     if (!status && y->kind == WG__OP && !y->data) status = compute(t, y); /* merged with one that failed */
+    if (!status && y->kind == WG__ASSIGN && set_old_apart(t, y->x[0]))
+        status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (!status && y->kind == WG__ASSIGN) assign(t, y);
     if (status && y->kind == WG__ASSIGN) y->kind = WG__GROUP, y->n = 0; /* the user has no such node */
     wg_clear_error(t->g);
     return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
 }
 
+/* Whether the data are the node's own: not those of what it views, of a constant or of the user's parameter. */
+static bool owns_data(const wg_node *x)
+{
+    if (x->kind == WG__PARAM) return x->origin && x->data != x->origin->data;
+    return (x->kind == WG__OP && !wg__is_view(x)) || x->kind == WG__INPUT;
+}
+
+void wg__eager_free(wg_tape *t)
+{
+    for (int i = 0; i < t->g->n; i++)
+        if (owns_data(t->g->node[i])) wg__data_free(t->g->node[i]->data);
+}
+
 static int reach(void *context) { return ((wg_tape *)context)->g->n; }
+
+/* Whether x stands for a parameter that was there before `reach`, and has been assigned since. */
+static bool stays(const wg_tape *t, const wg_node *x, int reach)
+{
+    for (int i = 0; i < reach && x->kind == WG__PARAM; i++)
+        if (t->g->node[i]->kind == WG__PARAM && t->g->node[i]->origin == x->origin) return true;
+    return false;
+}
 
 /* Nodes that the user's graph has given up: nothing computes them again, and merging does not find them. */
 static void drop(void *context, int reach)
@@ -101,7 +152,8 @@ static void drop(void *context, int reach)
     wg_tape *t = context;
     for (int i = reach; i < t->g->n; i++) {
         wg_node *x = t->g->node[i];
-        if ((x->kind == WG__OP || x->kind == WG__INPUT) && !wg__is_view(x)) wg__data_free(x->data);
+        if (stays(t, x, reach)) continue;
+        if (owns_data(x)) wg__data_free(x->data);
         x->kind = WG__GROUP, x->op = NULL, x->data = NULL, x->n = 0;
     }
 }
@@ -119,6 +171,7 @@ int wg__eager_run(wg_tape *t)
 {
     int status = WG_OK;
     t->drawn = false;
+    for (int i = 0; i < t->g->n; i++) renew_old(t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)

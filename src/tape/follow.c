@@ -11,21 +11,23 @@ struct wg__follow {
     struct wg__follow *next;
     const wg_node     *x; /* the user's */
     int                value, every;
-    struct wg__reader *reader;                  /* of a device */
-    uint64_t           asked[WG__READER_SLOTS]; /* runs whose values are on their way */
-    int                first, coming;           /* slots: the oldest, and how many */
-    uint64_t           run[WG_FOLLOW_KEEPS];
-    double             number[WG_FOLLOW_KEEPS];
-    int                oldest, n; /* of what has arrived */
-    struct wg__why     why;       /* what did not, and why */
+    struct wg__reader *reader; /* of a device */
+    struct moment {
+        uint64_t run, begun;
+    } asked[WG__READER_SLOTS];          /* runs whose values are on their way */
+    int            first, coming;       /* slots: the oldest, and how many */
+    struct moment  of[WG_FOLLOW_KEEPS]; /* runs whose values have arrived */
+    double         number[WG_FOLLOW_KEEPS];
+    int            oldest, n; /* of what has arrived */
+    struct wg__why why;       /* what did not, and why */
 };
 
 /* ---- What has arrived ---- */
 
-static void put(struct wg__follow *f, uint64_t run, double number)
+static void put(struct wg__follow *f, struct moment of, double number)
 {
     int at = (f->oldest + f->n) % WG_FOLLOW_KEEPS;
-    f->run[at] = run;
+    f->of[at] = of;
     f->number[at] = number;
     if (f->n < WG_FOLLOW_KEEPS) f->n++;
     else f->oldest = (f->oldest + 1) % WG_FOLLOW_KEEPS;
@@ -58,7 +60,7 @@ static void ask(const wg_tape *t, struct wg__follow *f)
     int slot = (f->first + f->coming) % WG__READER_SLOTS;
     if (t->device->api->reader_ask(f->reader, slot, place_of(t, f)->data, wg_dtype_size(dtype_of(t, f)), &f->why))
         return;
-    f->asked[slot] = t->run;
+    f->asked[slot] = (struct moment){t->run, t->begun};
     f->coming++;
 }
 
@@ -69,16 +71,16 @@ void wg__follow_run(wg_tape *t)
     for (struct wg__follow *f = t->follow; f; f = f->next)
         if ((t->run + 1) % (uint64_t)f->every == 0) {
             if (f->reader) ask(t, f);
-            else put(f, t->run, wg__load(dtype_of(t, f), place_of(t, f)->data, 0));
+            else put(f, (struct moment){t->run, t->begun}, wg__load(dtype_of(t, f), place_of(t, f)->data, 0));
         }
 }
 
-/* Of the run whose number the next one has, and of those behind it. */
+/* Of the run that the next one repeats, and of those behind it. */
 void wg__follow_failed(wg_tape *t)
 {
     for (struct wg__follow *f = t->follow; f; f = f->next) {
-        while (f->coming && f->asked[(f->first + f->coming - 1) % WG__READER_SLOTS] >= t->run) f->coming--;
-        while (f->n && f->run[(f->oldest + f->n - 1) % WG_FOLLOW_KEEPS] >= t->run) f->n--;
+        while (f->coming && f->asked[(f->first + f->coming - 1) % WG__READER_SLOTS].begun >= t->begun) f->coming--;
+        while (f->n && f->of[(f->oldest + f->n - 1) % WG_FOLLOW_KEEPS].begun >= t->begun) f->n--;
     }
 }
 
@@ -164,7 +166,7 @@ int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value)
     int status = t->device ? wg__device_fault(t) : WG_OK;
     if (status) return status;
     if (!f->n) return tell(t, f);
-    if (run) *run = f->run[f->oldest];
+    if (run) *run = f->of[f->oldest].run;
     if (value) *value = f->number[f->oldest];
     f->oldest = (f->oldest + 1) % WG_FOLLOW_KEEPS;
     f->n--;

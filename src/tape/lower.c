@@ -12,14 +12,6 @@ enum { FOLD_LIMIT = 4096, MERGE_CONST_BYTES = 256 };
 
 bool wg__is_view(const wg_node *x) { return x->kind == WG__OP && (x->op->flags & WG_OP_VIEW); }
 
-bool wg__is_const(const wg_node *x, double *value)
-{
-    while (x->op == &wg_op_expand) x = x->x[0];
-    if (x->kind != WG__CONST || wg_count(x->shape) != 1) return false;
-    *value = wg__load((wg_dtype)x->dtype, x->data, 0);
-    return true;
-}
-
 /* The operator's value is known now: constants in, little out. */
 static bool foldable(const wg_op *op, int n, wg_node *const x[])
 {

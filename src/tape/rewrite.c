@@ -1,11 +1,12 @@
-/* Rewriting: the first rule that fits is applied; what it builds goes through
+/* Rewriting: the first rule that fits is applied, those of logarithms before others; what it builds goes through
  * the rules again, because the private graph's builders end here. */
 #include "tape/rewrite.h"
 
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
-    const struct wg__match m = {op, n, x, attr};
-    (void)t;
+    const struct wg__match m = {.op = op, .n = n, .x = x, .attr = attr};
+    wg_node               *stable = wg__stable_form(op, n, x, attr);
+    if (stable || t->g->status) return stable;
     for (const struct wg__rule *r = wg__rules; r->apply; r++) {
         if (r->op ? r->op != op : !op->block) continue;
         wg_node *y = r->apply(&m);

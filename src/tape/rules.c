@@ -1,4 +1,4 @@
-/* The rewrite rules: stabilisation, algebra, shapes. */
+/* The rewrite rules beside those of logarithms: stabilisation, algebra, shapes. */
 #include <math.h>
 
 #include "tape/rewrite.h"
@@ -13,11 +13,11 @@ static bool is_number(const wg_node *x, double want)
     return wg__is_const(x, &v) && v == want;
 }
 
-/* x as the result of m, where m's other operand is neutral: broadcast if that
- * operand is wider. */
+/* x as the result of m, where m's other operand is neutral: broadcast to the
+ * shape of all operands. */
 static wg_node *keep(const struct wg__match *m, wg_node *x)
 {
-    wg_infer c = {.g = x->g};
+    wg_infer c = {.g = m->x[0]->g};
     wg_shape y = *m->x[0]->shape;
     for (int i = 1; i < m->n; i++)
         if (wg_broadcast(&c, &y, m->x[i]->shape, &y)) return NULL;
@@ -27,50 +27,8 @@ static wg_node *keep(const struct wg__match *m, wg_node *x)
 /* Whether two operators' operands are one node: f(a, x) with g(x). */
 static wg_node *operand_of(const wg_node *x, const wg_op *op) { return is(x, op) ? x->x[0] : NULL; }
 
-/* ---- Numerical stabilisation: log(softmax(x)) and friends ---- */
+/* ---- Numerical stabilisation; that of logarithms is src/ops/stable.c ---- */
 
-static wg_node *log_of_softmax(const struct wg__match *m)
-{
-    const wg_node *x = m->x[0];
-    return is(x, &wg_op_softmax) ? wg_log_softmax(x->x[0], *(const int *)x->attr) : NULL;
-}
-/* A softmax over another axis than the last comes with a transpose. */
-static wg_node *log_of_transposed_softmax(const struct wg__match *m)
-{
-    const wg_node *t = m->x[0], *x = operand_of(t, &wg_op_transpose);
-    if (!x || !is(x, &wg_op_softmax)) return NULL;
-    return wg_transpose(wg_log_softmax(x->x[0], *(const int *)x->attr), *(const wg_axes *)t->attr);
-}
-static wg_node *log_of_sigmoid(const struct wg__match *m)
-{
-    wg_node *x = operand_of(m->x[0], &wg_op_sigmoid);
-    return x ? wg_neg(wg_softplus(wg_neg(x))) : NULL;
-}
-static wg_node *log_of_exp(const struct wg__match *m) { return operand_of(m->x[0], &wg_op_exp); }
-static wg_node *log_of_one_plus(const struct wg__match *m)
-{
-    wg_node *sum = m->x[0];
-    if (!is(sum, &wg_op_add)) return NULL;
-    int one = is_number(sum->x[0], 1) ? 0 : is_number(sum->x[1], 1) ? 1 : -1;
-    return one < 0 || !wg__shape_equal(sum->shape, sum->x[1 - one]->shape) ? NULL : wg_log1p(sum->x[1 - one]);
-}
-static wg_node *log_of_one_minus(const struct wg__match *m)
-{
-    wg_node *d = m->x[0];
-    bool     fits = is(d, &wg_op_sub) && is_number(d->x[0], 1) && wg__shape_equal(d->shape, d->x[1]->shape);
-    return fits ? wg_log1p(wg_neg(d->x[1])) : NULL;
-}
-static wg_node *log1p_of_exp(const struct wg__match *m)
-{
-    wg_node *x = operand_of(m->x[0], &wg_op_exp);
-    return x ? wg_softplus(x) : NULL;
-}
-static wg_node *log1p_of_minus_sigmoid(const struct wg__match *m)
-{
-    wg_node *s = operand_of(m->x[0], &wg_op_neg);
-    wg_node *x = s ? operand_of(s, &wg_op_sigmoid) : NULL;
-    return x ? wg_neg(wg_softplus(x)) : NULL;
-}
 static wg_node *exp_minus_one(const struct wg__match *m)
 {
     wg_node *x = operand_of(m->x[0], &wg_op_exp);
@@ -110,6 +68,21 @@ static wg_node *mul_one(const struct wg__match *m)
 {
     int one = is_number(m->x[0], 1) ? 0 : is_number(m->x[1], 1) ? 1 : -1;
     return one < 0 ? NULL : keep(m, m->x[1 - one]);
+}
+/* The gradient's products and quotients: a number that is not 0 needs no care. */
+static wg_node *zero_mul_number(const struct wg__match *m)
+{
+    double   c;
+    int      number = wg__is_const(m->x[0], &c) ? 0 : wg__is_const(m->x[1], &c) ? 1 : -1;
+    wg_node *x = number < 0 ? NULL : m->x[1 - number];
+    if (!x || !isfinite(c)) return NULL;
+    return c != 0 ? wg_mul(m->x[0], m->x[1]) : keep(m, wg_lit(x, 0));
+}
+static wg_node *zero_div_number(const struct wg__match *m)
+{
+    double c;
+    if (wg__is_const(m->x[1], &c) && c != 0 && c == c) return wg_div(m->x[0], m->x[1]);
+    return is_number(m->x[0], 0) ? keep(m, m->x[0]) : NULL;
 }
 static wg_node *mul_minus_one(const struct wg__match *m)
 {
@@ -249,14 +222,6 @@ static wg_node *cast_to_same(const struct wg__match *m)
 }
 
 const struct wg__rule wg__rules[] = {
-    {&wg_op_log, log_of_softmax, "log(softmax(x)) -> log_softmax(x)"},
-    {&wg_op_log, log_of_transposed_softmax, "log(transpose(softmax(x))) -> transpose(log_softmax(x))"},
-    {&wg_op_log, log_of_sigmoid, "log(sigmoid(x)) -> -softplus(-x)"},
-    {&wg_op_log, log_of_exp, "log(exp(x)) -> x"},
-    {&wg_op_log, log_of_one_plus, "log(1 + x) -> log1p(x)"},
-    {&wg_op_log, log_of_one_minus, "log(1 - x) -> log1p(-x)"},
-    {&wg_op_log1p, log1p_of_exp, "log1p(exp(x)) -> softplus(x)"},
-    {&wg_op_log1p, log1p_of_minus_sigmoid, "log1p(-sigmoid(x)) -> -softplus(x)"},
     {&wg_op_sub, exp_minus_one, "exp(x) - 1 -> expm1(x)"},
     {&wg_op_add, exp_plus_minus_one, "exp(x) + -1 -> expm1(x)"},
     {&wg_op_sub, one_minus_sigmoid, "1 - sigmoid(x) -> sigmoid(-x)"},
@@ -267,6 +232,8 @@ const struct wg__rule wg__rules[] = {
     {&wg_op_sub, sub_neg, "x - -y -> x + y"},
     {&wg_op_mul, mul_one, "x * 1 -> x"},
     {&wg_op_mul, mul_minus_one, "x * -1 -> -x"},
+    {&wg_op_zero_mul, zero_mul_number, "zero_mul(x, c) -> x * c; zero_mul(x, 0) -> 0"},
+    {&wg_op_zero_div, zero_div_number, "zero_div(x, c) -> x / c; zero_div(0, x) -> 0"},
     {&wg_op_div, div_one, "x / 1 -> x"},
     {&wg_op_div, div_power_of_two, "x / 2^n -> x * 2^-n"},
     {&wg_op_pow, pow_whole, "x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x"},

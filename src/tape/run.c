@@ -127,6 +127,7 @@ int wg_run(wg_tape *t)
 {
     if (!t) return WG_EARG;
     t->status = WG_OK;
+    if (t->lent_bools) wg__take_lent(t);
     if (t->eager) return wg__eager_run(t);
     if (t->n_unset) return refuse_unset(t);
     if (!wg__workspace_ready()) return wg__tape_fail(t, WG_ENOMEM, "out of memory");
@@ -139,7 +140,7 @@ int wg_run(wg_tape *t)
     if (status) return status;
     assign(t);
     wg__follow_run(t);
-    t->run++;
+    t->run++, t->begun++;
     return WG_OK;
 }
 

@@ -126,12 +126,17 @@ struct wg_tape {
     size_t            buffer_bytes, input_bytes;
     int               n_unset; /* inputs that are still unset */
 
-    uint64_t           run;
-    bool               drawn; /* eager: random nodes were built since the last run, and drew as run number run - 1 */
+    uint64_t run;
+    bool     drawn; /* eager: random nodes were built since the last run, and drew as run number run - 1 */
+    uint64_t begun; /* runs in the order they were made: unlike run, never set back */
+    struct {
+        uint64_t run, begun;
+    } renumbered; /* the number that a user set last, and begun then */
     int                status;
     char               message[512];
     bool               watch_finite;
-    void             **backup; /* [n_copy] old parameters while watching, or NULL */
+    bool               lent_bools; /* wg_input_buffer gave out memory of bools, which a run makes 0 and 1 */
+    void             **backup;     /* [n_copy] old parameters while watching, or NULL */
     struct wg__trace  *trace;
     struct wg__follow *follow; /* values that are followed */
 
@@ -147,6 +152,10 @@ int      wg__lower_init(wg_tape *t);
 int wg__stream_at(wg_tape *t, uint64_t *place);
 /* An assignment of a parameter's own value, or a view of it, gets a copy to read. */
 int wg__stage_assigned(wg_tape *t, wg_node *a);
+/* What a user's node is read from: x, which computes the node, or a copy that each run makes, where x shows a
+ * parameter that the user's node is not: the parameter's memory has what was set or assigned since.  NULL if memory
+ * is short. */
+wg_node *wg__detached(wg_tape *t, const wg_node *user, wg_node *x);
 /* Rewritten form of an application, or NULL: no rule (or an error on t->g). */
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* The equal node that is there already, or NULL. */
@@ -168,6 +177,8 @@ int wg__check_bytes(wg_tape *t, int64_t bytes);
 int wg__bind_memory(wg_tape *t);
 /* The pointers of one: to data, or to host. */
 void wg__bind_instr(wg_tape *t, int i, bool host);
+/* Makes bools 0 and 1 that a user wrote into lent memory. */
+void wg__take_lent(wg_tape *t);
 /* Runs one on the CPU. */
 int wg__run_instr(wg_tape *t, int i);
 
@@ -192,16 +203,15 @@ int      wg__backup(wg_tape *t);
 void     wg__restore(wg_tape *t);
 void     wg__backup_free(wg_tape *t);
 bool     wg__is_view(const wg_node *x);
-/* Whether a rank-0 or broadcast constant, and which. */
-bool wg__is_const(const wg_node *x, double *value);
-void wg__trace_begin(struct wg__trace *r, uint64_t run);
-void wg__trace_mark(struct wg__trace *r, int instr);
-void wg__trace_free(struct wg__trace *r);
+void     wg__trace_begin(struct wg__trace *r, uint64_t run);
+void     wg__trace_mark(struct wg__trace *r, int instr);
+void     wg__trace_free(struct wg__trace *r);
 /* After a run, before its number is that of the next: takes values that are followed; and takes them back. */
 void     wg__follow_run(wg_tape *t);
 void     wg__follow_failed(wg_tape *t);
 void     wg__follow_free(wg_tape *t);
 int      wg__eager_run(wg_tape *t);
+void     wg__eager_free(wg_tape *t);
 int      wg__eager_room(wg_tape *t, const wg_node *x);
 void     wg__number_values(wg_tape *t);
 wg_tape *wg__tape_new(wg_graph *g, const wg_options *o);

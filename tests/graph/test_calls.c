@@ -81,6 +81,8 @@ static void try_structured(void)
     TRY(softmax, a, 0);
     TRY(log_softmax, a, 0);
     TRY(softmax_cross_entropy, a, a);
+    TRY(sigmoid_cross_entropy, a, a);
+    TRY(sigmoid_cross_entropy_each, a, a);
     TRY(mse, a, a);
     TRY(dropout, a, 0.5);
     expect_named("matmul", wg_matmul_t(a, a, 1, 0));

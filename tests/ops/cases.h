@@ -95,6 +95,8 @@ NODE(dropout_mask_) { return (void)x, wg_node_operand(wg_dropout(wg_fill(g, t, W
 NODE(scale_) { return UNUSED, wg_scale(x[0], -1.5); }
 NODE(clip_) { return UNUSED, wg_clip(x[0], -1, 1); }
 NODE(mse_) { return UNUSED, wg_mse(x[0], x[1]); }
+NODE(sigmoid_cross_entropy_) { return UNUSED, wg_sigmoid_cross_entropy(x[0], x[1]); }
+NODE(sigmoid_cross_entropy_each_) { return UNUSED, wg_sigmoid_cross_entropy_each(x[0], wg_sigmoid(x[1])); }
 NODE(squeeze_) { return UNUSED, wg_squeeze(wg_unsqueeze(x[0], 1), -2); }
 NODE(one_hot_) { return UNUSED, wg_mul(wg_one_hot(x[1], 4, t), wg_unsqueeze(x[0], -1)); }
 NODE(sum_to_) { return UNUSED, wg_sum_to(x[0], WG_SHAPE(1, 3)); }
@@ -178,6 +180,8 @@ static const struct op_case op_cases[] = {
     {"(scale)", 1, {{1, {3}}}, "r", 0, scale_},
     {"(clip)", 1, {{1, {8}}}, "r", 0, clip_},
     {"(mse)", 2, {{2, {2, 3}}, {2, {2, 3}}}, "rr", 0, mse_},
+    {"(sigmoid_cross_entropy)", 2, {{2, {2, 3}}, {2, {2, 3}}}, "ru", 2, sigmoid_cross_entropy_},
+    {"(sigmoid_cross_entropy)", 2, {{2, {2, 3}}, {2, {2, 3}}}, "rr", 0, sigmoid_cross_entropy_each_},
     {"(squeeze)", 1, {{2, {2, 3}}}, "r", 0, squeeze_},
     {"(one_hot)", 2, {{1, {3}}, {1, {3}}}, "ri", 4, one_hot_},
     {"(sum_to)", 1, {{3, {2, 2, 3}}}, "r", 0, sum_to_},

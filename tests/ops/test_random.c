@@ -92,7 +92,13 @@ Test(ops_random, dropout_is_nothing_in_evaluation_and_at_zero)
     must_run(t);
     wg_get(t, y, w);
     cr_expect_arr_eq(v, w, sizeof v);
-    cr_expect_eq(wg_dropout(x, 0), x);
+    wg_node *in = wg_input(g, "in", WG_F32, WG_SHAPE(100)), *same = wg_dropout(x, 0);
+    cr_expect_eq(wg_dropout(in, 0), in);
+    cr_expect_neq(same, x, "what a parameter is in a run is no parameter");
+    wg_tape *s = compiled(g, 1, &same);
+    must_run(s);
+    wg_get(s, same, w);
+    cr_expect_arr_eq(v, w, sizeof v);
     wg_graph_free(g);
 }
 

@@ -25,7 +25,9 @@ static struct step build(wg_graph *g)
 {
     struct step s = {.x = wg_input(g, "x", WG_F32, WG_SHAPE(8, 6)), .label = wg_input(g, "label", WG_I32, WG_SHAPE(8))};
     wg_node    *h = wg_dropout(wg_relu(dense(s.x, 5, "w1", "b1")), 0.5), *p[4], *d[4], *update[4];
-    s.loss = wg_softmax_cross_entropy(dense(h, 3, "w2", "b2"), s.label);
+    wg_node    *logits = dense(h, 3, "w2", "b2"), *hand = wg_log(wg_one_minus(wg_sigmoid(wg_softmax(logits, 1))));
+    s.loss = wg_softmax_cross_entropy(logits, s.label);
+    s.loss = wg_sub(s.loss, wg_mean(wg_add(hand, wg_log(wg_softmax(logits, 1))), WG_ALL_AXES, 0));
     for (int i = 0; i < 4; i++) p[i] = wg_param_at(g, i);
     wg_grad(s.loss, 4, p, d);
     for (int i = 0; i < 4; i++) update[i] = wg_assign(p[i], wg_sub(p[i], wg_scale(d[i], 0.1)));

@@ -381,9 +381,9 @@ static bool live(bool *said)
     struct made b = make(bias_relu_layers, 4, 3, 8);
     wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0)});
     int64_t     n;
-    float      *v = t && !wg_run(t) ? results(&b, t, 0, &n) : NULL;
-    *said = v || *(t ? wg_tape_message(t) : wg_message(b.g));
-    bool ok = v;
+    float      *v = t ? results(&b, t, 0, &n) : NULL;
+    bool        ok = v && !wg_run(t);
+    *said = ok || *(t ? wg_tape_message(t) : wg_message(b.g));
     free(v);
     wg_graph_free(b.g);
     return ok;

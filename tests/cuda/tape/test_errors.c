@@ -169,7 +169,7 @@ static void memory(void)
     tap_note("%s", wg_message(g));
     wg_clear_error(g);
     wg_tape *u = wg_compile(g, WG_NODES(wg_exp(x)), &(wg_options){.device = WG_CUDA(0)});
-    ok = ok && u && !wg_run(u);
+    ok = ok && u && !wg_set(u, x, &(float){1}) && !wg_run(u);
     wg_graph_free(g);
     tap(clean() && ok, "short of memory: says how much was asked for and is free, and goes on");
 }

@@ -142,6 +142,29 @@ static void failing_runs(void)
     tap(clean() && ok, "a failing run gives no value");
 }
 
+/* Set back, numbers come again: values of earlier runs stay when one of these fails. */
+static void numbers_set_back(void)
+{
+    struct net a = net_new(WG_CUDA(0), WG_F32, 0);
+    uint8_t    label[16] = {1, 2, 3, 99};
+    double     loss[3];
+    bool       ok = a.tape && !wg_follow(a.tape, a.loss, 1);
+    for (int i = 0; i < 3 && ok; i++) {
+        ok = !net_step(&a, i);
+        loss[i] = wg_get_scalar(a.tape, a.loss);
+    }
+    wg_set_run_number(a.tape, 0);
+    ok = ok && !net_set(&a, a.tape, 1) && !wg_set(a.tape, a.label, label) && !wg_run(a.tape);
+    wg_set_run_number(a.tape, 1); /* the failure is not told yet */
+    ok = ok && wg_wait(a.tape) == WG_EINDEX && wg_run_number(a.tape) == 0;
+    for (int i = 0; i < 3 && ok; i++) ok = next_is(a.tape, a.loss, (uint64_t)i, loss[i]);
+    ok = ok && none(a.tape, a.loss) && !net_step(&a, 1);
+    double again = wg_get_scalar(a.tape, a.loss);
+    ok = ok && next_is(a.tape, a.loss, 0, again) && none(a.tape, a.loss);
+    wg_graph_free(a.g);
+    tap(clean() && ok, "run numbers set back: a failing run takes no value of earlier runs with it");
+}
+
 /* What is given is right, what is not given is an error with a message. */
 static bool failing_at(long n, bool *all)
 {
@@ -190,5 +213,6 @@ void test_follow(void)
     asked_again();
     dropped();
     failing_runs();
+    numbers_set_back();
     failing_calls();
 }
