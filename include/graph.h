@@ -362,8 +362,10 @@ WG_API wg_node *wg_mse(wg_node *x, wg_node *y);
 
 /* ---- Operators: random (Philox4x32-10, Salmon et al. 2011) ------------------ */
 
-/* A fresh draw each run: a function of (graph seed, node, run), the same on
- * every machine and for any number of threads. */
+/* A fresh draw each run: a function of (graph seed, place of the node in its
+ * expression, run), the same bits on every CPU, for any number of threads and
+ * in whatever order nodes are built.  Ends, mean and deviation must fit into
+ * the dtype. */
 WG_API wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi);
 WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd);
 /* Zeroes elements with probability p and scales the rest by 1/(1-p);

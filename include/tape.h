@@ -77,7 +77,9 @@ WG_API void wg_tape_free(wg_tape *t);
  * wg_view and wg_set on the tape that this returns look at and change values.
  * Inputs need their wg_set before nodes are built on them; shapes may not
  * have symbols; wg_run computes everything again.  The values are those of a
- * compiled tape, bit for bit. */
+ * compiled tape, bit for bit.  Random nodes draw as they are built, with the
+ * number of the next run; that run has the number after it.  Two random nodes
+ * of one and the same expression draw in the order in which they are built. */
 WG_API wg_tape *wg_graph_eager(wg_graph *g);
 
 /* Runs the tape once.  A failure is on the tape and leaves parameters as they

@@ -137,6 +137,11 @@ int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
     const wg_node *v = t ? find_settable(t, x, "set_scalar", &bytes) : NULL;
     if (!v) return t ? t->status : WG_EARG;
     if (one_element(t, x, v, "set_scalar")) return t->status;
+    if (!wg__holds((wg_dtype)v->dtype, value)) {
+        char name[128];
+        return wg__tape_fail(t, WG_EARG, "set_scalar: %s is %s, which has no %g", wg__node_str(x, name, sizeof name),
+                             wg_dtype_name((wg_dtype)v->dtype), value);
+    }
     void *p = write_to(t, v, false);
     if (!p) return t->status;
     wg__store((wg_dtype)v->dtype, p, 0, value);
