@@ -39,6 +39,9 @@ struct wg__pad_attr {
 struct wg__size_attr {
     wg_axes axes;
 };
+struct wg__iota_attr {
+    wg_shape shape; /* [n] */
+};
 struct wg__random_attr { /* uniform normal dropout_mask */
     wg_shape shape;
     wg_dtype dtype;

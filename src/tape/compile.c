@@ -210,6 +210,10 @@ static int check_options(wg_graph *g, const wg_options *o)
         if (o->bind[i].size < 0)
             return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", o->bind[i].name,
                             (long long)o->bind[i].size);
+    for (int i = 0; o && i < o->n_more; i++)
+        if (!o->more[i].name || o->more[i].size < 0)
+            return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld",
+                            o->more[i].name ? o->more[i].name : "(no name)", (long long)o->more[i].size);
     return WG_OK;
 }
 
@@ -218,7 +222,10 @@ wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *
     if (!g || check_outputs(g, n, out) || check_options(g, o)) return NULL;
     wg_tape *t = wg__tape_new(g, o);
     if (!t) return NULL;
-    if (run_passes(t, n, out) == WG_OK) return t;
+    int status = run_passes(t, n, out);
+    t->options.n_more = 0; /* borrowed until here */
+    t->options.more = NULL;
+    if (status == WG_OK) return t;
     wg_tape_free(t);
     return NULL;
 }

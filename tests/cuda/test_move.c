@@ -41,6 +41,7 @@ static const struct row {
     ROW(pad, pad, to, SHAPE, "to"),
     ROW(pad, pad, value, REAL, "value"),
     ROW(size, size, axes, AXES, "axes"),
+    ROW(iota, iota, shape, SHAPE, "shape"),
     ROW(uniform, random, shape, SHAPE, "shape"),
     ROW(uniform, random, dtype, DTYPE, "dtype"),
     ROW(uniform, random, stream, U64, "stream"),
@@ -191,6 +192,17 @@ static void size(void)
         }
 }
 
+static void iota(void)
+{
+    static const int64_t counts[] = {0, 1, 255, 257, 100003};
+    for (int i = 0; i < 5; i++) {
+        struct wg__iota_attr a = {WG_SHAPE(counts[i])};
+        struct outcome       o = run_both(&wg_op_iota, 0, NULL, &a, (struct run_how){0});
+        expect_bits("iota", &o);
+        outcome_free(&o);
+    }
+}
+
 static void check_concat(wg_dtype t, wg_shape s, int axis, int n, int shift)
 {
     uint64_t             seed = 5;
@@ -321,6 +333,7 @@ void test_moves(void)
         TEST(pad),
         TEST(expand_and_reshape),
         TEST(size),
+        TEST(iota),
         TEST(concat),
         TEST(gather),
         TEST(scatter_add),

@@ -168,7 +168,7 @@ Test(onnx_model, inputs_and_outputs)
     onnx_end(&o);
     wg_onnx                     *m = accept(&o.b);
     const struct wg__onnx_value *x = m->model.input, *y = m->model.output;
-    cr_assert(m->model.n_input == 3 && m->model.n_output == 2 && m->model.sparse_init);
+    cr_assert(m->model.n_input == 3 && m->model.n_output == 2 && m->model.n_sparse == 1);
     cr_assert(!strcmp(x->name, "x") && x->tensor && x->dtype == WG__ONNX_FLOAT && x->rank == 3);
     cr_assert(x->dim[0].size == -1 && !strcmp(x->dim[0].param, "batch"));
     cr_assert(x->dim[1].size == 3 && !*x->dim[1].param);
