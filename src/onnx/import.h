@@ -41,6 +41,8 @@ struct wg__ints {
 };
 /* Whether element i is a symbolic dimension: all that asks, asks here. */
 bool wg__is_symbol(const struct wg__ints *v, int i);
+/* Whether element i is a number of the file that reads like a symbol, so that it may not go where one may. */
+bool wg__is_unclear(const struct wg__ints *v, int i);
 
 /* What a name of the model stands for.  node is made when it is first asked
  * for.  ints: an i64 (or i32) scalar or vector that is known, maybe with
@@ -126,7 +128,7 @@ wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d);
 /* Memory for a constant of n elements that the row makes of its own; NULL with
  * a complaint where a model has made too many of them (wg__data_free). */
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t);
-/* first, first + step, .. as i64 of rank 1; n and first may be symbolic. */
+/* first, first + step, .. as i64 of rank 1; n may be symbolic. */
 wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
 
 /* ---- Results ---- */

@@ -107,22 +107,26 @@ static int range_open(struct wg__in *c, wg_dtype t, const int64_t v[3])
     if (v[2] < 0 ? wg__dim_sub(&why, v[0], v[1], &n) : wg__dim_sub(&why, v[1], v[0], &n))
         return wg__unsupported(c, "%s", why.why);
     int status = wg__in_range_count(c, n, v[2] < 0 ? -v[2] : v[2], &n);
-    return status ? status : wg__out_node(c, 0, wg_cast(wg__in_iota(c, n, v[0], v[2]), t));
+    if (status) return status;
+    wg_node *y = wg__in_iota(c, n, 0, v[2]);
+    return wg__out_node(c, 0, wg_cast(v[0] == 0 ? y : wg_add(y, wg__in_dim(c, WG_I64, v[0])), t));
 }
 
 /* max(ceil((limit - start) / delta), 0) */
 static int range_whole(struct wg__in *c, wg_dtype t)
 {
     int64_t v[3];
-    bool    open = false;
+    bool    open = false, unclear = false;
     for (int i = 0; i < 3; i++) {
         struct wg__ints list;
         if (!wg__in_need_ints(c, i, parts[i], &list)) return WG_EARG;
         if (list.n != 1) return wg__malformed(c, "%s is not one number", parts[i]);
         v[i] = list.at[0];
         open = open || wg__is_symbol(&list, 0);
+        unclear = unclear || wg__is_unclear(&list, 0);
     }
     if (!v[2]) return wg__malformed(c, "delta is 0");
+    if (open && unclear) return wg__unsupported(c, "a number of -1000 or less beside a symbol");
     if (open) return range_open(c, t, v);
     bool     up = v[2] > 0, none = up ? v[1] <= v[0] : v[1] >= v[0];
     uint64_t span = up ? (uint64_t)v[1] - (uint64_t)v[0] : (uint64_t)v[0] - (uint64_t)v[1];

@@ -125,9 +125,9 @@ void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t)
 
 wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step)
 {
-    if (!wg_dim_known(n) || !wg__dim_is_number(c->g, first)) {
+    if (!wg_dim_known(n)) {
         wg_node *y = step == 1 ? wg_iota(c->g, n) : wg_mul(wg_iota(c->g, n), wg__in_whole(c, WG_I64, step));
-        return first == 0 ? y : wg_add(y, wg__in_dim(c, WG_I64, first));
+        return first == 0 ? y : wg_add(y, wg__in_whole(c, WG_I64, first));
     }
     int64_t *at = wg__in_data(c, n, WG_I64);
     if (!at) return NULL;
@@ -187,6 +187,8 @@ const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v)
 }
 
 bool wg__is_symbol(const struct wg__ints *v, int i) { return !v->raw && wg__like_symbol(v->at[i]); }
+
+bool wg__is_unclear(const struct wg__ints *v, int i) { return v->raw && wg__like_symbol(v->at[i]); }
 
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
 {

@@ -120,6 +120,7 @@ int wg__row_trilu(struct wg__in *c)
     if (s.rank < 2 || k.n != 1) return wg__malformed(c, "x is of rank %d, k has %d elements", s.rank, k.n);
     int64_t rows = s.dim[s.rank - 2], cols = s.dim[s.rank - 1], n;
     bool    open = rows < 0 || cols < 0 || wg__is_symbol(&k, 0), upper = wg__attr_int(c, "upper", 1);
+    if (open && wg__is_unclear(&k, 0)) return wg__unsupported(c, "k is %lld, beside a symbol", (long long)k.at[0]);
     if (!open && (__builtin_mul_overflow(rows, cols, &n) || n > WG__MAX_INDICES))
         return wg__unsupported(c, "matrices of %lld x %lld", (long long)rows, (long long)cols);
     wg_node *in = (open ? open_triangle : triangle)(c, rows, cols, k.at[0], upper);

@@ -194,7 +194,7 @@ static bool attributes_known(struct wg__import *p, const struct wg__onnx_node *n
     return known;
 }
 
-/* As many inputs as the row's arity says, "2", "1-3" or "1-*", and an output. */
+/* As many inputs as the row's arity says, "2", "1-3" or "1-*". */
 static bool inputs_counted(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
 {
     int n = node->n_in, least = row->arity[0] - '0', most = least;
@@ -202,8 +202,7 @@ static bool inputs_counted(struct wg__import *p, const struct wg__onnx_node *nod
     if (row->arity[1]) most = row->arity[2] == '*' ? INT32_MAX : row->arity[2] - '0';
     bool fits = n >= least && n <= most;
     if (!fits) wg__complain_node(p, WG_EFORMAT, "number of inputs: %d, not %s", n, row->arity);
-    if (!node->n_out) wg__complain_node(p, WG_EFORMAT, "it has no outputs");
-    return fits && node->n_out;
+    return fits;
 }
 
 static bool is_function(const struct wg__onnx_model *m, const struct wg__onnx_node *node)

@@ -35,6 +35,7 @@ static int read_pads(struct wg__in *c, int rank, struct pads *to)
     if (v.n != 2 * axes.n) return wg__malformed(c, "%d pads for %d axes", v.n, axes.n);
     *to = (struct pads){0};
     for (int i = 0; i < v.n; i++) {
+        if (wg__is_unclear(&v, i)) return wg__unsupported(c, "a pad of %lld elements", (long long)v.at[i]);
         (i < axes.n ? to->before : to->after)[axes.axis[i % axes.n]] = v.at[i];
     }
     return WG_OK;
@@ -151,7 +152,7 @@ static wg_node *pad_with(struct wg__in *c, wg_node *x, const struct pads *p, wg_
 {
     wg_node *inside = wg_pad(wg_fill(c->g, WG_BOOL, *wg_node_shape(x), 1), p->before, p->after, 0);
     wg_node *wide = wg_pad(x, p->before, p->after, 0);
-    return wg_where(inside, wide, wg_reshape(value, WG_SCALAR));
+    return wg_where(inside, wide, wg_cast(wg_reshape(value, WG_SCALAR), wg_node_dtype(x)));
 }
 
 /* A value that a double holds is the operator's own; for others the node has it. */
@@ -159,10 +160,10 @@ static bool plain_value(struct wg__in *c, const wg_node *x, double *to)
 {
     wg_array a;
     if (!wg__in_known(c, 2, &a)) return false;
-    bool one = wg_count(&a.shape) == 1 && a.dtype == wg_node_dtype(x);
+    bool one = wg_count(&a.shape) == 1;
     if (one) *to = wg__load(a.dtype, a.data, 0);
     wg__data_free(a.data);
-    return one && (WG_BIT(a.dtype) & WG_REALS || fabs(*to) < 0x1p53);
+    return one && (WG_BIT(wg_node_dtype(x)) & WG_REALS || fabs(*to) < 0x1p53);
 }
 
 int wg__row_pad(struct wg__in *c)

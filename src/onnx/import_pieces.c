@@ -6,7 +6,7 @@
 /* One axis' range. */
 struct range {
     int64_t start, stop, step;
-    bool    start_symbol, stop_symbol;
+    bool    start_symbol, stop_symbol, unclear;
 };
 
 struct ranges {
@@ -15,8 +15,12 @@ struct ranges {
 
 static struct range range_at(const struct ranges *r, int i)
 {
-    return (struct range){r->start.at[i], r->stop.at[i], r->step.n < 0 ? 1 : r->step.at[i], wg__is_symbol(&r->start, i),
-                          wg__is_symbol(&r->stop, i)};
+    return (struct range){.start = r->start.at[i],
+                          .stop = r->stop.at[i],
+                          .step = r->step.n < 0 ? 1 : r->step.at[i],
+                          .start_symbol = wg__is_symbol(&r->start, i),
+                          .stop_symbol = wg__is_symbol(&r->stop, i),
+                          .unclear = wg__is_unclear(&r->start, i) || wg__is_unclear(&r->stop, i)};
 }
 
 static int read_ranges(struct wg__in *c, struct ranges *r)
@@ -69,9 +73,13 @@ static int64_t bound(int64_t v) { return v >= INT32_MAX ? WG_END : v <= -INT32_M
 static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct range *r)
 {
     int64_t n = wg_node_shape(*x)->dim[axis], start = r->start, stop = r->stop;
+    if (r->unclear && (n < 0 || r->start_symbol || r->stop_symbol))
+        return wg__unsupported(c, "%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop, axis);
     if (r->start_symbol || r->stop_symbol) return slice_symbol(c, x, axis, r);
-    if (n < 0 && r->step < 0 && start < -1)
-        return wg__unsupported(c, "backward from %lld of axis %d, which is symbolic", (long long)start, axis);
+    bool front = stop >= 0 && stop < INT32_MAX, back = start < 0 && start > -INT32_MAX;
+    if (n < 0 && (r->step < 0 ? start < -1 : back && front))
+        return wg__unsupported(c, "%lld:%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop,
+                               (long long)r->step, axis);
     if (n < 0) start = bound(start), stop = bound(stop);
     else if (r->step < 0 && start < -n) start = -n;
     if (n < 0 && r->step > 0 && start == INT64_MIN) start = 0;

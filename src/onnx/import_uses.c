@@ -143,12 +143,11 @@ void wg__import_reach(struct wg__import *p, int n)
         p->state[i] = WG__WANTED;
         for (int k = 0; k < m->node[i].n_in; k++) wg__use(p, m->node[i].in[k]);
     }
-    for (int i = 0; i < n; i++) {
-        if (p->state[i] != WG__WANTED || p->row[i]) continue;
-        for (int k = 0; k < m->node[i].n_in; k++)
+    for (int i = 0; i < n; i++)
+        for (int k = 0; p->state[i] == WG__WANTED && k < m->node[i].n_in; k++)
             if (*m->node[i].in[k]) wg__value_whole(p, wg__value_find(p->in.m, m->node[i].in[k]));
-        p->row[i] = wg__import_row(p, &m->node[i]);
-    }
+    for (int i = 0; i < n; i++)
+        if (p->state[i] == WG__WANTED && !p->row[i]) p->row[i] = wg__import_row(p, &m->node[i]);
     wg__import_uses(p, n, m->node, p->row);
 }
 

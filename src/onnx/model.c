@@ -279,11 +279,11 @@ int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m)
     struct wg__reader r = reader(f);
     *m = blank_model;
     int status = wg__message_read(&r, &model, (struct wg__span){f->bytes, f->size}, m);
-    if (!status && !m->has_graph) status = wg__onnx_bad(f, WG_EFORMAT, f->bytes, "no graph: this is not an ONNX model");
+    if (!status && !m->has_graph) return wg__onnx_bad(f, WG_EFORMAT, f->bytes, "no graph: this is not an ONNX model");
     if (status != WG_EFORMAT || m->has_graph || m->ir_version) return status;
     f->status = WG_OK; /* nothing of a model was met: what protobuf says of the bytes helps nobody */
     *f->why = 0;
-    return wg__onnx_bad(f, WG_EFORMAT, NULL, "this is not an ONNX model");
+    return wg__onnx_bad(f, WG_EFORMAT, f->bytes, "this is not an ONNX model");
 }
 
 int wg__onnx_tensor_parse(struct wg__onnx_file *f, struct wg__onnx_tensor *t)

@@ -52,9 +52,14 @@ const wg_op wg_op_iota = {.name = "iota",
                           .flops = flops,
                           .to_onnx = onnx};
 
+enum { FEW = 4096 }; /* numbers that are a constant, if their number is known */
+
 wg_node *wg_iota(wg_graph *g, int64_t n)
 {
     wg_shape s = WG_SHAPE(n);
+    int64_t  few[FEW];
     if (!g || !wg__shape_valid(g, "iota", &s)) return NULL;
-    return wg__apply_leaf(g, &wg_op_iota, &(struct attr){s});
+    if (!wg_dim_known(n) || n > FEW) return wg__apply_leaf(g, &wg_op_iota, &(struct attr){s});
+    for (int64_t i = 0; i < n; i++) few[i] = i;
+    return wg_const(g, WG_I64, s, few);
 }

@@ -87,7 +87,7 @@ NODE(log_softmax_last) { return UNUSED, wg_log_softmax(x[0], -1); }
 NODE(log_softmax_first) { return UNUSED, wg_log_softmax(x[0], 0); }
 NODE(cross_entropy_) { return UNUSED, wg_softmax_cross_entropy(x[0], x[1]); }
 
-NODE(iota_) { return UNUSED, (void)x, wg_iota(g, 6); }
+NODE(iota_) { return UNUSED, (void)x, wg__apply_leaf(g, &wg_op_iota, &(wg_shape){1, {6}}); }
 
 NODE(uniform_) { return (void)x, wg_uniform(g, t, WG_SHAPE(2, 3), -1, 1); }
 NODE(normal_) { return (void)x, wg_normal(g, t, WG_SHAPE(5), 0, 2); }
