@@ -261,10 +261,8 @@ WG_API wg_node *wg_xor(wg_node *x, wg_node *y);
 WG_API wg_node *wg_not(wg_node *x);
 /* c ? x : y, with c bool; all three broadcast. */
 WG_API wg_node *wg_where(wg_node *c, wg_node *x, wg_node *y);
-/* To another dtype: real to integer truncates and saturates (NaN gives 0),
- * integer to a narrower integer keeps the low bits (2^33 + 5 as i32 is 5, -1 as
- * u8 is 255; ONNX's Cast), anything to bool asks != 0.  The gradient passes
- * between real dtypes. */
+/* To another dtype: a real is cut and saturates (NaN gives 0), an integer keeps
+ * its low bits, bool asks != 0.  The gradient passes between real dtypes. */
 WG_API wg_node *wg_cast(wg_node *x, wg_dtype t);
 
 /* ---- Operators: reductions ----------------------------------------------- */
@@ -299,30 +297,17 @@ WG_API wg_node *wg_expand(wg_node *x, wg_shape s);        /* broadcast up to s *
 WG_API wg_node *wg_squeeze(wg_node *x, int axis);         /* drops an axis of size 1 */
 WG_API wg_node *wg_unsqueeze(wg_node *x, int axis);       /* adds an axis of size 1 at axis of the result */
 /* x[.., start:stop:step, ..] along one axis; negative start and stop count
- * from the end, WG_END is past the last; step > 0 or < 0 as in Python.  The
- * axis may be symbolic: x[1:] of n rows has n - 1, or none.  stop may be symbolic
- * too, if start >= 0 and step > 0.  A range of known length of a symbolic axis (2:5, or the
- * last three) has that length: an axis that is shorter is refused when a tape
- * is compiled. */
+ * from the end, WG_END is past the last; step > 0 or < 0 as in Python.  A range
+ * of known length (2:5, -3:) of a symbolic axis has it, or compiling fails. */
 #define WG_END INT64_MAX
 WG_API wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step);
-/* count elements of an axis, the lowest at low, |step| apart; step < 0 gives them
- * from the last to the first.  low and count may be symbolic: elements that the
- * axis has not got are refused, at the latest when a tape is compiled. */
-WG_API wg_node *wg_narrow(wg_node *x, int axis, int64_t low, int64_t count, int64_t step);
 WG_API wg_node *wg_concat(int n, wg_node *const x[], int axis);
 /* before[i] and after[i] copies of value around axis i, i < rank. */
 WG_API wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double value);
 /* y[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, negative
  * counts from the end; outside the axis is a run-time error that says so. */
 WG_API wg_node *wg_gather(wg_node *x, wg_node *index, int axis);
-/* The other way: zeros with `size` places along axis, to which the slices of x
- * are added: y[.., index[i..], ..] += x[.., i.., ..].  size may be symbolic;
- * an index outside of it is a run-time error that says so. */
-WG_API wg_node *wg_scatter_add(wg_node *x, wg_node *index, int axis, int64_t size);
-/* 0, 1, .. n-1 as i64; n may be symbolic. */
-WG_API wg_node *wg_iota(wg_graph *g, int64_t n);
-/* 1 at index along a new last axis of that depth (which may be symbolic), 0 elsewhere, in dtype t. */
+/* 1 at index along a new last axis of that (maybe symbolic) depth, 0 elsewhere, in dtype t. */
 WG_API wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t);
 
 /* ---- Operators: softmax and losses ----------------------------------------- */
@@ -372,9 +357,7 @@ WG_API wg_node *wg_watch(wg_node *x);
 
 /* Passes that can be left out, to look for the cause of something odd. */
 enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP_REUSE = 8 };
-
-/* Of wg_options.bind; any number of further ones go into more. */
-#define WG_MAX_BINDINGS 8
+#define WG_MAX_BINDINGS 8 /* in bind; others go into more */
 
 /* How a device may multiply matrices of f32: as they are (never TF32), or with
  * operands rounded to nearest in a shorter format, for its tensor cores: TF32
@@ -384,22 +367,17 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
  * the CPU takes no notice. */
 enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
 
-/* The size of a symbolic dimension. */
-typedef struct wg_binding {
-    const char *name;
-    int64_t     size;
-} wg_binding;
-
+typedef struct wg_binding { const char *name; int64_t size; } wg_binding; /* of a symbolic dimension */
 typedef struct wg_options {
     wg_binding bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions */
     int        evaluate;              /* leave out what only training does (dropout) */
-    int        threads;               /* at most so many; 0: as many as the process has (WG_THREADS) */
-    unsigned   skip;                  /* of enum wg_skip */
-    int64_t    max_bytes; /* a tape that needs more memory for its values is refused; 0: no limit */
-    int        device;    /* WG_CPU or WG_CUDA(i): where it runs */
-    int        precision; /* of enum wg_precision */
-    int               n_more; /* sizes beyond those of bind: */
-    const wg_binding *more;   /* [n_more], borrowed during wg_compile */
+    int        threads;    /* at most so many; 0: as many as the process has (WG_THREADS) */
+    unsigned   skip;       /* of enum wg_skip */
+    int64_t    max_bytes;  /* a tape that needs more memory for its values is refused; 0: no limit */
+    int        device;     /* WG_CPU or WG_CUDA(i): where it runs */
+    int        precision;  /* of enum wg_precision */
+    int        n_more;     /* further sizes: */
+    const wg_binding *more; /* [n_more], borrowed during wg_compile */
 } wg_options;
 
 /* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one

@@ -128,7 +128,9 @@ static void say_sum(struct text *t, const struct wg__dim *p)
     for (int i = 0; i < p->n; i++, plus = "+") {
         int64_t times = p->term[i].times;
         wg__append(t->buf, t->n, &t->k, "%s", times < 0 ? "-" : plus);
-        if (times != 1 && times != -1) wg__append(t->buf, t->n, &t->k, "%llu*", times < 0 ? 0ull - (unsigned long long)times : (unsigned long long)times);
+        if (times != 1 && times != -1)
+            wg__append(t->buf, t->n, &t->k, "%llu*",
+                       times < 0 ? 0ull - (unsigned long long)times : (unsigned long long)times);
         say_dim(t, p->term[i].d);
     }
     if (p->number < 0) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number);

@@ -6,8 +6,8 @@
 struct walk {
     const wg_graph   *g;
     const wg_options *o;
-    const char       *unbound;  /* the first name that has no size */
-    bool              over;     /* above 64 bits */
+    const char       *unbound; /* the first name that has no size */
+    bool              over;    /* above 64 bits */
 };
 
 static bool size_of_name(struct walk *w, const char *name, int64_t *v)

@@ -228,10 +228,7 @@ int wg__dim_meet(wg_infer *c, int64_t a, int64_t b, int64_t *y)
     return finish(c, &(struct wg__dim){.kind = WG__MEET, .n = s.n, .term = s.term}, y);
 }
 
-bool wg__dims_may_equal(const wg_graph *g, int64_t a, int64_t b)
-{
-    return a == b || (g->open && (a < 0 || b < 0));
-}
+bool wg__dims_may_equal(const wg_graph *g, int64_t a, int64_t b) { return a == b || (g->open && (a < 0 || b < 0)); }
 
 bool wg__shapes_may_equal(const wg_graph *g, const wg_shape *a, const wg_shape *b)
 {

@@ -58,9 +58,9 @@ void wg__dim_range_of(const wg_graph *g, int64_t d, int64_t *start, int64_t *sto
 bool wg__dim_is_number(const wg_graph *g, int64_t i);
 /* What wg_dim_add and the like do for a - b, whole or not below zero or not; a / b cut towards zero; and the number
  * of elements of start:stop:step (as Python counts, step > 0) of n. */
-int wg__dim_sub(wg_infer *c, int64_t a, int64_t b, int64_t *y);
-int wg__dim_floor(wg_infer *c, int64_t a, int64_t b, int64_t *y);
-int wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t step, int64_t *y);
+int     wg__dim_sub(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+int     wg__dim_floor(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+int     wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t step, int64_t *y);
 int64_t wg__range_count(int64_t n, int64_t start, int64_t stop, int64_t step);
 /* The least that d can be; INT64_MIN where its form does not say. */
 int64_t wg__dim_least(const wg_graph *g, int64_t d);

@@ -11,7 +11,7 @@
 static void import(struct wg__import *p)
 {
     wg__import_sizes(p);
-    if (wg__import_look(p)) return;
+    if (p->said || p->nomem || wg__import_look(p)) return; /* what the caller got wrong says nothing of the file */
     if (p->said) p->in.g = p->scratch = wg_graph_new();
     if (!p->in.g) p->nomem = true;
     if (p->nomem) return;

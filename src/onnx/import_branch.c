@@ -158,8 +158,7 @@ static int make_branch(struct wg__in *c, const struct wg__onnx_model *graph)
         if (is_used(p, &g.node[i])) wg__import_node(p, &g.node[i], row[i]);
     p->in = before;
     p->said_before = said;
-    for (int i = 0; i < c->n_out && !status; i++)
-        status = pass_on(p, c->node, i, look_up(&b, graph->output[i].name));
+    for (int i = 0; i < c->n_out && !status; i++) status = pass_on(p, c->node, i, look_up(&b, graph->output[i].name));
     return p->nomem ? WG_ENOMEM : status;
 }
 

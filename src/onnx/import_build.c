@@ -37,7 +37,8 @@ static void make_input(struct wg__import *p, const struct wg__onnx_value *in, st
     m->input_name[m->n_input++] = in->name;
 }
 
-/* A value that was given and shapes the graph is a constant of the model from now on; of others only the shape counts. */
+/* A value that was given and shapes the graph is a constant of the model from now on; of others only the shape counts.
+ */
 static void make_inputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;

@@ -161,7 +161,8 @@ static int eye_like(struct wg__in *c)
     wg_dtype        t = wg__attr_dtype(c, "dtype", wg_node_dtype(x));
     if (t == WG_DTYPES) return WG_EARG;
     if (s->rank != 2) return wg__malformed(c, "a tensor of rank %d, not 2", s->rank);
-    if ((s->dim[0] >= 0 && !few(c, (double)s->dim[0])) || (s->dim[1] >= 0 && !few(c, (double)s->dim[1]))) return WG_EARG;
+    if ((s->dim[0] >= 0 && !few(c, (double)s->dim[0])) || (s->dim[1] >= 0 && !few(c, (double)s->dim[1])))
+        return WG_EARG;
     wg_node *row = wg__in_iota(c, s->dim[0], k, 1);
     wg_node *column = wg__in_iota(c, s->dim[1], 0, 1);
     wg_node *is = wg_equal(wg_unsqueeze(row, 1), column);

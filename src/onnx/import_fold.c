@@ -59,7 +59,7 @@ bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t)
 
 static bool symbol(int64_t a) { return wg__like_symbol(a); }
 static bool symbols(const int64_t x[]) { return symbol(x[0]) || symbol(x[1]); }
-bool wg__fold_add(wg_infer *c, const int64_t x[], int64_t *y)
+bool        wg__fold_add(wg_infer *c, const int64_t x[], int64_t *y)
 {
     if (symbols(x)) return wg_dim_add(c, x[0], x[1], y) == WG_OK;
     return !__builtin_add_overflow(x[0], x[1], y);

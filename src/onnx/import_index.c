@@ -145,7 +145,8 @@ static int elements(struct wg__in *c, wg_node **to_x, wg_node **to_at, int *to_a
     for (int i = 0; i < s->rank && !status; i++) {
         if (i == axis) continue;
         if (t->dim[i] > WG__MAX_INDICES) return wg__unsupported(c, "axis %d of the indices is long", i);
-        if (s->dim[i] >= 0 && t->dim[i] > s->dim[i]) return wg__malformed(c, "axis %d of the indices is longer than that of x", i);
+        if (s->dim[i] >= 0 && t->dim[i] > s->dim[i])
+            return wg__malformed(c, "axis %d of the indices is longer than that of x", i);
     }
     if (!status) status = check_indices(c, 1, &s->dim[axis]);
     *to_x = x;
@@ -230,7 +231,8 @@ static int gather_nd(struct wg__in *c)
     if (batch == 0 && k == 1) return wg__out_node(c, 0, wg_gather(x, component(at, 0), 0));
     status = few_places(c, s, 0, (int)(batch + k), "data");
     for (int i = 0; i < batch && !status; i++) {
-        if (!wg__dims_may_equal(c->g, t->dim[i], s->dim[i])) return wg__malformed(c, "axis %d of x and indices, of the batch, differ", i);
+        if (!wg__dims_may_equal(c->g, t->dim[i], s->dim[i]))
+            return wg__malformed(c, "axis %d of x and indices, of the batch, differ", i);
         if (s->dim[i] > WG__MAX_INDICES) return wg__unsupported(c, "axis %d is too long", i);
     }
     return status ? status : gather_nd_flat(c, x, at, (int)batch, (int)k);

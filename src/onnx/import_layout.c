@@ -167,8 +167,7 @@ int wg__row_cumsum(struct wg__in *c)
     if (!wg__in_axis(c, at.at[0], wg_node_shape(x)->rank, &axis)) return WG_EARG;
     int64_t n = wg_node_shape(x)->dim[axis];
     bool    exclusive = wg__attr_int(c, "exclusive", 0);
-    if (n < 0 && wg_node_shape(x)->rank == WG_MAX_RANK)
-        return wg__unsupported(c, "a symbolic axis of %d", WG_MAX_RANK);
+    if (n < 0 && wg_node_shape(x)->rank == WG_MAX_RANK) return wg__unsupported(c, "a symbolic axis of %d", WG_MAX_RANK);
     if (n < 0) return wg__out_node(c, 0, open_cumsum(c, x, axis, exclusive, reverse));
     if (n > 0 && exclusive) x = shifted(x, axis, 1, reverse);
     for (int64_t d = 1; x && d<n; d = d> n - d ? n : 2 * d) x = wg_add(x, shifted(x, axis, d, reverse));

@@ -60,8 +60,8 @@ static int new_values(struct wg__import *p)
 }
 
 /* The value cannot be used, which is only said where it is. */
-static void __attribute__((format(printf, 4, 5))) spoil(struct wg__import *p, struct wg__value *v, int status,
-                                                        const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+spoil(struct wg__import *p, struct wg__value *v, int status, const char *format, ...)
 {
     enum { SIZE = 120 };
     char   *why = wg__arena_alloc(&p->in.m->file.arena, SIZE);
@@ -78,9 +78,8 @@ static void __attribute__((format(printf, 4, 5))) spoil(struct wg__import *p, st
 int wg__import_tensors(struct wg__import *p, const struct wg__onnx_model *model)
 {
     for (int i = 0; i < model->n_init + model->n_sparse; i++) {
-        const struct wg__onnx_tensor *t =
-            i < model->n_init ? &model->init[i] : model->sparse[i - model->n_init].values;
-        struct wg__value *v = t && *t->name ? wg__value_add(p->in.m, t->name) : NULL;
+        const struct wg__onnx_tensor *t = i < model->n_init ? &model->init[i] : model->sparse[i - model->n_init].values;
+        struct wg__value             *v = t && *t->name ? wg__value_add(p->in.m, t->name) : NULL;
         if (!t) continue;
         if (!v) return wg__complain(p, WG_EFORMAT, "initialiser", t->name, *t->name ? "two of that name" : "no name");
         v->tensor = t;
@@ -101,8 +100,7 @@ static void check_input(struct wg__import *p, const struct wg__onnx_value *in, s
         spoil(p, v, WG_EARG, "it has no shape: the import has to be told one (wg_onnx_import_options.given)");
     else if (in->rank > WG_MAX_RANK) spoil(p, v, WG_EARG, "rank %d, over %d", in->rank, WG_MAX_RANK);
     for (int i = 0; i < in->rank && !v->broken; i++)
-        if (in->dim[i].size < -1)
-            spoil(p, v, WG_EFORMAT, "dimension %d is %lld", i, (long long)in->dim[i].size);
+        if (in->dim[i].size < -1) spoil(p, v, WG_EFORMAT, "dimension %d is %lld", i, (long long)in->dim[i].size);
 }
 
 static const wg_array *given_for(const struct wg__import *p, const char *name)
@@ -126,11 +124,6 @@ static int name_inputs(struct wg__import *p)
         v->input = true;
         v->given = given_for(p, in->name);
         check_input(p, in, v);
-    }
-    for (int i = 0; i < p->in.options->n_given; i++) {
-        const char             *name = p->in.options->given[i].name;
-        const struct wg__value *v = wg__value_find(m, name);
-        if (!v || !v->input) wg__complain(p, WG_EARG, "given", name, "the model has no such input");
     }
     return WG_OK;
 }

@@ -44,7 +44,7 @@ static int read_pads(struct wg__in *c, int rank, struct pads *to)
 /* What a number of elements to add takes away. */
 static int64_t lost(const struct wg__in *c, int64_t n)
 {
-    return n < 0 && wg__dim_is_number(c->g, n) ? (int64_t)-(uint64_t)n : 0;
+    return n < 0 && wg__dim_is_number(c->g, n) ? (int64_t) - (uint64_t)n : 0;
 }
 
 /* Cuts off what is negative, so that what is left is not. */

@@ -51,8 +51,8 @@ static void slice_list(struct wg__list *x, struct range r)
 /* Between symbols; a symbol that is below 0, which would count from the end, is found out by the tape. */
 static int slice_symbol(struct wg__in *c, wg_node **x, int axis, const struct range *r)
 {
-    int64_t size = wg_node_shape(*x)->dim[axis], from = r->start, to = r->stop;
-    bool    below = !r->start_symbol && from < 0, end = !r->stop_symbol && to >= INT32_MAX;
+    int64_t  size = wg_node_shape(*x)->dim[axis], from = r->start, to = r->stop;
+    bool     below = !r->start_symbol && from < 0, end = !r->stop_symbol && to >= INT32_MAX;
     wg_infer why = {.g = c->g};
     int      status = WG_OK;
     if (r->step < 0) return wg__unsupported(c, "a range of axis %d that goes backward between symbols", axis);

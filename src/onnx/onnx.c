@@ -178,7 +178,7 @@ void wg_onnx_free(wg_onnx *m)
 {
     if (!m) return;
     void *const parts[] = {m->input_name, m->output, m->input, m->slot, m->value,
-                           m->message,    m->folder, m->home,  m->path,   m->owned};
+                           m->message,    m->folder, m->home,  m->path, m->owned};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     wg__arena_free(&m->file.arena);
     free(m);

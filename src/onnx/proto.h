@@ -114,12 +114,12 @@ struct wg__onnx_opset {
     int64_t     version;
 };
 struct wg__onnx_model {
-    int64_t                 ir_version, model_version;
-    const char             *producer, *producer_version, *doc, *graph_name;
-    struct wg__onnx_opset  *opset;
-    struct wg__onnx_pair   *meta;
-    struct wg__onnx_node   *node;
-    struct wg__onnx_tensor *init;
+    int64_t                   ir_version, model_version;
+    const char               *producer, *producer_version, *doc, *graph_name;
+    struct wg__onnx_opset    *opset;
+    struct wg__onnx_pair     *meta;
+    struct wg__onnx_node     *node;
+    struct wg__onnx_tensor   *init;
     struct wg__onnx_value    *input, *output;
     struct wg__onnx_sparse   *sparse;
     struct wg__onnx_function *function;

@@ -201,8 +201,10 @@ static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop,
     bool     hangs = stop < 0 || stop == WG_END; /* stop hangs on the size */
     if (start >= 0 && !hangs) return slice_between(x, axis, start, stop, step);
     if (start < 0 && !hangs)
-        return wg__bad(x, WG_ESHAPE, "slice", "axis %d is symbolic: its range may not go from a place counted from "
-                       "the end to one counted from the front", axis);
+        return wg__bad(x, WG_ESHAPE, "slice",
+                       "axis %d is symbolic: its range may not go from a place counted from "
+                       "the end to one counted from the front",
+                       axis);
     int status = start < 0 ? wg__dim_sub(&c, size, -start, &low) : wg__dim_range(&c, size, start, stop, step, &count);
     if (start < 0) {
         int64_t width = (stop < 0 ? stop : 0) - start;
@@ -221,8 +223,10 @@ static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop
     bool    symbol = !wg__dim_is_number(x->g, stop);
     if (stop == size) stop = WG_END, symbol = false;
     if (!wg__dim_is_number(x->g, start) || (symbol && (start < 0 || step < 0)) || step == INT64_MIN)
-        return wg__bad(x, WG_ESHAPE, "slice", "axis %d is symbolic: only stop may be a symbol, where start is none and "
-                       "step is above 0", axis);
+        return wg__bad(x, WG_ESHAPE, "slice",
+                       "axis %d is symbolic: only stop may be a symbol, where start is none and "
+                       "step is above 0",
+                       axis);
     if (symbol) return slice_between(x, axis, start, stop, step);
     if (step > 0) return slice_forward(x, axis, start, stop, step);
     wg_node *turned = wg__slice(x, axis, 0, size, -1);

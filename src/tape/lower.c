@@ -128,7 +128,8 @@ static wg_node *lower_state(wg_tape *t, const wg_node *x)
     return y;
 }
 
-/* Where unlike symbols were taken to go together, the sizes have to bear out every shape that was inferred from them. */
+/* Where unlike symbols were taken to go together, the sizes have to bear out every shape that was inferred from them.
+ */
 static bool borne_out(wg_tape *t, const wg_node *x, const wg_node *y)
 {
     char     what[160], is[96];

@@ -20,8 +20,8 @@ enum { MOST = 64, PATH = 512, WHY = 400 };
 
 struct result {
     enum outcome outcome;
-    bool         ours;  /* every tensor of its data is of one of our dtypes */
-    bool         told;  /* the import looked at values of inputs */
+    bool         ours; /* every tensor of its data is of one of our dtypes */
+    bool         told; /* the import looked at values of inputs */
     char         op[64], why[WHY];
 };
 

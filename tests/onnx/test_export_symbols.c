@@ -120,7 +120,8 @@ static int there_and_back(unsigned axes, bool gradient)
         else if (gradient) y = NULL;
         wg_clear_error(t.g);
         for (int i = 0; i < 3 && y && !random; i++) {
-            snprintf(what, sizeof what, "%s%s, case %zu, opset %d", gradient ? "gradient of " : "", c->op, k, opsets[i]);
+            snprintf(what, sizeof what, "%s%s, case %zu, opset %d", gradient ? "gradient of " : "", c->op, k,
+                     opsets[i]);
             if (!exported(t.g, y, opsets[i], what)) continue;
             files += same_back(c, &t, y, what);
         }
@@ -146,8 +147,12 @@ Test(onnx_export_symbols, arithmetic_of_sizes)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "in0", WG_F32, WG_SHAPE(wg_dim(g, "s7"), 2));
-    wg_node  *y[] = {wg_slice(x, 0, 1, WG_END, 1),    wg_slice(x, 0, 0, -2, 1), wg_slice(x, 0, 1, WG_END, 3),
-                     wg_slice(x, 0, WG_END, 0, -2),   wg_slice(x, 0, -3, -1, 1), wg_slice(x, 0, 2, -9, 1),
+    wg_node  *y[] = {wg_slice(x, 0, 1, WG_END, 1),
+                     wg_slice(x, 0, 0, -2, 1),
+                     wg_slice(x, 0, 1, WG_END, 3),
+                     wg_slice(x, 0, WG_END, 0, -2),
+                     wg_slice(x, 0, -3, -1, 1),
+                     wg_slice(x, 0, 2, -9, 1),
                      wg_gather(x, wg_iota(g, wg_node_shape(x)->dim[0]), 0)};
     for (size_t i = 0; i < sizeof y / sizeof *y; i++) {
         const struct op_case c = {.op = "slice", .n = 1, .shape = {{2, {7, 2}}}, .kind = "r"};

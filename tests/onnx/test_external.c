@@ -26,8 +26,8 @@ static const char *in_folder(const char *name)
 }
 static void remove_folder(void)
 {
-    static const char *const names[] = {"w.bin", "sub/w.bin", "link", "sublink", "pipe", "model.onnx", "t.pb",
-                                        "out",   "outlink",   "round", "pipelink"};
+    static const char *const names[] = {"w.bin", "sub/w.bin", "link",    "sublink", "pipe",    "model.onnx",
+                                        "t.pb",  "out",       "outlink", "round",   "pipelink"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(in_folder(names[i]));
     rmdir(in_folder("sub"));
     cr_assert_eq(rmdir(folder), 0);
@@ -82,7 +82,7 @@ Test(onnx_external, data_beside_the_model)
 
 static void make_links(void)
 {
-    static const char *const links[][2] = {{"w.bin", "link"}, {"sub", "sublink"},  {"/etc/passwd", "out"},
+    static const char *const links[][2] = {{"w.bin", "link"},   {"sub", "sublink"}, {"/etc/passwd", "out"},
                                            {"/etc", "outlink"}, {"round", "round"}, {"pipe", "pipelink"}};
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
         cr_assert_eq(symlink(links[i][0], in_folder(links[i][1])), 0);

@@ -62,7 +62,7 @@ Test(import_sizes, a_symbol_goes_with_a_number)
         const char *op, *attrs, *a, *b, *shape;
         int64_t     size; /* of n, that fits; any other does not */
     } rows[] = {
-        {"Add", "", "n,3", "4,3", "[4,3]", 4},       {"MatMul", "", "2,n", "3,2", "[2,2]", 3},
+        {"Add", "", "n,3", "4,3", "[4,3]", 4},          {"MatMul", "", "2,n", "3,2", "[2,2]", 3},
         {"Concat", "axis=1", "n,2", "4,1", "[4,3]", 4}, {"MatMul", "", "n,2,3", "4,3,1", "[4,2,1]", 4},
         {"Gemm", "", "3,n", "4,2", "[3,2]", 4},
     };
@@ -73,8 +73,7 @@ Test(import_sizes, a_symbol_goes_with_a_number)
         for (int64_t size = 2; size < 6; size++) {
             wg_tape *t = compile(&n, size, 1);
             cr_expect_eq(t != NULL, size == rows[i].size, "%s with n = %lld", rows[i].op, (long long)size);
-            if (t)
-                cr_expect_str_eq(wg__shape_str(n.g, wg_tape_shape(t, n.out[0]), text, sizeof text), rows[i].shape);
+            if (t) cr_expect_str_eq(wg__shape_str(n.g, wg_tape_shape(t, n.out[0]), text, sizeof text), rows[i].shape);
         }
         net_free(&n);
     }
@@ -182,10 +181,10 @@ static struct onnx told_model(void)
 
 Test(import_sizes, values_of_inputs_may_shape_the_graph)
 {
-    int64_t              axes = 1;
-    const wg_onnx_given  given[] = {{"axes", {WG_I64, WG_SHAPE(1), &axes}}, {"x", {WG_F32, WG_SHAPE(2, 3), NULL}}};
-    struct onnx          m = told_model();
-    struct net           n = net_import(&m, &(wg_onnx_import_options){.n_given = 2, .given = given});
+    int64_t             axes = 1;
+    const wg_onnx_given given[] = {{"axes", {WG_I64, WG_SHAPE(1), &axes}}, {"x", {WG_F32, WG_SHAPE(2, 3), NULL}}};
+    struct onnx         m = told_model();
+    struct net          n = net_import(&m, &(wg_onnx_import_options){.n_given = 2, .given = given});
     cr_assert_eq(n.n_in, 1, "the axes are no input any more");
     cr_assert_eq(wg_node_shape(n.in[0])->dim[1], 3);
     net_run(&n, 1, IN(ramp));
@@ -220,11 +219,14 @@ Test(import_sizes, what_does_not_go_together_is_said)
     } rows[] = {
         {{.n_bind = 1, .bind = &(wg_binding){"N", 2}}, WG_EARG, "bind 'N': no input has such a dimension"},
         {{.n_bind = 1, .bind = &(wg_binding){"n", -2}}, WG_EARG, "bind 'n': a size of -2"},
-        {{.n_given = 1, .given = &(wg_onnx_given){"z", {WG_F32, WG_SHAPE(2, 3), NULL}}}, WG_EARG,
+        {{.n_given = 1, .given = &(wg_onnx_given){"z", {WG_F32, WG_SHAPE(2, 3), NULL}}},
+         WG_EARG,
          "given 'z': the model has no such input"},
-        {{.n_given = 1, .given = &(wg_onnx_given){"x", {WG_F32, WG_SHAPE(2, 3, 4), NULL}}}, WG_ESHAPE,
+        {{.n_given = 1, .given = &(wg_onnx_given){"x", {WG_F32, WG_SHAPE(2, 3, 4), NULL}}},
+         WG_ESHAPE,
          "input 'x': it is [n,m], and given as [2,3,4]"},
-        {{.n_given = 1, .given = &(wg_onnx_given){"x", {WG_F64, WG_SHAPE(2, 3), NULL}}}, WG_EDTYPE,
+        {{.n_given = 1, .given = &(wg_onnx_given){"x", {WG_F64, WG_SHAPE(2, 3), NULL}}},
+         WG_EDTYPE,
          "input 'x': it is given as f64, and is f32"},
         {{.n_bind = 1,
           .bind = &(wg_binding){"n", 5},
@@ -359,10 +361,10 @@ Test(import_sizes, both_ways_are_one_tape)
         onnx_node(&m, "Relu", "h", "r", "");
         onnx_node(&m, "Softmax", "r", "y", "axis=1");
         onnx_output(&m, "y", F32, NULL);
-        struct net n = net_import(&m, &(wg_onnx_import_options){
-                                          .constants = 1, .n_bind = before, .bind = &(wg_binding){"n", 5}});
-        wg_tape   *t = wg_compile(n.g, 1, n.out, &(wg_options){.evaluate = 1, .bind = {{"n", 5}}});
-        FILE      *f = open_memstream(&text[before], &bytes[before]);
+        struct net n =
+            net_import(&m, &(wg_onnx_import_options){.constants = 1, .n_bind = before, .bind = &(wg_binding){"n", 5}});
+        wg_tape *t = wg_compile(n.g, 1, n.out, &(wg_options){.evaluate = 1, .bind = {{"n", 5}}});
+        FILE    *f = open_memstream(&text[before], &bytes[before]);
         cr_assert(t && f && wg_tape_print(t, f) == WG_OK && fclose(f) == 0);
         net_free(&n);
     }

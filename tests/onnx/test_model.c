@@ -180,8 +180,8 @@ Test(onnx_model, graphs_in_attributes_are_read)
 /* What no model can be made of is said in a word, and nothing of fields and wires. */
 Test(onnx_model, what_is_no_model)
 {
-    static const char *const bytes[] = {"hello, world", "PK\003\004zip", "\x89PNG\r\n\x1a\n", "{\"json\": 1}", "<html>",
-                                        "\x93NUMPY\x01"};
+    static const char *const bytes[] = {"hello, world",  "PK\003\004zip", "\x89PNG\r\n\x1a\n",
+                                        "{\"json\": 1}", "<html>",        "\x93NUMPY\x01"};
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
         wg_onnx *m = wg_onnx_parse(bytes[i], strlen(bytes[i]));
         cr_expect_eq(wg_onnx_status(m), WG_EFORMAT);

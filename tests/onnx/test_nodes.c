@@ -151,13 +151,15 @@ static void write_table(struct report *all, const char *path)
     FILE *f = fopen(path, "w");
     cr_assert_not_null(f, "%s", path);
     qsort(all->row, (size_t)all->n, sizeof *all->row, by_op);
-    fprintf(f,
-            "%d tests pass, %d are refused with a message, none fails. Each runs as `wengert run` runs it: the model as it\n"
-            "is, with the shapes of its inputs known to the import, and so are the values of inputs that shape the graph\n"
-            "(a list of axes, a number of pads), which %d of those that pass have. Models of several operators, constants\n"
-            "aside, are groups of their own; \"expanded functions\" are operators that ONNX writes out in other ones.\n\n"
-            "| operators | passed | unsupported | why |\n|---|---|---|---|\n",
-            all->count[PASSED], all->count[UNSUPPORTED], all->told);
+    fprintf(
+        f,
+        "%d tests pass, %d are refused with a message, none fails. Each runs as `wengert run` runs it: the model as "
+        "it\n"
+        "is, with the shapes of its inputs known to the import, and so are the values of inputs that shape the graph\n"
+        "(a list of axes, a number of pads), which %d of those that pass have. Models of several operators, constants\n"
+        "aside, are groups of their own; \"expanded functions\" are operators that ONNX writes out in other ones.\n\n"
+        "| operators | passed | unsupported | why |\n|---|---|---|---|\n",
+        all->count[PASSED], all->count[UNSUPPORTED], all->told);
     for (int i = 0; i < all->n; i++) write_line(f, all, i);
     cr_assert_eq(fclose(f), 0);
 }
@@ -199,7 +201,8 @@ Test(onnx_nodes, all_pass_or_are_refused)
     if (!found) cr_skip_test("no data in %s: apt-get install libonnx-testdata", root);
     printf("# onnx node tests: %d passed, %d unsupported, %d failed\n", all.count[PASSED], all.count[UNSUPPORTED],
            all.count[FAILED]);
-    printf("# (%d passed with values of inputs known to the import; %d random ones were left out)\n", all.told, all.random);
+    printf("# (%d passed with values of inputs known to the import; %d random ones were left out)\n", all.told,
+           all.random);
     fflush(stdout);
     const char *table = getenv("WG_ONNX_TABLE");
     if (table && *table) write_table(&all, table);

@@ -26,7 +26,9 @@ int read_model(const struct command *c, const char *path, struct loaded *l)
 int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o)
 {
     o.constants = constants;
-    return wg_onnx_import(l->onnx, l->g, &o) ? complain(c, "%s:\n%s", path, wg_onnx_message(l->onnx)) : collect(c, l);
+    if (!wg_onnx_import(l->onnx, l->g, &o)) return collect(c, l);
+    const char *why = wg_onnx_message(l->onnx);
+    return complain(c, "%s:%s%s", path, strchr(why, '\n') ? "\n" : " ", why);
 }
 
 int load(const struct command *c, const char *path, const struct bindings *b, struct loaded *l)
@@ -128,7 +130,7 @@ int bind_rest(const struct command *c, const struct loaded *l, int64_t size, str
 wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device)
 {
     wg_options o = {.evaluate = 1, .threads = threads, .device = device, .n_more = b->n, .more = b->at};
-    wg_tape *t = wg_compile(l->g, l->n_out, l->out, &o);
+    wg_tape   *t = wg_compile(l->g, l->n_out, l->out, &o);
     if (!t) complain(c, "%s", wg_message(l->g));
     return t;
 }
