@@ -199,6 +199,7 @@ static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop,
     wg_infer c = {.g = x->g};
     int64_t  size = x->shape->dim[axis], low = start, count = 0;
     bool     hangs = stop < 0 || stop == WG_END; /* stop hangs on the size */
+    if (start == INT64_MIN) low = start = 0;
     if (start >= 0 && !hangs) return slice_between(x, axis, start, stop, step);
     if (start < 0 && !hangs)
         return wg__bad(x, WG_ESHAPE, "slice",
