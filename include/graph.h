@@ -294,8 +294,8 @@ WG_API wg_node *wg_xor(wg_node *x, wg_node *y);
 WG_API wg_node *wg_not(wg_node *x);
 /* c ? x : y, with c bool; all three broadcast. */
 WG_API wg_node *wg_where(wg_node *c, wg_node *x, wg_node *y);
-/* To another dtype: real to integer truncates and saturates (NaN gives 0),
- * anything to bool asks != 0.  The gradient passes between real dtypes. */
+/* To another dtype: a real is cut and saturates (NaN gives 0), an integer keeps
+ * its low bits, bool asks != 0.  The gradient passes between real dtypes. */
 WG_API wg_node *wg_cast(wg_node *x, wg_dtype t);
 
 /* ---- Operators: reductions ----------------------------------------------- */
@@ -331,7 +331,8 @@ WG_API wg_node *wg_expand(wg_node *x, wg_shape s);        /* broadcast up to s *
 WG_API wg_node *wg_squeeze(wg_node *x, int axis);         /* drops an axis of size 1 */
 WG_API wg_node *wg_unsqueeze(wg_node *x, int axis);       /* adds an axis of size 1 at axis of the result */
 /* x[.., start:stop:step, ..] along one axis; negative start and stop count
- * from the end, WG_END is past the last; step > 0 or < 0 as in Python. */
+ * from the end, WG_END is past the last; step > 0 or < 0 as in Python.  A range
+ * of known length (2:5, -3:) of a symbolic axis has it, or compiling fails. */
 #define WG_END INT64_MAX
 WG_API wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step);
 WG_API wg_node *wg_concat(int n, wg_node *const x[], int axis);
@@ -340,8 +341,8 @@ WG_API wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, 
 /* y[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, negative
  * counts from the end; outside the axis is a run-time error that says so. */
 WG_API wg_node *wg_gather(wg_node *x, wg_node *index, int axis);
-/* 1 at index along a new last axis of that depth, 0 elsewhere, in dtype t; an
- * index outside of 0..depth-1 is a run-time error that says so. */
+/* 1 at index along a new last axis of that (maybe symbolic) depth, 0 elsewhere,
+ * in dtype t; an index outside of 0..depth-1 is a run-time error that says so. */
 WG_API wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t);
 
 /* ---- Operators: softmax and losses ----------------------------------------- */

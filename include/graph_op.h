@@ -203,6 +203,19 @@ WG_API int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 WG_API int wg_dim_div(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 static inline int wg_dim_known(int64_t d) { return d >= 0; }
 
+/* ---- For builders: operators whose sizes may be symbolic ------------------- */
+
+/* count elements of an axis, the lowest at low, |step| apart; from last to first
+ * where step < 0.  Elements that the axis has not got are refused, where its
+ * size is a symbol when a tape is compiled. */
+WG_API wg_node *wg_narrow(wg_node *x, int axis, int64_t low, int64_t count, int64_t step);
+/* wg_gather the other way: zeros of `size` along axis, to which slices are added,
+ * y[.., index[i..], ..] += x[.., i.., ..].  An index that is outside is a
+ * run-time error that says so. */
+WG_API wg_node *wg_scatter_add(wg_node *x, wg_node *index, int axis, int64_t size);
+/* 0, 1, .. n-1 as i64. */
+WG_API wg_node *wg_iota(wg_graph *g, int64_t n);
+
 /* ---- For cpu ------------------------------------------------------------ */
 
 WG_API int wg_reject_run(wg_call *c, int status, const char *format, ...)

@@ -69,6 +69,17 @@ WG_API void     wg_onnx_free(wg_onnx *m);
 WG_API int         wg_onnx_status(const wg_onnx *m);
 WG_API const char *wg_onnx_message(const wg_onnx *m);
 
+/* What is known of an input before a model is imported: its dtype and shape,
+ * and with data (not NULL) its value. */
+typedef struct wg_onnx_given {
+    const char *name;
+    wg_array    value; /* borrowed during wg_onnx_import */
+} wg_onnx_given;
+
+/* The inputs that a file lists, by number from 0, known before the import:
+ * name and dtype (WG_DTYPES where it is none of ours); 0 past the last. */
+WG_API int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype);
+
 typedef struct wg_onnx_import_options {
     /* Before every name of a parameter, so that one graph can hold two models. */
     const char *prefix;
@@ -76,13 +87,29 @@ typedef struct wg_onnx_import_options {
     int constants;
     /* Dropout with its probability instead of nothing: to go on training. */
     int dropout;
+    /* Sizes of symbolic dimensions that are known now, by name ("<input>.<axis>"
+     * where the file has none): they are numbers in the graph, and not symbols.
+     * A name that no input has is an error. */
+    int               n_bind;
+    const wg_binding *bind; /* [n_bind] */
+    /* Inputs whose shape, or shape and value, is known now.  The shape is the
+     * input's.  Where the value decides what the graph looks like (the shape of
+     * a Reshape, the axes of a Squeeze) it is a constant of the graph, and the
+     * input none of wg_onnx_input; elsewhere it is not looked at. */
+    int                  n_given;
+    const wg_onnx_given *given; /* [n_given] */
 } wg_onnx_import_options;
 
 /* Builds the model's nodes in g.  Weights (float initialisers that feed
  * products, norms, slopes and embeddings) become parameters by their own names;
  * other initialisers become constants.  Symbolic dimensions become wg_dim of
- * the same name; one without a name is "<input>.<axis>".  Shape arithmetic is
- * folded.  Once per wg_onnx.
+ * the same name; one without a name (or with "None", "?" or a number for one)
+ * is "<input>.<axis>".  Shape arithmetic is folded.  What no output needs takes
+ * no part.  Once per wg_onnx.
+ *
+ * Unlike symbols go together as far as a tape's sizes let them, which
+ * wg_compile finds out: [n,3] + [m,3] has shape [n~m,3], and the sum takes n =
+ * m, or one of them 1.  This holds for g as a whole from then on.
  *
  * An error that the file shows by itself (an operator, attribute, dtype or
  * number of inputs, a name) leaves g as it was.  One that comes up while nodes

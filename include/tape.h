@@ -16,7 +16,7 @@ extern "C" {
 /* Passes that can be left out, to look for the cause of something odd. */
 enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP_REUSE = 8 };
 
-#define WG_MAX_BINDINGS 8
+#define WG_MAX_BINDINGS 8 /* in bind; others go into more */
 
 /* How a device may multiply matrices of f32: as they are (never TF32), or with
  * operands rounded to nearest in a shorter format, for its tensor cores: TF32
@@ -26,17 +26,20 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
  * the CPU takes no notice. */
 enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
 
+typedef struct wg_binding {
+    const char *name; /* of a symbolic dimension of the graph */
+    int64_t     size;
+} wg_binding;
 typedef struct wg_options {
-    struct {
-        const char *name;
-        int64_t     size;
-    } bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions, each of them one of the graph's */
+    wg_binding bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions */
     int      evaluate;       /* leave out what only training does (dropout); assignments of weights are refused */
     int      threads;        /* at most so many; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
     int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
     int      precision;      /* of enum wg_precision */
+    int      n_more;         /* further sizes: */
+    const wg_binding *more;  /* [n_more], borrowed during wg_compile */
 } wg_options;
 
 /* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one

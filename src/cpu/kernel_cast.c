@@ -1,5 +1,5 @@
-/* From every dtype to every other: reals are cut towards zero, what does not
- * fit saturates, NaN becomes 0, and bool asks != 0. */
+/* From every dtype to every other: reals are cut towards zero, what of them does
+ * not fit saturates, NaN becomes 0; integers keep their low bits; bool asks != 0. */
 #include "cpu/kernel.h"
 
 #define X(name, type, text) typedef type type_##name;
@@ -50,14 +50,14 @@ INLINE float   i32_to_F32(int32_t x) { return (float)x; }
 INLINE double  i32_to_F64(int32_t x) { return x; }
 INLINE int32_t i32_to_I32(int32_t x) { return x; }
 INLINE int64_t i32_to_I64(int32_t x) { return x; }
-INLINE uint8_t i32_to_U8(int32_t x) { return (uint8_t)(x < 0 ? 0 : x > UINT8_MAX ? UINT8_MAX : x); }
+INLINE uint8_t i32_to_U8(int32_t x) { return (uint8_t)x; }
 INLINE uint8_t i32_to_BOOL(int32_t x) { return x != 0; }
 
 INLINE float   i64_to_F32(int64_t x) { return (float)x; }
 INLINE double  i64_to_F64(int64_t x) { return (double)x; }
-INLINE int32_t i64_to_I32(int64_t x) { return (int32_t)(x < INT32_MIN ? INT32_MIN : x > INT32_MAX ? INT32_MAX : x); }
+INLINE int32_t i64_to_I32(int64_t x) { return (int32_t)(uint32_t)x; }
 INLINE int64_t i64_to_I64(int64_t x) { return x; }
-INLINE uint8_t i64_to_U8(int64_t x) { return (uint8_t)(x < 0 ? 0 : x > UINT8_MAX ? UINT8_MAX : x); }
+INLINE uint8_t i64_to_U8(int64_t x) { return (uint8_t)x; }
 INLINE uint8_t i64_to_BOOL(int64_t x) { return x != 0; }
 
 #define BY_F32(to) f32_to_##to

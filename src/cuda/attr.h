@@ -19,7 +19,7 @@ struct wg__axis_attr { /* softmax log_softmax gather concat */
     int axis;
 };
 struct wg__check_index_attr {
-    int64_t size;
+    wg_shape size;
 };
 struct wg__scatter_add_attr {
     int      axis;
@@ -41,6 +41,9 @@ struct wg__pad_attr {
 };
 struct wg__size_attr {
     wg_axes axes;
+};
+struct wg__iota_attr {
+    wg_shape shape; /* [n] */
 };
 struct wg__random_attr { /* uniform normal dropout_mask */
     wg_shape shape;

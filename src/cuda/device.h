@@ -88,7 +88,8 @@ DEVICE f64 least_f64() { return -most_f64(); }
 DEVICE i32 least_i32() { return -most_i32() - 1; }
 DEVICE i64 least_i64() { return -most_i64() - 1; }
 
-/* ---- Casts: reals are cut towards zero, what does not fit saturates, NaN becomes 0, bool asks != 0 ---- */
+/* ---- Casts: reals are cut towards zero, what of them does not fit saturates, NaN becomes 0; integers keep their
+ * low bits; bool asks != 0 ---- */
 
 DEVICE f64 clip(f64 x, f64 lo, f64 hi) { return x < lo ? lo : x > hi ? hi : x == x ? x : 0; }
 
@@ -110,9 +111,9 @@ DEVICE b8  f32_to_b8(f32 x) { return x != 0; }
 
 DEVICE f32 i64_to_f32(i64 x) { return (f32)x; }
 DEVICE f64 i64_to_f64(i64 x) { return (f64)x; }
-DEVICE i32 i64_to_i32(i64 x) { return (i32)(x < least_i32() ? least_i32() : x > most_i32() ? most_i32() : x); }
+DEVICE i32 i64_to_i32(i64 x) { return (i32)(unsigned)x; }
 DEVICE i64 i64_to_i64(i64 x) { return x; }
-DEVICE u8  i64_to_u8(i64 x) { return (u8)(x < 0 ? 0 : x > 255 ? 255 : x); }
+DEVICE u8  i64_to_u8(i64 x) { return (u8)x; }
 DEVICE b8  i64_to_b8(i64 x) { return x != 0; }
 
 /* The small ones go by i32. */

@@ -107,7 +107,7 @@ static cudaError_t check_index(const struct wg__cuda_launch *l)
     const wg_call                     *c = l->call;
     const struct wg__check_index_attr *a = (const struct wg__check_index_attr *)c->attr;
     const wg_tensor                   *x = &c->x[0];
-    struct indices s = {x->data, x->dtype, false, l->instr, wg_count(&x->shape), a->size, l->fault};
+    struct indices s = {x->data, x->dtype, false, l->instr, wg_count(&x->shape), a->size.dim[0], l->fault};
     if (s.m == 0) return cudaSuccess;
     WG_LAUNCH(checked_indices, grid_of(l, ceil_div(s.m, BLOCK)), BLOCK, 0, l->stream)(s, (int64_t *)c->y.data);
     return cudaGetLastError();

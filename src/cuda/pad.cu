@@ -1,5 +1,5 @@
 /* pad.cu - operators that set elements into a larger result: pad, concat; and
- * size, which is one number.  Each element of the result is written once.
+ * size, which is one number, and iota.  Each element of the result is written once.
  *
  * Hot kernels, that may not spill: pad_units, concat_units. */
 #include "cuda/shape.cuh"
@@ -240,5 +240,20 @@ cudaError_t wg__cuda_size(const struct wg__cuda_launch *l)
             if (a->axes.n < 0 || axis_of(a->axes.axis[k], s->rank) == i) n *= (double)s->dim[i];
     WG_LAUNCH(store_one, 1, 1, 0, l->stream)
     (value_unit(c->y.dtype, n), (int)wg_dtype_size(c->y.dtype), c->y.data);
+    return cudaGetLastError();
+}
+
+/* ---- Iota ---- */
+
+__global__ void __launch_bounds__(BLOCK) count_up(int64_t n, int64_t *y)
+{
+    int64_t every = (int64_t)gridDim.x * BLOCK;
+    for (int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x; i < n; i += every) y[i] = i;
+}
+cudaError_t wg__cuda_iota(const struct wg__cuda_launch *l)
+{
+    int64_t n = l->call->y.shape.dim[0];
+    if (n == 0) return cudaSuccess;
+    WG_LAUNCH(count_up, grid_of(l, ceil_div(n, BLOCK)), BLOCK, 0, l->stream)(n, (int64_t *)l->call->y.data);
     return cudaGetLastError();
 }

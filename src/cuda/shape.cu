@@ -236,4 +236,5 @@ static cudaError_t transpose(const struct wg__cuda_launch *l)
 const struct wg__cuda_op wg__cuda_shape_ops[] = {{"reshape", reshape, NULL},     {"expand", expand, NULL},
                                                  {"transpose", transpose, NULL}, {"slice", slice, NULL},
                                                  {"pad", wg__cuda_pad, NULL},    {"concat", wg__cuda_concat, NULL},
-                                                 {"size", wg__cuda_size, NULL},  {NULL, NULL, NULL}};
+                                                 {"size", wg__cuda_size, NULL},  {"iota", wg__cuda_iota, NULL},
+                                                 {NULL, NULL, NULL}};

@@ -7,5 +7,6 @@
 cudaError_t wg__cuda_pad(const struct wg__cuda_launch *l);
 cudaError_t wg__cuda_concat(const struct wg__cuda_launch *l);
 cudaError_t wg__cuda_size(const struct wg__cuda_launch *l);
+cudaError_t wg__cuda_iota(const struct wg__cuda_launch *l);
 
 #endif

@@ -139,10 +139,11 @@ int wg_broadcast(wg_infer *c, const wg_shape *a, const wg_shape *b, wg_shape *y)
     for (int i = 1; i <= r.rank; i++) {
         int64_t p = i <= a->rank ? a->dim[a->rank - i] : 1, q = i <= b->rank ? b->dim[b->rank - i] : 1;
         char    left[48], right[48];
-        if (p != q && p != 1 && q != 1)
+        int     status = wg__dim_meet(c, p, q, &r.dim[r.rank - i]);
+        if (status == WG_ESHAPE && !*c->why)
             return wg_reject(c, WG_ESHAPE, "cannot broadcast %s with %s", wg_dim_name(c->g, p, left, sizeof left),
                              wg_dim_name(c->g, q, right, sizeof right));
-        r.dim[r.rank - i] = p == 1 ? q : p;
+        if (status) return status;
     }
     *y = r;
     return WG_OK;

@@ -52,10 +52,27 @@ struct wg__dims {
     struct wg__dim *dim;
     int             n, cap;
 };
-/* A symbolic dimension as a op b: '+', '*', or 0 for a named one (or if memory is short). */
+/* A symbolic dimension as a op b: '+', '-', '*', '/' (cut towards zero), '~' (what a and b broadcast to), ':' (a
+ * range of a elements, by wg__dim_range_of), or 0 for a named one (or if memory is short). */
 char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b);
+void wg__dim_range_of(const wg_graph *g, int64_t d, int64_t *start, int64_t *stop, int64_t *step);
+/* Whether i is no symbol of g, though it may be negative. */
+bool wg__dim_is_number(const wg_graph *g, int64_t i);
+/* What wg_dim_add and the like do for a - b, whole or not below zero or not; a / b cut towards zero; and the number
+ * of elements of start:stop:step (as Python counts, step > 0) of n. */
+int     wg__dim_sub(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+int     wg__dim_floor(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+int     wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t step, int64_t *y);
+int64_t wg__range_count(int64_t n, int64_t start, int64_t stop, int64_t step);
+/* The least that d can be; INT64_MIN where its form does not say. */
+int64_t wg__dim_least(const wg_graph *g, int64_t d);
+/* What two sizes broadcast to; WG_ESHAPE without a text where they do not.  Where g is open, a symbol goes with
+ * any size, and compiling finds out. */
+int  wg__dim_meet(wg_infer *c, int64_t a, int64_t b, int64_t *y);
+bool wg__dims_may_equal(const wg_graph *g, int64_t a, int64_t b);
+bool wg__shapes_may_equal(const wg_graph *g, const wg_shape *a, const wg_shape *b);
 /* The value of d with the named symbols bound; negative with *unbound naming
- * the first symbol that has no size. */
+ * the first symbol that has no size, or NULL where the sizes do not allow one. */
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound);
 /* WG_OK, or an error on g: a negative size, a name bound to two sizes, or one that is no dimension of g. */
 int wg__dims_check_bind(wg_graph *g, const wg_options *o);
@@ -94,6 +111,7 @@ struct wg_graph {
     int (*fetch)(wg_node *p);        /* these two are set with the first device */
     void (*free_devices)(wg_graph *g);
     struct wg__hooks hook;
+    bool             open;  /* unlike symbols may turn out equal: set while a model is imported */
     bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
 };
 

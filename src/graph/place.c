@@ -8,13 +8,22 @@
 static uint64_t mix(uint64_t h, const void *p, size_t n) { return XXH3_64bits_withSeed(p, n, h); }
 static uint64_t mix_text(uint64_t h, const char *s) { return mix(h, s, strlen(s)); }
 
-/* Symbols by name: their numbers follow the order in which wg_dim was called. */
+/* A symbolic size by the letters of its name in any order: symbols have numbers, and sums an order of their terms, that
+ * follow the calls of wg_dim. */
+static uint64_t letters(const wg_graph *g, int64_t d)
+{
+    char     name[160];
+    uint64_t sum = 0;
+    for (const char *c = wg_dim_name(g, d, name, sizeof name); *c; c++) sum += mix(0, c, 1);
+    return sum;
+}
+
 static uint64_t mix_shape(uint64_t h, const wg_graph *g, const wg_shape *s)
 {
-    char name[160];
-    for (int i = 0; i < s->rank; i++)
-        h = s->dim[i] >= 0 ? mix(h, &s->dim[i], sizeof s->dim[i])
-                           : mix_text(h, wg_dim_name(g, s->dim[i], name, sizeof name));
+    for (int i = 0; i < s->rank; i++) {
+        uint64_t size = s->dim[i] >= 0 ? (uint64_t)s->dim[i] : letters(g, s->dim[i]);
+        h = mix(h, &size, sizeof size);
+    }
     return mix(h, &s->rank, sizeof s->rank);
 }
 

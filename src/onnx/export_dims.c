@@ -23,6 +23,29 @@ static bool from_input(struct wg__export *e, const wg_node *y, int64_t d, const 
     return false;
 }
 
+/* How many elements of x are in a range: of so many zeros, a piece is cut. */
+static int from_range(struct wg__export *e, const wg_node *y, int64_t d, const struct wg__val *x, const char *name)
+{
+    int64_t start, stop, step;
+    char    form[160];
+    if (e->opset < 10) return wg__export_bad(e, y, "a range of a symbolic size needs opset 10");
+    wg__dim_range_of(e->g, d, &start, &stop, &step);
+    snprintf(form, sizeof form, "Shape(Slice(Expand(0,x),[%lld],[%lld],[0],[%lld]))", (long long)start, (long long)stop,
+             (long long)step);
+    return wg__form_write(e, y, form, 1, x, name, WG_I64);
+}
+
+static const char *form_of(char op)
+{
+    switch (op) {
+    case '+': return "Add";
+    case '-': return "Sub";
+    case '*': return "Mul";
+    case '/': return "Div";
+    default: return "Shape(Add(Expand(0,x),Expand(0,y)))"; /* what the two broadcast to */
+    }
+}
+
 static int from_parts(struct wg__export *e, const wg_node *y, int64_t d, const char *text, const char *name)
 {
     int64_t        a, b;
@@ -30,7 +53,8 @@ static int from_parts(struct wg__export *e, const wg_node *y, int64_t d, const c
     char           op = wg__dim_split(e->g, d, &a, &b);
     if (!op) return wg__export_bad(e, y, "no input that the outputs need has the dimension \"%s\"", text);
     if (!dim_value(e, y, a, &part[0]) || !dim_value(e, y, b, &part[1])) return wg_status(e->g);
-    return wg__form_write(e, y, op == '+' ? "Add" : "Mul", 2, part, name, WG_I64);
+    if (op == ':') return from_range(e, y, d, &part[0], name);
+    return wg__form_write(e, y, form_of(op), 2, part, name, WG_I64);
 }
 
 /* A dimension as a vector of one; made once. */

@@ -7,7 +7,9 @@
  *
  *   wire, message, model, dtype, tensor, tensor_file   bytes to structs, trusting nothing
  *   onnx, nodes          a model of a file, and what it says of itself
- *   import               the two phases of an import
+ *   import               an import, and what came of it
+ *   import_look, _uses   its first phase: names, rows; what takes part, and how
+ *   import_build         its second phase: inputs, nodes, outputs
  *   import_rows          all rows; wg_onnx_operator
  *   import_attr, _value, _known, _say   what rows are given: attributes, operands, known values, complaints
  *   import_fold, _list   arithmetic on lists of integers and symbols, by elements and as shapes
@@ -18,7 +20,7 @@
  *   import_shape [_layout, _pad, _pieces]          Reshape, Shape, Expand; Transpose, CumSum; Pad; Slice, Concat, Split
  *   import_index, import_reduce, import_product    Gather, OneHot, ArgMax; ReduceSum; MatMul, Gemm
  *   import_softmax, import_norm, import_loss       Softmax; BatchNormalization, Dropout; losses of labels
- *   import_constant, import_random                 Constant, Range; RandomNormal
+ *   import_constant, import_random, import_branch  Constant, Range; RandomNormal; If
  *
  * Going out has its own files: form, export*, write. */
 #ifndef WENGERT_ONNX_IMPORT_H
@@ -39,6 +41,8 @@ struct wg__ints {
 };
 /* Whether element i is a symbolic dimension: all that asks, asks here. */
 bool wg__is_symbol(const struct wg__ints *v, int i);
+/* Whether element i is a number of the file that reads like a symbol, so that it may not go where one may. */
+bool wg__is_unclear(const struct wg__ints *v, int i);
 
 /* What a name of the model stands for.  node is made when it is first asked
  * for.  ints: an i64 (or i32) scalar or vector that is known, maybe with
@@ -47,12 +51,18 @@ struct wg__value {
     const char                   *name;
     wg_node                      *node;
     const struct wg__onnx_tensor *tensor; /* an initialiser or Constant, not yet a node */
+    const wg_array               *given;  /* of an input: its value, which the import was told */
     struct wg__ints              *ints;
+    const char                   *why;       /* of an initialiser or input that is broken: why, until that was said */
+    int                           status;    /* for why */
     wg_node                      *turned;    /* a constant matrix with its axes exchanged, once that was asked for */
     int                           ints_rank; /* 0 or 1 */
     wg_dtype                      ints_dtype;
     bool                          broken; /* made by a node that failed: its users are passed over in silence */
     bool                          weight; /* a float initialiser that becomes a parameter */
+    bool                          input;  /* of the model */
+    bool                          used;   /* an output of the model needs it */
+    bool                          shapes; /* a row wants its value while the model is loaded */
 };
 
 /* One ONNX node while it is built. */
@@ -71,12 +81,13 @@ struct wg__row {
     const char *attr;              /* names of attributes, apart by blanks */
     int (*make)(struct wg__in *c); /* WG_OK or a status whose reason was given */
     /* Which inputs are weights where they are float initialisers of rank 1 or more: "1", "12"; "v01": where
-     * they are vectors, as a bias or scale along the last axis is; NULL: none. */
-    const char *weights;
+     * they are vectors, as a bias or scale along the last axis is.  "k1": whose values are wanted while the model
+     * is loaded.  NULL: none. */
+    const char *uses;
 };
 extern const struct wg__row wg__rows_elementwise[], wg__rows_logic[], wg__rows_shape[], wg__rows_index[],
     wg__rows_reduce[], wg__rows_product[], wg__rows_softmax[], wg__rows_norm[], wg__rows_loss[], wg__rows_constant[],
-    wg__rows_random[];
+    wg__rows_random[], wg__rows_branch[];
 
 /* ---- Attributes: of the node, or the default ---- */
 
@@ -109,10 +120,15 @@ bool wg__in_need_real(struct wg__in *c, int i, const char *what, double *to);
  * without a word if it is not known.  *data is the caller's: wg__data_free. */
 bool wg__in_known(struct wg__in *c, int i, wg_array *to);
 
+/* A whole number of dtype t and rank 0, exactly (as wg_cast has it). */
+wg_node *wg__in_whole(struct wg__in *c, wg_dtype t, int64_t v);
+/* A dimension, which may be symbolic, as a number of dtype t and rank 0. */
+wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d);
+
 /* Memory for a constant of n elements that the row makes of its own; NULL with
  * a complaint where a model has made too many of them (wg__data_free). */
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t);
-/* first, first + step, .. as an i64 constant of rank 1; NULL as above. */
+/* first, first + step, .. as i64 of rank 1; n may be symbolic. */
 wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
 
 /* ---- Results ---- */

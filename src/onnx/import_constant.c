@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/import_fold.h"
+#include "onnx/import_shape.h"
 
 /* ---- Constant ---- */
 
@@ -96,18 +97,37 @@ static wg_node *reals(struct wg__in *c, wg_dtype t, double n, double first, doub
 
 static const char *const parts[] = {"start", "limit", "delta"};
 
+/* From, to or up to a symbol. */
+static int range_open(struct wg__in *c, wg_dtype t, const int64_t v[3])
+{
+    int64_t  n;
+    wg_infer why = {.g = c->g};
+    if (!wg__dim_is_number(c->g, v[2]) || v[2] == INT64_MIN)
+        return wg__unsupported(c, "delta has to be known when the model is loaded");
+    if (v[2] < 0 ? wg__dim_sub(&why, v[0], v[1], &n) : wg__dim_sub(&why, v[1], v[0], &n))
+        return wg__unsupported(c, "%s", why.why);
+    int status = wg__in_range_count(c, n, v[2] < 0 ? -v[2] : v[2], &n);
+    if (status) return status;
+    wg_node *y = wg__in_iota(c, n, 0, v[2]);
+    return wg__out_node(c, 0, wg_cast(v[0] == 0 ? y : wg_add(y, wg__in_dim(c, WG_I64, v[0])), t));
+}
+
 /* max(ceil((limit - start) / delta), 0) */
 static int range_whole(struct wg__in *c, wg_dtype t)
 {
     int64_t v[3];
+    bool    open = false, unclear = false;
     for (int i = 0; i < 3; i++) {
         struct wg__ints list;
         if (!wg__in_need_ints(c, i, parts[i], &list)) return WG_EARG;
         if (list.n != 1) return wg__malformed(c, "%s is not one number", parts[i]);
         v[i] = list.at[0];
-        if (wg__is_symbol(&list, 0)) return wg__unsupported(c, "%s has to be known when the model is loaded", parts[i]);
+        open = open || wg__is_symbol(&list, 0);
+        unclear = unclear || wg__is_unclear(&list, 0);
     }
     if (!v[2]) return wg__malformed(c, "delta is 0");
+    if (open && unclear) return wg__unsupported(c, "a number of -1000 or less beside a symbol");
+    if (open) return range_open(c, t, v);
     bool     up = v[2] > 0, none = up ? v[1] <= v[0] : v[1] >= v[0];
     uint64_t span = up ? (uint64_t)v[1] - (uint64_t)v[0] : (uint64_t)v[0] - (uint64_t)v[1];
     uint64_t step = up ? (uint64_t)v[2] : -(uint64_t)v[2];
@@ -141,8 +161,8 @@ static int eye_like(struct wg__in *c)
     wg_dtype        t = wg__attr_dtype(c, "dtype", wg_node_dtype(x));
     if (t == WG_DTYPES) return WG_EARG;
     if (s->rank != 2) return wg__malformed(c, "a tensor of rank %d, not 2", s->rank);
-    if (s->dim[0] < 0 || s->dim[1] < 0) return wg__unsupported(c, "the shape has to be known when the model is loaded");
-    if (!few(c, (double)s->dim[0]) || !few(c, (double)s->dim[1])) return WG_EARG;
+    if ((s->dim[0] >= 0 && !few(c, (double)s->dim[0])) || (s->dim[1] >= 0 && !few(c, (double)s->dim[1])))
+        return WG_EARG;
     wg_node *row = wg__in_iota(c, s->dim[0], k, 1);
     wg_node *column = wg__in_iota(c, s->dim[1], 0, 1);
     wg_node *is = wg_equal(wg_unsqueeze(row, 1), column);
@@ -152,9 +172,10 @@ static int eye_like(struct wg__in *c)
 const struct wg__row wg__rows_constant[] = {
     {"Constant", 1, "0", "value", constant, NULL},
     {"Constant", 12, "0", "value value_float value_floats value_int value_ints", constant, NULL},
-    {"ConstantOfShape", 9, "1", "value", constant_of_shape, NULL},
+    {"ConstantOfShape", 9, "1", "value", constant_of_shape, "k0"},
     {"EyeLike", 9, "1", "dtype k", eye_like, NULL},
     {"Identity", 1, "1", "", identity, NULL},
-    {"Range", 11, "3", "", range, NULL},
+    {"Range", 11, "3", "", range, "k012"},
+    {"Range", 27, "3", "stash_type", range, "k012"}, /* stash_type: for dtypes of 16 bits only */
     {0},
 };

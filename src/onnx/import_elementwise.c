@@ -104,7 +104,8 @@ static int thresholded_relu(struct wg__in *c)
 static int shrink(struct wg__in *c)
 {
     double   bias = wg__attr_real(c, "bias", 0), lambd = wg__attr_real(c, "lambd", 0.5);
-    wg_node *x = wg__in_node(c, 0), *v = among(x, WG_REALS) ? x : wg_cast(x, WG_F64);
+    bool     whole = bias == floor(bias) && lambd == floor(lambd);
+    wg_node *x = wg__in_node(c, 0), *v = among(x, WG_REALS | (whole ? WG_INTS : 0)) ? x : wg_cast(x, WG_F64);
     wg_node *zero = wg_lit(v, 0), *up = wg_shift(v, bias), *down = wg_shift(v, -bias);
     wg_node *low = wg_less(v, wg_lit(v, -lambd)), *high = wg_greater(v, wg_lit(v, lambd));
     wg_node *y = wg_where(low, up, wg_where(high, down, zero));
@@ -131,19 +132,69 @@ static int sub(struct wg__in *c) { return binary(c, wg_sub, wg__fold_sub); }
 static int mul(struct wg__in *c) { return binary(c, wg_mul, wg__fold_mul); }
 static int div_(struct wg__in *c) { return binary(c, wg_div, wg__fold_div); }
 
-/* The power of integers in f64: what is a whole number but for rounding is made one before it is cut off. */
-static wg_node *whole_pow(wg_node *x, wg_node *y)
+/* x^n by squares, n >= 0 */
+static wg_node *known_power(wg_node *x, uint64_t n)
+{
+    wg_node *y = NULL;
+    for (; n; n >>= 1) {
+        if (n & 1) y = y ? wg_mul(y, x) : x;
+        if (n > 1) x = wg_mul(x, x);
+    }
+    return y ? y : wg_add(wg_sub(x, x), wg_lit(x, 1));
+}
+
+/* The same bit by bit, for an exponent that only the run knows. */
+static wg_node *open_power(wg_node *x, wg_node *n)
+{
+    wg_node *y = wg_lit(x, 1), *base = wg_lit(n, 2), *zero = wg_lit(n, 0);
+    for (int bit = 0; bit < 63; bit++) {
+        wg_node *half = wg_div(n, base), *odd = wg_not_equal(wg_sub(n, wg_mul(half, base)), zero);
+        y = wg_where(odd, wg_mul(y, x), y);
+        x = wg_mul(x, x);
+        n = half;
+    }
+    return y;
+}
+
+/* The one exponent where the file has it and the result has x's shape; -1: not so. */
+static int64_t known_exponent(struct wg__in *c, const wg_node *x)
+{
+    wg_array a;
+    int64_t  n = -1;
+    if (!wg__in_known(c, 1, &a)) return n;
+    bool fits = wg_count(&a.shape) == 1 && a.shape.rank <= wg_node_shape(x)->rank;
+    if (fits && a.dtype == WG_I64) n = *(const int64_t *)a.data;
+    else if (fits && a.dtype == WG_I32) n = *(const int32_t *)a.data;
+    wg__data_free(a.data);
+    return n;
+}
+
+/* Integers: below an exponent of 0 only 1 and -1 have a power that is no fraction, and fractions are cut off. */
+static wg_node *whole_power(struct wg__in *c, wg_node *x, wg_node *y)
+{
+    int64_t n = known_exponent(c, x);
+    if (n >= 0) return known_power(x, (uint64_t)n);
+    wg_node *e = wg_cast(y, WG_I64), *below = wg_less(e, wg_lit(e, 0));
+    wg_node *not_low = wg_greater_equal(x, wg_lit(x, -1)), *not_high = wg_less_equal(x, wg_lit(x, 1));
+    wg_node *unit = wg_and(not_low, not_high), *power = open_power(x, wg_where(below, wg_neg(e), e));
+    return wg_where(wg_and(below, wg_not(unit)), wg_lit(x, 0), power);
+}
+
+/* With a real exponent in f64: what is a whole number but for rounding is made one before it is cut off. */
+static wg_node *rounded_power(wg_node *x, wg_node *y)
 {
     wg_node *base = wg_cast(x, WG_F64), *exponent = wg_cast(y, WG_F64);
     wg_node *power = wg_pow(base, exponent), *whole = wg_round(power);
     wg_node *miss = wg_abs(wg_sub(power, whole)), *slack = wg_scale(wg_abs(power), 1e-10);
     return wg_cast(wg_where(wg_less_equal(miss, slack), whole, power), wg_node_dtype(x));
 }
+
 /* The result has the base's dtype; the exponent may be of another (since opset 12). */
 static int pow_(struct wg__in *c)
 {
     wg_node *x = wg__in_node(c, 0), *y = wg__in_broadcast(c, x, wg__in_node(c, 1));
-    return wg__out_node(c, 0, among(x, WG_REALS) ? wg_pow(x, wg_cast(y, wg_node_dtype(x))) : whole_pow(x, y));
+    if (among(x, WG_REALS)) return wg__out_node(c, 0, wg_pow(x, wg_cast(y, wg_node_dtype(x))));
+    return wg__out_node(c, 0, among(x, WG_INTS) && among(y, WG_INTS) ? whole_power(c, x, y) : rounded_power(x, y));
 }
 
 static wg_node *truncated(wg_node *x)
@@ -172,12 +223,26 @@ static wg_node *int_mod(wg_node *x, wg_node *y)
     wg_node *differ = wg_and(some, wg_xor(below, y_below)), *moved = wg_add(r, y);
     return wg_where(differ, moved, r);
 }
+/* The remainder with the sign of y, of reals: 0 has it too. */
+static wg_node *real_mod(wg_node *x, wg_node *y)
+{
+    wg_node *zero = wg_lit(x, 0), *minus = wg_lit(x, -0.0), *r = real_fmod(x, y);
+    wg_node *below = wg_less(r, zero), *y_below = wg_less(y, zero), *none = wg_equal(r, zero);
+    wg_node *moved = wg_where(wg_xor(below, y_below), wg_add(r, y), r);
+    return wg_where(none, wg_where(y_below, minus, zero), moved);
+}
+static wg_node *wide_mod(wg_node *x, wg_node *y)
+{
+    wg_node *a = wg_cast(x, WG_F64), *b = wg_cast(y, WG_F64);
+    return wg_cast(real_mod(a, b), wg_node_dtype(x));
+}
 static int mod(struct wg__in *c)
 {
     bool     as_c = wg__attr_int(c, "fmod", 0) != 0;
     wg_node *x = wg__in_node(c, 0), *y = wg__in_node(c, 1);
-    if (among(x, WG_REALS) && !as_c) return wg__malformed(c, "real operands need fmod=1");
-    two *f = among(x, WG_REALS) ? wide_fmod : as_c ? int_fmod : int_mod;
+    bool     real = among(x, WG_REALS);
+    if (real && !as_c && c->opset < 28) return wg__malformed(c, "real operands need fmod=1");
+    two *f = real ? (as_c ? wide_fmod : wide_mod) : as_c ? int_fmod : int_mod;
     return wg__out_node(c, 0, f(x, y));
 }
 

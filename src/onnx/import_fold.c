@@ -59,88 +59,77 @@ bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t)
 
 static bool symbol(int64_t a) { return wg__like_symbol(a); }
 static bool symbols(const int64_t x[]) { return symbol(x[0]) || symbol(x[1]); }
-/* What dimensions may be: a symbol, or a number that is not negative. */
-static bool sizes(const int64_t x[]) { return (symbol(x[0]) || x[0] >= 0) && (symbol(x[1]) || x[1] >= 0); }
-
-bool wg__fold_add(wg_infer *c, const int64_t x[], int64_t *y)
+bool        wg__fold_add(wg_infer *c, const int64_t x[], int64_t *y)
 {
-    if (symbols(x)) return sizes(x) && wg_dim_add(c, x[0], x[1], y) == WG_OK;
+    if (symbols(x)) return wg_dim_add(c, x[0], x[1], y) == WG_OK;
     return !__builtin_add_overflow(x[0], x[1], y);
 }
 bool wg__fold_sub(wg_infer *c, const int64_t x[], int64_t *y)
 {
-    (void)c;
-    if (!symbols(x)) return !__builtin_sub_overflow(x[0], x[1], y);
-    *y = x[0] == x[1] ? 0 : x[0];
-    return x[0] == x[1] || x[1] == 0;
+    if (symbols(x)) return wg__dim_sub(c, x[0], x[1], y) == WG_OK;
+    return !__builtin_sub_overflow(x[0], x[1], y);
 }
 bool wg__fold_mul(wg_infer *c, const int64_t x[], int64_t *y)
 {
-    if (symbols(x)) return sizes(x) && wg_dim_mul(c, x[0], x[1], y) == WG_OK;
+    if (symbols(x)) return wg_dim_mul(c, x[0], x[1], y) == WG_OK;
     return !__builtin_mul_overflow(x[0], x[1], y);
 }
 bool wg__fold_div(wg_infer *c, const int64_t x[], int64_t *y)
 {
     if (x[1] == 0 || (x[1] == -1 && x[0] == INT64_MIN)) return false;
-    if (symbols(x)) return sizes(x) && wg_dim_div(c, x[0], x[1], y) == WG_OK;
+    if (symbols(x)) return wg__dim_floor(c, x[0], x[1], y) == WG_OK;
     *y = x[0] / x[1];
     return true;
 }
 
 /* -1, 0 or 1 as x[0] is smaller, equal or larger, *strict; or the same with
  * "or equal" where that is all that is known. */
-static bool order(const int64_t x[], int *y, bool *strict)
+static bool order(const wg_infer *c, const int64_t x[], int *y, bool *strict)
 {
     *strict = true;
     *y = (x[0] > x[1]) - (x[0] < x[1]);
     if (x[0] == x[1] || !symbols(x)) return true;
     if (symbol(x[0]) == symbol(x[1])) return false;
-    int64_t number = symbol(x[0]) ? x[1] : x[0];
+    int64_t number = symbol(x[0]) ? x[1] : x[0], least = wg__dim_least(c->g, symbol(x[0]) ? x[0] : x[1]);
     *y = symbol(x[0]) ? 1 : -1;
-    *strict = number < 0;
-    return number <= 0;
+    *strict = number < least;
+    return number <= least;
 }
-static bool pick(const int64_t x[], int wanted, int64_t *y)
+static bool pick(const wg_infer *c, const int64_t x[], int wanted, int64_t *y)
 {
     int  o;
-    bool strict, known = order(x, &o, &strict);
+    bool strict, known = order(c, x, &o, &strict);
     *y = o == wanted ? x[0] : x[1];
     return known;
 }
-bool wg__fold_min(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, pick(x, -1, y); }
-bool wg__fold_max(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, pick(x, 1, y); }
+bool wg__fold_min(wg_infer *c, const int64_t x[], int64_t *y) { return pick(c, x, -1, y); }
+bool wg__fold_max(wg_infer *c, const int64_t x[], int64_t *y) { return pick(c, x, 1, y); }
 
 /* Whether the order is `wanted`, or with `equal` that or none. */
-static bool compare(const int64_t x[], int wanted, bool equal, int64_t *y)
+static bool compare(const wg_infer *c, const int64_t x[], int wanted, bool equal, int64_t *y)
 {
     int  o;
-    bool strict, known = order(x, &o, &strict);
+    bool strict, known = order(c, x, &o, &strict);
     *y = o == wanted || (equal && o == 0);
     return known && (strict || (o == wanted ? equal : !equal));
 }
-bool wg__fold_less(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, compare(x, -1, false, y); }
-bool wg__fold_less_equal(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, compare(x, -1, true, y); }
-bool wg__fold_greater(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, compare(x, 1, false, y); }
-bool wg__fold_greater_equal(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, compare(x, 1, true, y); }
+bool wg__fold_less(wg_infer *c, const int64_t x[], int64_t *y) { return compare(c, x, -1, false, y); }
+bool wg__fold_less_equal(wg_infer *c, const int64_t x[], int64_t *y) { return compare(c, x, -1, true, y); }
+bool wg__fold_greater(wg_infer *c, const int64_t x[], int64_t *y) { return compare(c, x, 1, false, y); }
+bool wg__fold_greater_equal(wg_infer *c, const int64_t x[], int64_t *y) { return compare(c, x, 1, true, y); }
 bool wg__fold_equal(wg_infer *c, const int64_t x[], int64_t *y)
 {
     int  o;
-    bool strict, known = order(x, &o, &strict);
-    (void)c;
+    bool strict, known = order(c, x, &o, &strict);
     *y = o == 0;
     return known && strict;
 }
 
-bool wg__fold_neg(wg_infer *c, const int64_t x[], int64_t *y)
-{
-    (void)c;
-    return !symbol(x[0]) && !__builtin_sub_overflow(0, x[0], y);
-}
+bool wg__fold_neg(wg_infer *c, const int64_t x[], int64_t *y) { return wg__fold_sub(c, (int64_t[]){0, x[0]}, y); }
 bool wg__fold_abs(wg_infer *c, const int64_t x[], int64_t *y)
 {
-    if (x[0] < 0 && !symbol(x[0])) return wg__fold_neg(c, x, y);
-    *y = x[0];
-    return true;
+    if (symbol(x[0])) return *y = x[0], wg__dim_least(c->g, x[0]) >= 0;
+    return x[0] < 0 ? wg__fold_neg(c, x, y) : (*y = x[0], true);
 }
 bool wg__fold_same(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0], true; }
 bool wg__fold_truth(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0] != 0, !symbol(x[0]); }

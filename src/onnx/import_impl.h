@@ -5,7 +5,7 @@
 #include "onnx/onnx_impl.h"
 
 /* The opsets that are understood, and what is folded while loading at most. */
-enum { WG__HIGHEST_OPSET = 22, WG__MAX_FOLD = 1 << 24, WG__MAX_COMPLAINTS = 64 };
+enum { WG__HIGHEST_OPSET = 28, WG__MAX_FOLD = 1 << 24, WG__MAX_COMPLAINTS = 64 };
 /* What a small file may cost: elements computed or read again while loading,
  * bytes of constants that are not in the file, symbolic sizes. */
 enum { WG__BUDGET_ELEMENTS = 1 << 28, WG__BUDGET_BYTES = 1 << 28, WG__MAX_SYMBOLS = 1 << 14 };
@@ -18,10 +18,14 @@ struct wg__complaint {
     char        text[560];
 };
 
+/* Of a node: nothing needs it, it is to be made, it was made (or failed). */
+enum wg__state { WG__IDLE, WG__WANTED, WG__DONE };
+
 /* An import that runs; wg__in comes first, so that a row's c leads to it. */
 struct wg__import {
     struct wg__in          in;
-    const struct wg__row **row; /* [n_node]; NULL: not supported, which has been said */
+    const struct wg__row **row;   /* [n_node]; NULL: not supported, which has been said, or takes no part */
+    enum wg__state        *state; /* [n_node] */
     struct wg__complaint  *complaint;
     int                    n_complaint, cap_complaint;
     int64_t                left_out;          /* complaints beyond WG__MAX_COMPLAINTS */
@@ -29,9 +33,43 @@ struct wg__import {
     wg_graph              *scratch;           /* in place of the caller's, where the first phase complained */
     int64_t                elements, bytes;   /* what is left of the budgets */
     int                    symbols;           /* of the graph, before */
+    wg_binding            *size;              /* of named dimensions, by the options and the values given */
+    int                    n_size;
+    int                    at; /* the node of the model that is being made */
     bool                   nomem;
 };
 static inline struct wg__import *wg__import_of(const struct wg__in *c) { return (struct wg__import *)(uintptr_t)c; }
+
+/* ---- Phases (import_look.c, import_uses.c, import_build.c) ---- */
+
+/* The first: what the file shows by itself.  WG_OK, or a status where the second phase could not even be tried. */
+int wg__import_look(struct wg__import *p);
+/* The row of a node; NULL with a complaint where there is none that does what it asks for. */
+const struct wg__row *wg__import_row(struct wg__import *p, const struct wg__onnx_node *node);
+/* The sizes that the options and the values given say; the first of a name counts, and others are complained of. */
+void wg__import_sizes(struct wg__import *p);
+/* Whether a dimension has a name that says something: many writers have one word for all that they do not know. */
+bool wg__dim_named(const struct wg__onnx_dim *d);
+/* The name of a dimension, which is "<input>.<axis>" where it has none; NULL if memory is short. */
+const char *wg__dim_name_in(struct wg__import *p, const struct wg__onnx_value *in, int axis);
+
+/* Marks a value of that name as used, if there is one. */
+void wg__use(struct wg__import *p, const char *name);
+/* From the marked values to the nodes that make them, which become WG__WANTED, before node n. */
+void wg__import_reach(struct wg__import *p, int n);
+/* Which initialisers are weights, and which inputs shape the graph, by the n nodes' rows. */
+void wg__import_uses(struct wg__import *p, int n, const struct wg__onnx_node *node, const struct wg__row *const row[]);
+/* False where a value is broken; why, where that was not said yet. */
+bool wg__value_whole(struct wg__import *p, struct wg__value *v);
+
+/* The second: nodes. */
+void wg__import_build(struct wg__import *p);
+/* The wanted nodes before node n, in order. */
+void wg__import_nodes(struct wg__import *p, int n);
+void wg__import_node(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row);
+/* Names of a graph: its initialisers; of a node: every name is made once, before it is used. */
+int wg__import_tensors(struct wg__import *p, const struct wg__onnx_model *model);
+int wg__import_names(struct wg__import *p, const struct wg__onnx_node *node);
 
 /* ---- Complaints (import_say.c) ---- */
 

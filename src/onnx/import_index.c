@@ -1,4 +1,6 @@
 /* Indices: elements picked by numbers, and numbers of elements picked. */
+#include <string.h>
+
 #include "onnx/import_shape.h"
 
 /* ---- Gather ---- */
@@ -65,34 +67,36 @@ static int gather(struct wg__in *c)
 
 /* index counted from the front, times stride; where it is outside of n, a
  * place that no tensor has, so that the gather says so. */
-static wg_node *place(wg_node *index, int64_t n, int64_t stride)
+static wg_node *place(struct wg__in *c, wg_node *index, int64_t n, int64_t stride)
 {
-    wg_node *zero = wg_lit(index, 0), *size = wg_lit(index, (double)n);
-    wg_node *low = wg_less(index, wg_lit(index, (double)-n));
+    wg_node *zero = wg__in_whole(c, WG_I64, 0), *size = wg__in_dim(c, WG_I64, n);
+    wg_node *low = wg_less(index, wg_neg(size));
     wg_node *out = wg_or(low, wg_greater_equal(index, size));
     wg_node *safe = wg_where(out, zero, index);
     wg_node *front = wg_where(wg_less(safe, zero), wg_add(safe, size), safe);
-    wg_node *at = wg_mul(front, wg_lit(index, (double)stride));
-    return wg_where(out, wg_lit(index, 0x1p56), at);
+    wg_node *at = stride == 1 ? front : wg_mul(front, wg__in_dim(c, WG_I64, stride));
+    return wg_where(out, wg__in_whole(c, WG_I64, INT64_C(1) << 56), at);
 }
 
-/* The coordinate along axis of rank axes, times stride. */
-static wg_node *coordinate(struct wg__in *c, int rank, int axis, int64_t n, int64_t stride)
+/* The coordinate along axis of rank axes, of which an axis of size n has n and the data have `size`, times stride. */
+static wg_node *coordinate(struct wg__in *c, int rank, int axis, int64_t n, int64_t size, int64_t stride)
 {
     wg_shape s = {.rank = rank};
+    bool     plain = wg_dim_known(stride) && (n == size || (wg_dim_known(n) && wg_dim_known(size)));
     for (int i = 0; i < rank; i++) s.dim[i] = i == axis ? n : 1;
-    return wg_reshape(wg__in_iota(c, n, 0, stride), s);
+    wg_node *at = wg__in_iota(c, n, 0, plain ? stride : 1);
+    if (!plain && n != size) at = place(c, at, size, stride); /* whether there are as many is found out by the run */
+    else if (!plain) at = wg_mul(at, wg__in_dim(c, WG_I64, stride));
+    return wg_reshape(at, s);
 }
 
-/* That dimensions from..to-1 are numbers, and their product is one that a place can have. */
-static int known_dims(struct wg__in *c, const wg_shape *s, int from, int to, const char *whose)
+/* That the product of dimensions from..to-1, as far as they are numbers, is one that a place can have. */
+static int few_places(struct wg__in *c, const wg_shape *s, int from, int to, const char *whose)
 {
     int64_t n = 1;
-    for (int i = from; i < to; i++) {
-        if (s->dim[i] < 0) return wg__unsupported(c, "axis %d of the %s is symbolic", i, whose);
-        if (__builtin_mul_overflow(n, s->dim[i], &n) || n > (INT64_C(1) << 48))
+    for (int i = from; i < to; i++)
+        if (s->dim[i] >= 0 && (__builtin_mul_overflow(n, s->dim[i], &n) || n > (INT64_C(1) << 48)))
             return wg__unsupported(c, "the %s are too many", whose);
-    }
     return WG_OK;
 }
 
@@ -108,22 +112,28 @@ static int two_operands(struct wg__in *c, wg_node **x, wg_node **at)
 
 /* ---- GatherElements ---- */
 
-/* y[i, j, k] = x[at[i, j, k], j, k] for axis 0, and so on. */
-static wg_node *gather_elements_flat(struct wg__in *c, wg_node *x, wg_node *at, int axis)
+/* Where at[i, j, k], j, k is in x when it is flat, for axis 0, and so on; and how many elements x has. */
+static int flat_places(struct wg__in *c, wg_node *x, wg_node *at, int axis, wg_node **places, int64_t *n)
 {
     const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
     int64_t         stride = 1;
+    int             status = WG_OK;
     wg_node        *sum = NULL;
-    for (int i = s->rank - 1; i >= 0; stride *= s->dim[i--]) {
-        if (i != axis && t->dim[i] == 1) continue;
-        wg_node *term = i == axis ? place(at, s->dim[i], stride) : coordinate(c, s->rank, i, t->dim[i], stride);
-        if (!term) return NULL;
-        sum = sum ? wg_add(sum, term) : term;
+    for (int i = s->rank - 1; i >= 0 && !status; i--) {
+        wg_node *term = NULL;
+        if (i == axis) term = place(c, at, s->dim[i], stride);
+        else if (t->dim[i] != 1) term = coordinate(c, s->rank, i, t->dim[i], s->dim[i], stride);
+        if (!term && (i == axis || t->dim[i] != 1)) return wg__out_node(c, 0, NULL);
+        if (term) sum = sum ? wg_add(sum, term) : term;
+        status = wg__in_mul(c, stride, s->dim[i], &stride);
     }
-    return wg_gather(wg_reshape(x, WG_SHAPE(stride)), sum, 0);
+    *places = sum;
+    *n = stride;
+    return status;
 }
 
-static int gather_elements(struct wg__in *c)
+/* The operands, and the axis. */
+static int elements(struct wg__in *c, wg_node **to_x, wg_node **to_at, int *to_axis)
 {
     wg_node *x, *at;
     int      axis, status = two_operands(c, &x, &at);
@@ -131,15 +141,47 @@ static int gather_elements(struct wg__in *c)
     const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
     if (s->rank != t->rank) return wg__malformed(c, "x is of rank %d, indices of rank %d", s->rank, t->rank);
     if (!wg__in_axis(c, wg__attr_int(c, "axis", 0), s->rank, &axis)) return WG_EARG;
-    status = known_dims(c, s, 0, s->rank, "data");
+    status = few_places(c, s, 0, s->rank, "data");
     for (int i = 0; i < s->rank && !status; i++) {
         if (i == axis) continue;
-        if (t->dim[i] < 0 || t->dim[i] > WG__MAX_INDICES)
-            return wg__unsupported(c, "axis %d of the indices is symbolic or long", i);
-        if (t->dim[i] > s->dim[i]) return wg__malformed(c, "axis %d of the indices is longer than that of x", i);
+        if (t->dim[i] > WG__MAX_INDICES) return wg__unsupported(c, "axis %d of the indices is long", i);
+        if (s->dim[i] >= 0 && t->dim[i] > s->dim[i])
+            return wg__malformed(c, "axis %d of the indices is longer than that of x", i);
     }
     if (!status) status = check_indices(c, 1, &s->dim[axis]);
-    return status ? status : wg__out_node(c, 0, gather_elements_flat(c, x, at, axis));
+    *to_x = x;
+    *to_at = at;
+    *to_axis = axis;
+    return status;
+}
+
+/* y[i, j, k] = x[at[i, j, k], j, k] for axis 0, and so on. */
+static int gather_elements(struct wg__in *c)
+{
+    wg_node *x, *at, *places;
+    int      axis, status = elements(c, &x, &at, &axis);
+    int64_t  n;
+    if (!status) status = flat_places(c, x, at, axis, &places, &n);
+    return status ? status : wg__out_node(c, 0, wg_gather(wg_reshape(x, WG_SHAPE(n)), places, 0));
+}
+
+/* y = x; y[at[i, j, k], j, k] += z[i, j, k] for axis 0, and so on. */
+static int scatter_elements(struct wg__in *c)
+{
+    const char *how = wg__attr_text(c, "reduction", "none");
+    wg_node    *x, *at, *places, *z;
+    int         axis, status = elements(c, &x, &at, &axis);
+    int64_t     n;
+    if (!status) status = wg__in_operand(c, 2, &z);
+    if (status) return status;
+    if (strcmp(how, "add") != 0) return wg__unsupported(c, "reduction '%.40s'", how);
+    if (!wg__shapes_may_equal(c->g, wg_node_shape(z), wg_node_shape(at)))
+        return wg__malformed(c, "indices and updates have not one shape");
+    status = flat_places(c, x, at, axis, &places, &n);
+    if (status) return status;
+    wg_node *all = wg_reshape(places, WG_SHAPE(WG_AUTO));
+    wg_node *sums = wg_scatter_add(wg_reshape(z, WG_SHAPE(WG_AUTO)), all, 0, n);
+    return wg__out_node(c, 0, wg_add(x, wg_reshape(sums, *wg_node_shape(x))));
 }
 
 /* ---- GatherND ---- */
@@ -152,21 +194,23 @@ static wg_node *component(wg_node *at, int64_t j)
 }
 
 /* The first `batch` axes go together; the k indices pick from the next k axes of x; whole slices are taken. */
-static wg_node *gather_nd_flat(struct wg__in *c, wg_node *x, wg_node *at, int batch, int k)
+static int gather_nd_flat(struct wg__in *c, wg_node *x, wg_node *at, int batch, int k)
 {
     const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
     wg_shape        flat = {.rank = 1};
     int64_t         stride = 1;
+    int             status = WG_OK;
     wg_node        *sum = NULL;
     for (int i = batch + k; i < s->rank; i++) flat.dim[flat.rank++] = s->dim[i];
-    for (int i = batch + k - 1; i >= 0; stride *= s->dim[i--]) {
-        wg_node *term = i < batch ? coordinate(c, t->rank - 1, i, t->dim[i], stride)
-                                  : place(component(at, i - batch), s->dim[i], stride);
-        if (!term) return NULL;
+    for (int i = batch + k - 1; i >= 0 && !status; i--) {
+        wg_node *term = i < batch ? coordinate(c, t->rank - 1, i, t->dim[i], s->dim[i], stride)
+                                  : place(c, component(at, i - batch), s->dim[i], stride);
+        if (!term) return wg__out_node(c, 0, NULL);
         sum = sum ? wg_add(sum, term) : term;
+        status = wg__in_mul(c, stride, s->dim[i], &stride);
     }
     flat.dim[0] = stride;
-    return wg_gather(wg_reshape(x, flat), sum, 0);
+    return status ? status : wg__out_node(c, 0, wg_gather(wg_reshape(x, flat), sum, 0));
 }
 
 static int gather_nd(struct wg__in *c)
@@ -185,12 +229,13 @@ static int gather_nd(struct wg__in *c)
     status = check_indices(c, (int)k, s->dim + batch);
     if (status) return status;
     if (batch == 0 && k == 1) return wg__out_node(c, 0, wg_gather(x, component(at, 0), 0));
-    status = known_dims(c, s, 0, (int)(batch + k), "data");
+    status = few_places(c, s, 0, (int)(batch + k), "data");
     for (int i = 0; i < batch && !status; i++) {
-        if (t->dim[i] != s->dim[i]) return wg__malformed(c, "axis %d of x and indices, of the batch, differ", i);
+        if (!wg__dims_may_equal(c->g, t->dim[i], s->dim[i]))
+            return wg__malformed(c, "axis %d of x and indices, of the batch, differ", i);
         if (s->dim[i] > WG__MAX_INDICES) return wg__unsupported(c, "axis %d is too long", i);
     }
-    return status ? status : wg__out_node(c, 0, gather_nd_flat(c, x, at, (int)batch, (int)k));
+    return status ? status : gather_nd_flat(c, x, at, (int)batch, (int)k);
 }
 
 /* ---- OneHot ---- */
@@ -199,29 +244,39 @@ static int gather_nd(struct wg__in *c)
 static wg_node *one_hot(struct wg__in *c, wg_node *index, int64_t depth, wg_node *values)
 {
     wg_node *i = wg_cast(index, WG_I64);
-    i = wg_where(wg_less(i, wg_lit(i, 0)), wg_add(i, wg_lit(i, (double)depth)), i);
-    wg_node *in = wg_equal(wg_unsqueeze(i, -1), wg__in_iota(c, depth, 0, 1));
+    i = wg_where(wg_less(i, wg_lit(i, 0)), wg_add(i, wg__in_dim(c, WG_I64, depth)), i);
+    wg_node *in = wg_equal(wg_unsqueeze(i, -1), wg_iota(wg_node_graph(i), depth));
     wg_node *on = wg_reshape(wg_slice(values, 0, 1, 2, 1), WG_SCALAR);
     wg_node *off = wg_reshape(wg_slice(values, 0, 0, 1, 1), WG_SCALAR);
     return wg_where(in, on, off);
 }
 
+/* A number, or a symbol. */
+static bool read_depth(struct wg__in *c, int64_t *to)
+{
+    struct wg__ints list;
+    double          depth;
+    if (wg__in_ints(c, 1, &list) && list.n == 1 && wg__is_symbol(&list, 0)) return *to = list.at[0], true;
+    if (!wg__in_need_real(c, 1, "depth", &depth)) return false;
+    if (!(depth >= 0)) return wg__malformed(c, "depth is %g", depth), false;
+    if (depth > WG__MAX_INDICES) return wg__unsupported(c, "depth %g", depth), false;
+    return *to = (int64_t)depth, true;
+}
+
 static int one_hot_row(struct wg__in *c)
 {
     wg_node *index, *values;
-    double   depth;
+    int64_t  depth;
     int      axis, status = wg__in_operand(c, 0, &index);
     if (!status) status = wg__in_operand(c, 2, &values);
     if (status) return status;
-    if (!wg__in_need_real(c, 1, "depth", &depth)) return WG_EARG;
+    if (!read_depth(c, &depth)) return WG_EARG;
     int rank = wg_node_shape(index)->rank + 1;
     if (!wg__in_axis(c, wg__attr_int(c, "axis", -1), rank, &axis)) return WG_EARG;
     if (wg_node_shape(values)->rank != 1 || wg_node_shape(values)->dim[0] != 2)
         return wg__malformed(c, "values are not two");
-    if (!(depth >= 0)) return wg__malformed(c, "depth is %g", depth);
-    if (depth > WG__MAX_INDICES || rank > WG_MAX_RANK)
-        return wg__unsupported(c, "depth %g, result of rank %d", depth, rank);
-    return wg__out_node(c, 0, wg__last_to(one_hot(c, index, (int64_t)depth, values), axis));
+    if (rank > WG_MAX_RANK) return wg__unsupported(c, "a result of rank %d", rank);
+    return wg__out_node(c, 0, wg__last_to(one_hot(c, index, depth, values), axis));
 }
 
 /* ---- ArgMax, ArgMin ---- */
@@ -260,9 +315,10 @@ static int arg_min(struct wg__in *c) { return arg_extreme(c, true); }
 const struct wg__row wg__rows_index[] = {
     {"Gather", 1, "2", "axis", gather, "0"},
     {"GatherElements", 11, "2", "axis", gather_elements, NULL},
+    {"ScatterElements", 16, "3", "axis reduction", scatter_elements, NULL},
     {"GatherND", 11, "2", "", gather_nd, NULL},
     {"GatherND", 12, "2", "batch_dims", gather_nd, NULL},
-    {"OneHot", 9, "3", "axis", one_hot_row, NULL},
+    {"OneHot", 9, "3", "axis", one_hot_row, "k1"},
     {"ArgMax", 1, "1", "axis keepdims", arg_max, NULL},
     {"ArgMax", 12, "1", "axis keepdims select_last_index", arg_max, NULL},
     {"ArgMin", 1, "1", "axis keepdims", arg_min, NULL},

@@ -88,6 +88,14 @@ static bool affordable(struct wg__import *p, const struct wg__onnx_tensor *t)
     return afford(&p->elements, n > WG__MAX_INTS ? n : 0);
 }
 
+static bool copy_given(struct wg__import *p, const wg_array *a, wg_array *to)
+{
+    *to = *a;
+    if (!(to->data = wg__data_alloc(wg_array_bytes(a)))) return p->nomem = true, false;
+    memcpy(to->data, a->data, wg_array_bytes(a));
+    return true;
+}
+
 bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 {
     struct wg__import *p = wg__import_of(c);
@@ -95,6 +103,7 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
     *to = (wg_array){0};
     if (!v || v->broken) return false;
     if (v->tensor) return affordable(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
+    if (v->given) return copy_given(p, v->given, to);
     wg_node *x = wg__value_node(p, v);
     return x && from_node(p, x, to);
 }
@@ -116,6 +125,10 @@ void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t)
 
 wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step)
 {
+    if (!wg_dim_known(n)) {
+        wg_node *y = step == 1 ? wg_iota(c->g, n) : wg_mul(wg_iota(c->g, n), wg__in_whole(c, WG_I64, step));
+        return first == 0 ? y : wg_add(y, wg__in_whole(c, WG_I64, first));
+    }
     int64_t *at = wg__in_data(c, n, WG_I64);
     if (!at) return NULL;
     for (int64_t i = 0; i < n; i++) at[i] = (int64_t)((uint64_t)first + (uint64_t)i * (uint64_t)step);
@@ -165,6 +178,7 @@ static bool small_integers(const struct wg__onnx_tensor *t)
 const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v)
 {
     wg_array a = {0};
+    if (v->given && !v->ints && !v->broken) return keep_list(p, v, v->given);
     if (v->ints || v->broken || !v->tensor || !small_integers(v->tensor)) return v->ints;
     if (!wg__tensor_known(p, v->tensor, v->name, &a)) return v->broken = true, NULL;
     const struct wg__ints *list = keep_list(p, v, &a);
@@ -173,6 +187,8 @@ const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v)
 }
 
 bool wg__is_symbol(const struct wg__ints *v, int i) { return !v->raw && wg__like_symbol(v->at[i]); }
+
+bool wg__is_unclear(const struct wg__ints *v, int i) { return v->raw && wg__like_symbol(v->at[i]); }
 
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
 {
@@ -191,12 +207,19 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
     return true;
 }
 
+/* How to make it known, where that can be told. */
+static const char *hint(const struct wg__in *c, int i)
+{
+    const struct wg__value *v = wg__in_value(c, i);
+    return v && v->input ? ": give its value to the import" : "";
+}
+
 bool wg__in_need_ints(struct wg__in *c, int i, const char *what, struct wg__ints *to)
 {
     if (wg__in_ints(c, i, to)) return true;
     if (!wg__in_has(c, i)) return wg__malformed(c, "%s is left out", what), false;
-    wg__unsupported(c, "%s has to be known when the model is loaded, as integers in a vector of %d or fewer", what,
-                    WG__MAX_INTS);
+    wg__unsupported(c, "%s has to be known when the model is loaded, as integers in a vector of %d or fewer%s", what,
+                    WG__MAX_INTS, hint(c, i));
     return false;
 }
 
@@ -207,7 +230,7 @@ bool wg__in_need_real(struct wg__in *c, int i, const char *what, double *to)
     bool known = wg__in_known(c, i, &a), one = known && wg_count(&a.shape) == 1;
     if (one) *to = wg__load(a.dtype, a.data, 0);
     if (known) wg__data_free(a.data);
-    if (!known) wg__unsupported(c, "%s has to be known when the model is loaded", what);
+    if (!known) wg__unsupported(c, "%s has to be known when the model is loaded%s", what, hint(c, i));
     else if (!one) wg__malformed(c, "%s is not one number", what);
     return one;
 }

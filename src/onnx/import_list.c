@@ -92,6 +92,14 @@ int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t
     return status;
 }
 
+int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n)
+{
+    wg_infer why = {.g = c->g};
+    if (wg__dim_is_number(c->g, width)) return *n = width > 0 ? (width - 1) / step + 1 : 0, WG_OK;
+    int status = wg__dim_range(&why, width, 0, WG_END, step, n);
+    return status ? no_result(c, &why, status, width, 0) : WG_OK;
+}
+
 static int64_t place(int64_t i, int64_t n, int64_t lo, int64_t hi)
 {
     if (i < 0) i = i < -n ? lo : i + n;

@@ -99,8 +99,10 @@ const struct wg__row wg__rows_logic[] = {
     {"IsNaN", 9, "1", "", is_nan, NULL},
     {"Cast", 1, "1", "to", cast_1, NULL},
     {"Cast", 6, "1", "to", cast, NULL},
-    {"Cast", 19, "1", "to saturate", cast, NULL}, /* saturate: for dtypes of 8 bits only */
+    {"Cast", 19, "1", "to saturate", cast, NULL},            /* saturate: for dtypes of 8 bits only */
+    {"Cast", 24, "1", "to saturate round_mode", cast, NULL}, /* likewise */
     {"CastLike", 15, "2", "", cast_like, NULL},
     {"CastLike", 19, "2", "saturate", cast_like, NULL},
+    {"CastLike", 24, "2", "saturate round_mode", cast_like, NULL},
     {0},
 };

@@ -29,8 +29,8 @@ static bool reduction_of(struct wg__in *c, enum reduction *to)
     return false;
 }
 
-/* Whether label is x without its axis of classes, of which there is a known number. */
-static bool shapes_fit(struct wg__in *c, const struct loss *l)
+/* Whether label is x without its axis of classes; where symbols leave that open, a reshape finds out. */
+static bool shapes_fit(struct wg__in *c, struct loss *l)
 {
     enum { MOST = 1 << 24 };
     char           have[96], want[96];
@@ -38,9 +38,9 @@ static bool shapes_fit(struct wg__in *c, const struct loss *l)
     wg_shape       fit = {.rank = x.rank - 1, .dim = {x.dim[0]}};
     if (x.rank < 2) return wg__malformed(c, "the input has rank %d and no axis of classes", x.rank), false;
     for (int i = 1; i < fit.rank; i++) fit.dim[i] = x.dim[i + 1];
-    if (!wg_dim_known(x.dim[1]) || x.dim[1] > MOST)
+    if (x.dim[1] > MOST)
         return wg__unsupported(c, "the number of classes is %s", wg_dim_name(c->g, x.dim[1], have, sizeof have)), false;
-    if (wg__shape_equal(&fit, label)) return true;
+    if (wg__shapes_may_equal(c->g, &fit, label)) return (l->label = wg_reshape(l->label, fit)) != NULL;
     wg__malformed(c, "the labels are %s, not %s", wg__shape_str(c->g, label, have, sizeof have),
                   wg__shape_str(c->g, &fit, want, sizeof want));
     return false;
@@ -51,7 +51,7 @@ static bool weight_fits(struct wg__in *c, const struct loss *l)
     char            have[96];
     const wg_shape *w = wg_node_shape(l->weight);
     int64_t         n = wg_node_shape(l->x)->dim[1];
-    if (!w || (w->rank == 1 && w->dim[0] == n)) return true;
+    if (!w || (w->rank == 1 && wg__dims_may_equal(c->g, w->dim[0], n))) return true;
     wg__malformed(c, "the weights are %s, not [%lld]", wg__shape_str(c->g, w, have, sizeof have), (long long)n);
     return false;
 }

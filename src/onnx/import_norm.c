@@ -189,6 +189,7 @@ static wg_node *no_wider(struct wg__in *c, wg_node *x, wg_node *y, wg_node *z)
 {
     char have[96], want[96];
     if (!z || wg__shape_equal(wg_node_shape(x), wg_node_shape(z))) return z;
+    if (wg__shapes_may_equal(c->g, wg_node_shape(x), wg_node_shape(z))) return wg_reshape(z, *wg_node_shape(x));
     wg__malformed(c, "%s does not broadcast to %s", wg__shape_str(c->g, wg_node_shape(y), have, sizeof have),
                   wg__shape_str(c->g, wg_node_shape(x), want, sizeof want));
     return NULL;
@@ -373,6 +374,6 @@ const struct wg__row wg__rows_norm[] = {
     {"Dropout", 1, "1", "consumed_inputs is_test ratio", dropout_1, NULL},
     {"Dropout", 6, "1", "is_test ratio", dropout_1, NULL},
     {"Dropout", 7, "1", "ratio", dropout_1, NULL},
-    {"Dropout", 12, "1-3", "seed", dropout_12, NULL},
+    {"Dropout", 12, "1-3", "seed", dropout_12, "k12"},
     {0},
 };

@@ -35,23 +35,27 @@ static int read_pads(struct wg__in *c, int rank, struct pads *to)
     if (v.n != 2 * axes.n) return wg__malformed(c, "%d pads for %d axes", v.n, axes.n);
     *to = (struct pads){0};
     for (int i = 0; i < v.n; i++) {
-        if (wg__is_symbol(&v, i)) return wg__unsupported(c, "pads are symbolic");
+        if (wg__is_unclear(&v, i)) return wg__unsupported(c, "a pad of %lld elements", (long long)v.at[i]);
         (i < axes.n ? to->before : to->after)[axes.axis[i % axes.n]] = v.at[i];
     }
     return WG_OK;
+}
+
+/* What a number of elements to add takes away. */
+static int64_t lost(const struct wg__in *c, int64_t n)
+{
+    return n < 0 && wg__dim_is_number(c->g, n) ? (int64_t) - (uint64_t)n : 0;
 }
 
 /* Cuts off what is negative, so that what is left is not. */
 static int crop(struct wg__in *c, wg_node **x, struct pads *p)
 {
     for (int i = 0; *x && i < wg_node_shape(*x)->rank; i++) {
-        int64_t n = wg_node_shape(*x)->dim[i], low = p->before[i] < 0 ? -(uint64_t)p->before[i] : 0;
-        int64_t high = p->after[i] < 0 ? -(uint64_t)p->after[i] : 0;
+        int64_t n = wg_node_shape(*x)->dim[i], low = lost(c, p->before[i]), high = lost(c, p->after[i]);
         if (low == 0 && high == 0) continue;
-        if (n < 0) return wg__unsupported(c, "axis %d is symbolic and would lose elements", i);
-        if (low < 0 || high < 0 || low > n || high > n - low)
+        if (low < 0 || high < 0 || (n >= 0 && (low > n || high > n - low)))
             return wg__malformed(c, "axis %d of %lld elements has not as many to lose", i, (long long)n);
-        *x = wg_slice(*x, i, low, n - high, 1);
+        *x = wg_slice(*x, i, low, high ? -high : WG_END, 1);
         if (low) p->before[i] = 0;
         if (high) p->after[i] = 0;
     }
@@ -134,6 +138,7 @@ static int pad_again(struct wg__in *c, const struct mode *m, wg_node *x, const s
         int64_t before = p->before[i], after = p->after[i], n = wg_node_shape(x)->dim[i];
         if (before == 0 && after == 0) continue;
         if (n == 0) return wg__malformed(c, "axis %d is empty and mode is %s", i, m->name);
+        if (before < 0 || after < 0) return wg__unsupported(c, "mode %s with pads that are symbolic", m->name);
         if (before > WG__MAX_INDICES || after > WG__MAX_INDICES || n > WG__MAX_INDICES)
             return wg__unsupported(c, "mode %s with %lld and %lld elements around axis %d", m->name, (long long)before,
                                    (long long)after, i);
@@ -142,12 +147,31 @@ static int pad_again(struct wg__in *c, const struct mode *m, wg_node *x, const s
     return wg__out_node(c, 0, x);
 }
 
+/* Around x, what a node of one element has when it runs: pads of false say where that is. */
+static wg_node *pad_with(struct wg__in *c, wg_node *x, const struct pads *p, wg_node *value)
+{
+    wg_node *inside = wg_pad(wg_fill(c->g, WG_BOOL, *wg_node_shape(x), 1), p->before, p->after, 0);
+    wg_node *wide = wg_pad(x, p->before, p->after, 0);
+    return wg_where(inside, wide, wg_cast(wg_reshape(value, WG_SCALAR), wg_node_dtype(x)));
+}
+
+/* A value that a double holds is the operator's own; for others the node has it. */
+static bool plain_value(struct wg__in *c, const wg_node *x, double *to)
+{
+    wg_array a;
+    if (!wg__in_known(c, 2, &a)) return false;
+    bool one = wg_count(&a.shape) == 1;
+    if (one) *to = wg__load(a.dtype, a.data, 0);
+    wg__data_free(a.data);
+    return one && (WG_BIT(wg_node_dtype(x)) & WG_REALS || fabs(*to) < 0x1p53);
+}
+
 int wg__row_pad(struct wg__in *c)
 {
-    wg_node           *x;
+    wg_node           *x, *value;
     struct pads        p;
     const struct mode *m = mode_of(c);
-    double             value = wg__attr_real(c, "value", 0);
+    double             plain = wg__attr_real(c, "value", 0);
     int                status = wg__in_operand(c, 0, &x);
     if (status) return status;
     if (!m) return wg__unsupported(c, "mode %s", wg__attr_text(c, "mode", "constant"));
@@ -155,6 +179,8 @@ int wg__row_pad(struct wg__in *c)
     if (!status) status = crop(c, &x, &p);
     if (status) return status;
     if (m->at) return pad_again(c, m, x, &p);
-    if (c->opset >= 11 && wg__in_has(c, 2) && !wg__in_need_real(c, 2, "the value", &value)) return WG_EARG;
-    return wg__out_node(c, 0, wg_pad(x, p.before, p.after, value));
+    if (c->opset < 11 || !wg__in_has(c, 2) || plain_value(c, x, &plain))
+        return wg__out_node(c, 0, wg_pad(x, p.before, p.after, plain));
+    status = wg__in_operand(c, 2, &value);
+    return status ? status : wg__out_node(c, 0, pad_with(c, x, &p, value));
 }

@@ -6,7 +6,7 @@
 /* One axis' range. */
 struct range {
     int64_t start, stop, step;
-    bool    start_symbol, stop_symbol;
+    bool    start_symbol, stop_symbol, unclear;
 };
 
 struct ranges {
@@ -15,8 +15,12 @@ struct ranges {
 
 static struct range range_at(const struct ranges *r, int i)
 {
-    return (struct range){r->start.at[i], r->stop.at[i], r->step.n < 0 ? 1 : r->step.at[i], wg__is_symbol(&r->start, i),
-                          wg__is_symbol(&r->stop, i)};
+    return (struct range){.start = r->start.at[i],
+                          .stop = r->stop.at[i],
+                          .step = r->step.n < 0 ? 1 : r->step.at[i],
+                          .start_symbol = wg__is_symbol(&r->start, i),
+                          .stop_symbol = wg__is_symbol(&r->stop, i),
+                          .unclear = wg__is_unclear(&r->start, i) || wg__is_unclear(&r->stop, i)};
 }
 
 static int read_ranges(struct wg__in *c, struct ranges *r)
@@ -44,64 +48,42 @@ static void slice_list(struct wg__list *x, struct range r)
     x->v = y;
 }
 
-/* x[.., 0:n, ..] for a symbol n on an axis of known size: a gather, so that an
- * n above the size is an error of the run.  The indices are 0, 1, .. size-1
- * and then ones that are outside, cut to n of them. */
-static wg_node *up_to(struct wg__in *c, wg_node *x, int axis, int64_t n)
-{
-    int64_t  size = wg_node_shape(x)->dim[axis];
-    wg_node *all = size <= WG__MAX_INDICES ? wg__in_iota(c, size, 0, 1) : NULL;
-    wg_node *more = wg_pad(all, &(int64_t){0}, &n, (double)WG__MAX_INDICES);
-    return wg_gather(x, wg_slice(more, 0, 0, n, 1), axis);
-}
-
-/* A symbolic axis from its end: start and stop as -4:-1 or -4:, which is a
- * known number of elements. */
-static bool from_the_end(const struct range *r)
-{
-    return r->start < 0 && r->start >= -WG__MAX_INDICES && (r->stop < 0 || r->stop >= INT32_MAX) &&
-           (r->stop >= INT32_MAX || r->stop >= r->start) && r->step > 0 && r->step <= WG__MAX_INDICES;
-}
-
-static wg_node *slice_from_the_end(struct wg__in *c, wg_node *x, int axis, const struct range *r)
-{
-    int64_t width = (r->stop < 0 ? r->stop : 0) - r->start;
-    return wg_gather(x, wg__in_iota(c, (width + r->step - 1) / r->step, r->start, r->step), axis);
-}
-
-/* The axis is symbolic and no end of the range is. */
-static int slice_open(struct wg__in *c, wg_node **x, int axis, const struct range *r)
-{
-    bool ends = r->stop >= INT32_MAX, back = r->start >= INT32_MAX || r->start == -1;
-    if (r->start == 0 && ends && r->step == 1) return WG_OK;
-    if (back && r->stop <= -INT32_MAX && r->step == -1) *x = wg_slice(*x, axis, WG_END, INT64_MIN, -1);
-    else if (from_the_end(r)) *x = slice_from_the_end(c, *x, axis, r);
-    else if (r->start >= 0 && r->stop >= 0 && !ends && r->step > 0)
-        *x = wg_slice(*x, axis, r->start, r->stop < r->start ? r->start : r->stop, r->step);
-    else
-        return wg__unsupported(c, "%lld:%lld:%lld of axis %d, which is symbolic", (long long)r->start,
-                               (long long)r->stop, (long long)r->step, axis);
-    return *x ? WG_OK : wg__out_node(c, 0, NULL);
-}
-
+/* Between symbols; a symbol that is below 0, which would count from the end, is found out by the tape. */
 static int slice_symbol(struct wg__in *c, wg_node **x, int axis, const struct range *r)
 {
-    int64_t size = wg_node_shape(*x)->dim[axis];
-    if (r->start_symbol || r->start != 0 || r->step != 1)
-        return wg__unsupported(c, "a symbolic range of axis %d that is not from 0 in steps of 1", axis);
-    if (size == r->stop) return WG_OK;
-    if (size > WG__MAX_INDICES) return wg__unsupported(c, "a symbolic range of axis %d", axis);
-    *x = size < 0 ? wg_slice(*x, axis, 0, r->stop, 1) : up_to(c, *x, axis, r->stop);
+    int64_t  size = wg_node_shape(*x)->dim[axis], from = r->start, to = r->stop;
+    bool     below = !r->start_symbol && from < 0, end = !r->stop_symbol && to >= INT32_MAX;
+    wg_infer why = {.g = c->g};
+    int      status = WG_OK;
+    if (r->step < 0) return wg__unsupported(c, "a range of axis %d that goes backward between symbols", axis);
+    if (below) status = wg__dim_sub(&why, size, -from, &from);
+    if (end) to = size;
+    else if (!r->stop_symbol && to < 0 && !status) status = wg__dim_sub(&why, size, -to, &to);
+    int64_t n;
+    if (!status) status = wg__dim_sub(&why, to, from, &n);
+    if (!status) status = wg__in_range_count(c, n, r->step, &n);
+    if (status) return *why.why ? wg__unsupported(c, "%s", why.why) : status;
+    *x = wg_narrow(*x, axis, from, n, n == 1 ? 1 : r->step);
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
+static int64_t bound(int64_t v) { return v >= INT32_MAX ? WG_END : v <= -INT32_MAX ? INT64_MIN : v; }
+
+/* Going backward, ONNX moves a start before the first element onto it; Python has nothing there. */
 static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct range *r)
 {
+    int64_t n = wg_node_shape(*x)->dim[axis], start = r->start, stop = r->stop;
+    if (r->unclear && (n < 0 || r->start_symbol || r->stop_symbol))
+        return wg__unsupported(c, "%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop, axis);
     if (r->start_symbol || r->stop_symbol) return slice_symbol(c, x, axis, r);
-    if (wg_node_shape(*x)->dim[axis] < 0) return slice_open(c, x, axis, r);
-    /* Going backward, ONNX moves a start before the first element onto it; Python has nothing there. */
-    int64_t n = wg_node_shape(*x)->dim[axis], start = r->step < 0 && r->start < -n ? -n : r->start;
-    *x = wg_slice(*x, axis, start, r->stop, r->step);
+    bool front = stop >= 0 && stop < INT32_MAX, back = start < 0 && start > -INT32_MAX;
+    if (n < 0 && (r->step < 0 ? start < -1 : back && front))
+        return wg__unsupported(c, "%lld:%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop,
+                               (long long)r->step, axis);
+    if (n < 0) start = bound(start), stop = bound(stop);
+    else if (r->step < 0 && start < -n) start = -n;
+    if (n < 0 && r->step > 0 && start == INT64_MIN) start = 0;
+    *x = wg_slice(*x, axis, start, stop, r->step);
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
@@ -163,31 +145,42 @@ int wg__row_concat(struct wg__in *c)
 
 /* ---- Split ---- */
 
-/* Piece i of n elements in c->n_out pieces: what the list says, or equal ones
- * of which (since opset 18) the last may be smaller. */
-static int64_t piece(const struct wg__in *c, const struct wg__ints *sizes, int64_t n, int64_t at, int i)
+/* Piece i of n elements in c->n_out pieces, of which `at` are gone: what the list says, or equal ones of which (since
+ * opset 18) the last may be smaller.  n and the sizes may be symbolic. */
+static int piece(struct wg__in *c, const struct wg__ints *sizes, int64_t n, int64_t at, int i, int64_t *y)
 {
-    if (sizes->n >= 0) return sizes->at[i];
-    int64_t each = n / c->n_out + (n % c->n_out != 0);
-    return each < n - at ? each : n - at;
+    wg_infer why = {.g = c->g};
+    int      status = WG_OK;
+    if (i == c->n_out - 1 && n < 0) status = wg__dim_sub(&why, n, at, y);
+    else if (sizes->n >= 0) *y = sizes->at[i];
+    else if (n < 0 && c->opset < 18) return wg__in_div(c, n, c->n_out, y);
+    else if (n < 0) status = wg__dim_range(&why, n, 0, WG_END, c->n_out, y);
+    else {
+        int64_t each = n / c->n_out + (n % c->n_out != 0);
+        *y = each < n - at ? each : n - at;
+    }
+    return status ? wg__unsupported(c, "%s", why.why) : WG_OK;
 }
 
 static int check_pieces(struct wg__in *c, const struct wg__ints *sizes, int64_t n)
 {
-    int64_t sum = 0, wanted = wg__attr_int(c, "num_outputs", c->n_out);
+    int64_t  sum = 0, wanted = wg__attr_int(c, "num_outputs", c->n_out);
+    char     all[48], have[48];
+    wg_infer why = {.g = c->g};
     if (sizes->n < 0 && wanted != c->n_out)
         return wg__malformed(c, "num_outputs is %lld, but there are %d", (long long)wanted, c->n_out);
-    if (n < 0 && c->n_out > 1) return wg__unsupported(c, "the axis is symbolic");
     if (sizes->n < 0 && c->opset < 18 && n >= 0 && n % c->n_out)
         return wg__malformed(c, "%lld elements cannot be cut into %d equal pieces", (long long)n, c->n_out);
     if (sizes->n < 0) return WG_OK;
     if (sizes->n != c->n_out) return wg__malformed(c, "%d sizes for %d outputs", sizes->n, c->n_out);
-    if (n < 0) return sizes->at[0] == n && wg__is_symbol(sizes, 0) ? WG_OK : wg__unsupported(c, "the axis is symbolic");
-    for (int i = 0; i < sizes->n; i++)
-        if (sizes->at[i] < 0 || __builtin_add_overflow(sum, sizes->at[i], &sum))
+    for (int i = 0; i < sizes->n; i++) {
+        bool symbol = wg__is_symbol(sizes, i);
+        if ((!symbol && sizes->at[i] < 0) || wg_dim_add(&why, sum, sizes->at[i], &sum))
             return wg__malformed(c, "a piece of %lld elements", (long long)sizes->at[i]);
-    return sum == n ? WG_OK
-                    : wg__malformed(c, "pieces of %lld elements in all, not %lld", (long long)sum, (long long)n);
+    }
+    if (wg__dims_may_equal(c->g, sum, n)) return WG_OK;
+    return wg__malformed(c, "pieces of %s elements in all, not %s", wg_dim_name(c->g, sum, have, sizeof have),
+                         wg_dim_name(c->g, n, all, sizeof all));
 }
 
 static int split_list(struct wg__in *c, const struct wg__ints *sizes, const struct wg__list *l)
@@ -195,7 +188,11 @@ static int split_list(struct wg__in *c, const struct wg__ints *sizes, const stru
     int64_t at = 0;
     int     status = WG_OK;
     for (int i = 0; i < c->n_out && !status; i++) {
-        struct wg__list y = {.v.n = (int)piece(c, sizes, l->v.n, at, i), .dtype = l->dtype};
+        struct wg__list y = {.dtype = l->dtype};
+        int64_t         n;
+        if (piece(c, sizes, l->v.n, at, i, &n)) return WG_EARG;
+        if (!wg_dim_known(n)) return wg__unsupported(c, "a piece of symbolic size of a list");
+        y.v.n = (int)n;
         for (int k = 0; k < y.v.n; k++) y.v.at[k] = l->v.at[at++];
         status = wg__out_list(c, i, &y);
     }
@@ -218,11 +215,18 @@ int wg__row_split(struct wg__in *c)
     if (status) return status;
     if (wg__in_list(c, 0, &l)) return split_list(c, &sizes, &l);
     status = wg__in_operand(c, 0, &x);
-    if (!status && s.dim[axis] < 0) return wg__out_node(c, 0, x);
     for (int i = 0; i < c->n_out && !status; i++) {
-        int64_t n = piece(c, &sizes, s.dim[axis], at, i);
-        status = wg__out_node(c, i, wg_slice(x, axis, at, at + n, 1));
-        at += n;
+        wg_infer why = {.g = c->g};
+        int64_t  n;
+        if ((status = piece(c, &sizes, s.dim[axis], at, i, &n))) return status;
+        wg_node *y = wg_narrow(x, axis, at, n, 1);
+        if (sizes.n >= 0 && y) { /* what is left has to be what was asked for */
+            wg_shape want = *wg_node_shape(y);
+            want.dim[axis] = sizes.at[i];
+            y = wg_reshape(y, want);
+        }
+        status = wg__out_node(c, i, y);
+        if (!status && wg_dim_add(&why, at, n, &at)) return wg__unsupported(c, "%s", why.why);
     }
     return status;
 }

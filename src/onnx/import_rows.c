@@ -3,9 +3,9 @@
 
 #include "onnx/import_impl.h"
 
-static const struct wg__row *const lists[] = {wg__rows_elementwise, wg__rows_logic,    wg__rows_shape,   wg__rows_index,
-                                              wg__rows_reduce,      wg__rows_product,  wg__rows_softmax, wg__rows_norm,
-                                              wg__rows_loss,        wg__rows_constant, wg__rows_random};
+static const struct wg__row *const lists[] = {
+    wg__rows_elementwise, wg__rows_logic, wg__rows_shape, wg__rows_index,    wg__rows_reduce, wg__rows_product,
+    wg__rows_softmax,     wg__rows_norm,  wg__rows_loss,  wg__rows_constant, wg__rows_random, wg__rows_branch};
 enum { LISTS = sizeof lists / sizeof *lists };
 
 const struct wg__row *wg__row_find(const char *op, int opset, int *later)

@@ -104,10 +104,15 @@ static int squeezed(struct wg__in *c, const struct wg__ints *axes, const wg_shap
     wg_axes in = {0};
     char    name[48];
     if (axes->n >= 0 && !wg__in_axes(c, axes, s->rank, &in)) return WG_EARG;
-    for (int i = 0; i < s->rank; i++) gone[i] = axes->n < 0 && s->dim[i] == 1;
-    for (int i = 0; i < in.n; i++) {
+    for (int i = 0; i < s->rank; i++) {
+        gone[i] = axes->n < 0 && s->dim[i] == 1;
+        if (axes->n < 0 && s->dim[i] < 0)
+            return wg__unsupported(c, "whether axis %d goes is not known: bind '%s' to a size", i,
+                                   wg_dim_name(c->g, s->dim[i], name, sizeof name));
+    }
+    for (int i = 0; i < in.n; i++) { /* that a symbol is 1 is found out by the reshape */
         int64_t d = s->dim[in.axis[i]];
-        if (d != 1)
+        if (d >= 0 && d != 1)
             return wg__malformed(c, "axis %d has size %s, not 1", in.axis[i], wg_dim_name(c->g, d, name, sizeof name));
         gone[in.axis[i]] = true;
     }
@@ -166,15 +171,16 @@ static int unsqueeze(struct wg__in *c)
 /* NumPy's broadcast of two shapes into *y. */
 static int broadcast(struct wg__in *c, const wg_shape *a, const wg_shape *b, wg_shape *y)
 {
-    char p[48], q[48];
+    char     p[48], q[48];
+    wg_infer why = {.g = c->g};
     y->rank = a->rank > b->rank ? a->rank : b->rank;
     for (int i = 1; i <= y->rank; i++) {
         int64_t m = i <= a->rank ? a->dim[a->rank - i] : 1, n = i <= b->rank ? b->dim[b->rank - i] : 1;
-        y->dim[y->rank - i] = m == 1 ? n : m;
-        if (m == n || m == 1 || n == 1) continue;
+        int     status = wg__dim_meet(&why, m, n, &y->dim[y->rank - i]);
+        if (!status) continue;
+        if (*why.why) return wg__unsupported(c, "%s", why.why);
         wg_dim_name(c->g, m, p, sizeof p), wg_dim_name(c->g, n, q, sizeof q);
-        return m < 0 || n < 0 ? wg__unsupported(c, "whether size %s can become %s is not known", p, q)
-                              : wg__malformed(c, "size %s cannot become %s", p, q);
+        return wg__malformed(c, "size %s cannot become %s", p, q);
     }
     return WG_OK;
 }
@@ -206,32 +212,33 @@ const struct wg__row wg__rows_shape[] = {
     {"Shape", 15, "1", "start end", shape, NULL},
     {"Size", 1, "1", "", size, NULL},
     {"Reshape", 1, "1", "shape consumed_inputs", reshape_1, NULL},
-    {"Reshape", 5, "2", "", reshape_5, NULL},
-    {"Reshape", 14, "2", "allowzero", reshape_5, NULL},
+    {"Reshape", 5, "2", "", reshape_5, "k1"},
+    {"Reshape", 14, "2", "allowzero", reshape_5, "k1"},
     {"Flatten", 1, "1", "axis", flatten, NULL},
     {"Squeeze", 1, "1", "axes", squeeze, NULL},
-    {"Squeeze", 13, "1-2", "", squeeze, NULL},
+    {"Squeeze", 13, "1-2", "", squeeze, "k1"},
     {"Unsqueeze", 1, "1", "axes", unsqueeze, NULL},
-    {"Unsqueeze", 13, "2", "", unsqueeze, NULL},
-    {"Expand", 8, "2", "", expand, NULL},
+    {"Unsqueeze", 13, "2", "", unsqueeze, "k1"},
+    {"Expand", 8, "2", "", expand, "k1"},
     {"Transpose", 1, "1", "perm", wg__row_transpose, NULL},
     {"Slice", 1, "1", "starts ends axes", wg__row_slice, NULL},
-    {"Slice", 10, "3-5", "", wg__row_slice, NULL},
+    {"Slice", 10, "3-5", "", wg__row_slice, "k1234"},
     {"Concat", 1, "1-*", "axis", wg__row_concat, NULL},
-    {"Split", 1, "1-2", "axis split", wg__row_split, NULL},
+    {"Split", 1, "1-2", "axis split", wg__row_split, "k1"},
     {"Split", 2, "1", "axis split", wg__row_split, NULL},
-    {"Split", 13, "1-2", "axis", wg__row_split, NULL},
-    {"Split", 18, "1-2", "axis num_outputs", wg__row_split, NULL},
+    {"Split", 13, "1-2", "axis", wg__row_split, "k1"},
+    {"Split", 18, "1-2", "axis num_outputs", wg__row_split, "k1"},
     {"Pad", 1, "1", "mode paddings value", wg__row_pad, NULL},
     {"Pad", 2, "1", "mode pads value", wg__row_pad, NULL},
-    {"Pad", 11, "2-3", "mode", wg__row_pad, NULL},
-    {"Pad", 18, "2-4", "mode", wg__row_pad, NULL},
-    {"Tile", 1, "3", "", wg__row_tile, NULL},
-    {"Tile", 6, "2", "", wg__row_tile, NULL},
+    {"Pad", 11, "2-3", "mode", wg__row_pad, "k1"},
+    {"Pad", 18, "2-4", "mode", wg__row_pad, "k13"},
+    {"Tile", 1, "3", "", wg__row_tile, "k12"},
+    {"Tile", 6, "2", "", wg__row_tile, "k1"},
     {"DepthToSpace", 1, "1", "blocksize", wg__row_depth_to_space, NULL},
     {"DepthToSpace", 11, "1", "blocksize mode", wg__row_depth_to_space, NULL},
     {"SpaceToDepth", 1, "1", "blocksize", wg__row_space_to_depth, NULL},
-    {"Trilu", 14, "1-2", "upper", wg__row_trilu, NULL},
-    {"CumSum", 11, "2", "exclusive reverse", wg__row_cumsum, NULL},
+    {"SpaceToDepth", 28, "1", "blocksize mode", wg__row_space_to_depth, NULL},
+    {"Trilu", 14, "1-2", "upper", wg__row_trilu, "k1"},
+    {"CumSum", 11, "2", "exclusive reverse", wg__row_cumsum, "k1"},
     {0},
 };

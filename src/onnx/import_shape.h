@@ -40,6 +40,9 @@ int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t
  * the first, and how many. */
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step);
 
+/* How many steps reach over `width` elements, which may be symbolic; none where it is below 0. */
+int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n);
+
 /* The last axis in the place of another. */
 wg_node *wg__last_to(wg_node *x, int axis);
 

@@ -78,11 +78,20 @@ static wg_node *from_tensor(struct wg__import *p, const struct wg__value *v)
     return x;
 }
 
-/* The size of a symbolic dimension, as a vector of one element. */
-static wg_node *symbol(wg_graph *g, int64_t d)
+static wg_node *from_given(struct wg__import *p, const struct wg__value *v)
 {
-    wg_node *line = wg_fill(g, WG_I64, WG_SHAPE(d), 0);
-    return wg_reshape(wg_size(line, WG_ALL_AXES), WG_SHAPE(1));
+    return wg_named(wg_const(p->in.g, v->given->dtype, v->given->shape, v->given->data), v->name);
+}
+
+wg_node *wg__in_whole(struct wg__in *c, wg_dtype t, int64_t v)
+{
+    return wg_cast(wg_const(c->g, WG_I64, WG_SCALAR, &v), t);
+}
+
+wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d)
+{
+    if (wg__dim_is_number(c->g, d)) return wg__in_whole(c, t, d);
+    return wg_cast(wg_size(wg_fill(c->g, WG_I64, WG_SHAPE(d), 0), WG_ALL_AXES), t);
 }
 
 static wg_node *from_ints(struct wg__import *p, const struct wg__value *v)
@@ -93,7 +102,8 @@ static wg_node *from_ints(struct wg__import *p, const struct wg__value *v)
     bool                   symbols = false;
     for (int i = 0; i < list->n; i++) symbols |= wg__is_symbol(list, i);
     for (int i = 0; symbols && i < list->n; i++)
-        part[i] = wg__is_symbol(list, i) ? symbol(g, list->at[i]) : wg_const(g, WG_I64, WG_SHAPE(1), &list->at[i]);
+        part[i] = wg__is_symbol(list, i) ? wg_reshape(wg__in_dim(&p->in, WG_I64, list->at[i]), WG_SHAPE(1))
+                                         : wg_const(g, WG_I64, WG_SHAPE(1), &list->at[i]);
     if (symbols) x = wg_concat(list->n, part, 0);
     else x = wg_const(g, WG_I64, WG_SHAPE(list->n), list->at);
     if (v->ints_rank == 0) x = wg_reshape(x, WG_SCALAR);
@@ -104,6 +114,7 @@ wg_node *wg__value_node(struct wg__import *p, struct wg__value *v)
 {
     if (v->node || v->broken) return v->node;
     if (v->tensor) v->node = from_tensor(p, v);
+    else if (v->given) v->node = from_given(p, v);
     else if (v->ints) v->node = from_ints(p, v);
     v->broken = !v->node;
     return v->node;
@@ -131,6 +142,7 @@ wg_dtype wg__in_dtype(struct wg__in *c, int i)
     const struct wg__value *v = wg__value_in(c, i);
     if (!v) return WG_DTYPES;
     if (v->node) return wg_node_dtype(v->node);
+    if (v->given) return v->given->dtype;
     return v->ints ? v->ints_dtype : v->tensor ? wg__onnx_dtype_in(v->tensor->dtype) : WG_DTYPES;
 }
 

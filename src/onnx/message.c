@@ -11,18 +11,22 @@ static const struct wg__member *find(const struct wg__message *m, uint32_t numbe
     return NULL;
 }
 
-/* Tables do not refer to themselves, so this goes no deeper than they do. */
 int wg__message_read(struct wg__reader *r, const struct wg__message *m, struct wg__span bytes, void *to)
 {
     struct wg__field f;
     const char      *why = NULL;
-    int              got;
-    while ((got = wg__wire_next(&bytes, &f, &why)) > 0) {
-        const struct wg__member *x = find(m, f.number);
-        int                      status = x ? x->read(r, x, &f, to) : WG_OK;
-        if (status) return status;
+    int              got, status = WG_OK;
+    if (r->depth == WG__READER_DEPTH)
+        return wg__onnx_bad(r->file, WG_EFORMAT, bytes.at, "%s lies deeper than %d messages", m->name,
+                            WG__READER_DEPTH);
+    r->depth++;
+    while (!status && (got = wg__wire_next(&bytes, &f, &why)) != 0) {
+        const struct wg__member *x = got > 0 ? find(m, f.number) : NULL;
+        if (got < 0) status = wg__onnx_bad(r->file, got, bytes.at, "%s %s", m->name, why);
+        else if (x) status = x->read(r, x, &f, to);
     }
-    return got ? wg__onnx_bad(r->file, got, bytes.at, "%s %s", m->name, why) : WG_OK;
+    r->depth--;
+    return status;
 }
 
 /* ---- Memory ---- */
@@ -249,13 +253,5 @@ WG__READ(floats)
     uint32_t bits = (uint32_t)f->value;
     if (!slot) return r->file->status;
     memcpy(slot, &bits, sizeof bits);
-    return WG_OK;
-}
-
-WG__READ(count)
-{
-    int *n = (int *)(to + m->n);
-    (void)r, (void)f;
-    if (*n < INT_MAX) (*n)++;
     return WG_OK;
 }

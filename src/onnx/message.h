@@ -8,7 +8,9 @@
 struct wg__reader {
     struct wg__onnx_file *file;
     size_t                left; /* bytes that may still be taken */
+    int                   depth;
 };
+enum { WG__READER_DEPTH = 64 }; /* messages in messages */
 
 struct wg__message;
 struct wg__member {
@@ -65,6 +67,5 @@ WG__READ(texts);
 WG__READ(loose_texts);
 WG__READ(int64s); /* packed or not */
 WG__READ(floats); /* packed or not */
-WG__READ(count);  /* only how many */
 
 #endif

@@ -86,6 +86,9 @@ static const struct wg__message tensor = {"TensorProto", sizeof blank_tensor, &b
 
 /* ---- AttributeProto ---- */
 
+/* A graph in an attribute, which has nodes that have attributes. */
+static const struct wg__message branch;
+
 static const struct wg__onnx_attr blank_attr = {.name = "", .text = ""};
 
 static const struct wg__member attr_members[] = {
@@ -94,7 +97,7 @@ static const struct wg__member attr_members[] = {
     {ONE(3, "i", int64, attr, i)},
     {ONE(4, "s", loose_text, attr, text)},
     {PART(5, "t", pointer, attr, tensor, tensor)},
-    {ONE(6, "g", true, attr, other)},
+    {PART(6, "g", pointer, attr, graph, branch)},
     {MANY(7, "floats", floats, attr, floats, n_floats, NULL)},
     {MANY(8, "ints", int64s, attr, ints, n_ints, NULL)},
     {MANY(9, "strings", loose_texts, attr, texts, n_texts, NULL)},
@@ -205,6 +208,25 @@ static const struct wg__member value_members[] = {
 static const struct wg__message value = {"ValueInfoProto", sizeof blank_value, &blank_value, value_members,
                                          AT(value, offset)};
 
+/* ---- SparseTensorProto, FunctionProto: their names ---- */
+
+static const struct wg__onnx_sparse   blank_sparse;
+static const struct wg__onnx_function blank_function = {"", ""};
+
+static const struct wg__member sparse_members[] = {
+    {PART(1, "values", pointer, sparse, values, tensor)},
+    {0},
+};
+static const struct wg__message sparse = {"SparseTensorProto", sizeof blank_sparse, &blank_sparse, sparse_members, 0};
+
+static const struct wg__member function_members[] = {
+    {ONE(1, "name", text, function, name)},
+    {ONE(10, "domain", text, function, domain)},
+    {0},
+};
+static const struct wg__message function = {"FunctionProto", sizeof blank_function, &blank_function, function_members,
+                                            0};
+
 /* ---- GraphProto, ModelProto ---- */
 
 static const struct wg__member graph_members[] = {
@@ -213,7 +235,7 @@ static const struct wg__member graph_members[] = {
     {MANY(5, "initializer", list, model, init, n_init, &tensor)},
     {MANY(11, "input", list, model, input, n_input, &value)},
     {MANY(12, "output", list, model, output, n_output, &value)},
-    {ONE(15, "sparse_initializer", true, model, sparse_init)},
+    {MANY(15, "sparse_initializer", list, model, sparse, n_sparse, &sparse)},
     {0},
 };
 static const struct wg__message graph = {"GraphProto", 0, NULL, graph_members, 0};
@@ -225,6 +247,7 @@ static int model_graph(struct wg__reader *r, const struct wg__member *m, const s
 }
 
 static const struct wg__onnx_model blank_model = {.producer = "", .producer_version = "", .doc = "", .graph_name = ""};
+static const struct wg__message    branch = {"GraphProto", sizeof blank_model, &blank_model, graph_members, 0};
 
 static const struct wg__member model_members[] = {
     {ONE(1, "ir_version", int64, model, ir_version)},
@@ -235,7 +258,7 @@ static const struct wg__member model_members[] = {
     {7, "graph", model_graph, 0, 0, &graph},
     {MANY(8, "opset_import", list, model, opset, n_opset, &opset)},
     {MANY(14, "metadata_props", list, model, meta, n_meta, &pair)},
-    {25, "functions", wg__read_count, 0, AT(model, n_function), NULL},
+    {MANY(25, "functions", list, model, function, n_function, &function)},
     {0},
 };
 static const struct wg__message model = {"ModelProto", sizeof blank_model, &blank_model, model_members, 0};
@@ -256,8 +279,11 @@ int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m)
     struct wg__reader r = reader(f);
     *m = blank_model;
     int status = wg__message_read(&r, &model, (struct wg__span){f->bytes, f->size}, m);
-    if (!status && !m->has_graph) status = wg__onnx_bad(f, WG_EFORMAT, f->bytes, "no graph: this is not an ONNX model");
-    return status;
+    if (!status && !m->has_graph) return wg__onnx_bad(f, WG_EFORMAT, f->bytes, "no graph: this is not an ONNX model");
+    if (status != WG_EFORMAT || m->has_graph || m->ir_version) return status;
+    f->status = WG_OK; /* nothing of a model was met: what protobuf says of the bytes helps nobody */
+    *f->why = 0;
+    return wg__onnx_bad(f, WG_EFORMAT, f->bytes, "this is not an ONNX model");
 }
 
 int wg__onnx_tensor_parse(struct wg__onnx_file *f, struct wg__onnx_tensor *t)

@@ -80,8 +80,7 @@ static int no_file(wg_error *e, const char *name, const char *what)
     return -1;
 }
 
-/* fd itself, if it is a regular file: any other may never end, or wait for a writer. */
-static int regular(int fd, const char *name, uint64_t *size, wg_error *e)
+int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e)
 {
     struct stat st;
     if (fd < 0) return no_file(e, name, "open");
@@ -97,42 +96,6 @@ static int regular(int fd, const char *name, uint64_t *size, wg_error *e)
 }
 
 enum { READ = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
-
-/* Opens what `from` has under the first name of *path, which moves past it. */
-static int descend(int from, const char **path)
-{
-    char   name[256];
-    size_t n = strcspn(*path, "/"), slashes = strspn(*path + n, "/");
-    if (n >= sizeof name) return errno = ENAMETOOLONG, -1;
-    memcpy(name, *path, n);
-    name[n] = 0;
-    *path += n + slashes;
-    return openat(from, name, READ | O_NOFOLLOW | (slashes ? O_DIRECTORY : 0));
-}
-
-static bool climbs(const char *path)
-{
-    for (; *path; path += strcspn(path, "/"), path += strspn(path, "/"))
-        if (strcspn(path, "/") == 2 && path[0] == '.' && path[1] == '.') return true;
-    return false;
-}
-
-int wg__onnx_open(const char *folder, const char *location, uint64_t *size, wg_error *e)
-{
-    if (!*location || *location == '/' || climbs(location)) {
-        wg__tell(e, *location ? location : "(no location)", WG_EFORMAT, -1,
-                 "is not a path inside of the model's folder");
-        return -1;
-    }
-    int fd = open(folder, READ | O_DIRECTORY);
-    for (const char *rest = location; fd >= 0 && *rest;) {
-        int next = descend(fd, &rest), why = errno;
-        close(fd);
-        fd = next;
-        errno = why;
-    }
-    return regular(fd, location, size, e);
-}
 
 /* Where the path's last name starts. */
 static const char *last_name(const char *path)
@@ -167,8 +130,9 @@ static int load(wg_onnx *m, const char *path, wg_error *e)
     uint64_t size;
     if (!path || !*path) return wg__say(e, "(no path)", WG_EARG, -1, "nothing to read");
     if (!name_file(m, path)) return wg__say(e, path, WG_ENOMEM, -1, "out of memory");
-    int fd = regular(open(path, READ), path, &size, e);
+    int fd = wg__onnx_regular(open(path, READ), path, &size, e);
     if (fd < 0) return e->status;
+    m->file.home = m->home = wg__onnx_folder_of(fd);
     int status = slurp(m, fd, size, e);
     close(fd);
     return status;
@@ -214,7 +178,7 @@ void wg_onnx_free(wg_onnx *m)
 {
     if (!m) return;
     void *const parts[] = {m->input_name, m->output, m->input, m->slot, m->value,
-                           m->message,    m->folder, m->path,  m->owned};
+                           m->message,    m->folder, m->home,  m->path, m->owned};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
     wg__arena_free(&m->file.arena);
     free(m);

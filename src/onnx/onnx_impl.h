@@ -9,6 +9,7 @@ struct wg_onnx {
     void                 *owned; /* the bytes, where they were read here */
     char                 *path;  /* copies that file.name and file.folder point to; NULL for bytes of memory */
     char                 *folder;
+    char                 *home; /* what file.home points to */
     struct wg__onnx_model model;
     int                   status;
     char                 *message; /* malloc; grows with every line that is added */
@@ -29,9 +30,15 @@ struct wg_onnx {
 /* The file of that path in memory, not parsed yet; NULL if memory is short,
  * else what was wrong is in its file.  (onnx.c) */
 wg_onnx *wg__onnx_load(const char *path);
-/* A file in the folder or below it, by a path without links and ".."; its
- * descriptor, or -1 with the reason in *e. */
-int wg__onnx_open(const char *folder, const char *location, uint64_t *size, wg_error *e);
+/* fd itself with its size, if it is a regular file: any other may never end, or
+ * wait for a writer.  -1 with the reason in *e (of errno for an fd of -1), and
+ * fd closed.  (onnx.c) */
+int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e);
+/* A file in f's folder or below it, by a path without ".."; its descriptor, or
+ * -1 with the reason in *e.  (outside.c) */
+int wg__onnx_open(const struct wg__onnx_file *f, const char *location, uint64_t *size, wg_error *e);
+/* The folder that an open file is in (malloc); NULL where the system does not say. */
+char *wg__onnx_folder_of(int fd);
 
 /* Adds a line to the message; the first status stays.  (onnx.c) */
 int wg__onnx_say(wg_onnx *m, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));

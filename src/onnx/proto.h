@@ -80,7 +80,8 @@ struct wg__onnx_attr {
     float                  *floats;
     const char            **texts;
     int                     n_ints, n_floats, n_texts;
-    bool                    other; /* holds a graph, a sparse tensor, a type, a reference */
+    struct wg__onnx_model  *graph; /* only its nodes, initialisers, inputs and outputs; NULL: none */
+    bool                    other; /* holds graphs, a sparse tensor, a type, a reference */
 };
 struct wg__onnx_node {
     const char           *op, *name, *domain;
@@ -101,26 +102,36 @@ struct wg__onnx_value {
     struct wg__onnx_dim *dim;
     uint64_t             offset;
 };
+/* A sparse initialiser, of which only the name is asked for; a function of the model's own, likewise. */
+struct wg__onnx_sparse {
+    struct wg__onnx_tensor *values;
+};
+struct wg__onnx_function {
+    const char *name, *domain;
+};
 struct wg__onnx_opset {
     const char *domain;
     int64_t     version;
 };
 struct wg__onnx_model {
-    int64_t                 ir_version, model_version;
-    const char             *producer, *producer_version, *doc, *graph_name;
-    struct wg__onnx_opset  *opset;
-    struct wg__onnx_pair   *meta;
-    struct wg__onnx_node   *node;
-    struct wg__onnx_tensor *init;
-    struct wg__onnx_value  *input, *output;
-    int                     n_opset, n_meta, n_node, n_init, n_input, n_output, n_function;
-    bool                    sparse_init, has_graph; /* has_graph: always, once it is parsed */
+    int64_t                   ir_version, model_version;
+    const char               *producer, *producer_version, *doc, *graph_name;
+    struct wg__onnx_opset    *opset;
+    struct wg__onnx_pair     *meta;
+    struct wg__onnx_node     *node;
+    struct wg__onnx_tensor   *init;
+    struct wg__onnx_value    *input, *output;
+    struct wg__onnx_sparse   *sparse;
+    struct wg__onnx_function *function;
+    int                       n_opset, n_meta, n_node, n_init, n_input, n_output, n_sparse, n_function;
+    bool                      has_graph; /* always, once it is parsed */
 };
 
 /* Where bytes are read from and errors go: "model.onnx: byte 17: complaint". */
 struct wg__onnx_file {
     const char      *name;   /* for messages */
     const char      *folder; /* of external data; NULL: there may be none */
+    const char      *home;   /* the folder that the file is in once links are followed; NULL: not known */
     const uint8_t   *bytes;
     size_t           size;
     struct wg__arena arena; /* of everything that was parsed */

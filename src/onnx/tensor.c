@@ -186,7 +186,7 @@ static int from_outside(struct filling *c)
     if (length != c->bytes)
         return bad(c, WG_EFORMAT, "has %llu bytes in %.100s, its shape %zu", (unsigned long long)length, from.name,
                    c->bytes);
-    from.fd = wg__onnx_open(c->f->folder, from.name, &from.size, &e);
+    from.fd = wg__onnx_open(c->f, from.name, &from.size, &e);
     if (from.fd < 0) return bad(c, e.status, "has external data: %s", e.message);
     int status = read_part(c, &from, offset);
     close(from.fd);

@@ -4,12 +4,14 @@
 #include "ops/ops_impl.h"
 
 struct attr {
-    int64_t size;
+    wg_shape size; /* [size]: a shape, so that a symbol is bound */
 };
-static const wg_field fields[] = {WG_FIELD(struct attr, size, I64), {0}};
+static const wg_field fields[] = {WG_FIELD(struct attr, size, SHAPE), {0}};
 
 static int infer(wg_infer *c)
 {
+    const struct attr *a = c->attr;
+    if (a->size.rank != 1 || !wg__dims_valid(c, &a->size)) return wg_reject(c, WG_EARG, "needs one size");
     c->ydtype = WG_I64;
     return wg_infer_same(c);
 }
@@ -17,12 +19,12 @@ static int infer(wg_infer *c)
 static int cpu(wg_call *c)
 {
     const struct attr *a = c->attr;
-    int64_t            n = wg_count(&c->y.shape), *y = c->y.data;
+    int64_t            size = a->size.dim[0], n = wg_count(&c->y.shape), *y = c->y.data;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = wg__index_at(&c->x[0], i);
-        if (at < 0 || at >= a->size)
+        if (at < 0 || at >= size)
             return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of 0..%lld", (long long)at,
-                                 (long long)i, (long long)a->size - 1);
+                                 (long long)i, (long long)size - 1);
         y[i] = at;
     }
     return WG_OK;
@@ -39,4 +41,4 @@ const wg_op wg_op_check_index = {.name = "check_index",
                                  .infer = infer,
                                  .cpu = cpu};
 
-wg_node *wg__check_index(wg_node *x, int64_t size) { return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){size}); }
+wg_node *wg__check_index(wg_node *x, int64_t size) { return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){WG_SHAPE(size)}); }

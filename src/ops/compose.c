@@ -142,22 +142,11 @@ wg_node *wg_unsqueeze(wg_node *x, int axis)
     return wg__leave(x->g, outer, wg_reshape(x, s));
 }
 
-/* 0, 1, .. n-1 */
-static wg_node *iota(wg_graph *g, int64_t n)
-{
-    int64_t *i = n < INT64_MAX / 16 ? wg__data_alloc((size_t)n * sizeof *i) : NULL;
-    if (!i) return wg__fail_nomem(g), NULL;
-    for (int64_t k = 0; k < n; k++) i[k] = k;
-    wg_node *y = wg_const(g, WG_I64, WG_SHAPE(n), i);
-    wg__data_free(i);
-    return y;
-}
-
 wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t)
 {
     wg_node *wide = wg_cast(index, WG_I64);
     wg_node *column = wg_unsqueeze(wide, -1);
-    wg_node *place = column ? iota(index->g, depth) : NULL;
+    wg_node *place = column ? wg_iota(index->g, depth) : NULL;
     return wg_cast(wg_equal(column, place), t);
 }
 
@@ -166,26 +155,44 @@ wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
     if (!index) return NULL;
     if (!(WG_BIT(index->dtype) & (WG_INTS | WG_BIT(WG_U8))))
         return wg__bad(index, WG_EDTYPE, "one_hot", "an index of %s", wg_dtype_name(wg_node_dtype(index)));
-    if (depth < 0) return wg__bad(index, WG_EARG, "one_hot", "depth is %lld", (long long)depth);
+    char name[48];
+    if (!*wg_dim_name(index->g, depth, name, sizeof name))
+        return wg__bad(index, WG_EARG, "one_hot", "depth is %lld", (long long)depth);
     if (!wg_dtype_size(t)) return wg__bad(index, WG_EARG, "one_hot", "%d is no dtype", (int)t);
     const char *outer = wg__enter(index->g, "one_hot");
     return wg__leave(index->g, outer, wg__one_hot(wg__check_index(index, depth), depth, t));
 }
 
+/* x's axis summed to a size that is this axis', or 1: which is known once a tape is compiled.  Element i goes to
+ * place i, or all to place 0. */
+static wg_node *sum_axis_to(wg_node *x, int axis, int64_t size)
+{
+    wg_shape to = *x->shape;
+    wg_node *place = wg_iota(x->g, to.dim[axis]), *line = wg_fill(x->g, WG_I64, WG_SHAPE(size), 0);
+    wg_node *many = wg_not_equal(wg_size(line, WG_ALL_AXES), wg_scalar(x->g, WG_I64, 1));
+    to.dim[axis] = size;
+    return wg__scatter_add(x, wg_mul(place, wg_cast(many, WG_I64)), axis, to);
+}
+
 /* The axes along which s was broadcast to x: those before it, and its ones. */
 wg_node *wg_sum_to(wg_node *x, wg_shape s)
 {
-    char have[96];
-    bool in[WG_MAX_RANK] = {0}, fits = x && s.rank <= x->shape->rank;
+    char text[96];
+    bool in[WG_MAX_RANK] = {0}, open[WG_MAX_RANK] = {0}, fits = x && s.rank <= x->shape->rank;
     if (!x || !wg__shape_valid(x->g, "sum_to", &s)) return NULL;
     for (int i = 0, front = x->shape->rank - s.rank; fits && i < x->shape->rank; i++) {
-        int64_t want = i < front ? 1 : s.dim[i - front];
-        in[i] = i < front || want != x->shape->dim[i];
+        int64_t want = i < front ? 1 : s.dim[i - front], have = x->shape->dim[i];
+        open[i] = i >= front && want != have && want != 1 && wg__dims_may_equal(x->g, want, have);
+        in[i] = i < front || (want != have && !open[i]);
         fits = !in[i] || want == 1;
     }
     if (!fits)
         return wg__bad(x, WG_ESHAPE, "sum_to", "%s does not broadcast to it",
-                       wg__shape_str(x->g, &s, have, sizeof have));
-    const char *outer = wg__enter(x->g, "sum_to");
-    return wg__leave(x->g, outer, wg_reshape(wg_sum(x, wg__axes_list(x->shape->rank, in), 1), s));
+                       wg__shape_str(x->g, &s, text, sizeof text));
+    wg_graph   *g = x->g;
+    const char *outer = wg__enter(g, "sum_to");
+    x = wg_sum(x, wg__axes_list(x->shape->rank, in), 1);
+    for (int i = 0, front = x ? x->shape->rank - s.rank : 0; x && i < x->shape->rank; i++)
+        if (open[i]) x = sum_axis_to(x, i, s.dim[i - front]);
+    return wg__leave(g, outer, wg_reshape(x, s));
 }

@@ -21,10 +21,12 @@ static int infer(wg_infer *c)
                              wg_dtype_name(c->dtype[i]));
         wg_shape other = c->x[i];
         if (other.rank == c->y.rank) other.dim[axis] = c->y.dim[axis];
-        if (!wg__shape_equal(&other, &c->y))
+        if (!wg__shapes_may_equal(c->g, &other, &c->y))
             return wg_reject(c, WG_ESHAPE, "%s and %s differ not only in axis %d",
                              wg__shape_str(c->g, &c->x[0], p, sizeof p), wg__shape_str(c->g, &c->x[i], q, sizeof q),
                              axis);
+        for (int k = 0; k < c->y.rank; k++) /* what is a number in one of them is that number */
+            if (!wg_dim_known(c->y.dim[k])) c->y.dim[k] = other.dim[k];
         int status = wg_dim_add(c, c->y.dim[axis], c->x[i].dim[axis], &c->y.dim[axis]);
         if (status) return status;
     }

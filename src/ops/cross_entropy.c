@@ -11,7 +11,7 @@ static int infer(wg_infer *c)
         return wg_reject(c, WG_EDTYPE, "the logits are %s, not real", wg_dtype_name(c->dtype[0]));
     if (!(WG_BIT(c->dtype[1]) & (WG_INTS | WG_BIT(WG_U8))))
         return wg_reject(c, WG_EDTYPE, "the labels are %s, not i32, i64 or u8", wg_dtype_name(c->dtype[1]));
-    if (c->x[0].rank != 2 || c->x[1].rank != 1 || c->x[0].dim[0] != c->x[1].dim[0])
+    if (c->x[0].rank != 2 || c->x[1].rank != 1 || !wg__dims_may_equal(c->g, c->x[0].dim[0], c->x[1].dim[0]))
         return wg_reject(c, WG_ESHAPE, "needs logits [b,classes] and labels [b], not %s and %s",
                          wg__shape_str(c->g, &c->x[0], z, sizeof z), wg__shape_str(c->g, &c->x[1], l, sizeof l));
     c->y = c->x[1];
@@ -78,10 +78,6 @@ static void grad(wg_adjoint *v)
 {
     wg_node *z = v->x[0];
     if (!v->need[0]) return;
-    if (!wg_dim_known(z->shape->dim[1])) {
-        wg__bad(z, WG_EGRAD, "cross_entropy", "no gradient where the number of classes is symbolic");
-        return;
-    }
     wg_node *hot = wg__one_hot(v->x[1], z->shape->dim[1], wg_node_dtype(z));
     wg_node *p = wg_softmax(z, 1);
     wg_node *d = wg_sub(p, hot);

@@ -31,7 +31,7 @@ static int infer(wg_infer *c)
                          wg_dtype_name(c->dtype[1]));
     int64_t m = a->dim[a->rank - (t->ta ? 1 : 2)], k = a->dim[a->rank - (t->ta ? 2 : 1)];
     int64_t n = b->dim[b->rank - (t->tb ? 2 : 1)], l = b->dim[b->rank - (t->tb ? 1 : 2)];
-    if (k != l)
+    if (!wg__dims_may_equal(c->g, k, l))
         return wg_reject(c, WG_ESHAPE, "inner dimensions differ: %s and %s", wg_dim_name(c->g, k, left, sizeof left),
                          wg_dim_name(c->g, l, right, sizeof right));
     wg_shape p = leading(a), q = leading(b);

@@ -29,7 +29,7 @@ static int infer(wg_infer *c)
     if (!status) status = wg__dims_product(c, &rest, 0, rest.rank, &want);
     c->y = rest;
     if (!status && open >= 0) return wg_dim_div(c, have, want, &c->y.dim[open]);
-    if (!status && have != want)
+    if (!status && !wg__dims_may_equal(c->g, have, want))
         return wg_reject(c, WG_ESHAPE, "%s has not as many elements", wg__shape_str(c->g, &c->x[0], from, sizeof from));
     return status;
 }

@@ -27,7 +27,7 @@ static int infer(wg_infer *c)
     for (int i = 0; i < axis; i++) want.dim[want.rank++] = a->to.dim[i];
     for (int i = 0; i < c->x[1].rank; i++) want.dim[want.rank++] = c->x[1].dim[i];
     for (int i = axis + 1; i < a->to.rank; i++) want.dim[want.rank++] = a->to.dim[i];
-    if (!wg__shape_equal(&want, &c->x[0]))
+    if (!wg__shapes_may_equal(c->g, &want, &c->x[0]))
         return wg_reject(c, WG_ESHAPE, "adds %s where %s is needed", wg__shape_str(c->g, &c->x[0], have, sizeof have),
                          wg__shape_str(c->g, &want, need, sizeof need));
     c->y = a->to;
@@ -144,4 +144,18 @@ const wg_op wg_op_scatter_add = {.name = "scatter_add",
 wg_node *wg__scatter_add(wg_node *x, wg_node *index, int axis, wg_shape to)
 {
     return wg_apply(&wg_op_scatter_add, 2, (wg_node *[]){x, index}, &(struct attr){axis, to});
+}
+
+wg_node *wg_scatter_add(wg_node *x, wg_node *index, int axis, int64_t size)
+{
+    if (!x || !index) return NULL;
+    int      rank = x->shape->rank - index->shape->rank + 1;
+    wg_shape to = {.rank = rank};
+    if (rank < 1 || axis < -rank || axis >= rank)
+        return wg__bad(x, WG_EARG, "scatter_add", "axis %d of an index of rank %d", axis, index->shape->rank);
+    if (axis < 0) axis += rank;
+    for (int i = 0; i < rank; i++)
+        to.dim[i] = i == axis ? size : x->shape->dim[i < axis ? i : i + index->shape->rank - 1];
+    if (!wg__shape_valid(x->g, "scatter_add", &to)) return NULL;
+    return wg__scatter_add(x, index, axis, to);
 }

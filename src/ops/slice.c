@@ -18,7 +18,7 @@ static const wg_field fields[] = {
 static bool inside(int64_t low, int64_t count, int64_t step, int64_t size)
 {
     int64_t last;
-    if (count == 0) return low <= size;
+    if (count == 0) return true; /* wherever it is */
     return step != INT64_MIN && !__builtin_mul_overflow(count - 1, step < 0 ? -step : step, &last) &&
            !__builtin_add_overflow(last, low, &last) && last < size;
 }
@@ -153,6 +153,12 @@ wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t ste
     return wg_apply(&wg_op_slice, 1, &x, &(struct attr){axis, WG_SHAPE(low, count), step});
 }
 
+wg_node *wg_narrow(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)
+{
+    if (!x || !wg__axis_in(x, "narrow", &axis)) return NULL;
+    return wg__slice(x, axis, low, count, step);
+}
+
 /* The place that an index of Python's means, clipped to lo..hi. */
 static int64_t place(int64_t i, int64_t size, int64_t lo, int64_t hi)
 {
@@ -174,21 +180,58 @@ static wg_node *slice_known(wg_node *x, int axis, int64_t start, int64_t stop, i
     return wg__slice(x, axis, back ? start + step * (count - 1) : start, count, step);
 }
 
-/* The size is not known: the whole range, or one whose ends are. */
+/* ---- Where the size is a symbol ---- */
+
+/* x[.., from:to:step, ..] between places that may be symbolic, step > 0; they have to lie in the axis. */
+static wg_node *slice_between(wg_node *x, int axis, int64_t from, int64_t to, int64_t step)
+{
+    int64_t  count;
+    wg_infer c = {.g = x->g};
+    int      status = wg__dim_sub(&c, to, from, &count);
+    if (!status && wg__dim_is_number(x->g, count)) count = count > 0 ? (count - 1) / step + 1 : 0;
+    else if (!status) status = wg__dim_range(&c, count, 0, WG_END, step, &count);
+    return status ? wg__bad(x, status, "slice", "%s", c.why) : wg__slice(x, axis, from, count, count == 1 ? 1 : step);
+}
+
+/* start and stop are numbers, or WG_END.  A range whose length does not hang on the size has that length. */
+static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
+{
+    wg_infer c = {.g = x->g};
+    int64_t  size = x->shape->dim[axis], low = start, count = 0;
+    bool     hangs = stop < 0 || stop == WG_END; /* stop hangs on the size */
+    if (start == INT64_MIN) low = start = 0;
+    if (start >= 0 && !hangs) return slice_between(x, axis, start, stop, step);
+    if (start < 0 && !hangs)
+        return wg__bad(x, WG_ESHAPE, "slice",
+                       "axis %d is symbolic: its range may not go from a place counted from "
+                       "the end to one counted from the front",
+                       axis);
+    int status = start < 0 ? wg__dim_sub(&c, size, -start, &low) : wg__dim_range(&c, size, start, stop, step, &count);
+    if (start < 0) {
+        int64_t width = (stop < 0 ? stop : 0) - start;
+        count = width > 0 ? (width - 1) / step + 1 : 0;
+    }
+    return status ? wg__bad(x, status, "slice", "%s", c.why) : wg__slice(x, axis, low, count, count == 1 ? 1 : step);
+}
+
+/* Place i of an axis that was turned round. */
+static int64_t mirrored(int64_t i) { return i == WG_END ? 0 : i == INT64_MIN ? WG_END : -1 - i; }
+
+/* Backward, x[start:stop:step] is x from its last to its first [-1-start:-1-stop:-step]. */
 static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
-    char    name[48];
     int64_t size = x->shape->dim[axis];
-    bool    to_end = stop == WG_END || stop == size;
-    if (start == 0 && to_end && step == 1) return wg__unchanged(x);
-    if (start == WG_END && stop == INT64_MIN && step == -1) return wg__slice(x, axis, 0, size, -1);
-    if (start == 0 && step == 1 && stop != WG_END && *wg_dim_name(x->g, stop, name, sizeof name))
-        return wg__slice(x, axis, 0, stop, 1);
-    if (start >= 0 && stop != WG_END && stop >= start && step > 0)
-        return wg__slice(x, axis, start, stop > start ? (stop - start - 1) / step + 1 : 0, stop > start + 1 ? step : 1);
-    return wg__bad(x, WG_ESHAPE, "slice",
-                   "axis %d is symbolic (%s): its range must be whole, or start and stop not count from its end", axis,
-                   wg_dim_name(x->g, size, name, sizeof name));
+    bool    symbol = !wg__dim_is_number(x->g, stop);
+    if (stop == size) stop = WG_END, symbol = false;
+    if (!wg__dim_is_number(x->g, start) || (symbol && (start < 0 || step < 0)) || step == INT64_MIN)
+        return wg__bad(x, WG_ESHAPE, "slice",
+                       "axis %d is symbolic: only stop may be a symbol, where start is none and "
+                       "step is above 0",
+                       axis);
+    if (symbol) return slice_between(x, axis, start, stop, step);
+    if (step > 0) return slice_forward(x, axis, start, stop, step);
+    wg_node *turned = wg__slice(x, axis, 0, size, -1);
+    return turned ? slice_forward(turned, axis, mirrored(start), mirrored(stop), -step) : NULL;
 }
 
 wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)

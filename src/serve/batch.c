@@ -284,7 +284,7 @@ void wg__crew_expire(struct wg__crew *c)
 /* Whether the caller computes this job, with a slot taken for it. */
 static bool is_inline(struct wg__crew *c, struct wg__loaded *v, const struct wg__job *job, const int64_t bound[])
 {
-    int64_t size[WG_MAX_BINDINGS];
+    int64_t size[WG__MAX_SYMBOLS];
     memcpy(size, bound, sizeof size);
     if (v->pub.batched) size[0] = wg__batch_room(v, job->rows);
     if (atomic_load(&v->row_ns) > SHORT_NS / (uint64_t)job->rows || !wg__pool_has(v, size)) return false;
@@ -332,7 +332,7 @@ int wg__predict(struct wg__job *job, int incoming)
 {
     struct wg__loaded *v = wg__loaded_of(job->version);
     struct wg__crew   *c = v->crew;
-    int64_t            size[WG_MAX_BINDINGS];
+    int64_t            size[WG__MAX_SYMBOLS];
     uint64_t           now = wg__now_ns();
     atomic_store(&c->incoming, incoming);
     job->status = WG_OK;

@@ -86,8 +86,8 @@ static int symbol_of(struct wg__loaded *v, int64_t dim, bool add, wg_error *e)
     if (!add) return WG_EBOUND;
     if (strlen(name) + 1 == sizeof name)
         return wg__model_say(e, WG_EARG, "the name of a symbolic dimension is too long: %.60s..", name);
-    if (v->n_symbol == WG_MAX_BINDINGS)
-        return wg__model_say(e, WG_EARG, "more than %d symbolic dimensions", WG_MAX_BINDINGS);
+    if (v->n_symbol == WG__MAX_SYMBOLS)
+        return wg__model_say(e, WG_EARG, "more than %d symbolic dimensions", WG__MAX_SYMBOLS);
     if (!(v->symbol[v->n_symbol] = keep(v, name))) return wg__model_say(e, WG_ENOMEM, "out of memory");
     return v->n_symbol++;
 }

@@ -13,12 +13,15 @@
 
 #include "serve/model.h"
 
+/* Symbolic dimensions of a model's inputs. */
+enum { WG__MAX_SYMBOLS = 64 };
+
 /* ---- Tapes (pool.c) ---- */
 
 /* A tape for one size of each symbol.  Who took it has it alone. */
 struct wg__pooled {
     wg_tape           *tape;
-    int64_t            size[WG_MAX_BINDINGS];
+    int64_t            size[WG__MAX_SYMBOLS];
     int64_t            bytes; /* of its values, inputs among them */
     struct wg__pooled *next;
 };
@@ -70,7 +73,7 @@ struct wg__loaded { /* starts with what everybody may read */
     struct wg__model_tensor *tensor; /* of the inputs, then of the outputs */
     const char *(*meta)[2];
     int              n_symbol;
-    const char      *symbol[WG_MAX_BINDINGS]; /* names, in order of appearance in the inputs */
+    const char      *symbol[WG__MAX_SYMBOLS]; /* names, in order of appearance in the inputs */
     bool             batch_axis;              /* symbol 0 is axis 0 of all inputs and outputs, and nothing else */
     struct wg__note *notes;                   /* texts that live as long as the version */
     struct wg__pool  pool;
@@ -100,7 +103,7 @@ void               wg__pool_give(struct wg__loaded *v, struct wg__pooled *p);
 /* ---- Computing (predict.c) ---- */
 
 /* The size of each symbol from a job's inputs, and job->rows; or why not. */
-int wg__job_bind(struct wg__job *job, int64_t size[WG_MAX_BINDINGS]);
+int wg__job_bind(struct wg__job *job, int64_t size[WG__MAX_SYMBOLS]);
 /* Whether both can run as one batch. */
 bool wg__job_alike(const struct wg__job *a, const struct wg__job *b);
 /* Rows of the tape that a batch of so many rows runs on. */

@@ -70,11 +70,10 @@ static struct wg__pooled *take_idle(struct wg__loaded *v, const int64_t size[])
 /* Of one thread, as several requests run side by side; a large one takes all that there are. */
 static wg_tape *compile(struct wg__loaded *v, const int64_t size[], wg_error *e)
 {
-    wg_options o = {.evaluate = 1, .threads = 1, .max_bytes = v->options.max_bytes};
-    for (int i = 0; i < v->n_symbol; i++) {
-        o.bind[i].name = v->symbol[i];
-        o.bind[i].size = size[i];
-    }
+    wg_binding bind[WG__MAX_SYMBOLS];
+    wg_options o = {
+        .evaluate = 1, .threads = 1, .max_bytes = v->options.max_bytes, .n_more = v->n_symbol, .more = bind};
+    for (int i = 0; i < v->n_symbol; i++) bind[i] = (wg_binding){v->symbol[i], size[i]};
     pthread_mutex_lock(&v->pool.compile);
     wg_tape *t = wg_compile(v->graph, v->pub.n_out, v->root, &o);
     if (t && v->options.threads > 1 && wg_stats(t).flops > LARGE_FLOPS) {

@@ -73,10 +73,10 @@ static int bind_axis(struct wg__job *job, int i, int axis, int64_t size[])
     return WG_OK;
 }
 
-int wg__job_bind(struct wg__job *job, int64_t size[WG_MAX_BINDINGS])
+int wg__job_bind(struct wg__job *job, int64_t size[WG__MAX_SYMBOLS])
 {
     const struct wg__loaded *v = wg__loaded_of(job->version);
-    for (int s = 0; s < WG_MAX_BINDINGS; s++) size[s] = s < v->n_symbol ? -1 : 0;
+    for (int s = 0; s < WG__MAX_SYMBOLS; s++) size[s] = s < v->n_symbol ? -1 : 0;
     for (int i = 0; i < v->pub.n_in; i++) {
         if (job->in[i].shape.rank != v->pub.in[i].shape.rank) return misfit(job, i);
         for (int axis = 0; axis < job->in[i].shape.rank; axis++)
@@ -213,7 +213,7 @@ static int run(struct window *w, const int64_t size[], uint64_t *ns, wg_error *e
 
 static int slide(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint64_t *ns, wg_error *e)
 {
-    int64_t size[WG_MAX_BINDINGS];
+    int64_t size[WG__MAX_SYMBOLS];
     int     status = wg__job_bind(jobs, size);
     for (int64_t at = 0; at < rows && !status; at += v->options.max_batch) {
         int64_t       left = rows - at, n = left < v->options.max_batch ? left : v->options.max_batch;

@@ -15,7 +15,7 @@ enum { PICKED = 4, SHUFFLED = 3, TIMED = 5 };
 
 struct trial {
     struct wg__loaded *v;
-    int64_t            size[WG_MAX_BINDINGS];
+    int64_t            size[WG__MAX_SYMBOLS];
     int64_t            rows;
     struct wg__given  *in;  /* [n_in] all rows */
     struct wg__given  *one; /* [PICKED][n_in] one row each */

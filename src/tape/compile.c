@@ -229,7 +229,10 @@ wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *
     if (!wg__workspace_ready()) return wg__fail_nomem(g), NULL; /* so that a run in this thread takes no memory */
     wg_tape *t = wg__tape_new(g, o);
     if (!t) return NULL;
-    if (run_passes(t, n, out) == WG_OK) return t;
+    int status = run_passes(t, n, out);
+    t->options.n_more = 0; /* borrowed until here */
+    t->options.more = NULL;
+    if (status == WG_OK) return t;
     wg_tape_free(t);
     return NULL;
 }

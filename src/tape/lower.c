@@ -121,6 +121,20 @@ static wg_node *lower_state(wg_tape *t, const wg_node *x)
     return y;
 }
 
+/* Where unlike symbols were taken to go together, the sizes have to bear out every shape that was inferred from them.
+ */
+static bool borne_out(wg_tape *t, const wg_node *x, const wg_node *y)
+{
+    char     what[160], is[96];
+    wg_shape s = *x->shape;
+    if (!t->user->open || x->kind != WG__OP) return true;
+    if (wg__shape_bind(t->user, t->g, &s, &t->options)) return false;
+    if (wg__shape_equal(&s, y->shape)) return true;
+    wg__fail(t->g, WG_ESHAPE, "compile: %s %s has shape %s with these sizes", wg_node_kind(x),
+             wg__node_str(x, what, sizeof what), wg__shape_str(t->g, y->shape, is, sizeof is));
+    return false;
+}
+
 wg_node *wg__lower(wg_tape *t, const wg_node *x)
 {
     wg_shape s = *x->shape;
@@ -128,7 +142,7 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     if (x->kind == WG__OP) y = lower_op(t, x);
     else if (x->kind == WG__ASSIGN || x->kind == WG__GROUP) y = lower_state(t, x);
     else if (wg__shape_bind(t->user, t->g, &s, &t->options) == WG_OK) y = leaf(t, x, &s);
-    if (!y) return NULL;
+    if (!y || !borne_out(t, x, y)) return NULL;
     if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
     if ((y->kind == WG__OP || y->kind == WG__INPUT) &&
         (wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX || !wg__shape_countable(y->shape))) {

@@ -30,7 +30,7 @@ static const struct row {
     ROW(log_softmax, axis, axis, INT, "axis"),
     ROW(gather, axis, axis, INT, "axis"),
     ROW(concat, axis, axis, INT, "axis"),
-    ROW(check_index, check_index, size, I64, "size"),
+    ROW(check_index, check_index, size, SHAPE, "size"),
     ROW(scatter_add, scatter_add, axis, INT, "axis"),
     ROW(scatter_add, scatter_add, to, SHAPE, "to"),
     ROW(transpose, transpose, perm, AXES, "perm"),
@@ -42,6 +42,7 @@ static const struct row {
     ROW(pad, pad, to, SHAPE, "to"),
     ROW(pad, pad, value, REAL, "value"),
     ROW(size, size, axes, AXES, "axes"),
+    ROW(iota, iota, shape, SHAPE, "shape"),
     ROW(uniform, random, shape, SHAPE, "shape"),
     ROW(uniform, random, dtype, DTYPE, "dtype"),
     ROW(uniform, random, stream, STREAM, "stream"),
@@ -192,6 +193,17 @@ static void size(void)
         }
 }
 
+static void iota(void)
+{
+    static const int64_t counts[] = {0, 1, 255, 257, 100003};
+    for (int i = 0; i < 5; i++) {
+        struct wg__iota_attr a = {WG_SHAPE(counts[i])};
+        struct outcome       o = run_both(&wg_op_iota, 0, NULL, &a, (struct run_how){0});
+        expect_bits("iota", &o);
+        outcome_free(&o);
+    }
+}
+
 static void check_concat(wg_dtype t, wg_shape s, int axis, int n, int shift)
 {
     uint64_t             seed = 5;
@@ -322,6 +334,7 @@ void test_moves(void)
         TEST(pad),
         TEST(expand_and_reshape),
         TEST(size),
+        TEST(iota),
         TEST(concat),
         TEST(gather),
         TEST(scatter_add),

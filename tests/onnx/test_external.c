@@ -26,7 +26,8 @@ static const char *in_folder(const char *name)
 }
 static void remove_folder(void)
 {
-    static const char *const names[] = {"w.bin", "sub/w.bin", "link", "sublink", "pipe", "model.onnx", "t.pb"};
+    static const char *const names[] = {"w.bin", "sub/w.bin", "link",    "sublink", "pipe",    "model.onnx",
+                                        "t.pb",  "out",       "outlink", "round",   "pipelink"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlink(in_folder(names[i]));
     rmdir(in_folder("sub"));
     cr_assert_eq(rmdir(folder), 0);
@@ -79,6 +80,64 @@ Test(onnx_external, data_beside_the_model)
     }
 }
 
+static void make_links(void)
+{
+    static const char *const links[][2] = {{"w.bin", "link"},   {"sub", "sublink"}, {"/etc/passwd", "out"},
+                                           {"/etc", "outlink"}, {"round", "round"}, {"pipe", "pipelink"}};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+        cr_assert_eq(symlink(links[i][0], in_folder(links[i][1])), 0);
+}
+
+Test(onnx_external, links_in_the_folder_are_followed)
+{
+    static const char *const names[] = {"link", "sublink/w.bin", "sublink/./w.bin"};
+    static const float       values[] = {9, 1.5f, -2, 7};
+    save("w.bin", values, sizeof values);
+    save("sub/w.bin", values, sizeof values);
+    make_links();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct bytes b = {0};
+        put_outside(&b, names[i], "4", "8");
+        struct made m = make(&b, folder);
+        cr_assert_eq(m.status, WG_OK, "%s", m.why);
+        cr_assert_eq(memcmp(m.a.data, values + 1, 8), 0);
+        wg_array_free(&m.a);
+        free(b.at);
+    }
+}
+
+/* A hub's cache: files lie in a folder of their own, and a model's names are links to them. */
+Test(onnx_external, a_model_that_is_a_link_reaches_what_lies_beside_it)
+{
+    static const float values[] = {1, 2};
+    struct onnx        o = onnx_begin(13);
+    size_t             at = put_open(&o.b, 5);
+    put_outside(&o.b, "data.bin", "0", "8");
+    put_close(&o.b, at);
+    onnx_output(&o, "w", WG__ONNX_FLOAT, "2");
+    onnx_end(&o);
+    cr_assert_eq(mkdir(in_folder("snapshot"), 0700), 0);
+    save("w.bin", o.b.at, o.b.n);
+    save("sub/w.bin", values, sizeof values);
+    cr_assert_eq(symlink("../w.bin", in_folder("snapshot/model.onnx")), 0);
+    cr_assert_eq(symlink("../sub/w.bin", in_folder("snapshot/data.bin")), 0);
+    for (int inside = 1; inside >= 0; inside--) {
+        wg_onnx  *m = wg_onnx_read(in_folder("snapshot/model.onnx"));
+        wg_graph *g = wg_graph_new();
+        int       status = wg_onnx_import(m, g, NULL);
+        cr_expect_eq(status, inside ? WG_OK : WG_EFORMAT, "%s", wg_onnx_message(m));
+        if (!inside) cr_expect(strstr(wg_onnx_message(m), "leads out"), "%s", wg_onnx_message(m));
+        wg_onnx_free(m);
+        wg_graph_free(g);
+        unlink(in_folder("snapshot/data.bin"));
+        cr_assert_eq(symlink("/etc/passwd", in_folder("snapshot/data.bin")), 0);
+    }
+    unlink(in_folder("snapshot/data.bin"));
+    unlink(in_folder("snapshot/model.onnx"));
+    rmdir(in_folder("snapshot"));
+    onnx_free(&o);
+}
+
 Test(onnx_external, what_is_not_in_the_folder_is_out_of_reach)
 {
     static const struct {
@@ -93,8 +152,12 @@ Test(onnx_external, what_is_not_in_the_folder_is_out_of_reach)
         {"sub/../w.bin", "0", "8", WG_EFORMAT, "is not a path inside"},
         {"sub/..", "0", "8", WG_EFORMAT, "is not a path inside"},
         {"..", "0", "8", WG_EFORMAT, "is not a path inside"},
-        {"link", "0", "8", WG_EIO, "link: cannot open: "},
-        {"sublink/w.bin", "0", "8", WG_EIO, "sublink/w.bin: cannot open: "},
+        {"out", "0", "8", WG_EFORMAT, "out: is a link that leads out of the model's folder"},
+        {"outlink/passwd", "0", "8", WG_EFORMAT, "outlink/passwd: is a link that leads out of the model's folder"},
+        {"sublink/../w.bin", "0", "8", WG_EFORMAT, "is not a path inside"},
+        {"round", "0", "8", WG_EIO, "round: cannot open: "},
+        {"pipelink", "0", "8", WG_EIO, "pipelink: is not a regular file"},
+        {"link", "0", "16", WG_EFORMAT, "has 16 bytes in link, its shape 8"},
         {"sub", "0", "8", WG_EIO, "sub: is a directory"},
         {"pipe", "0", "8", WG_EIO, "pipe: is not a regular file"},
         {"w.bin/", "0", "8", WG_EIO, "w.bin/: cannot open: Not a directory"},
@@ -110,8 +173,7 @@ Test(onnx_external, what_is_not_in_the_folder_is_out_of_reach)
     };
     save("w.bin", "0123456789abcdef", 16);
     save("sub/w.bin", "0123456789abcdef", 16);
-    cr_assert_eq(symlink("w.bin", in_folder("link")), 0);
-    cr_assert_eq(symlink("sub", in_folder("sublink")), 0);
+    make_links();
     cr_assert_eq(mkfifo(in_folder("pipe"), 0600), 0);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct bytes b = {0};

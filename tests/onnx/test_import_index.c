@@ -17,7 +17,10 @@ static const struct law laws[] = {
     {"Gather", 13, "batch,2", {"1"}, "axis=1", "3", "[1,3,5]"},
 
     {"GatherElements", 11, "4", {"[3,-4,1]"}, "", "3", "[3,0,1]"},
+    {"GatherElements", 13, "batch", {"[-1,0]"}, "", "2", "[2,0]"},
     {"GatherND", 11, "4", {"[2]"}, "", "", "[2]"},
+    {"GatherND", 13, "batch,2", {"[0,1]"}, "", "", "[1]"},
+    {"GatherND", 13, "2,batch", {"[1,-1]"}, "", "", "[5]"},
     {"GatherND", 11, "2,3", {"[1,-1]"}, "", "", "[5]"},
     {"GatherND", 13, "batch,2", {"[-1]"}, "", "2", "[4,5]"},
 
@@ -50,8 +53,6 @@ static const struct law malformed[] = {
 };
 
 static const struct law unsupported[] = {
-    {"GatherElements", 13, "batch", {"[0]"}, "", NULL, "symbolic"},
-    {"GatherND", 13, "batch,2", {"[0,0]"}, "", NULL, "symbolic"},
     {"ArgMax", 11, "4", {0}, "select_last_index=1", NULL, "select_last_index"},
     {"GatherND", 11, "4", {"[0]"}, "batch_dims=0", NULL, "batch_dims"},
 };

@@ -130,8 +130,22 @@ Test(onnx_loss, what_does_not_fit_is_said)
     net_refused(&m, WG_EFORMAT, "the weights are [2], not [3]");
     m = loss_model("SoftmaxCrossEntropyLoss", "", "3", "", "3");
     net_refused(&m, WG_EFORMAT, "rank 1");
-    m = loss_model("SoftmaxCrossEntropyLoss", "", "n,c", "n", "c");
-    net_refused(&m, WG_EARG, "the number of classes is c");
+}
+
+/* However many classes there are. */
+Test(onnx_loss, classes_may_be_a_symbol)
+{
+    static const double z[] = {0, 1, 2, 3, 4, 5}, label[] = {2, 0}, w[] = {1, 1, 1};
+    double              sum = log(1 + exp(-1) + exp(-2)), want = (sum + sum + 2) / 2;
+    struct onnx         m = loss_model("SoftmaxCrossEntropyLoss", "", "n,c", "n", "c");
+    struct net          n = net_import(&m, NULL);
+    n.t = wg_compile(n.g, 1, n.out, &(wg_options){.bind = {{"n", 2}, {"c", 3}}});
+    cr_assert_not_null(n.t, "%s", wg_message(n.g));
+    const double *const in[] = {z, label, w};
+    for (int i = 0; i < 3; i++) net_set(&n, n.in[i], in[i]);
+    cr_assert_eq(wg_run(n.t), WG_OK);
+    net_expect(&n, 0, "[]", &want);
+    net_free(&n);
 }
 
 /* ---- A net ---- */

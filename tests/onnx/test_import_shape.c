@@ -42,7 +42,7 @@ static const struct law laws[] = {
     {"Squeeze", 13, "1,6,1", {0}, "", "6", SIX},
     {"Squeeze", 13, "1,6,1", {"[2,0]"}, "", "6", SIX},
     {"Squeeze", 13, "1,6,1", {"[]"}, "", "1,6,1", SIX},
-    {"Squeeze", 13, "1,batch,2,1", {0}, "", "3,2", SIX},
+    {"Squeeze", 13, "1,batch,2,1", {"[0,-1]"}, "", "3,2", SIX},
     {"Squeeze", 13, "", {0}, "", "", "[0]"},
 
     {"Unsqueeze", 1, "6", {0}, "axes=[0,2]", "1,6,1", SIX},
@@ -62,6 +62,7 @@ static const struct law laws[] = {
     {"Expand", 13, "2,3", {"[1]"}, "", "2,3", SIX},
     {"Expand", 13, "2,3", {"[]"}, "", "2,3", SIX},
     {"Expand", 13, "1", {"[0]"}, "", "0", "[]"},
+    {"Expand", 13, "batch,1", {"[3,1]"}, "", "3,1", "[0,1,2]"},
     {"Expand", 13, "batch,1", {"[1,2]"}, "", "3,2", "[0,0,1,1,2,2]"},
 };
 
@@ -79,7 +80,6 @@ static const struct law malformed[] = {
     {"Flatten", 9, "2,3", {0}, "axis=3", NULL, "axis 3"},
     {"Flatten", 9, "", {0}, "", NULL, "axis 1"},
     {"Squeeze", 13, "2,1", {"[0]"}, "", NULL, "size 2"},
-    {"Squeeze", 13, "batch,1", {"[0]"}, "", NULL, "size batch"},
     {"Squeeze", 13, "1,1", {"[0,-2]"}, "", NULL, "twice"},
     {"Unsqueeze", 13, "2", {0}, "", NULL, "number of inputs: 1, not 2"},
     {"Unsqueeze", 11, "2", {0}, "", NULL, "axes"},
@@ -100,7 +100,7 @@ static const struct law unsupported[] = {
     {"Reshape", 5, "1", {"[1,1,1,1,1,1,1,1,1]"}, "", NULL, "rank 9"},
     {"Reshape", 1, "1", {0}, "shape=[1,1,1,1,1,1,1,1,1]", NULL, "rank 9"},
     {"Unsqueeze", 13, "1,1,1,1,1,1,1,1", {"[0]"}, "", NULL, "rank 9"},
-    {"Expand", 13, "batch,1", {"[4,1]"}, "", NULL, "batch can become 4"},
+    {"Squeeze", 13, "1,batch", {0}, "", NULL, "whether axis 1 goes is not known: bind 'batch'"},
     {"Squeeze", 13, "1,1", {0}, "axes=[0]", NULL, "axes"},
     {"Reshape", 13, "0,3", {"[3,0]"}, "allowzero=1", NULL, "allowzero"},
     {"Shape", 13, "2", {0}, "start=1", NULL, "start"},

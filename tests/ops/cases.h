@@ -88,6 +88,8 @@ NODE(log_softmax_last) { return UNUSED, wg_log_softmax(x[0], -1); }
 NODE(log_softmax_first) { return UNUSED, wg_log_softmax(x[0], 0); }
 NODE(cross_entropy_) { return UNUSED, wg_softmax_cross_entropy(x[0], x[1]); }
 
+NODE(iota_) { return UNUSED, (void)x, wg__apply_leaf(g, &wg_op_iota, &(wg_shape){1, {6}}); }
+
 NODE(uniform_) { return (void)x, wg_uniform(g, t, WG_SHAPE(2, 3), -1, 1); }
 NODE(normal_) { return (void)x, wg_normal(g, t, WG_SHAPE(5), 0, 2); }
 NODE(dropout_mask_) { return (void)x, wg_node_operand(wg_dropout(wg_fill(g, t, WG_SHAPE(4), 1), 0.5), 1); }
@@ -122,6 +124,7 @@ static const struct op_case op_cases[] = {
     {"prod", 1, {{1, {9}}}, "r", 0, prod_all},
     {"argmax", 1, {{2, {3, 4}}}, "r", 0, argmax_0},
     {"argmax", 1, {{2, {3, 4}}}, "r", 0, argmax_last},
+    {"iota", 0, {{0, {0}}}, "", 0, iota_},
     {"size", 1, {{2, {3, 2}}}, "r", 0, size_},
     {"matmul", 2, {{2, {2, 3}}, {2, {3, 4}}}, "rr", 0, matmul_},
     {"matmul", 2, {{2, {3, 2}}, {2, {3, 4}}}, "rr", 0, matmul_ta},

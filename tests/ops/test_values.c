@@ -119,6 +119,61 @@ Test(ops_values, slice_as_python)
     expect_values(wg_slice(x, 0, 0, WG_END, INT64_MAX), 1, (double[]){7}, "the longest step");
 }
 
+/* On a symbolic axis the same, for every size that has the range; one that has not is refused. */
+Test(ops_values, slice_of_a_symbolic_axis_as_python)
+{
+    static const int64_t ends[] = {INT64_MIN, -3, -2, -1, 0, 1, 2, 4, WG_END}, steps[] = {1, 2, 3, -1, -2};
+    int64_t              n = wg_dim(g, "n");
+    wg_node             *x = wg_input(g, "x", WG_I32, WG_SHAPE(n));
+    int                  taken = 0, right = 0;
+    for (int i = 0; i < 9 * 9 * 5; i++) {
+        int64_t  start = ends[i % 9], stop = ends[i / 9 % 9], step = steps[i / 81];
+        wg_node *y = wg_slice(x, 0, start, stop, step);
+        taken += y != NULL;
+        wg_clear_error(g);
+        for (int64_t size = 0; y && size <= 5; size++) {
+            double   v[5] = {0, 1, 2, 3, 4}, want[8], have[8];
+            int      count = python_slice(size, start, stop, step, want);
+            wg_tape *t = wg_compile(g, 1, &y, &(wg_options){.bind = {{"n", size}}});
+            wg_clear_error(g);
+            if (!t) continue;
+            right++;
+            if (wg_tape_shape(t, x)) set_values(t, x, v);
+            must_run(t);
+            cr_assert_eq(wg_count(wg_tape_shape(t, y)), count, "[%lld:%lld:%lld] of %lld", (long long)start,
+                         (long long)stop, (long long)step, (long long)size);
+            get_values(t, y, have);
+            for (int k = 0; k < count; k++) cr_assert_eq(have[k], want[k]);
+            wg_tape_free(t);
+        }
+    }
+    cr_expect(taken > 300 && right > 1500, "%d ranges of %d sizes", taken, right);
+}
+
+/* Narrow takes what it is told, of sizes that may be symbols, and scatter_add puts back. */
+Test(ops_values, narrow_and_scatter_add)
+{
+    int64_t  n = wg_dim(g, "n"), low;
+    wg_infer c = {.g = g};
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(n));
+    cr_assert_eq(wg_dim_add(&c, n, 0, &low), WG_OK);
+    wg_node *y = wg_narrow(x, 0, 1, 3, -1);
+    wg_node *z = wg_scatter_add(y, wg_const(g, WG_I64, WG_SHAPE(3), (int64_t[]){0, -1, 0}), 0, n);
+    wg_tape *t = wg_compile(g, 2, (wg_node *[]){y, z}, &(wg_options){.bind = {{"n", 4}}});
+    cr_assert_not_null(t, "%s", wg_message(g));
+    set_values(t, x, (double[]){5, 6, 7, 8});
+    must_run(t);
+    double v[4];
+    get_values(t, y, v);
+    cr_expect(v[0] == 8 && v[1] == 7 && v[2] == 6);
+    get_values(t, z, v);
+    cr_expect(v[0] == 14 && v[1] == 0 && v[2] == 0 && v[3] == 7);
+    cr_expect_null(wg_compile(g, 1, &y, &(wg_options){.bind = {{"n", 3}}}));
+    wg_clear_error(g);
+    cr_expect_null(wg_scatter_add(x, wg_const(g, WG_I64, WG_SHAPE(1, 1), (int64_t[]){0}), 0, 2));
+    wg_clear_error(g);
+}
+
 Test(ops_values, slice_of_an_inner_axis)
 {
     double   v[3 * 7 * 4], want[3 * 2 * 4];

@@ -33,7 +33,7 @@ Test(serve_predict, a_tape_is_as_large_as_its_values)
     struct fixture     f = set_up(model_mean, NULL);
     struct wg__loaded *v = wg__loaded_of(f.v);
     wg_error           e = {0};
-    const int64_t      size[WG_MAX_BINDINGS] = {2, 100000};
+    const int64_t      size[WG__MAX_SYMBOLS] = {2, 100000};
     struct wg__pooled *p = wg__pool_take(v, size, &e);
     cr_assert(p, "%s", e.message);
     cr_expect(p->bytes >= 800000 && p->bytes < 1000000, "%lld", (long long)p->bytes);

@@ -183,6 +183,7 @@ static wg_node *size(struct sample *s)
     wg_axes first = WG_AXES(0);
     return wg_apply(&wg_op_size, 1, &s->cube, &first);
 }
+static wg_node *iota(struct sample *s) { return wg__apply_leaf(s->g, &wg_op_iota, &(wg_shape){1, {4}}); }
 static wg_node *matmul(struct sample *s) { return wg_matmul(s->m, s->rows); }
 static wg_node *reshape(struct sample *s) { return wg_reshape(s->cube, WG_SHAPE(4, 3)); }
 static wg_node *transpose(struct sample *s) { return wg_transpose(s->cube, WG_AXES(1, 0, 2)); }
@@ -216,6 +217,7 @@ static const struct maker {
     {&wg_op_logsumexp, lse},
     {&wg_op_argmax, argmax},
     {&wg_op_size, size},
+    {&wg_op_iota, iota},
     {&wg_op_matmul, matmul},
     {&wg_op_reshape, reshape},
     {&wg_op_transpose, transpose},

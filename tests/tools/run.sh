@@ -89,7 +89,7 @@ run run mnist.onnx --input image=x64.npy --output probability=y64.npy && cmp -s 
 result $? 'run converts f64 to f32'
 run run mnist.onnx --input x32.npy && grep -q '^probability f32 \[2,10\]$' out
 result $? 'run, printed'
-refuses 1 'input "image" is f32 [batch,784], the value given is f32 [2,3]' run mnist.onnx --input x3.npy
+refuses 1 "input 'image': it is [batch,784], and given as [2,3]" run mnist.onnx --input x3.npy
 refuses 2 'input "image" is missing' run mnist.onnx
 refuses 2 'the model has no input "picture"' run mnist.onnx --input picture=x32.npy
 refuses 2 'the model has no output "logits"' run mnist.onnx --input x32.npy --output logits=y.npy
@@ -141,6 +141,27 @@ value() {
 npy x2.npy '<f4' '(2,)' 8
 run run idle.onnx --input x=x2.npy --input idle=x2.npy && grep -q '^y f32 \[2\]$' out
 result $? 'run with an input that no output needs'
+
+# The same with inputs called "x=y" and "x".
+{
+    printf '\012\015\012\003x=y\022\001y\042\003Neg\022\001g'
+    value 132 x=y && value 132 x && value 142 y
+} > graph
+{
+    printf "\010\010\072\\$(printf %o "$(wc -c < graph)")"
+    cat graph && printf '\102\002\020\034'
+} > equals.onnx
+run run equals.onnx --input x=y=x2.npy --input x=x2.npy && grep -q '^y f32 \[2\]$' out
+result $? 'run with "=" in the name of an input, at opset 28'
+
+# ---- Sizes ----
+
+run show mnist.onnx --bind batch=3 && grep -q '^input  *image f32 \[3,784\]$' out
+result $? 'show with a size that is known before'
+refuses 1 "bind 'bacth': no input has such a dimension" show mnist.onnx --bind bacth=3
+refuses 1 "bind 'bacth': no input has such a dimension" bench mnist.onnx --bind bacth=3
+printf 'hello, world' > text.onnx
+refuses 1 'text.onnx: byte 0: this is not an ONNX model' show text.onnx
 
 # ---- Serving ----
 
@@ -195,6 +216,11 @@ if [ -d "$nodes" ]; then
         --output sum.pb && run run "$add/model.onnx" --input "x=sum.pb" --input "y=$add/test_data_set_0/input_1.pb"
     result $? 'run with TensorProto files'
     refuses 2 'the model has 2 inputs: write --input NAME=x.npy' run "$add/model.onnx" --input x.npy
+    tile=$nodes/test_tile
+    run run "$tile/model.onnx" --input "x=$tile/test_data_set_0/input_0.pb" --input "y=$tile/test_data_set_0/input_1.pb" \
+        --output tiled.pb && tail -c 1000 tiled.pb > have && tail -c 1000 "$tile/test_data_set_0/output_0.pb" > want &&
+        cmp -s have want
+    result $? 'run with an input that shapes the graph'
     run show "$nodes/test_strnormalizer_nostopwords_nochangecase/model.onnx"
     [ $? = 1 ] && grep -q 'string tensors' err && grep -q 'StringNormalizer (opset 10)' err
     result $? 'names all that a model uses and Wengert has not'

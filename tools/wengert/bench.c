@@ -106,23 +106,22 @@ static void print_times(const struct timing *m, const struct bindings *b)
     if (m->read)
         printf("         each of %d runs and one read of the outputs, divided by %d\n", m->repeats, m->repeats);
     printf("rate     %.4g runs/s", 1 / median);
-    if (b->n) printf(", %.4g a second along %s", (double)b->size[0] / median, b->name[0]);
+    if (b->n) printf(", %.4g a second along %s", (double)b->at[0].size / median, b->at[0].name);
     printf(", %.3g GFLOP/s\n", flops / median * 1e-9);
 }
 
 /* ---- The command ---- */
 
-static int bench(const struct bench *o, const char *path, struct loaded *l, double *time)
+static int bench(const struct bench *o, const char *path, struct loaded *l, struct bindings *b, double *time)
 {
     const struct command *c = &command_bench;
-    struct bindings       b = {0};
     char                  name[400];
-    int                   status = bind_texts(c, &o->bind, &b);
-    if (!status) status = load(c, path, l);
+    int                   status = bind_texts(c, &o->bind, b);
+    if (!status) status = load(c, path, b, l);
     if (status) return status;
-    if (bind_batch(c, l, o->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
+    if (bind_batch(c, l, o->batch, b) || bind_rest(c, l, 1, b)) return FAILED;
     double   begin = now();
-    wg_tape *t = compile(c, l, &b, o->threads, o->device);
+    wg_tape *t = compile(c, l, b, o->threads, o->device);
     double   compiled = now() - begin;
     if (!t || give_inputs(l, t)) return FAILED;
     struct timing m = {.t = t, .read = o->device == WG_CPU ? NULL : l, .time = time};
@@ -130,23 +129,25 @@ static int bench(const struct bench *o, const char *path, struct loaded *l, doub
     printf("%s", wg_build_info());
     printf("device   %s\n", device_text(o->device, name, sizeof name));
     printf("%s", path);
-    for (int i = 0; i < b.n; i++) printf(" %s=%lld", b.name[i], (long long)b.size[i]);
+    for (int i = 0; i < b->n; i++) printf(" %s=%lld", b->at[i].name, (long long)b->at[i].size);
     printf("\ncompile  %.3g ms\n", compiled * 1e3);
-    print_times(&m, &b);
+    print_times(&m, b);
     return DONE;
 }
 
 static int run(int argc, char **argv)
 {
-    struct bench  o = {.batch = 1, .seconds = 2};
-    struct texts  words = {0};
-    struct loaded l = {0};
-    int           status;
+    struct bench    o = {.batch = 1, .seconds = 2};
+    struct texts    words = {0};
+    struct loaded   l = {0};
+    struct bindings b = {0};
+    int             status;
     if (!options_read(&command_bench, argc, argv, &o, &words, &status)) return status;
     if (words.n != 1) return misused(&command_bench, "which model? one file, not %d", words.n);
     double *time = malloc(MAX_TIMES * sizeof *time);
-    status = time ? bench(&o, words.at[0], &l, time) : complain(&command_bench, "out of memory");
+    status = time ? bench(&o, words.at[0], &l, &b, time) : complain(&command_bench, "out of memory");
     free(time);
+    bindings_free(&b);
     unload(&l);
     return status;
 }

@@ -16,13 +16,25 @@ static int collect(const struct command *c, struct loaded *l)
     return l->n_out ? DONE : complain(c, "the model has no outputs");
 }
 
-int load(const struct command *c, const char *path, struct loaded *l)
+int read_model(const struct command *c, const char *path, struct loaded *l)
 {
     *l = (struct loaded){.onnx = wg_onnx_read(path), .g = wg_graph_new()};
     if (!l->onnx || !l->g) return complain(c, "out of memory");
-    if (wg_onnx_status(l->onnx)) return complain(c, "%s", wg_onnx_message(l->onnx));
-    if (wg_onnx_import(l->onnx, l->g, NULL)) return complain(c, "%s:\n%s", path, wg_onnx_message(l->onnx));
-    return collect(c, l);
+    return wg_onnx_status(l->onnx) ? complain(c, "%s", wg_onnx_message(l->onnx)) : DONE;
+}
+
+int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o)
+{
+    o.constants = constants;
+    if (!wg_onnx_import(l->onnx, l->g, &o)) return collect(c, l);
+    const char *why = wg_onnx_message(l->onnx);
+    return complain(c, "%s:%s%s", path, strchr(why, '\n') ? "\n" : " ", why);
+}
+
+int load(const struct command *c, const char *path, const struct bindings *b, struct loaded *l)
+{
+    int status = read_model(c, path, l);
+    return status ? status : import_model(c, path, l, 1, (wg_onnx_import_options){.n_bind = b->n, .bind = b->at});
 }
 
 void unload(struct loaded *l)
@@ -35,44 +47,68 @@ void unload(struct loaded *l)
 
 /* ---- Sizes of symbols ---- */
 
+void bindings_free(struct bindings *b)
+{
+    for (int i = 0; i < b->n; i++) free((char *)b->at[i].name);
+    free(b->at);
+    *b = (struct bindings){0};
+}
+
 static int find(const struct bindings *b, const char *name)
 {
     for (int i = 0; i < b->n; i++)
-        if (!strcmp(b->name[i], name)) return i;
+        if (!strcmp(b->at[i].name, name)) return i;
     return -1;
 }
 
-static int add(const struct command *c, struct bindings *b, const char *name, int64_t size)
+/* The name becomes b's. */
+static int add(const struct command *c, struct bindings *b, char *name, int64_t size)
 {
-    if (b->n == WG_MAX_BINDINGS) return complain(c, "more than %d symbolic dimensions", WG_MAX_BINDINGS);
-    if ((size_t)snprintf(b->name[b->n], sizeof b->name[0], "%s", name) >= sizeof b->name[0])
-        return complain(c, "the dimension's name \"%s\" is too long", name);
-    b->size[b->n++] = size;
+    if (name && b->n == b->cap) {
+        int   cap = b->cap ? 2 * b->cap : 8;
+        void *wider = realloc(b->at, (size_t)cap * sizeof *b->at);
+        if (wider) b->at = wider, b->cap = cap;
+    }
+    if (!name || b->n == b->cap) return free(name), complain(c, "out of memory");
+    b->at[b->n++] = (wg_binding){name, size};
     return DONE;
 }
 
 int bind_texts(const struct command *c, const struct texts *t, struct bindings *b)
 {
     for (int i = 0; i < t->n; i++) {
-        char        name[64], *end;
+        char       *end;
         const char *equals = strrchr(t->at[i], '=');
         size_t      n = equals ? (size_t)(equals - t->at[i]) : 0;
         long long   size = equals ? strtoll(equals + 1, &end, 10) : -1;
-        if (!equals || n == 0 || n >= sizeof name || end == equals + 1 || *end || size < 0)
+        if (!equals || n == 0 || end == equals + 1 || *end || size < 0)
             return misused(c, "--bind wants NAME=SIZE, not \"%s\"", t->at[i]);
-        memcpy(name, t->at[i], n);
-        name[n] = 0;
-        if (find(b, name) >= 0) return misused(c, "--bind %s twice", name);
+        char *name = strndup(t->at[i], n);
+        if (name && find(b, name) >= 0) {
+            misused(c, "--bind %s twice", name);
+            return free(name), MISUSED;
+        }
         if (add(c, b, name, size)) return FAILED;
     }
     return DONE;
 }
 
+/* The name of a dimension, however long; NULL if memory is short. */
+static char *dim_name(const struct loaded *l, int64_t d)
+{
+    for (size_t n = 64;; n *= 2) {
+        char *text = malloc(n);
+        if (!text || strlen(wg_dim_name(l->g, d, text, n)) + 1 < n) return text;
+        free(text);
+    }
+}
+
 static int bind_axis(const struct command *c, const struct loaded *l, int i, int axis, int64_t size, struct bindings *b)
 {
-    char    name[64];
     int64_t d = wg_node_shape(l->in[i])->dim[axis];
-    if (d >= 0 || find(b, wg_dim_name(l->g, d, name, sizeof name)) >= 0) return DONE;
+    if (d >= 0) return DONE;
+    char *name = dim_name(l, d);
+    if (name && find(b, name) >= 0) return free(name), DONE;
     return add(c, b, name, size);
 }
 
@@ -91,30 +127,10 @@ int bind_rest(const struct command *c, const struct loaded *l, int64_t size, str
     return DONE;
 }
 
-int bind_shape(const struct command *c, const struct loaded *l, int i, const wg_shape *s, struct bindings *b)
-{
-    char            want[256], have[256], name[64];
-    const wg_shape *to = wg_node_shape(l->in[i]);
-    bool            fits = to->rank == s->rank;
-    for (int k = 0; fits && k < s->rank; k++) {
-        if (bind_axis(c, l, i, k, s->dim[k], b)) return FAILED;
-        int at = to->dim[k] < 0 ? find(b, wg_dim_name(l->g, to->dim[k], name, sizeof name)) : -1;
-        fits = s->dim[k] == (at < 0 ? to->dim[k] : b->size[at]);
-    }
-    if (fits) return DONE;
-    wg_dtype t = wg_node_dtype(l->in[i]);
-    return complain(c, "input \"%s\" is %s, the value given is %s", wg_onnx_input_name(l->onnx, i),
-                    type_text(l->g, t, to, want, sizeof want), type_text(NULL, t, s, have, sizeof have));
-}
-
 wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device)
 {
-    wg_options o = {.evaluate = 1, .threads = threads, .device = device};
-    for (int i = 0; i < b->n; i++) {
-        o.bind[i].name = b->name[i];
-        o.bind[i].size = b->size[i];
-    }
-    wg_tape *t = wg_compile(l->g, l->n_out, l->out, &o);
+    wg_options o = {.evaluate = 1, .threads = threads, .device = device, .n_more = b->n, .more = b->at};
+    wg_tape   *t = wg_compile(l->g, l->n_out, l->out, &o);
     if (!t) complain(c, "%s", wg_message(l->g));
     return t;
 }

@@ -12,7 +12,7 @@ static const struct option options[] = {
     {"--input", "[NAME=]FILE", "a value: .npy, or a TensorProto as .pb", TEXTS, offsetof(struct run, input), 0, 0},
     {"--output", "[NAME=]FILE", "where a result goes, .npy or .pb; without it all are printed", TEXTS,
      offsetof(struct run, output), 0, 0},
-    {"--bind", "NAME=SIZE", "size of a symbolic dimension that no input has", TEXTS, offsetof(struct run, bind), 0, 0},
+    {"--bind", "NAME=SIZE", "size of a symbolic dimension", TEXTS, offsetof(struct run, bind), 0, 0},
     {"--threads", "N", "at most so many", WHOLE, offsetof(struct run, threads), 1, 1024},
     {"--device", "NAME", "cpu, cuda or cuda:N (cpu)", DEVICE, offsetof(struct run, device), 0, 0},
     {0}};
@@ -23,23 +23,43 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
-/* Splits "NAME=FILE"; a file alone is the only input or output there is. */
-static int which(const char *text, int n, const char *(*name)(const wg_onnx *, int), const struct loaded *l,
-                 const char *what, const char **file)
+/* A list of names by number; NULL past the last. */
+typedef const char *names(const wg_onnx *m, int i);
+
+static const char *declared_name(const wg_onnx *m, int i)
+{
+    const char *name;
+    return wg_onnx_declared(m, i, &name, NULL) ? name : NULL;
+}
+
+static int count_names(names *name, const wg_onnx *m)
+{
+    int n = 0;
+    while (name(m, n)) n++;
+    return n;
+}
+
+/* Splits "NAME=FILE" after the longest name that there is; a file alone is the only input or output there is. */
+static int which(const char *text, names *name, const struct loaded *l, const char *what, const char **file)
 {
     const struct command *c = &command_run;
-    const char           *equals = strchr(text, '=');
-    if (!equals && n != 1) {
+    int                   n = count_names(name, l->onnx), found = -1;
+    size_t                longest = 0;
+    if (!strchr(text, '=')) {
+        *file = text;
+        if (n == 1) return 0;
         misused(c, "the model has %d %ss: write --%s NAME=%s", n, what, what, text);
         return -1;
     }
-    *file = equals ? equals + 1 : text;
-    for (int i = 0; i < n; i++)
-        if (!equals || (strlen(name(l->onnx, i)) == (size_t)(equals - text) &&
-                        !strncmp(name(l->onnx, i), text, (size_t)(equals - text))))
-            return i;
-    misused(c, "the model has no %s \"%.*s\"", what, (int)(equals - text), text);
-    return -1;
+    for (int i = 0; i < n; i++) {
+        size_t k = strlen(name(l->onnx, i));
+        if (strncmp(name(l->onnx, i), text, k) || text[k] != '=' || (found >= 0 && k < longest)) continue;
+        found = i;
+        longest = k;
+    }
+    *file = text + longest + 1;
+    if (found < 0) misused(c, "the model has no %s \"%.*s\"", what, (int)strcspn(text, "="), text);
+    return found;
 }
 
 /* f64 to f32 and the like, as wg_cast does it: what NumPy makes by default goes into any net. */
@@ -59,36 +79,52 @@ static int convert(wg_array *a, wg_dtype to)
 
 static bool real(wg_dtype t) { return t == WG_F32 || t == WG_F64; }
 
-static int read_input(const struct loaded *l, int i, const char *file, wg_array *a)
+/* Whether all integers of a are ones of the other dtype: a cast would keep the low bits of others. */
+static bool integers_fit(const wg_array *a, wg_dtype to)
+{
+    int64_t low = to == WG_I32 ? INT32_MIN : to == WG_U8 ? 0 : INT64_MIN;
+    int64_t high = to == WG_I32 ? INT32_MAX : to == WG_U8 ? UINT8_MAX : INT64_MAX;
+    for (int64_t i = 0; i < wg_count(&a->shape); i++) {
+        int64_t v = a->dtype == WG_I64   ? ((const int64_t *)a->data)[i]
+                    : a->dtype == WG_I32 ? ((const int32_t *)a->data)[i]
+                                         : ((const uint8_t *)a->data)[i];
+        if (v < low || v > high) return false;
+    }
+    return true;
+}
+
+static int read_input(const char *name, wg_dtype want, const char *file, wg_array *a)
 {
     const struct command *c = &command_run;
     wg_error              e;
-    wg_dtype              want = wg_node_dtype(l->in[i]);
     int status = ends_with(file, ".pb") ? wg_onnx_tensor_read(file, a, NULL, 0, &e) : wg_npy_read(file, a, &e);
     if (status) return complain(c, "%s", e.message);
-    if (a->dtype == want) return DONE;
+    if (a->dtype == want || want == WG_DTYPES) return DONE;
     if (real(a->dtype) && !real(want))
-        return complain(c, "%s: holds %s, input \"%s\" is %s", file, wg_dtype_name(a->dtype),
-                        wg_onnx_input_name(l->onnx, i), wg_dtype_name(want));
+        return complain(c, "%s: holds %s, input \"%s\" is %s", file, wg_dtype_name(a->dtype), name,
+                        wg_dtype_name(want));
+    if (!real(a->dtype) && !real(want) && want != WG_BOOL && !integers_fit(a, want))
+        return complain(c, "%s: holds integers that input \"%s\", which is %s, cannot be", file, name,
+                        wg_dtype_name(want));
     return convert(a, want) ? complain(c, "%s: cannot convert it to %s", file, wg_dtype_name(want)) : DONE;
 }
 
-static int read_inputs(const struct run *r, const struct loaded *l, wg_array *a, struct bindings *b)
+/* in: [number of inputs that the file lists], in their order */
+static int read_inputs(const struct run *r, const struct loaded *l, wg_onnx_given *in)
 {
     const struct command *c = &command_run;
+    wg_dtype              t;
     for (int k = 0; k < r->input.n; k++) {
         const char *file;
-        int         i = which(r->input.at[k], l->n_in, wg_onnx_input_name, l, "input", &file);
+        int         i = which(r->input.at[k], declared_name, l, "input", &file);
         if (i < 0) return MISUSED;
-        if (a[i].data) return misused(c, "input \"%s\" twice", wg_onnx_input_name(l->onnx, i));
-        if (read_input(l, i, file, &a[i])) return FAILED;
+        wg_onnx_declared(l->onnx, i, &in[i].name, &t);
+        if (in[i].value.data) return misused(c, "input \"%s\" twice", in[i].name);
+        if (read_input(in[i].name, t, file, &in[i].value)) return FAILED;
     }
-    for (int i = 0; i < l->n_in; i++) {
-        if (!a[i].data)
-            return misused(c, "input \"%s\" is missing: --input %s=FILE.npy", wg_onnx_input_name(l->onnx, i),
-                           wg_onnx_input_name(l->onnx, i));
-        if (bind_shape(c, l, i, &a[i].shape, b)) return FAILED;
-    }
+    for (int i = 0; wg_onnx_declared(l->onnx, i, &in[i].name, &t); i++)
+        if (!in[i].value.data && t != WG_DTYPES)
+            return misused(c, "input \"%s\" is missing: --input %s=FILE.npy", in[i].name, in[i].name);
     return DONE;
 }
 
@@ -130,25 +166,33 @@ static int outputs(const struct run *r, const struct loaded *l, wg_tape *t)
     for (int i = 0; !status && !r->output.n && i < l->n_out; i++) status = print_result(l, t, i);
     for (int k = 0; !status && k < r->output.n; k++) {
         const char *file;
-        int         i = which(r->output.at[k], l->n_out, wg_onnx_output_name, l, "output", &file);
+        int         i = which(r->output.at[k], wg_onnx_output_name, l, "output", &file);
         status = i < 0 ? MISUSED : write_result(l, t, i, file);
     }
     return status;
 }
 
-static int run_model(const struct run *r, const char *path, struct loaded *l, wg_array *in)
+/* Shapes, and values that shape the graph, are known to the import; other values go into the tape. */
+static int run_model(const struct run *r, const char *path, struct loaded *l, wg_onnx_given *in, int n,
+                     const struct bindings *b)
 {
     const struct command *c = &command_run;
-    struct bindings       b = {0};
     char                  name[400];
-    int                   status = bind_texts(c, &r->bind, &b);
-    if (!status) status = read_inputs(r, l, in, &b);
+    int                   status = read_inputs(r, l, in), given = 0;
+    wg_onnx_given        *known = status ? NULL : calloc((size_t)n + 1, sizeof *known);
     if (status) return status;
-    wg_tape *t = compile(c, l, &b, r->threads, r->device);
+    for (int i = 0; known && i < n; i++)
+        if (in[i].value.data) known[given++] = in[i];
+    wg_onnx_import_options o = {.n_bind = b->n, .bind = b->at, .n_given = given, .given = known};
+    status = known ? import_model(c, path, l, 1, o) : complain(c, "out of memory");
+    free(known);
+    if (status) return status;
+    wg_tape *t = compile(c, l, &(struct bindings){0}, r->threads, r->device);
     if (!t) return FAILED;
-    for (int i = 0; i < l->n_in; i++) {
+    for (int i = 0, k = 0; i < l->n_in; i++) { /* in the file's order, as far as they are inputs still */
+        while (strcmp(in[k].name, wg_onnx_input_name(l->onnx, i)) != 0) k++;
         if (!wg_tape_shape(t, l->in[i])) continue; /* no output needs it */
-        if (wg_set(t, l->in[i], in[i].data)) return complain(c, "%s: %s", path, wg_tape_message(t));
+        if (wg_set(t, l->in[i], in[k].value.data)) return complain(c, "%s: %s", path, wg_tape_message(t));
     }
     if (wg_run(t)) return complain(c, "%s: %s", path, wg_tape_message(t));
     if (r->device != WG_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
@@ -157,17 +201,21 @@ static int run_model(const struct run *r, const char *path, struct loaded *l, wg
 
 static int run(int argc, char **argv)
 {
-    struct run    r = {0};
-    struct texts  words = {0};
-    struct loaded l = {0};
-    int           status;
+    struct run      r = {0};
+    struct texts    words = {0};
+    struct loaded   l = {0};
+    struct bindings b = {0};
+    int             status;
     if (!options_read(&command_run, argc, argv, &r, &words, &status)) return status;
     if (words.n != 1) return misused(&command_run, "which model? one file, not %d", words.n);
-    status = load(&command_run, words.at[0], &l);
-    wg_array *in = status ? NULL : calloc((size_t)l.n_in + 1, sizeof *in);
-    if (!status) status = in ? run_model(&r, words.at[0], &l, in) : complain(&command_run, "out of memory");
-    for (int i = 0; in && i < l.n_in; i++) wg_array_free(&in[i]);
+    status = bind_texts(&command_run, &r.bind, &b);
+    if (!status) status = read_model(&command_run, words.at[0], &l);
+    int            n = status ? 0 : count_names(declared_name, l.onnx);
+    wg_onnx_given *in = status ? NULL : calloc((size_t)n + 1, sizeof *in);
+    if (!status) status = in ? run_model(&r, words.at[0], &l, in, n, &b) : complain(&command_run, "out of memory");
+    for (int i = 0; in && i < n; i++) wg_array_free(&in[i].value);
     free(in);
+    bindings_free(&b);
     unload(&l);
     return status;
 }

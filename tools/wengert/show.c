@@ -89,40 +89,57 @@ static void print_run(const struct bindings *b, const wg_tape *t)
     wg_tape_stats s = wg_stats(t);
     printf("one run     %.6g MFLOP, %lld instructions, %s for intermediate values", s.flops / 1e6,
            (long long)s.instructions, bytes_text((double)s.peak_bytes, peak, sizeof peak));
-    for (int i = 0; i < b->n; i++) printf("%s%s = %lld", i ? ", " : "  (", b->name[i], (long long)b->size[i]);
+    for (int i = 0; i < b->n; i++) printf("%s%s = %lld", i ? ", " : "  (", b->at[i].name, (long long)b->at[i].size);
     printf("%s\n", b->n ? ")" : "");
 }
 
-static int show(struct show *s, const char *path, struct loaded *l)
+/* The model with its weights as parameters, for what it is made of; what is run has them as constants. */
+static int show_model(const struct show *s, const char *path, const struct bindings *b, struct loaded *l)
 {
-    const struct command *c = &command_show;
-    struct bindings       b = {0};
-    int                   status = bind_texts(c, &s->bind, &b);
-    if (!status) status = load(c, path, l);
+    const struct command  *c = &command_show;
+    wg_onnx_import_options o = {.n_bind = b->n, .bind = b->at};
+    int                    status = read_model(c, path, l);
+    if (!status) status = import_model(c, path, l, 0, o);
     if (status) return status;
     if (s->dot) return wg_dot(l->g, l->n_out, l->out, stdout) ? complain(c, "cannot write") : DONE;
-    if (bind_batch(c, l, s->batch, &b) || bind_rest(c, l, 1, &b)) return FAILED;
-    wg_tape *t = compile(c, l, &b, 0, WG_CPU);
-    if (!t) return FAILED;
-    if (s->tape) return wg_tape_print(t, stdout) ? complain(c, "cannot write") : DONE;
     print_file(path, l->onnx);
     print_ends(l);
     status = print_operators(c, l->onnx);
     print_parameters(l);
-    print_run(&b, t);
     return status;
+}
+
+static int show_tape(const struct show *s, const char *path, struct bindings *b, struct loaded *l)
+{
+    const struct command *c = &command_show;
+    int                   status = load(c, path, b, l);
+    if (status) return status;
+    if (bind_batch(c, l, s->batch, b) || bind_rest(c, l, 1, b)) return FAILED;
+    wg_tape *t = compile(c, l, b, 0, WG_CPU);
+    if (!t) return FAILED;
+    if (s->tape) return wg_tape_print(t, stdout) ? complain(c, "cannot write") : DONE;
+    print_run(b, t);
+    return DONE;
 }
 
 static int run(int argc, char **argv)
 {
-    struct show   s = {.batch = 1};
-    struct texts  words = {0};
-    struct loaded l = {0};
-    int           status;
+    struct show     s = {.batch = 1};
+    struct texts    words = {0};
+    struct loaded   l = {0};
+    struct bindings b = {0};
+    int             status;
     if (!options_read(&command_show, argc, argv, &s, &words, &status)) return status;
     if (words.n != 1) return misused(&command_show, "which model? one file, not %d", words.n);
     if (s.tape && s.dot) return misused(&command_show, "--tape or --dot, not both");
-    status = show(&s, words.at[0], &l);
+    status = bind_texts(&command_show, &s.bind, &b);
+    if (!status && !s.tape) status = show_model(&s, words.at[0], &b, &l);
+    if (!status && !s.dot) {
+        unload(&l);
+        l = (struct loaded){0};
+        status = show_tape(&s, words.at[0], &b, &l);
+    }
+    bindings_free(&b);
     unload(&l);
     return status;
 }

@@ -53,24 +53,27 @@ struct loaded {
     int       n_in, n_out;
     wg_node **in, **out;
 };
-/* Reads and imports; FAILED with the message printed. */
-int  load(const struct command *c, const char *path, struct loaded *l);
-void unload(struct loaded *l);
-
 /* Sizes of symbolic dimensions. */
 struct bindings {
-    int     n;
-    char    name[WG_MAX_BINDINGS][64];
-    int64_t size[WG_MAX_BINDINGS];
+    int         n, cap;
+    wg_binding *at; /* names and list are its own */
 };
+void bindings_free(struct bindings *b);
+
+/* Reads a model; FAILED with the message printed. */
+int read_model(const struct command *c, const char *path, struct loaded *l);
+/* Imports what was read.  With weights as constants, as the server does, all commands run the same tape. */
+int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o);
+/* Both, with what --bind says. */
+int  load(const struct command *c, const char *path, const struct bindings *b, struct loaded *l);
+void unload(struct loaded *l);
+
 /* "name=size" of --bind. */
 int bind_texts(const struct command *c, const struct texts *t, struct bindings *b);
 /* The first axis of each input, where it is a symbol without a size. */
 int bind_batch(const struct command *c, const struct loaded *l, int batch, struct bindings *b);
 /* Each symbol of the inputs that has no size yet. */
 int bind_rest(const struct command *c, const struct loaded *l, int64_t size, struct bindings *b);
-/* The sizes that a value of shape s gives to input i. */
-int bind_shape(const struct command *c, const struct loaded *l, int i, const wg_shape *s, struct bindings *b);
 /* An evaluation tape of all outputs; NULL with the message printed. */
 wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device);
 /* The name of a device that a tape was compiled for. */

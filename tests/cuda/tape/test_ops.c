@@ -75,7 +75,7 @@ static bool is_exact(const wg_op *op)
         "expand", "reshape", "transpose", "slice",       "pad",   "concat", "gather",       "where", "max",
         "min",    "maximum", "minimum",   "neg",         "abs",   "sign",   "add",          "sub",   "mul",
         "div",    "sqrt",    "relu",      "square",      "floor", "ceil",   "round",        "step",  "cast",
-        "size",   "argmax",  "uniform",   "check_index", "less",  "equal",  "dropout_mask",
+        "size",   "iota",    "argmax",  "uniform",   "check_index", "less",  "equal",  "dropout_mask",
     };
     for (size_t i = 0; op && i < sizeof names / sizeof *names; i++)
         if (!strcmp(op->name, names[i])) return true;
