@@ -172,17 +172,12 @@ static int64_t count_of(const wg_shape *s)
     return n;
 }
 
-static bool grow(struct wg__json_data *d, size_t n)
+/* Room for n bytes, twice as much as before, of which `used` stay. */
+static bool grow(struct wg__json_data *d, size_t used, size_t n)
 {
-    if (n <= d->size) return true;
     size_t size = d->size < 4096 ? 4096 : d->size;
     while (size < n) size *= 2;
-    struct wg__json_data more = {aligned_alloc(64, size), size, d->shape};
-    if (!more.data) return false;
-    if (d->size) memcpy(more.data, d->data, d->size);
-    wg__json_data_free(d);
-    *d = more;
-    return true;
+    return wg__json_data_reserve(d, used, size);
 }
 
 static bool same_row(const wg_shape *all, const wg_shape *row)
@@ -204,7 +199,7 @@ static bool add_row(struct wg__request *q, struct wg__json *j, struct keep *k, i
     } else if (!same_row(&d->shape, row)) {
         return wg__json_bad(j, at, "\"%s\" has another shape than in the first instance", name);
     }
-    if (!grow(d, (size_t)(k->rows + 1) * n)) {
+    if (!grow(d, (size_t)k->rows * n, (size_t)(k->rows + 1) * n)) {
         wg__http_error(q, 503, "out of memory");
         return false;
     }
@@ -248,6 +243,19 @@ static bool has_rows(struct wg__request *q)
     return true;
 }
 
+/* "instances": []: each input has no row, and any size along its other symbols. */
+static bool no_rows(struct wg__request *q, struct keep *k)
+{
+    const struct wg__version *v = q->job.version;
+    k->rows = 0;
+    for (int i = 0; i < v->n_in; i++) {
+        q->data[i].shape = v->in[i].shape;
+        for (int axis = 0; axis < v->in[i].shape.rank; axis++)
+            if (q->data[i].shape.dim[axis] < 0 || !axis) q->data[i].shape.dim[axis] = axis > 0;
+    }
+    return true;
+}
+
 static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
 {
     struct wg__json mark = *j;
@@ -256,7 +264,8 @@ static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
     if (j->status) return false;
     k->rows = 0;
     for (int i = 0; i < q->job.version->n_in; i++) k->seen[i] = 0;
-    if (!some || wg__json_peek(j) != WG__JSON_OBJECT) {
+    if (!some) return no_rows(q, k);
+    if (wg__json_peek(j) != WG__JSON_OBJECT) {
         *j = mark;
         if (!one_input(q, "each instance") || !read_tensor(q, j, 0, &q->data[0])) return false;
         k->rows = q->data[0].shape.dim[0];
@@ -295,6 +304,7 @@ static bool read_columns(struct wg__request *q, struct wg__json *j, struct keep 
 static bool read_signature(struct wg__request *q, struct wg__json *j)
 {
     struct wg__json_text name;
+    if (wg__json_null(j)) return true;
     if (!wg__json_string(j, &name)) return false;
     if (!name.n || wg__json_text_is(&name, "serving_default")) return true;
     wg__http_error(q, 400, "Serving signature name: \"%.*s\" not found in signature def: there is \"serving_default\"",
@@ -403,7 +413,7 @@ void wg__v1_predict(struct wg__request *q)
     const struct wg__version *v = q->job.version;
     struct keep              *k = wg__request_keep(q, sizeof *k + (size_t)v->n_in * sizeof *k->seen);
     if (!k) return;
-    wg__json_open(&j, q->body, q->n_body);
+    wg__json_open_strict(&j, q->body, q->n_body, &q->keys);
     if (!read_body(q, &j, k)) {
         if (!q->code) wg__http_bad_json(q, &j);
         return;

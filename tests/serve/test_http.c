@@ -1,4 +1,6 @@
 /* Connections, limits, time and what all answers have. */
+#include <microhttpd.h>
+
 #include "serve/client.h"
 
 TestSuite(serve_http, .timeout = 60);
@@ -159,11 +161,13 @@ static int send_chunks(int port, int n)
     return r.code;
 }
 
+/* Where the library reads chunks as RFC 9112 has them; an older one is given none. */
 Test(serve_http, chunks_up_to_the_limit)
 {
     struct served s = serve((struct wg__server_options){.max_body = 16 * 1000 + 26});
-    cr_expect_eq(send_chunks(s.port, 1000), 200);
-    cr_expect_eq(send_chunks(s.port, 1001), 413);
+    bool          old = MHD_VERSION < 0x00097701;
+    cr_expect_eq(send_chunks(s.port, 1000), old ? 411 : 200);
+    cr_expect_eq(send_chunks(s.port, 1001), old ? 411 : 413);
     serve_end(&s);
 }
 
