@@ -411,14 +411,6 @@ WG_API int wg_device_name(int device, char *buf, size_t n);
 /* A tape that computes the n nodes of out.  NULL with the reason on the graph.
  * options may be NULL.  Owned by the graph. */
 WG_API wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *options);
-
-/* Whether a tape may take the rows of several callers at once.  dim is a symbol
- * of wg_dim; inputs whose axis 0 is dim are stacks of rows, and WG_OK says that
- * on an evaluation tape each y is one too and that its rows depend on the same
- * rows of the inputs alone.  That is proved operator by operator from the graph
- * as it is; WG_EARG where it cannot be, and `why` (may be NULL) names the first
- * node where rows may meet.  WG_ENOMEM. */
-WG_API int wg_rows_apart(int n, wg_node *const y[], int64_t dim, wg_error *why);
 /* Frees a tape before its graph.  NULL is allowed. */
 WG_API void wg_tape_free(wg_tape *t);
 

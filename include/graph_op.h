@@ -232,6 +232,14 @@ WG_API void wg_parallel(const wg_call *c, int64_t n, int64_t grain,
 
 /* ---- For rows ----------------------------------------------------------- */
 
+/* Whether a tape may take the rows of several callers at once.  dim is a symbol
+ * of wg_dim; inputs whose axis 0 is dim are stacks of rows, and WG_OK says that
+ * on an evaluation tape each y is one too and that its rows depend on the same
+ * rows of the inputs alone.  That is proved operator by operator from the graph
+ * as it is; WG_EARG where it cannot be, and `why` (may be NULL) names the first
+ * node where rows may meet.  WG_ENOMEM. */
+WG_API int wg_rows_apart(int n, wg_node *const y[], int64_t dim, wg_error *why);
+
 /* For an operator that works element by element, with NumPy broadcasting. */
 WG_API int wg_rows_broadcast(wg_stack *s);
 

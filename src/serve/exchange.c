@@ -6,7 +6,7 @@
 
 #include "serve/server_impl.h"
 
-enum { SPARE = 4 /* exchanges that stay in the free list, whoever needs them */, POISON = 0xa5 };
+enum { SPARE = 4 /* exchanges that stay in the free list, whoever needs them */ };
 
 /* ---- Bytes of the budget ---- */
 
@@ -69,28 +69,29 @@ static void forget(struct wg__exchange *x, size_t above)
     if (q->keys.size * sizeof(uint64_t) > above) wg__json_keys_free(&q->keys);
 }
 
-static void fill(void *at, size_t n)
+static void fill(int byte, void *at, size_t n)
 {
-    if (at) memset(at, POISON, n);
+    if (at) memset(at, byte, n);
 }
 
 /* For tests: whatever of a request were seen by another could be told by these bytes. */
 static void poison(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
+    int                 byte = q->server->o.poison;
     for (int i = 0; i < q->n_tensors; i++) {
-        fill(q->data[i].data, q->data[i].size);
-        fill(&q->data[i].shape, sizeof q->data[i].shape);
+        fill(byte, q->data[i].data, q->data[i].size);
+        fill(byte, &q->data[i].shape, sizeof q->data[i].shape);
     }
-    fill(q->given, (size_t)q->n_tensors * sizeof *q->given);
-    fill(q->scratch.data, q->scratch.size);
-    fill(q->protocol, q->n_protocol);
-    fill(q->text.at, q->text.size);
-    fill(x->body.at, x->body.size);
-    fill(&q->at, sizeof q->at);
-    fill(x->path, sizeof x->path);
-    fill(x->id, sizeof x->id);
-    fill(x->trace, sizeof x->trace);
+    fill(byte, q->given, (size_t)q->n_tensors * sizeof *q->given);
+    fill(byte, q->scratch.data, q->scratch.size);
+    fill(byte, q->protocol, q->n_protocol);
+    fill(byte, q->text.at, q->text.size);
+    fill(byte, x->body.at, x->body.size);
+    fill(byte, &q->at, sizeof q->at);
+    fill(byte, x->path, sizeof x->path);
+    fill(byte, x->id, sizeof x->id);
+    fill(byte, x->trace, sizeof x->trace);
 }
 
 static void destroy(struct wg__exchange *x)

@@ -85,13 +85,13 @@ const struct wg__route *wg__route_find(struct wg__request *q, int *verbs);
 
 /* ---- Protocols ---- */
 
-void wg__v1_models(struct wg__request *q); /* protocol_v1.c: TensorFlow Serving, KServe V1 */
+void wg__v1_models(struct wg__request *q); /* v1_status.c, protocol_v1.c: TensorFlow Serving, KServe V1 */
 void wg__v1_status(struct wg__request *q);
 void wg__v1_metadata(struct wg__request *q);
 void wg__v1_predict(struct wg__request *q);
 void wg__v1_reload(struct wg__request *q);
 void wg__v1_label(struct wg__request *q);
-void wg__v2_server(struct wg__request *q); /* protocol_v2.c: Open Inference Protocol */
+void wg__v2_server(struct wg__request *q); /* v2_status.c, protocol_v2.c: Open Inference Protocol */
 void wg__v2_live(struct wg__request *q);
 void wg__v2_ready(struct wg__request *q);
 void wg__v2_models(struct wg__request *q);

@@ -45,7 +45,7 @@ static uint64_t bytes_received(int fd)
 static int code_of_silence(const struct wg__peer *p)
 {
     if (p->requests || atomic_load(&p->due_ns) == WG__CUT || !bytes_received(p->fd)) return 0;
-    return wg__peer_has_left(p) ? 499 : 400;
+    return 400;
 }
 
 static int take_heard(void)

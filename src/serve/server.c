@@ -143,6 +143,8 @@ static void destroy(struct wg__server *s)
     wg__exchange_free_all(s);
     if (s->repository) wg__repository_close(s->repository);
     wg__metrics_free(s->metrics);
+    if (atomic_load(&s->budget.used)) /* who took bytes has given them back by now */
+        wg__log_say(&s->log, "error", "bytes that were not given back: %lld", (long long)atomic_load(&s->budget.used));
     wg__log_close(&s->log);
     pthread_mutex_destroy(&s->linger_lock);
     pthread_mutex_destroy(&s->peers_lock);

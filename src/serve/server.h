@@ -48,7 +48,7 @@ struct wg__server_options { /* 0 and NULL: the default in parentheses */
     int                 delay_s;  /* of these, so long at least new connections are taken (0) */
     enum wg__non_finite non_finite;
     bool                quiet;  /* no line per request */
-    bool                poison; /* for tests: buffers are overwritten between requests */
+    int                 poison; /* for tests: buffers are overwritten with this byte between requests; 0: not */
     FILE               *log;    /* JSON lines (stdout) */
 };
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <wengert/graph_op.h>
+
 #include "serve/model_impl.h"
 
 enum { PICKED = 4, SHUFFLED = 3, TIMED = 5 };

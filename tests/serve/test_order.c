@@ -113,7 +113,7 @@ Test(serve_order, no_order_of_keys_changes_an_answer)
                                     "\"data\": [4,5,6]"};
     static const char want[] = "\"id\": \"mine\", \"outputs\": [{\"name\": \"dot\", \"shape\": [1], \"datatype\": "
                                "\"FP32\", \"data\": [32.0]}]}";
-    struct served     s = serve((struct wg__server_options){.threads = 1, .poison = true, .quiet = true});
+    struct served     s = serve((struct wg__server_options){.threads = 1, .poison = 0xa5, .quiet = true});
     for (int i = 0; i < factorial(5); i++) {
         char        text[2000], inputs[1000] = "\"inputs\": [", *at = inputs + strlen(inputs);
         const char *top[4] = {"\"id\": \"mine\"", inputs, "\"outputs\": [{\"name\": \"dot\"}]", "\"parameters\": {}"};
@@ -133,7 +133,7 @@ Test(serve_order, a_request_that_is_not_whole_gets_nothing_of_another)
 {
     static const char *const a[] = {"\"name\": \"a\"",   "\"datatype\": \"FP32\"", "\"shape\": [1,3]",
                                     "\"data\": [1,2,3]", "\"name\": \"b\"",        "\"data\": null"};
-    struct served            s = serve((struct wg__server_options){.threads = 1, .poison = true, .quiet = true});
+    struct served            s = serve((struct wg__server_options){.threads = 1, .poison = 0xa5, .quiet = true});
     for (int i = 0; i < factorial(6); i += 3) {
         char text[1500] = "{\"inputs\": [", *at = text + strlen(text);
         int  n = 2 + i % 5;
@@ -173,7 +173,7 @@ Test(serve_order, an_input_that_did_not_come_is_missing)
          "{\"inputs\": [{\"name\": \"x\", \"shape\": [0,4], \"datatype\": \"FP32\", \"data\": []}]}", 200,
          "\"shape\": [0, 4], \"datatype\": \"FP32\", \"data\": []"},
     };
-    struct served s = serve((struct wg__server_options){.poison = true});
+    struct served s = serve((struct wg__server_options){.poison = 0xa5});
     CHECK_ALL(s.port, table);
     serve_end(&s);
 }
