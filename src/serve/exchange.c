@@ -66,7 +66,7 @@ static void forget(struct wg__exchange *x, size_t above)
     forget_text(&q->text, above);
     forget_text(&x->line, above);
     if (x->body.size > above) wg__bytes_free(&q->server->budget, &x->body);
-    if (q->keys.size * sizeof(uint64_t) > above) wg__json_keys_free(&q->keys);
+    if (wg__json_keys_bytes(&q->keys) > above) wg__json_keys_free(&q->keys);
 }
 
 static void fill(int byte, void *at, size_t n)
@@ -173,7 +173,7 @@ static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Conne
     q->code = 0;
     q->type = q->etag = q->accept = NULL;
     q->challenge = false;
-    q->text.budget = q->scratch.budget = &s->budget;
+    q->text.budget = q->scratch.budget = q->keys.budget = &s->budget;
     q->json_length = -1;
     q->retry_after = 0;
     q->allow[0] = '\0';

@@ -32,12 +32,15 @@ enum wg__json_kind {
 
 /* The keys of the objects that are open (json_keys.c).  All zero at the start, kept from text to text. */
 struct wg__json_keys {
-    struct key *key;
-    uint32_t   *slot; /* [2 * size] number of a key + 1, by its hash */
-    size_t      n, size;
-    uint64_t    seed;
+    struct key        *key;
+    uint32_t          *slot; /* [2 * size] number of a key + 1, by its hash */
+    size_t             n, size;
+    uint64_t           seed;
+    struct wg__budget *budget; /* that the bytes are of; NULL: none */
 };
-void wg__json_keys_free(struct wg__json_keys *k);
+/* Bytes that it takes. */
+size_t wg__json_keys_bytes(const struct wg__json_keys *k);
+void   wg__json_keys_free(struct wg__json_keys *k);
 
 struct wg__json {
     const char           *text, *at, *end;

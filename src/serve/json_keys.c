@@ -19,11 +19,16 @@ struct key {
     int                  depth; /* of the object */
 };
 
+static size_t bytes_for(size_t size) { return size * (sizeof(struct key) + 2 * sizeof(uint32_t)); }
+
+size_t wg__json_keys_bytes(const struct wg__json_keys *k) { return bytes_for(k->size); }
+
 void wg__json_keys_free(struct wg__json_keys *k)
 {
     free(k->key);
     free(k->slot);
-    *k = (struct wg__json_keys){0};
+    wg__budget_give(k->budget, bytes_for(k->size));
+    *k = (struct wg__json_keys){.budget = k->budget};
 }
 
 void wg__json_keys_forget(struct wg__json_keys *k, int depth)
@@ -66,16 +71,19 @@ static void place(struct wg__json_keys *k, size_t i)
     k->key[i].slot = at;
 }
 
+/* Twice the room, where the number of a slot still fits into it. */
 static bool grow(struct wg__json_keys *k)
 {
-    size_t size = k->size ? 2 * k->size : FIRST;
-    if (size > UINT32_MAX / 4) return false;
+    size_t size = k->size ? 2 * k->size : FIRST, more = bytes_for(size) - bytes_for(k->size);
+    if (size > UINT32_MAX / 4 || !wg__budget_take(k->budget, more)) return false;
     if (!k->size && getentropy(&k->seed, sizeof k->seed)) k->seed = (uint64_t)(uintptr_t)k;
     struct key *key = realloc(k->key, size * sizeof *key);
-    if (!key) return false;
-    k->key = key;
-    uint32_t *slot = calloc(2 * size, sizeof *slot);
-    if (!slot) return false;
+    if (key) k->key = key;
+    uint32_t *slot = key ? calloc(2 * size, sizeof *slot) : NULL;
+    if (!slot) {
+        wg__budget_give(k->budget, more);
+        return false;
+    }
     free(k->slot);
     k->slot = slot;
     k->size = size;

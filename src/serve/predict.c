@@ -171,10 +171,11 @@ static void make_room(const struct window *w, struct wg__job *job)
                      (long long)w->v->options.max_bytes);
         return;
     }
-    job->memory = wg__budget_take(w->v->options.budget, total) ? aligned_alloc(64, total) : NULL;
+    bool taken = wg__budget_take(w->v->options.budget, total);
+    job->memory = taken ? aligned_alloc(64, total) : NULL;
     if (!job->memory) {
-        if (total <= (size_t)w->v->options.max_bytes) /* it was taken, or there is nothing to give back */
-            wg__job_fail(job, WG_ENOMEM, "the server's memory is taken by other requests");
+        if (taken) wg__budget_give(w->v->options.budget, total);
+        wg__job_fail(job, WG_ENOMEM, "the server's memory is taken by other requests");
         return;
     }
     job->n_memory = total;

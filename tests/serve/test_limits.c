@@ -67,6 +67,14 @@ Test(serve_limits, texts_and_tensors_are_of_the_budget)
     cr_expect(!wg__json_tensor(&j, WG_F64, &d) && j.status == WG_ENOMEM, "30000 doubles are more");
     cr_expect_eq(atomic_load(&b.used), (int64_t)d.size);
     wg__json_data_free(&d);
+    char *keys = malloc(60000), *at = stpcpy(keys, "{\"\": 0");
+    for (int i = 0; i < 4000; i++) at += sprintf(at, ",\"%d\":0", i);
+    struct wg__json_keys k = {.budget = &b};
+    wg__json_open_strict(&j, keys, (size_t)(at - keys), &k);
+    cr_expect(!wg__json_skip(&j) && j.status == WG_ENOMEM, "4001 keys are more");
+    cr_expect_eq(atomic_load(&b.used), (int64_t)wg__json_keys_bytes(&k));
+    wg__json_keys_free(&k);
+    free(keys);
     for (int i = 0; i < 30; i++) wg__text_add(&t, many, 4000);
     cr_expect(t.failed && atomic_load(&b.used) == (int64_t)t.size && t.size <= 100000);
     wg__text_free(&t);
