@@ -8,7 +8,9 @@
 
 #include "serve/server_impl.h"
 
-enum { MEMORY_PER_CONNECTION = 32768, SECOND = 1000000000 };
+/* Above 32 KiB MHD has a connection's memory of its own from the system: all zero where nothing has come yet,
+ * which wg__refusal_prevent relies on. */
+enum { MEMORY_PER_CONNECTION = 36864, SECOND = 1000000000 };
 
 /* ---- A request, piece by piece ---- */
 
@@ -192,25 +194,27 @@ static void *begin(void *context, const char *uri, struct MHD_Connection *c)
     return x;
 }
 
-/* What MHD answered itself, or 499 for a client that went away. */
-static int code_without_answer(struct MHD_Connection *c)
+/* What MHD answered itself, 408 for a request that the clock has cut, or 499 for a client that went away. */
+static int code_without_answer(const struct wg__exchange *x)
 {
-    const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_HTTP_STATUS);
-    if (!i || !i->http_status) return 499;
-    wg__refusal_known((int)i->http_status);
-    return (int)i->http_status;
+    const union MHD_ConnectionInfo *i = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_HTTP_STATUS);
+    if (i && i->http_status) {
+        wg__refusal_known((int)i->http_status);
+        return (int)i->http_status;
+    }
+    return x->peer && atomic_load(&x->peer->due_ns) == WG__CUT ? 408 : 499;
 }
 
 static void complete(void *context, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how)
 {
     struct wg__server   *s = context;
     struct wg__exchange *x = *state;
-    (void)how;
+    (void)c, (void)how;
     if (!x) return;
     *state = NULL;
     wg__answer_came(x);
     if (x->peer) x->peer->open = false;
-    if (!x->q.code) x->q.code = code_without_answer(c);
+    if (!x->q.code) x->q.code = code_without_answer(x);
     uint64_t now = wg__now_ns();
     if (x->peer) wg__peer_set_due(x->peer, now + (uint64_t)(s->o.idle_s + s->o.slow_s) * SECOND);
     wg__metrics_count(s->metrics, x, now - x->began_ns);

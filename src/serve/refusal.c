@@ -41,11 +41,13 @@ static uint64_t bytes_received(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) ? 0 : info.tcpi_bytes_received;
 }
 
-/* Where MHD cannot even make out a request line it closes the connection without a word. */
+/* Where MHD cannot even make out a request line it closes the connection without a word; where none comes,
+ * the clock does. */
 static int code_of_silence(const struct wg__peer *p)
 {
-    if (p->requests || atomic_load(&p->due_ns) == WG__CUT || !bytes_received(p->fd)) return 0;
-    return 400;
+    if (p->requests) return 0;
+    if (atomic_load(&p->due_ns) == WG__CUT) return 408;
+    return bytes_received(p->fd) ? 400 : 0;
 }
 
 static int take_heard(void)
@@ -103,8 +105,8 @@ static void mend_line(char *line, char *end, bool folded)
 
 void wg__refusal_prevent(struct MHD_Connection *c, char *uri)
 {
-    /* An entry of MHD's table lies behind its buffer, in the same memory, and holds a zero:
-     * so the search for the end of a line ends before that memory does. */
+    /* What has not come yet is zero.  And an entry of MHD's table lies behind its buffer, in the same memory,
+     * and holds a zero: so the search for the end of a line ends before that memory does. */
     if (MHD_set_connection_value(c, MHD_FOOTER_KIND, "", "") != MHD_YES) return;
     char *line = uri + strlen(uri) + 1; /* the version */
     line += strlen(line);

@@ -220,6 +220,14 @@ Test(serve_http, slow_clients_are_cut)
     cr_expect_eq(r.code, 408, "nothing at all: %d", r.code);
     reply_free(&r);
     close(silent), close(body), close(drip);
+    bool counted = false;
+    for (int i = 0; i < 40 && !counted; i++, wait_ms(25)) {
+        r = get(s.port, "/metrics");
+        counted = strstr(r.body, "wengert_requests_total{model=\"\",version=\"\",code=\"408\"} 2\n") &&
+                  strstr(r.body, "wengert_requests_total{model=\"scale\",version=\"1\",code=\"408\"} 1\n");
+        reply_free(&r);
+    }
+    cr_expect(counted, "each is counted");
     serve_end(&s);
 }
 
