@@ -88,10 +88,12 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     if (n_value && !is_text(value, n_value)) return refuse(l, 400, "control character in a header");
     if (!follows(l->next, name, 2)) return refuse(l, 400, "a line does not end with CR LF, or is folded");
     l->next = value ? value + n_value : NULL;
-    if (!strcasecmp(name, "Content-Lengt!")) return refuse(l, 400, "malformed Content-Length"); /* refusal.c */
-    if (!strcasecmp(name, "Content-Lengt~")) return refuse(l, 413, "the body is larger than this server takes");
+    if (n_name == 14 && !strcasecmp(name, "Content-Lengt!"))
+        return refuse(l, 400, "malformed Content-Length"); /* refusal.c */
+    if (n_name == 14 && !strcasecmp(name, "Content-Lengt~"))
+        return refuse(l, 413, "the body is larger than this server takes");
     for (int i = 0; i < SINGLES; i++) {
-        if (strcasecmp(name, singles[i]) != 0) continue;
+        if (strlen(singles[i]) != n_name || strcasecmp(name, singles[i]) != 0) continue;
         if (l->times[i]++) return refuse(l, i == CODING ? 501 : 400, twice[i]);
         l->n[i] = value ? n_value : 0;
         l->value[i] = wg__trim(value ? value : "", &l->n[i]);
