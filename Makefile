@@ -226,7 +226,7 @@ fuzzers: $(FUZZERS)
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -fsanitize=fuzzer $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) -fsanitize=fuzzer $(LDFLAGS) $^ $(WEB_LIBS) $(LIBS) -o $@
 
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TSAN := -fsanitize=thread -fno-omit-frame-pointer

@@ -97,6 +97,26 @@ typedef struct wg_adjoint {
 typedef void wg_block(int64_t n, void *y, const void *const x[], unsigned once, const void *attr);
 #define WG_BLOCK_MAX_ARITY 3
 
+/* rows: where the rows of a batch come out.  A value is a stack of rows along
+ * one axis, which has symbol * each places: places r * each to r * each +
+ * each - 1 are of row r.  Or it is the same for every row: axis -1.
+ *
+ * The function sets y from x and returns 1, where element for element a row of
+ * the result depends on the same row of the operands alone; 0 where it does
+ * not, or where that is not known. */
+typedef struct wg_rows {
+    int     axis;
+    int64_t each; /* may be symbolic */
+} wg_rows;
+typedef struct wg_stack {
+    const wg_node *node; /* with its operands and shapes */
+    const void    *attr;
+    int            n;      /* operands */
+    const wg_rows *x;      /* [n] */
+    int64_t        symbol; /* how many rows */
+    wg_rows        y;      /* result; starts as the same for every row */
+} wg_stack;
+
 /* ---- The operator ------------------------------------------------------- */
 
 enum wg_op_flags {
@@ -173,6 +193,7 @@ typedef struct wg_op {
     size_t (*scratch)(const wg_call *c); /* NULL: none */
     double (*flops)(const wg_call *c);   /* NULL: one an element of y */
     int (*to_onnx)(wg_onnx_form *f);     /* NULL: the form is `onnx` */
+    int (*rows)(wg_stack *s);            /* NULL: rows may meet */
 } wg_op;
 
 /* A node of op over x[0..n-1]; attr is copied.  NULL as every builder. */
@@ -224,6 +245,19 @@ WG_API int wg_reject_run(wg_call *c, int status, const char *format, ...)
  * library's threads where that pays.  The pieces depend on n and grain only. */
 WG_API void wg_parallel(const wg_call *c, int64_t n, int64_t grain,
                         void (*body)(void *context, int64_t begin, int64_t end), void *context);
+
+/* ---- For rows ----------------------------------------------------------- */
+
+/* Whether a tape may take the rows of several callers at once.  dim is a symbol
+ * of wg_dim; inputs whose axis 0 is dim are stacks of rows, and WG_OK says that
+ * on an evaluation tape each y is one too and that its rows depend on the same
+ * rows of the inputs alone.  That is proved operator by operator from the graph
+ * as it is; WG_EARG where it cannot be, and `why` (may be NULL) names the first
+ * node where rows may meet.  WG_ENOMEM. */
+WG_API int wg_rows_apart(int n, wg_node *const y[], int64_t dim, wg_error *why);
+
+/* For an operator that works element by element, with NumPy broadcasting. */
+WG_API int wg_rows_broadcast(wg_stack *s);
 
 /* ---- For to_onnx -------------------------------------------------------- */
 

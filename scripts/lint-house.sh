@@ -18,7 +18,7 @@ cuda  | cuda tape ops cpu graph      | graph graph_op
 data  | data cpu graph               | graph data
 train | train data grad cpu graph    | graph graph_op train data
 onnx  | onnx data graph              | graph graph_op data onnx
-serve | serve                        | graph data onnx
+serve | serve                        | graph graph_op data onnx
 END
 }
 

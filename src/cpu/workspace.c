@@ -4,12 +4,10 @@
 
 #include "cpu/workspace.h"
 
-#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
-
-static THREAD_LOCAL struct wg__workspace *own;
-static pthread_key_t                      key; /* frees what `own` points to */
-static pthread_once_t                     key_once = PTHREAD_ONCE_INIT;
-static bool                               has_key;
+static _Thread_local struct wg__workspace *own;
+static pthread_key_t                       key; /* frees what `own` points to */
+static pthread_once_t                      key_once = PTHREAD_ONCE_INIT;
+static bool                                has_key;
 
 static void release(void *w)
 {

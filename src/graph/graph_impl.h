@@ -71,6 +71,9 @@ int64_t wg__dim_least(const wg_graph *g, int64_t d);
 int  wg__dim_meet(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 bool wg__dims_may_equal(const wg_graph *g, int64_t a, int64_t b);
 bool wg__shapes_may_equal(const wg_graph *g, const wg_shape *a, const wg_shape *b);
+/* Whether the symbol takes part in d. */
+bool wg__dim_has(wg_graph *g, int64_t d, int64_t symbol);
+bool wg__shape_has(wg_graph *g, const wg_shape *s, int64_t symbol);
 /* The value of d with the named symbols bound; negative with *unbound naming
  * the first symbol that has no size, or NULL where the sizes do not allow one. */
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound);
@@ -170,6 +173,9 @@ bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
  * the expression, not the order of construction: C leaves open in which order
  * arguments are evaluated, and compilers differ.  No recursion. */
 int wg__postorder(wg_graph *g, int n, wg_node *const root[], wg_node ***order);
+
+/* Where the rows of the symbol lie in each y, for wg_rows_apart.  n >= 1, of one graph. */
+int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_error *why);
 
 /* The place of a node whose members are set and whose operands have theirs (place.c). */
 uint64_t wg__place(const wg_node *x);

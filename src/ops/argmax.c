@@ -93,6 +93,12 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "ArgMax{axis=%d,keepdims=%d}", a->axis < 0 ? a->axis + rank : a->axis, !!a->keep);
 }
 
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    return wg__rows_over_axes(s, &(wg_axes){.n = 1, .axis = {a->axis}}, a->keep);
+}
+
 const wg_op wg_op_argmax = {.name = "argmax",
                             .onnx = "ArgMax",
                             .doc = "y = index of the first largest x along an axis",
@@ -103,7 +109,8 @@ const wg_op wg_op_argmax = {.name = "argmax",
                             .infer = infer,
                             .cpu = cpu,
                             .flops = flops,
-                            .to_onnx = onnx};
+                            .to_onnx = onnx,
+                            .rows = rows};
 
 wg_node *wg_argmax(wg_node *x, int axis, int keep)
 {

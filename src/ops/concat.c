@@ -72,6 +72,16 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "Concat{axis=%d}", a->axis < 0 ? a->axis + wg_node_shape(f->y)->rank : a->axis);
 }
 
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    int                axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
+    s->y = s->x[0];
+    for (int i = 0; i < s->n; i++)
+        if (s->x[i].axis != s->y.axis || s->x[i].each != s->y.each) return 0;
+    return s->y.axis != axis;
+}
+
 const wg_op wg_op_concat = {.name = "concat",
                             .onnx = "Concat",
                             .doc = "y = the operands one after the other along an axis",
@@ -82,7 +92,8 @@ const wg_op wg_op_concat = {.name = "concat",
                             .cpu = cpu,
                             .grad = grad,
                             .flops = flops,
-                            .to_onnx = onnx};
+                            .to_onnx = onnx,
+                            .rows = rows};
 
 wg_node *wg_concat(int n, wg_node *const x[], int axis)
 {

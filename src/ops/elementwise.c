@@ -75,25 +75,26 @@ static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
     }                                                                  \
     static int id##_cpu(wg_call *c) { return wg__loop_call(&wg_op_##id, c); }
 
-#define U(id, f, dx_, dtypes_, domain_, onnx_, doc_)   \
-    KERNEL(id)                                         \
-    static void id##_grad(wg_adjoint *v)               \
-    {                                                  \
-        wg_node *g = v->g, *x = v->x[0], *y = v->y;    \
-        (void)g, (void)x, (void)y;                     \
-        v->dx[0] = dx_;                                \
-    }                                                  \
-    const wg_op wg_op_##id = {.name = #id,             \
-                              .onnx = onnx_,           \
-                              .doc = doc_,             \
-                              .arity = 1,              \
-                              .flags = WG_OP_IN_PLACE, \
-                              .dtypes = dtypes_,       \
-                              .domain = domain_,       \
-                              .infer = wg_infer_same,  \
-                              .cpu = id##_cpu,         \
-                              .block = id##_block,     \
-                              .grad = id##_grad};      \
+#define U(id, f, dx_, dtypes_, domain_, onnx_, doc_)      \
+    KERNEL(id)                                            \
+    static void id##_grad(wg_adjoint *v)                  \
+    {                                                     \
+        wg_node *g = v->g, *x = v->x[0], *y = v->y;       \
+        (void)g, (void)x, (void)y;                        \
+        v->dx[0] = dx_;                                   \
+    }                                                     \
+    const wg_op wg_op_##id = {.name = #id,                \
+                              .onnx = onnx_,              \
+                              .doc = doc_,                \
+                              .arity = 1,                 \
+                              .flags = WG_OP_IN_PLACE,    \
+                              .dtypes = dtypes_,          \
+                              .domain = domain_,          \
+                              .infer = wg_infer_same,     \
+                              .cpu = id##_cpu,            \
+                              .block = id##_block,        \
+                              .grad = id##_grad,          \
+                              .rows = wg_rows_broadcast}; \
     wg_node    *wg_##id(wg_node *x) { return wg_apply(&wg_op_##id, 1, &x, NULL); }
 
 /* A UA row in ONNX: the operator with the parameter as its attribute. */
@@ -129,7 +130,8 @@ static int with_parameter(wg_onnx_form *f)
                                         .cpu = id##_cpu,                     \
                                         .block = id##_block,                 \
                                         .grad = id##_grad,                   \
-                                        .to_onnx = with_parameter};          \
+                                        .to_onnx = with_parameter,           \
+                                        .rows = wg_rows_broadcast};          \
     wg_node              *wg_##id(wg_node *x, double a) { return wg_apply(&wg_op_##id, 1, &x, &a); }
 
 #include "ops/unary.def"
@@ -155,7 +157,8 @@ static int with_parameter(wg_onnx_form *f)
                               .infer = wg_infer_broadcast,        \
                               .cpu = id##_cpu,                    \
                               .block = id##_block,                \
-                              .grad = id##_grad};                 \
+                              .grad = id##_grad,                  \
+                              .rows = wg_rows_broadcast};         \
     wg_node    *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
 
 static int infer_bool(wg_infer *c)
@@ -176,7 +179,8 @@ static void grad_flat(wg_adjoint *v) { (void)v; }
                               .infer = infer_bool, \
                               .cpu = id##_cpu,     \
                               .block = id##_block, \
-                              .grad = grad_flat};
+                              .grad = grad_flat,   \
+                              .rows = wg_rows_broadcast};
 #define C(id, f, onnx_, doc_)                  \
     TO_BOOL(id, WG_ALL_DTYPES, 2, onnx_, doc_) \
     wg_node *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
@@ -222,7 +226,8 @@ const wg_op wg_op_where = {.name = "where",
                            .cpu = where_cpu,
                            .block = where_block,
                            .grad = where_grad,
-                           .to_onnx = where_onnx};
+                           .to_onnx = where_onnx,
+                           .rows = wg_rows_broadcast};
 wg_node    *wg_where(wg_node *c, wg_node *x, wg_node *y)
 {
     return wg_apply(&wg_op_where, 3, (wg_node *[]){c, x, y}, NULL);
@@ -258,7 +263,8 @@ const wg_op wg_op_cast = {.name = "cast",
                           .cpu = cast_cpu,
                           .block = cast_block,
                           .grad = cast_grad,
-                          .to_onnx = cast_onnx};
+                          .to_onnx = cast_onnx,
+                          .rows = wg_rows_broadcast};
 wg_node    *wg_cast(wg_node *x, wg_dtype t)
 {
     return x && wg_node_dtype(x) == t ? wg__unchanged(x) : wg_apply(&wg_op_cast, 1, &x, &t);
@@ -290,6 +296,8 @@ static int  expand_onnx(wg_onnx_form *f)
     wg_onnx_say_dims(f, to->rank, to->dim);
     return wg_onnx_say(f, ")");
 }
+/* A place that was one element wide becomes as many as there are rows. */
+static int  expand_rows(wg_stack *s) { return s->x[0].axis < 0 ? wg__rows_filled(s) : wg_rows_broadcast(s); }
 const wg_op wg_op_expand = {.name = "expand",
                             .onnx = "Expand",
                             .doc = "x broadcast to a shape",
@@ -300,7 +308,8 @@ const wg_op wg_op_expand = {.name = "expand",
                             .cpu = expand_cpu,
                             .block = expand_block,
                             .grad = expand_grad,
-                            .to_onnx = expand_onnx};
+                            .to_onnx = expand_onnx,
+                            .rows = expand_rows};
 wg_node    *wg_expand(wg_node *x, wg_shape s)
 {
     if (x && !wg__shape_valid(wg_node_graph(x), "expand", &s)) return NULL;

@@ -75,6 +75,18 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "Gather{axis=%d}", a->axis < 0 ? a->axis + rank : a->axis);
 }
 
+/* Rows of indices into one table, or one index into each row's table. */
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    const wg_shape *x = wg_node_shape(wg_node_operand(s->node, 0)), *index = wg_node_shape(wg_node_operand(s->node, 1));
+    int             axis = a->axis < 0 ? a->axis + x->rank : a->axis, of_x = s->x[0].axis, of_index = s->x[1].axis;
+    if (of_x == axis || (of_x >= 0 && of_index >= 0)) return 0;
+    if (of_index >= 0) s->y = (wg_rows){axis + of_index, s->x[1].each};
+    if (of_x >= 0) s->y = (wg_rows){of_x < axis ? of_x : of_x - 1 + index->rank, s->x[0].each};
+    return 1;
+}
+
 const wg_op wg_op_gather = {.name = "gather",
                             .onnx = "Gather",
                             .doc = "y = the slices of x at indices along an axis",
@@ -87,7 +99,8 @@ const wg_op wg_op_gather = {.name = "gather",
                             .grad = grad,
                             .scratch = scratch,
                             .flops = flops,
-                            .to_onnx = onnx};
+                            .to_onnx = onnx,
+                            .rows = rows};
 
 wg_node *wg_gather(wg_node *x, wg_node *index, int axis)
 {

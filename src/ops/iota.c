@@ -41,6 +41,9 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "),1)");
 }
 
+/* The numbers of an axis that is not the batch: the same for every row. */
+static int rows(wg_stack *s) { return s->y.axis < 0; }
+
 const wg_op wg_op_iota = {.name = "iota",
                           .onnx = "Range",
                           .doc = "y = 0, 1, .. n-1",
@@ -50,7 +53,8 @@ const wg_op wg_op_iota = {.name = "iota",
                           .infer = infer,
                           .cpu = cpu,
                           .flops = flops,
-                          .to_onnx = onnx};
+                          .to_onnx = onnx,
+                          .rows = rows};
 
 wg_node *wg_iota(wg_graph *g, int64_t n)
 {

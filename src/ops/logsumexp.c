@@ -78,6 +78,12 @@ static int onnx(wg_onnx_form *f)
     return wg__reduce_onnx(f, &a->axes, a->keep, 18);
 }
 
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    return wg__rows_over_axes(s, &a->axes, a->keep);
+}
+
 const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .onnx = "ReduceLogSumExp",
                                .doc = "y = ln of the sum of e^x along axes, without overflow",
@@ -90,7 +96,8 @@ const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .cpu = cpu,
                                .grad = grad,
                                .flops = flops,
-                               .to_onnx = onnx};
+                               .to_onnx = onnx,
+                               .rows = rows};
 
 /* Axes that are not the last are moved there. */
 wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)

@@ -177,6 +177,29 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, ")");
 }
 
+/* The stack is among the leading axes, or a matrix's rows or columns that are the result's; never k. */
+static int rows(wg_stack *s)
+{
+    const struct attr *t = s->attr;
+    int                turned[2] = {t->ta, t->tb}, rank = wg_node_shape(s->node)->rank;
+    for (int i = 0; i < 2; i++) {
+        const wg_shape *x = wg_node_shape(wg_node_operand(s->node, i));
+        int             axis = s->x[i].axis, own = i == 0 ? rank - 2 : rank - 1;
+        if (axis < 0) continue;
+        bool in_matrix = axis >= x->rank - 2, is_k = (axis == x->rank - 1) == (i == (turned[i] != 0));
+        if (in_matrix && is_k) return 0;
+        int to = in_matrix ? own : axis + rank - x->rank;
+        if (s->y.axis >= 0 && (s->y.axis != to || s->y.each != s->x[i].each)) return 0;
+        s->y = (wg_rows){to, s->x[i].each};
+    }
+    for (int i = 0; i < 2 && s->y.axis >= 0 && s->y.axis < rank - 2; i++) { /* an operand without rows is broadcast */
+        const wg_shape *x = wg_node_shape(wg_node_operand(s->node, i));
+        int             axis = s->y.axis - (rank - x->rank);
+        if (s->x[i].axis < 0 && axis >= 0 && x->dim[axis] != 1) return 0;
+    }
+    return 1;
+}
+
 const wg_op wg_op_matmul = {.name = "matmul",
                             .onnx = "MatMul",
                             .doc = "y = op(a) op(b) over the last two axes, op a transpose where ta or tb is set",
@@ -189,7 +212,8 @@ const wg_op wg_op_matmul = {.name = "matmul",
                             .cpu = cpu,
                             .grad = grad,
                             .flops = flops,
-                            .to_onnx = onnx};
+                            .to_onnx = onnx,
+                            .rows = rows};
 
 wg_node *wg_matmul_t(wg_node *x, wg_node *y, int tx, int ty)
 {

@@ -50,6 +50,13 @@ int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
 
 /* Whether x is a constant of one element, possibly broadcast, and which. */
 bool wg__is_const(const wg_node *x, double *value);
+/* ---- Where the rows of a batch come out (rows.c) ---- */
+
+/* Axes are reduced, and left as 1 if `keep`. */
+int wg__rows_reduced(wg_stack *s, const bool in[WG_MAX_RANK], bool keep);
+int wg__rows_over_axes(wg_stack *s, const wg_axes *axes, bool keep);
+/* One value in the result's shape. */
+int wg__rows_filled(wg_stack *s);
 
 /* How many pieces of that many elements make one worth a thread's while. */
 static inline int64_t wg__grain(int64_t elements)

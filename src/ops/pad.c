@@ -200,6 +200,17 @@ static int onnx(wg_onnx_form *f)
     return *f->why ? WG_EARG : WG_OK;
 }
 
+/* Around other axes only, and as much whatever the rows are. */
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    const wg_shape    *x = wg_node_shape(wg_node_operand(s->node, 0));
+    int                axis = s->x[0].axis;
+    s->y = s->x[0];
+    if (wg__shape_has(wg_node_graph(s->node), &a->before, s->symbol)) return 0;
+    return axis < 0 || (!a->before.dim[axis] && a->stride.at[axis] == 1 && a->to.dim[axis] == x->dim[axis]);
+}
+
 const wg_op wg_op_pad = {.name = "pad",
                          .onnx = "Pad",
                          .doc = "y = x with a value around and between its elements",
@@ -210,7 +221,8 @@ const wg_op wg_op_pad = {.name = "pad",
                          .cpu = cpu,
                          .grad = grad,
                          .flops = flops,
-                         .to_onnx = onnx};
+                         .to_onnx = onnx,
+                         .rows = rows};
 
 wg_node *wg__pad(wg_node *x, wg_shape before, wg_list stride, wg_shape to, double value)
 {

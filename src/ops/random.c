@@ -128,7 +128,8 @@ const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
                                   .infer = infer,
                                   .cpu = mask_cpu,
                                   .flops = flops,
-                                  .to_onnx = mask_onnx};
+                                  .to_onnx = mask_onnx,
+                                  .rows = wg__rows_filled}; /* in evaluation */
 
 static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {

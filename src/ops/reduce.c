@@ -155,6 +155,12 @@ static int reduce_onnx(wg_onnx_form *f)
     return wg__reduce_onnx(f, &a->axes, a->keep, 18);
 }
 
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    return wg__rows_over_axes(s, &a->axes, a->keep);
+}
+
 #define REDUCTION(id, onnx_, to_onnx_, domain_, grad_, doc_)    \
     const wg_op wg_op_##id = {.name = #id,                      \
                               .onnx = onnx_,                    \
@@ -168,7 +174,8 @@ static int reduce_onnx(wg_onnx_form *f)
                               .cpu = id##_cpu,                  \
                               .grad = grad_,                    \
                               .flops = flops,                   \
-                              .to_onnx = to_onnx_};
+                              .to_onnx = to_onnx_,              \
+                              .rows = rows};
 REDUCTION(sum, "ReduceSum", sum_onnx, WG_ANY, sum_grad, "y = the sum of x along axes")
 REDUCTION(prod, "ReduceProd", reduce_onnx, WG_ANY, prod_grad, "y = the product of x along axes")
 REDUCTION(max, "ReduceMax", reduce_onnx, WG_ANY, extreme_grad, "y = the largest x along axes")

@@ -75,6 +75,24 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, empty && !allowed ? "))" : ")");
 }
 
+/* What lies before the stacked axis stays before it; behind it, a row's elements may be cut anew. */
+static int rows(wg_stack *s)
+{
+    const wg_shape *x = wg_node_shape(wg_node_operand(s->node, 0)), *y = wg_node_shape(s->node);
+    wg_infer        c = {.g = wg_node_graph(s->node)};
+    int64_t         before, to = 1;
+    s->y = s->x[0];
+    if (s->x[0].axis < 0) return 1;
+    if (wg__dims_product(&c, x, 0, s->x[0].axis, &before)) return 0;
+    for (int i = 0; i < y->rank; i++) {
+        s->y.axis = i;
+        if (to == before && wg__dim_has(c.g, y->dim[i], s->symbol))
+            return wg_dim_div(&c, y->dim[i], s->symbol, &s->y.each) == WG_OK;
+        if (wg_dim_mul(&c, to, y->dim[i], &to)) return 0;
+    }
+    return 0;
+}
+
 const wg_op wg_op_reshape = {.name = "reshape",
                              .onnx = "Reshape",
                              .doc = "y = x under another shape",
@@ -86,7 +104,8 @@ const wg_op wg_op_reshape = {.name = "reshape",
                              .cpu = cpu,
                              .grad = grad,
                              .flops = flops,
-                             .to_onnx = onnx};
+                             .to_onnx = onnx,
+                             .rows = rows};
 
 /* WG_AUTO is resolved here, so that equal reshapes have equal attributes. */
 wg_node *wg_reshape(wg_node *x, wg_shape s)

@@ -49,6 +49,18 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, ")))");
 }
 
+/* The size of an axis that has nothing of rows. */
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    const wg_shape    *x = wg_node_shape(wg_node_operand(s->node, 0));
+    bool               in[WG_MAX_RANK];
+    if (wg__axis_set(&(wg_infer){0}, &a->axes, x->rank, in)) return 0;
+    for (int i = 0; i < x->rank; i++)
+        if (in[i] && wg__dim_has(wg_node_graph(s->node), x->dim[i], s->symbol)) return 0;
+    return 1;
+}
+
 const wg_op wg_op_size = {.name = "size",
                           .onnx = "ReduceProd(Gather(Shape))",
                           .doc = "y = the number of elements of x along axes",
@@ -60,7 +72,8 @@ const wg_op wg_op_size = {.name = "size",
                           .infer = infer,
                           .cpu = cpu,
                           .grad = grad,
-                          .to_onnx = onnx};
+                          .to_onnx = onnx,
+                          .rows = rows};
 
 /* A constant where every size is known. */
 wg_node *wg_size(wg_node *x, wg_axes axes)

@@ -134,6 +134,15 @@ static int onnx(wg_onnx_form *f)
     return known ? onnx_known(f, axis, low, count, a->step) : onnx_symbolic(f, axis, low, count, a->step);
 }
 
+/* Along another axis, and as much of it whatever the rows are. */
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    int                axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
+    s->y = s->x[0];
+    return s->x[0].axis != axis && !wg__shape_has(wg_node_graph(s->node), &a->range, s->symbol);
+}
+
 const wg_op wg_op_slice = {.name = "slice",
                            .onnx = "Slice",
                            .doc = "y = every step-th element of x in a range of one axis",
@@ -144,7 +153,8 @@ const wg_op wg_op_slice = {.name = "slice",
                            .cpu = cpu,
                            .grad = grad,
                            .flops = flops,
-                           .to_onnx = onnx};
+                           .to_onnx = onnx,
+                           .rows = rows};
 
 wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)
 {

@@ -62,6 +62,12 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "%s{axis=%d}", wg_node_op(f->y)->onnx, wg_node_shape(f->y)->rank - 1);
 }
 
+static int rows(wg_stack *s)
+{
+    s->y = s->x[0];
+    return s->x[0].axis != wg_node_shape(s->node)->rank - 1 || s->x[0].axis < 0;
+}
+
 const wg_op wg_op_softmax = {.name = "softmax",
                              .onnx = "Softmax",
                              .doc = "y = e^x / sum of e^x over the last axis",
@@ -74,7 +80,8 @@ const wg_op wg_op_softmax = {.name = "softmax",
                              .cpu = softmax_cpu,
                              .grad = softmax_grad,
                              .flops = flops,
-                             .to_onnx = onnx};
+                             .to_onnx = onnx,
+                             .rows = rows};
 const wg_op wg_op_log_softmax = {.name = "log_softmax",
                                  .onnx = "LogSoftmax",
                                  .doc = "y = ln(e^x / sum of e^x) over the last axis",
@@ -87,7 +94,8 @@ const wg_op wg_op_log_softmax = {.name = "log_softmax",
                                  .cpu = log_softmax_cpu,
                                  .grad = log_softmax_grad,
                                  .flops = flops,
-                                 .to_onnx = onnx};
+                                 .to_onnx = onnx,
+                                 .rows = rows};
 
 /* Another axis changes places with the last, and back. */
 static wg_node *over(const wg_op *op, wg_node *x, int axis)

@@ -198,6 +198,18 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "}");
 }
 
+static int rows(wg_stack *s)
+{
+    const struct attr *a = s->attr;
+    wg_axes            perm;
+    s->y = s->x[0];
+    if (s->x[0].axis < 0) return 1;
+    if (resolve(&(wg_infer){0}, &a->perm, wg_node_shape(s->node)->rank, &perm)) return 0;
+    while (perm.n > 0 && perm.axis[perm.n - 1] != s->x[0].axis) perm.n--;
+    s->y.axis = perm.n - 1;
+    return 1;
+}
+
 const wg_op wg_op_transpose = {.name = "transpose",
                                .onnx = "Transpose",
                                .doc = "y = x with its axes in another order",
@@ -208,7 +220,8 @@ const wg_op wg_op_transpose = {.name = "transpose",
                                .cpu = cpu,
                                .grad = grad,
                                .flops = flops,
-                               .to_onnx = onnx};
+                               .to_onnx = onnx,
+                               .rows = rows};
 
 wg_node *wg_transpose(wg_node *x, wg_axes perm)
 {

@@ -125,7 +125,7 @@ static void settle(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job
     atomic_fetch_add_explicit(&v->queue_ns, job->queue_ns, memory_order_relaxed);
     if (!job->status && is_late(c, job, wg__now_ns()))
         wg__job_fail(job, WG__LATE, "the deadline of %d ms passed", c->options.deadline_ms);
-    if (job->status)
+    if (job->status && job->status != WG__LEFT)
         atomic_fetch_add_explicit(job->status == WG__LATE ? &v->late : &v->failed, 1, memory_order_relaxed);
 }
 
@@ -154,6 +154,28 @@ static void compute(struct wg__crew *c, struct wg__job *jobs)
     uint64_t           start = wg__now_ns();
     wg__jobs_compute(v, jobs);
     for (struct wg__job *job = jobs; job; job = job->next) settle(c, v, job, start);
+}
+
+/* Takes those out of a batch that nobody waits for any more.  Who came just now is not asked. */
+static struct wg__job *drop_left(struct wg__crew *c, struct wg__job *batch)
+{
+    enum { PATIENCE_NS = 1000000 };
+    struct wg__job *left = NULL, **to = &left;
+    uint64_t        now = wg__now_ns();
+    for (struct wg__job **at = &batch; *at;) {
+        struct wg__job *job = *at;
+        if (!job->left || now - job->queue_ns < PATIENCE_NS || !job->left(job)) {
+            at = &job->next;
+            continue;
+        }
+        *at = job->next;
+        job->next = NULL;
+        to = &(*to = job)->next;
+        wg__job_fail(job, WG__LEFT, "the client left");
+        settle(c, wg__loaded_of(job->version), job, now);
+    }
+    answer(left);
+    return batch;
 }
 
 /* ---- Workers ---- */
@@ -197,7 +219,7 @@ static void turn(struct wg__crew *c, struct wg__lane *l)
     if (pick(c)) pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->lock);
     answer_late(c, late);
-    if (batch) compute(c, batch);
+    if ((batch = drop_left(c, batch))) compute(c, batch);
     answer(batch);
     wg__version_release(&v->pub);
     pthread_mutex_lock(&c->lock);
@@ -287,7 +309,7 @@ static bool is_inline(struct wg__crew *c, struct wg__loaded *v, const struct wg_
     int64_t size[WG__MAX_SYMBOLS];
     memcpy(size, bound, sizeof size);
     if (v->pub.batched) size[0] = wg__batch_room(v, job->rows);
-    if (atomic_load(&v->row_ns) > SHORT_NS / (uint64_t)job->rows || !wg__pool_has(v, size)) return false;
+    if (!job->rows || atomic_load(&v->row_ns) > SHORT_NS / (uint64_t)job->rows || !wg__pool_has(v, size)) return false;
     pthread_mutex_lock(&c->lock);
     bool free_slot = c->slots > 0 && !c->lanes && !v->lane.gathering && !c->closing;
     c->slots -= free_slot;

@@ -1,30 +1,60 @@
 /* exchange.c - requests with their buffers, kept in a free list: a predictor
- * under load allocates nothing for a request. */
+ * under load allocates nothing for a request, and one at rest gives back what
+ * it has not needed for a while. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "serve/server_impl.h"
 
-static const char *header(const struct wg__request *q, const char *name)
+enum { SPARE = 4 /* exchanges that stay in the free list, whoever needs them */ };
+
+/* ---- Bytes of the budget ---- */
+
+bool wg__bytes_reserve(struct wg__budget *budget, struct wg__bytes *b, size_t size)
+{
+    if (size <= b->size) return true;
+    if (!wg__budget_take(budget, size - b->size)) return false;
+    char *at = realloc(b->at, size);
+    if (!at) {
+        wg__budget_give(budget, size - b->size);
+        return false;
+    }
+    *b = (struct wg__bytes){at, size};
+    return true;
+}
+
+void wg__bytes_free(struct wg__budget *budget, struct wg__bytes *b)
+{
+    free(b->at);
+    wg__budget_give(budget, b->size);
+    *b = (struct wg__bytes){0};
+}
+
+/* ---- What a request keeps ---- */
+
+static const char *header(const struct wg__request *q, const char *name, size_t size, char to[])
 {
     const struct wg__exchange *x = (const struct wg__exchange *)q;
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+    const char                *value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+    size_t                     n = value ? strlen(value) : 0;
+    if (!value) return NULL;
+    value = wg__trim(value, &n);
+    if (n >= size) return NULL;
+    memcpy(to, value, n);
+    to[n] = '\0';
+    return to;
 }
 
 static void forget_data(struct wg__json_data *d, size_t above)
 {
-    if (d->size <= above) return;
-    wg__json_data_free(d);
-    *d = (struct wg__json_data){0};
+    if (d->size > above) wg__json_data_free(d);
 }
 
 static void forget_text(struct wg__text *t, size_t above)
 {
-    if (t->size > above || t->failed) {
-        wg__text_free(t);
-        *t = (struct wg__text){0};
-    }
-    t->n = 0;
+    if (t->size > above || t->failed) wg__text_free(t);
+    t->n = t->looked = 0;
+    t->until_ns = 0;
 }
 
 /* Lets go of every buffer larger than that. */
@@ -35,11 +65,33 @@ static void forget(struct wg__exchange *x, size_t above)
     forget_data(&q->scratch, above);
     forget_text(&q->text, above);
     forget_text(&x->line, above);
-    if (x->body_size > above) {
-        free(x->body);
-        x->body = NULL;
-        x->body_size = 0;
+    if (x->body.size > above) wg__bytes_free(&q->server->budget, &x->body);
+    if (wg__json_keys_bytes(&q->keys) > above) wg__json_keys_free(&q->keys);
+}
+
+static void fill(int byte, void *at, size_t n)
+{
+    if (at) memset(at, byte, n);
+}
+
+/* For tests: whatever of a request were seen by another could be told by these bytes. */
+static void poison(struct wg__exchange *x)
+{
+    struct wg__request *q = &x->q;
+    int                 byte = q->server->o.poison;
+    for (int i = 0; i < q->n_tensors; i++) {
+        fill(byte, q->data[i].data, q->data[i].size);
+        fill(byte, &q->data[i].shape, sizeof q->data[i].shape);
     }
+    fill(byte, q->given, (size_t)q->n_tensors * sizeof *q->given);
+    fill(byte, q->scratch.data, q->scratch.size);
+    fill(byte, q->protocol, q->n_protocol);
+    fill(byte, q->text.at, q->text.size);
+    fill(byte, x->body.at, x->body.size);
+    fill(byte, &q->at, sizeof q->at);
+    fill(byte, x->path, sizeof x->path);
+    fill(byte, x->id, sizeof x->id);
+    fill(byte, x->trace, sizeof x->trace);
 }
 
 static void destroy(struct wg__exchange *x)
@@ -50,17 +102,60 @@ static void destroy(struct wg__exchange *x)
     free(x->q.data);
     free(x->q.given);
     free(x->q.protocol);
+    wg__json_keys_free(&x->q.keys);
     free(x);
 }
+
+/* ---- The free list ---- */
 
 static struct wg__exchange *take(struct wg__server *s)
 {
     pthread_mutex_lock(&s->free_lock);
     struct wg__exchange *x = s->free;
-    if (x) s->free = x->next;
+    if (x) {
+        s->free = x->next;
+        if (--s->n_free < s->least_free) s->least_free = s->n_free;
+    }
     pthread_mutex_unlock(&s->free_lock);
     return x ? x : calloc(1, sizeof *x);
 }
+
+static void free_list(struct wg__exchange *x)
+{
+    for (struct wg__exchange *next; x; x = next) {
+        next = x->next;
+        destroy(x);
+    }
+}
+
+/* The list is a stack, so those that nobody has needed are at its end. */
+static struct wg__exchange *cut_list(struct wg__server *s, int keep)
+{
+    struct wg__exchange **at = &s->free;
+    pthread_mutex_lock(&s->free_lock);
+    for (int i = 0; i < keep && *at; i++) at = &(*at)->next;
+    struct wg__exchange *rest = *at;
+    *at = NULL;
+    if (s->n_free > keep) s->n_free = keep;
+    s->least_free = s->n_free;
+    pthread_mutex_unlock(&s->free_lock);
+    return rest;
+}
+
+int wg__exchange_shrink(struct wg__server *s)
+{
+    pthread_mutex_lock(&s->free_lock);
+    int idle = s->least_free - SPARE, keep = s->n_free - (idle > 0 ? idle : 0);
+    s->least_free = s->n_free;
+    pthread_mutex_unlock(&s->free_lock);
+    if (idle <= 0) return 0;
+    free_list(cut_list(s, keep));
+    return idle;
+}
+
+void wg__exchange_free_all(struct wg__server *s) { free_list(cut_list(s, 0)); }
+
+/* ---- From request to request ---- */
 
 /* As at the start, but for the buffers. */
 static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Connection *c)
@@ -76,7 +171,9 @@ static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Conne
     q->n_body = 0;
     q->header = header;
     q->code = 0;
-    q->type = q->etag = NULL;
+    q->type = q->etag = q->accept = NULL;
+    q->challenge = false;
+    q->text.budget = q->scratch.budget = q->keys.budget = &s->budget;
     q->json_length = -1;
     q->retry_after = 0;
     q->allow[0] = '\0';
@@ -88,7 +185,8 @@ static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Conne
     x->next = NULL;
     x->phase = WG__HEAD;
     atomic_store(&x->meet, 0);
-    x->counted = x->incoming = x->discard = x->head = x->predicted = false;
+    x->incoming = x->discard = x->head = x->predicted = x->gzip = false;
+    x->length = -1;
     x->began_ns = x->predict_ns = 0;
     x->version = -1;
     x->sent = 0;
@@ -111,32 +209,22 @@ void wg__exchange_release(struct wg__exchange *x)
     if (x->q.job.version) wg__version_release(x->q.job.version);
     x->q.job = (struct wg__job){0};
     forget(x, WG__KEEP_BYTES);
+    if (s->o.poison) poison(x);
     pthread_mutex_lock(&s->free_lock);
     x->next = s->free;
     s->free = x;
+    s->n_free++;
     pthread_mutex_unlock(&s->free_lock);
 }
 
-void wg__exchange_free_all(struct wg__server *s)
-{
-    for (struct wg__exchange *x = s->free, *next; x; x = next) {
-        next = x->next;
-        destroy(x);
-    }
-    s->free = NULL;
-}
-
-/* At most twice what has come: a promised length alone takes no memory. */
+/* At most twice what has come, and no more than what was promised: a promise alone takes no memory. */
 bool wg__exchange_reserve(struct wg__exchange *x, size_t n)
 {
-    if (n <= x->body_size) return true;
-    size_t size = x->body_size ? x->body_size : 16384;
+    size_t size = x->body.size ? x->body.size : 16384;
+    if (n <= x->body.size) return true;
     while (size < n) size *= 2;
-    char *body = realloc(x->body, size);
-    if (!body) return false;
-    x->body = body;
-    x->body_size = size;
-    return true;
+    if (x->length >= (int64_t)n && (size_t)x->length < size) size = (size_t)x->length;
+    return wg__bytes_reserve(&x->q.server->budget, &x->body, size);
 }
 
 /* ---- What handlers ask for ---- */
@@ -157,7 +245,7 @@ bool wg__request_tensors(struct wg__request *q)
         struct wg__given *given = realloc(q->given, (size_t)n * sizeof *given);
         if (!given) return short_of_memory(q);
         q->given = given;
-        memset(data + q->n_tensors, 0, (size_t)(n - q->n_tensors) * sizeof *data);
+        for (int i = q->n_tensors; i < n; i++) data[i] = (struct wg__json_data){.budget = &q->server->budget};
         q->n_tensors = n;
     }
     memset(q->given, 0, (size_t)n * sizeof *q->given);

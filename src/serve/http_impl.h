@@ -6,8 +6,8 @@
 #include "serve/json.h"
 #include "serve/server.h"
 
-/* WG__ASIDE: not a verb: the clock's thread handles it, for it may take seconds. */
-enum wg__verb { WG__GET = 1, WG__POST = 2, WG__OPTIONS = 4, WG__ASIDE = 8 };
+/* WG__ADMIN: not a verb: for operators alone, and it may take seconds, so the keeper's thread handles it. */
+enum wg__verb { WG__GET = 1, WG__POST = 2, WG__OPTIONS = 4, WG__ADMIN = 8 };
 
 /* A request from its first byte to its last, and the answer. */
 struct wg__request {
@@ -22,7 +22,9 @@ struct wg__request {
     } at;
     const char *body;
     size_t      n_body;
-    const char *(*header)(const struct wg__request *q, const char *name); /* NULL: not there */
+    /* A header's value without blanks around it, copied to `to`, which is returned; NULL if it is not there
+     * or too long. */
+    const char *(*header)(const struct wg__request *q, const char *name, size_t size, char to[]);
 
     /* The answer. */
     int             code;
@@ -32,12 +34,15 @@ struct wg__request {
     int             retry_after; /* seconds; 0: none */
     char            allow[32];   /* with 405 */
     const char     *etag;        /* of a file; NULL: none */
+    const char     *accept;      /* Accept-Encoding, of a 415; NULL: none */
+    bool            challenge;   /* WWW-Authenticate: Bearer, of a 401 */
 
     /* A prediction under way. */
     struct wg__job        job;     /* the version in it is held */
     struct wg__json_data *data;    /* [n_tensors], see wg__request_tensors */
     struct wg__given     *given;   /* [n_tensors], and job.in */
     struct wg__json_data  scratch; /* of the protocol */
+    struct wg__json_keys  keys;    /* of the body's objects that are open */
     int                   n_tensors;
     void                 *protocol; /* what the protocol keeps from request to answer, see wg__request_keep */
     size_t                n_protocol;
@@ -50,7 +55,8 @@ void wg__http_error(struct wg__request *q, int code, const char *format, ...) __
 /* The HTTP code of a job's or library's status, and the error as the answer. */
 void wg__http_fail(struct wg__request *q, int status, const char *why);
 
-/* The version that the path asks for, held in q->job; false with the answer filled in if there is none. */
+/* The version that the path asks for, held in q->job; false with the answer filled in if there is none.
+ * The first call decides, be it before the body is read or after. */
 bool wg__request_version(struct wg__request *q);
 /* Room for the inputs of that version, kept from request to request. */
 bool wg__request_tensors(struct wg__request *q);
@@ -79,13 +85,13 @@ const struct wg__route *wg__route_find(struct wg__request *q, int *verbs);
 
 /* ---- Protocols ---- */
 
-void wg__v1_models(struct wg__request *q); /* protocol_v1.c: TensorFlow Serving, KServe V1 */
+void wg__v1_models(struct wg__request *q); /* v1_status.c, protocol_v1.c: TensorFlow Serving, KServe V1 */
 void wg__v1_status(struct wg__request *q);
 void wg__v1_metadata(struct wg__request *q);
 void wg__v1_predict(struct wg__request *q);
 void wg__v1_reload(struct wg__request *q);
 void wg__v1_label(struct wg__request *q);
-void wg__v2_server(struct wg__request *q); /* protocol_v2.c: Open Inference Protocol */
+void wg__v2_server(struct wg__request *q); /* v2_status.c, protocol_v2.c: Open Inference Protocol */
 void wg__v2_live(struct wg__request *q);
 void wg__v2_ready(struct wg__request *q);
 void wg__v2_models(struct wg__request *q);

@@ -5,10 +5,10 @@
 #include "serve/server_impl.h"
 
 /* A header of at most max visible characters. */
-static const char *given_header(struct wg__exchange *x, const char *name, size_t max)
+static const char *given_header(struct wg__exchange *x, const char *name, size_t max, char to[])
 {
-    const char *v = x->q.header(&x->q, name);
-    if (!v || !*v || strlen(v) > max) return NULL;
+    const char *v = x->q.header(&x->q, name, max + 1, to);
+    if (!v || !*v) return NULL;
     for (const char *c = v; *c; c++)
         if (*c <= ' ' || *c > '~') return NULL;
     return v;
@@ -32,12 +32,9 @@ static bool is_trace(const char *v)
 void wg__identify(struct wg__exchange *x)
 {
     struct wg__server *s = x->q.server;
-    const char        *id = given_header(x, "X-Request-Id", 128), *trace = given_header(x, "traceparent", 55);
-    if (trace && is_trace(trace)) memcpy(x->trace, trace, strlen(trace) + 1);
-    if (id) {
-        memcpy(x->id, id, strlen(id) + 1);
-        return;
-    }
+    const char        *trace = given_header(x, "traceparent", 55, x->trace);
+    if (!trace || !is_trace(trace)) x->trace[0] = '\0';
+    if (given_header(x, "X-Request-Id", 128, x->id)) return;
     uint64_t z = s->id_seed + 0x9e3779b97f4a7c15u * atomic_fetch_add(&s->id_next, 1);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u; /* Steele, Lea and Flood, "SplitMix", 2014 */
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;

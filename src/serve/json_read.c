@@ -11,6 +11,13 @@ void wg__json_open(struct wg__json *j, const char *text, size_t n)
     *j = (struct wg__json){.text = text, .at = text, .end = text + n};
 }
 
+void wg__json_open_strict(struct wg__json *j, const char *text, size_t n, struct wg__json_keys *keys)
+{
+    wg__json_open(j, text, n);
+    wg__json_keys_forget(keys, 0); /* what an error has left of the text before */
+    j->keys = keys;
+}
+
 bool wg__json_bad(struct wg__json *j, const char *at, const char *format, ...)
 {
     va_list ap;
@@ -112,6 +119,7 @@ static bool follows(struct wg__json *j, char open, char close, const char *what)
     const char *p = wg__json_blanks(j->at, j->end);
     if (p < j->end && *p == close) {
         j->at = p + 1;
+        if (j->keys && close == '}') wg__json_keys_forget(j->keys, j->depth);
         j->depth--;
         return false;
     }
@@ -131,7 +139,7 @@ bool wg__json_key(struct wg__json *j, struct wg__json_text *key)
     const char *p = wg__json_blanks(j->at, j->end);
     if (p == j->end || *p != ':') return wg__json_missing(j, p, "':'");
     j->at = p + 1;
-    return true;
+    return !j->keys || wg__json_keys_add(j, key);
 }
 
 /* ---- Simple values ---- */
@@ -183,6 +191,8 @@ bool wg__json_bool(struct wg__json *j, bool *v)
     *v = k == WG__JSON_TRUE;
     return word(j, k);
 }
+
+bool wg__json_null(struct wg__json *j) { return wg__json_peek(j) == WG__JSON_NULL && word(j, WG__JSON_NULL); }
 
 /* ---- Any value ---- */
 

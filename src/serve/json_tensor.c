@@ -102,23 +102,35 @@ static bool grow(struct fill *f, const char *p)
     size_t want = f->used ? 2 * f->used : FIRST;
     if (want > most) want = most;
     want = (want + ALIGN - 1) / ALIGN * ALIGN;
-    void *data = aligned_alloc(ALIGN, want);
+    if (wg__json_data_reserve(f->to, f->used, want)) return true;
+    wg__json_bad(f->j, p, "memory is short for %lld bytes of a tensor", (long long)want);
+    f->j->status = WG_ENOMEM;
+    return false;
+}
+
+bool wg__json_data_reserve(struct wg__json_data *d, size_t used, size_t size)
+{
+    if (size <= d->size) return true;
+    size = (size + ALIGN - 1) / ALIGN * ALIGN;
+    if (!wg__budget_take(d->budget, size)) return false;
+    void *data = aligned_alloc(ALIGN, size);
     if (!data) {
-        wg__json_bad(f->j, p, "memory is short for %lld bytes of a tensor", (long long)want);
-        f->j->status = WG_ENOMEM;
+        wg__budget_give(d->budget, size);
         return false;
     }
-    if (f->used) memcpy(data, f->to->data, f->used);
-    free(f->to->data);
-    f->to->data = data;
-    f->to->size = want;
+    if (used) memcpy(data, d->data, used);
+    free(d->data);
+    wg__budget_give(d->budget, d->size);
+    d->data = data;
+    d->size = size;
     return true;
 }
 
 void wg__json_data_free(struct wg__json_data *d)
 {
     free(d->data);
-    *d = (struct wg__json_data){0};
+    wg__budget_give(d->budget, d->size);
+    *d = (struct wg__json_data){.budget = d->budget};
 }
 
 /* ---- Rows ---- */

@@ -144,6 +144,20 @@ static int next(const char **p, const char *end, char to[4])
     return encode(u, to);
 }
 
+size_t wg__json_run_bytes(struct wg__json_run *r, char *to, size_t n)
+{
+    size_t used = 0;
+    while (used < n && (r->n || r->at < r->end)) {
+        if (!r->n) {
+            r->n = next(&r->at, r->end, r->left);
+            r->i = 0;
+        }
+        to[used++] = r->left[r->i++];
+        r->n--;
+    }
+    return used;
+}
+
 bool wg__json_text_copy(const struct wg__json_text *s, char *to, size_t n)
 {
     char        c[4];

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "serve/json_impl.h"
 
@@ -12,7 +13,20 @@
 void wg__text_free(struct wg__text *t)
 {
     free(t->at);
-    *t = (struct wg__text){0};
+    wg__budget_give(t->budget, t->size);
+    *t = (struct wg__text){.budget = t->budget};
+}
+
+/* Looks at the clock now and then: who writes megabytes has to notice that nobody waits any more. */
+static bool is_late(struct wg__text *t)
+{
+    enum { BYTES = 16384 };
+    struct timespec now;
+    if (!t->until_ns || t->n < t->looked + BYTES) return t->failed;
+    t->looked = t->n;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec <= t->until_ns) return t->failed;
+    return t->failed = t->late = true;
 }
 
 /* Room for n more bytes. */
@@ -22,8 +36,10 @@ static bool reserve(struct wg__text *t, size_t n)
     if (t->size - t->n >= n) return true;
     size_t need = t->n + n, size = t->size ? t->size : 256;
     while (size < need && size <= SIZE_MAX / 2) size *= 2;
-    char *at = need < n || size < need ? NULL : realloc(t->at, size);
+    bool  taken = need >= n && size >= need && wg__budget_take(t->budget, size - t->size);
+    char *at = taken ? realloc(t->at, size) : NULL;
     if (!at) {
+        if (taken) wg__budget_give(t->budget, size - t->size);
         t->failed = true;
         return false;
     }
@@ -141,18 +157,49 @@ void wg__text_double(struct wg__text *t, double v)
     if (reserve(t, LONGEST)) t->n += (size_t)write_double(v, t->at + t->n);
 }
 
+static int write_f32_null(const void *data, int64_t i, char *to)
+{
+    float v = ((const float *)data)[i];
+    return isfinite(v) ? wg__shortest_float(v, to) : write_word("null", to);
+}
+static int write_f64_null(const void *data, int64_t i, char *to)
+{
+    double v = ((const double *)data)[i];
+    return isfinite(v) ? wg__shortest_double(v, to) : write_word("null", to);
+}
+
+bool wg__all_finite(wg_dtype type, int64_t n, const void *data)
+{
+    bool all = true;
+    if (type == WG_F32)
+        for (int64_t i = 0; i < n; i++) all &= isfinite(((const float *)data)[i]) != 0;
+    if (type == WG_F64)
+        for (int64_t i = 0; i < n; i++) all &= isfinite(((const double *)data)[i]) != 0;
+    return all;
+}
+
 /* ---- Lists ---- */
 
-void wg__text_flat(struct wg__text *t, wg_dtype type, int64_t n, const void *data)
+static void write_list(struct wg__text *t, write_element *write, int64_t n, const void *data)
 {
-    write_element *write = writers[type];
     wg__text_add(t, "[", 1);
     for (int64_t i = 0; i < n; i++) {
+        if (i % CHUNK == 0 && is_late(t)) return;
         if (i % CHUNK == 0 && !reserve(t, (size_t)(n - i < CHUNK ? n - i : CHUNK) * (LONGEST + 1))) return;
         if (i > 0) t->at[t->n++] = ',';
         t->n += (size_t)write(data, i, t->at + t->n);
     }
     wg__text_add(t, "]", 1);
+}
+
+void wg__text_flat(struct wg__text *t, wg_dtype type, int64_t n, const void *data)
+{
+    write_list(t, writers[type], n, data);
+}
+
+void wg__text_flat_null(struct wg__text *t, wg_dtype type, int64_t n, const void *data)
+{
+    write_list(t, type == WG_F32 ? write_f32_null : type == WG_F64 ? write_f64_null : writers[type], n, data);
 }
 
 /* The axes of s from `axis`; where the data behind them are. */

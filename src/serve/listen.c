@@ -14,7 +14,7 @@ enum { BACKLOG = 4096 };
 static int fail(wg_error *e, const char *host, int port, const char *why)
 {
     *e = (wg_error){.status = WG_EIO, .offset = -1};
-    snprintf(e->message, sizeof e->message, "cannot listen on %s port %d: %s", host, port, why);
+    snprintf(e->message, sizeof e->message, "cannot listen on %s port %d: %s", host, port < 0 ? 0 : port, why);
     return -1;
 }
 

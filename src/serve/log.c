@@ -129,6 +129,16 @@ static void field(struct wg__text *t, const char *name, const char *value)
     wg__text_string(t, value);
 }
 
+void wg__log_refusal(struct wg__log *l, int code)
+{
+    struct wg__text t = {0};
+    if (l->quiet) return;
+    open_line(&t, "warn", "request");
+    wg__text_say(&t, ", \"status\": %d", code);
+    end_line(l, &t, false);
+    wg__text_free(&t);
+}
+
 void wg__log_request(struct wg__log *l, struct wg__exchange *x, uint64_t us)
 {
     if (l->quiet) return;

@@ -33,42 +33,46 @@ static bool found(struct wg__look *l, int64_t number)
     return true;
 }
 
-/* "12", not "012" or "12a"; -1 if it is none. */
+enum { NAME = 256 };
+
+/* Of "12" and of "00000012", not of "12a"; -1 if it is none. */
 static int64_t number_of(const char *name)
 {
-    size_t n = strspn(name, "0123456789");
-    if (!n || name[n] || n > 18 || (*name == '0' && n > 1)) return -1;
+    size_t n = strspn(name, "0123456789"), zeros = strspn(name, "0");
+    if (!n || name[n] || n >= NAME || n - zeros > 18) return -1;
     return strtoll(name, NULL, 10);
 }
 
-/* The highest number below `below` among a folder's names; -1 if there is none. */
-static int64_t highest(const char *folder, int64_t below)
+/* The highest number below `below` among a folder's names, and the shortest of its names; -1 if there is none. */
+static int64_t highest(const char *folder, int64_t below, char name[static NAME])
 {
     DIR    *d = opendir(folder);
     int64_t best = -1;
     for (const struct dirent *entry; d && (entry = readdir(d));) {
         int64_t n = number_of(entry->d_name);
-        if (n > best && n < below) best = n;
+        if (n < 0 || n < best || n >= below || (n == best && strlen(entry->d_name) >= strlen(name))) continue;
+        best = n;
+        snprintf(name, NAME, "%s", entry->d_name);
     }
     if (d) closedir(d);
     return best;
 }
 
-static bool name_file(struct wg__look *l, const char *path, int64_t number)
+static bool name_file(struct wg__look *l, const char *path, const char *version)
 {
-    int n = number < 0 ? snprintf(l->file, sizeof l->file, "%s/model.onnx", path)
-                       : snprintf(l->file, sizeof l->file, "%s/%lld/model.onnx", path, (long long)number);
+    int n = snprintf(l->file, sizeof l->file, "%s%s%s/model.onnx", path, version ? "/" : "", version ? version : "");
     return n > 0 && (size_t)n < sizeof l->file;
 }
 
 struct wg__look wg__look_at(const char *path)
 {
     struct wg__look l = {.number = -1};
+    char            name[NAME];
     int             n = snprintf(l.file, sizeof l.file, "%s", path);
     if (n < 0 || (size_t)n >= sizeof l.file || found(&l, 1)) return l;
-    for (int64_t v = INT64_MAX; (v = highest(path, v)) >= 0;)
-        if (name_file(&l, path, v) && found(&l, v)) return l;
-    if (!name_file(&l, path, -1) || !found(&l, 1)) snprintf(l.file, sizeof l.file, "%s", path);
+    for (int64_t v = INT64_MAX; (v = highest(path, v, name)) >= 0;)
+        if (name_file(&l, path, name) && found(&l, v)) return l;
+    if (!name_file(&l, path, NULL) || !found(&l, 1)) snprintf(l.file, sizeof l.file, "%s", path);
     return l;
 }
 

@@ -10,7 +10,8 @@
 
 /* prometheus_client's buckets, and two below them. */
 static const double bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
-static const int    codes[] = {200, 204, 304, 400, 404, 405, 408, 413, 414, 415, 431, 499, 500, 501, 503, 504, 505, 0};
+static const int    codes[] = {200, 204, 304, 400, 401, 403, 404, 405, 408, 411, 413,
+                               414, 415, 431, 499, 500, 501, 503, 504, 505, 0};
 enum { BOUNDS = sizeof bounds / sizeof *bounds, CODES = sizeof codes / sizeof *codes, VERSIONS = 8 };
 
 struct histogram {
@@ -87,6 +88,12 @@ void wg__metrics_count(struct wg__metrics *m, const struct wg__exchange *x, uint
     atomic_fetch_add_explicit(&version_of(row, x->version)->code[code_index(x->q.code)], 1, memory_order_relaxed);
     observe(&row->request, ns);
     if (x->predicted) observe(&row->predict, x->predict_ns);
+}
+
+void wg__metrics_refusal(struct wg__metrics *m, int code)
+{
+    struct by_version *none = version_of(&m->row[m->n - 1], -1);
+    atomic_fetch_add_explicit(&none->code[code_index(code)], 1, memory_order_relaxed);
 }
 
 /* ---- The page ---- */
@@ -234,6 +241,17 @@ static void say_models(struct wg__text *t, struct wg__server *s)
     free(all);
 }
 
+static void say_loads(struct wg__text *t, struct wg__repository *r)
+{
+    const char *name;
+    title(t, "wengert_model_load_failures_total", "counter", "Loads of a model that failed.");
+    for (int i = 0; (name = wg__repository_model(r, i)); i++) {
+        wg__text_say(t, "wengert_model_load_failures_total{");
+        label(t, "model", name);
+        wg__text_say(t, "} %llu\n", (unsigned long long)wg__repository_failures(r, i));
+    }
+}
+
 static double open_files(void)
 {
     DIR *d = opendir("/proc/self/fd");
@@ -286,5 +304,9 @@ void wg__metrics_page(struct wg__request *q)
     say_requests(t, s->metrics);
     say_times(t, s->metrics);
     say_models(t, s);
+    say_loads(t, s->repository);
+    gauge(t, "wengert_memory_bytes", "gauge", "Bytes of bodies, values and answers.",
+          (double)atomic_load(&s->budget.used));
+    gauge(t, "wengert_memory_limit_bytes", "gauge", "What they may come to.", (double)s->budget.limit);
     say_process(t, s->metrics);
 }

@@ -232,7 +232,7 @@ static bool begin(struct wg__loaded *v)
     if (pthread_condattr_init(&a)) return false;
     bool made = !pthread_condattr_setclock(&a, CLOCK_MONOTONIC) && !pthread_cond_init(&v->lane.more, &a);
     pthread_condattr_destroy(&a);
-    if (made && wg__pool_init(&v->pool, TAPES_A_WORKER * v->options.threads)) return true;
+    if (made && wg__pool_init(&v->pool, TAPES_A_WORKER * v->options.threads, v->options.budget)) return true;
     if (made) pthread_cond_destroy(&v->lane.more);
     return false;
 }

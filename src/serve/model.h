@@ -13,18 +13,24 @@
 
 #include <wengert/graph.h>
 
+#include "serve/budget.h"
+
 struct wg__text;
 
 /* ---- Limits and options of a server, as far as models care ---- */
 
 struct wg__model_options {
-    int     threads;      /* workers; 0: as many as the process has CPUs */
-    int     max_batch;    /* rows; 1: no dynamic batching */
-    int     max_delay_us; /* how long a batch may wait for more rows while other requests are on their way */
-    int     queue;        /* jobs that may wait for each version; more are refused with WG__BUSY */
-    int     deadline_ms;  /* of a job from its arrival; 0: none */
-    int64_t max_rows;     /* in one request */
-    int64_t max_bytes;    /* of the values of one run: a request that takes more is refused; 0: 1 GiB */
+    int     threads;           /* workers; 0: as many as the process has CPUs */
+    int     max_batch;         /* rows; 1: no dynamic batching */
+    int     max_delay_us;      /* how long a batch may wait for more rows while other requests are on their way */
+    int     queue;             /* jobs that may wait for each version; more are refused with WG__BUSY */
+    int     deadline_ms;       /* of a job from its arrival; 0: none */
+    int64_t max_rows;          /* in one request */
+    int64_t max_bytes;         /* of the values of one run, or the results of one request: more is refused; 0: 1 GiB */
+    struct wg__budget *budget; /* that values and results are of; NULL: no common limit */
+    /* "name=on" or "name=off" for models whose rows are known to stay apart, or are never to run together. */
+    int                n_batching;
+    const char *const *batching;
     /* One line of the log, without a newline; any thread. */
     void (*log)(void *context, const char *level, const char *message);
     void *log_context;
@@ -45,10 +51,10 @@ struct wg__version {                           /* what everybody may read; the r
     double                         load_seconds;
     int                            n_in, n_out;
     const struct wg__model_tensor *in, *out;
-    bool        batched;        /* axis 0 of every input and output is one symbol, and rows were seen not to mix */
-    uint64_t    gain_ns;        /* what a row saved in a full batch, when it was tried */
-    const char *producer, *doc; /* of the file; "" if there is none */
-    int         n_meta;
+    bool                           batched; /* axis 0 of every input and output is one symbol, and rows stay apart */
+    uint64_t                       gain_ns; /* what a row saved in a full batch, when it was tried */
+    const char                    *producer, *doc; /* of the file; "" if there is none */
+    int                            n_meta;
     const char *const (*meta)[2]; /* pairs of key and text */
 };
 
@@ -75,8 +81,14 @@ struct wg__repository *wg__repository_open(int n, const char *const spec[], cons
 /* Waits for the jobs that run and wait. */
 void wg__repository_close(struct wg__repository *r);
 /* Looks once whether files have changed, loads what did beside what serves,
- * and swaps.  One thread at a time; called by the server's clock. */
+ * and swaps.  One thread at a time. */
 void wg__repository_poll(struct wg__repository *r);
+/* Answers the jobs whose deadline has passed while they waited. */
+void wg__repository_expire(struct wg__repository *r);
+/* Releases the tapes of all models that nobody uses now, but for those that are small (all: those too). */
+void wg__repository_relieve(struct wg__repository *r, bool all);
+/* Loads of model i that have failed. */
+uint64_t wg__repository_failures(struct wg__repository *r, int i);
 /* Loads the newest of one model now, whatever the clock says.  WG_OK, WG_EARG
  * for an unknown name, or why the load failed (the old one goes on serving). */
 int wg__repository_reload(struct wg__repository *r, const char *model, wg_error *e);
@@ -97,7 +109,8 @@ int wg__repository_status(struct wg__repository *r, const char *model, int max, 
 enum wg__job_status {                  /* beside enum wg_status */
                       WG__BUSY = -100, /* the queue is full */
                       WG__LATE = -101, /* the deadline passed */
-                      WG__CLOSING = -102
+                      WG__CLOSING = -102,
+                      WG__LEFT = -103 /* whoever asked has gone; nothing was computed */
 };
 
 /* One request to a version.  The caller fills in the first half and keeps the
@@ -110,7 +123,8 @@ struct wg__job {
     } * in;              /* [version->n_in], in its order, dtypes as the version's */
     uint64_t arrived_ns; /* CLOCK_MONOTONIC, 0: now */
     void    *context;
-    void (*done)(struct wg__job *job); /* called once, from a worker or wg__repository_poll, if wg__predict gave 0 */
+    void (*done)(struct wg__job *job); /* called once, from another thread, if wg__predict gave 0 */
+    bool (*left)(struct wg__job *job); /* whether nobody waits for it any more; NULL: never */
 
     /* Results. */
     int  status; /* WG_OK, a wg_status, or of wg__job_status */
@@ -126,6 +140,7 @@ struct wg__job {
     /* batch.c's own. */
     struct wg__job *next;
     void           *memory;
+    size_t          n_memory;
 };
 
 /* Checks the shapes, then computes at once where a worker's tape is free and

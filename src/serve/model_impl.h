@@ -31,6 +31,7 @@ struct wg__pool {
     struct wg__pooled *idle;    /* the one used last comes first */
     int                n, keep; /* idle tapes; more are freed, the oldest first */
     int64_t            bytes;   /* of the idle ones */
+    struct wg__budget *budget;
 };
 
 /* ---- Workers (batch.c) ---- */
@@ -51,7 +52,6 @@ struct wg__lane {
 struct wg__crew *wg__crew_new(const struct wg__model_options *o, wg_error *e);
 /* Refuses new jobs, waits for those that run and wait, and ends the threads. */
 void wg__crew_free(struct wg__crew *c);
-/* Answers the jobs whose deadline has passed while they waited. */
 void wg__crew_expire(struct wg__crew *c);
 
 /* ---- A version (model.c) ---- */
@@ -94,11 +94,13 @@ struct wg__loaded *wg__loaded_new(const char *model, int64_t number, const char 
  * rows mix: sets pub.batched.  (warm.c) */
 int wg__loaded_warm(struct wg__loaded *v, wg_error *e);
 
-bool               wg__pool_init(struct wg__pool *p, int keep);
+bool               wg__pool_init(struct wg__pool *p, int keep, struct wg__budget *budget);
 void               wg__pool_clear(struct wg__pool *p);
 bool               wg__pool_has(struct wg__loaded *v, const int64_t size[]);
 struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_error *e);
 void               wg__pool_give(struct wg__loaded *v, struct wg__pooled *p);
+/* Frees idle tapes until what is left takes at most so many bytes. */
+void wg__pool_shrink(struct wg__loaded *v, int64_t bytes);
 
 /* ---- Computing (predict.c) ---- */
 

@@ -42,6 +42,7 @@ static void say_operation(struct wg__text *t, const struct wg__route *r)
     wg__text_string(t, r->doc);
     say(t, ", ");
     say_parameters(t, r->pattern);
+    if (r->verbs & WG__ADMIN) say(t, ", \"security\": [{\"operator\": []}, {}]");
     if (body)
         wg__text_say(t,
                      ", \"requestBody\": {\"required\": true, \"content\": {\"application/json\": {\"schema\": "
@@ -87,7 +88,8 @@ void wg__openapi_page(struct wg__request *q)
         say_operation(t, r);
         say(t, "}");
     }
-    say(t, "}, \"components\": {\"schemas\": {");
+    say(t, "}, \"components\": {\"securitySchemes\": {\"operator\": {\"type\": \"http\", \"scheme\": \"bearer\"}}, "
+           "\"schemas\": {");
     say(t, schemas);
     say(t, "}}}\n");
 }

@@ -27,7 +27,8 @@ const char *wg__page_etag(char to[static 24])
 
 void wg__page(struct wg__request *q)
 {
-    const char *known = q->header(q, "If-None-Match");
+    char        text[400];
+    const char *known = q->header(q, "If-None-Match", sizeof text, text);
     q->etag = q->server->etag;
     q->type = "text/html; charset=utf-8";
     q->code = known && strstr(known, q->etag) ? 304 : 200;

@@ -44,24 +44,40 @@ bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns)
     return true;
 }
 
-void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n)
+/* A deadline covers the way of the answer too, but for the time that any request has. */
+void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n, uint64_t began_ns)
 {
-    uint64_t due = wg__now_ns() + ((uint64_t)s->o.slow_s + n / WG__BODY_RATE) * 1000000000u;
+    uint64_t now = wg__now_ns(), least = now + (uint64_t)s->o.slow_s * 1000000000u;
+    uint64_t due = least + n / WG__BODY_RATE * 1000000000u, deadline = began_ns + (uint64_t)s->o.deadline_ms * 1000000u;
+    if (s->o.deadline_ms && due > deadline) due = deadline > least ? deadline : least;
     if (wg__peer_set_due(p, due)) atomic_store(&p->answers, true);
 }
 
 void wg__peer_say(int fd, int code)
 {
-    const char *why = code == 408 ? "the request came too slowly" : "the body is too large";
+    static const struct {
+        int         code;
+        const char *reason, *why;
+    } table[] = {{408, "Request Timeout", "the request came too slowly"},
+                 {413, "Content Too Large", "the body is larger than this server takes"},
+                 {503, "Service Unavailable", "the server's memory is taken by other requests"}};
+    size_t      row = code == 408 ? 0 : code == 413 ? 1 : 2;
+    const char *why = table[row].why;
     char        text[256];
     int         n = snprintf(text, sizeof text,
                              "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
                                      "Content-Length: %zu\r\n\r\n{\"error\": \"%s\"}\n",
-                             code, code == 408 ? "Request Timeout" : "Content Too Large", strlen(why) + 14, why);
+                             table[row].code, table[row].reason, strlen(why) + 14, why);
     /* What the socket does not take at once is lost: the connection ends anyhow. */
     ssize_t sent = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
     shutdown(fd, code == 408 ? SHUT_RDWR : SHUT_WR);
+}
+
+bool wg__peer_has_left(const struct wg__peer *p)
+{
+    char c;
+    return recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /* MHD waits for news of a socket that had its last bytes and its end at once:
@@ -69,9 +85,8 @@ void wg__peer_say(int fd, int code)
  * being read. */
 static bool has_left(struct wg__peer *p)
 {
-    char c;
     bool before = p->ended;
-    p->ended = recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    p->ended = wg__peer_has_left(p);
     return before && p->ended;
 }
 

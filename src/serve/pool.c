@@ -13,27 +13,29 @@
 /* From so many floating-point operations on (some milliseconds) a run is worth more than one thread. */
 #define LARGE_FLOPS 2e8
 
-bool wg__pool_init(struct wg__pool *p, int keep)
+bool wg__pool_init(struct wg__pool *p, int keep, struct wg__budget *budget)
 {
     p->keep = keep;
+    p->budget = budget;
     if (pthread_mutex_init(&p->lock, NULL)) return false;
     if (!pthread_mutex_init(&p->compile, NULL)) return true;
     pthread_mutex_destroy(&p->lock);
     return false;
 }
 
-static void free_list(struct wg__pooled *p)
+static void free_list(struct wg__pool *pool, struct wg__pooled *p)
 {
     for (struct wg__pooled *next; p; p = next) {
         next = p->next;
         wg_tape_free(p->tape);
+        wg__budget_give(pool->budget, (size_t)p->bytes);
         free(p);
     }
 }
 
 void wg__pool_clear(struct wg__pool *p)
 {
-    free_list(p->idle);
+    free_list(p, p->idle);
     pthread_mutex_destroy(&p->lock);
     pthread_mutex_destroy(&p->compile);
 }
@@ -98,6 +100,14 @@ static int64_t bytes_of(const struct wg__loaded *v, wg_tape *t)
     return bytes;
 }
 
+static void free_tapes(struct wg__loaded *v, struct wg__pooled *list)
+{
+    if (!list) return;
+    pthread_mutex_lock(&v->pool.compile);
+    free_list(&v->pool, list);
+    pthread_mutex_unlock(&v->pool.compile);
+}
+
 struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_error *e)
 {
     struct wg__pooled *p = take_idle(v, size);
@@ -109,16 +119,19 @@ struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_
         return NULL;
     }
     p->bytes = bytes_of(v, p->tape);
-    return p;
+    if (wg__budget_take(v->pool.budget, (size_t)p->bytes)) return p;
+    p->bytes = 0;
+    free_tapes(v, p);
+    return wg__model_say(e, WG_ENOMEM, "the server's memory is taken by other requests"), NULL;
 }
 
 /* The list from the first tape on that is one too many. */
-static struct wg__pooled *cut(struct wg__pool *pool)
+static struct wg__pooled *cut(struct wg__pool *pool, int64_t most)
 {
     struct wg__pooled **at = &pool->idle, *old;
     int64_t             bytes = 0;
     int                 n = 0;
-    for (; *at && n < pool->keep && bytes + (*at)->bytes <= IDLE_BYTES; at = &(*at)->next, n++) bytes += (*at)->bytes;
+    for (; *at && n < pool->keep && bytes + (*at)->bytes <= most; at = &(*at)->next, n++) bytes += (*at)->bytes;
     old = *at;
     *at = NULL;
     pool->n = n;
@@ -133,10 +146,15 @@ void wg__pool_give(struct wg__loaded *v, struct wg__pooled *p)
     p->next = v->pool.idle;
     v->pool.idle = p;
     v->pool.bytes += p->bytes;
-    if (++v->pool.n > v->pool.keep || v->pool.bytes > IDLE_BYTES) old = cut(&v->pool);
+    if (++v->pool.n > v->pool.keep || v->pool.bytes > IDLE_BYTES) old = cut(&v->pool, IDLE_BYTES);
     pthread_mutex_unlock(&v->pool.lock);
-    if (!old) return;
-    pthread_mutex_lock(&v->pool.compile);
-    free_list(old);
-    pthread_mutex_unlock(&v->pool.compile);
+    free_tapes(v, old);
+}
+
+void wg__pool_shrink(struct wg__loaded *v, int64_t bytes)
+{
+    pthread_mutex_lock(&v->pool.lock);
+    struct wg__pooled *old = v->pool.bytes > bytes ? cut(&v->pool, bytes) : NULL;
+    pthread_mutex_unlock(&v->pool.lock);
+    free_tapes(v, old);
 }

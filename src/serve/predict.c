@@ -14,9 +14,7 @@
 int wg__job_fail(struct wg__job *job, int status, const char *format, ...)
 {
     va_list ap;
-    free(job->memory);
-    job->memory = NULL;
-    job->out = NULL;
+    wg__job_free(job);
     job->status = status;
     va_start(ap, format);
     vsnprintf(job->why, sizeof job->why, format, ap);
@@ -26,6 +24,7 @@ int wg__job_fail(struct wg__job *job, int status, const char *format, ...)
 
 void wg__job_free(struct wg__job *job)
 {
+    if (job->memory) wg__budget_give(wg__loaded_of(job->version)->options.budget, job->n_memory);
     free(job->memory);
     job->memory = NULL;
     job->out = NULL;
@@ -64,7 +63,7 @@ static int bind_axis(struct wg__job *job, int i, int axis, int64_t size[])
     int64_t                  d = job->in[i].shape.dim[axis];
     int                      symbol = v->in[i].symbol[axis];
     if (symbol < 0) return d == v->pub.in[i].shape.dim[axis] ? WG_OK : misfit(job, i);
-    if (d < 1)
+    if (d < 0 || (d == 0 && !(symbol == 0 && v->batch_axis)))
         return wg__job_fail(job, WG_ESHAPE, "input \"%.80s\": axis %d is %lld", v->pub.in[i].name, axis, (long long)d);
     if (size[symbol] >= 0 && size[symbol] != d)
         return wg__job_fail(job, WG_ESHAPE, "input \"%.80s\": axis %d is %lld, but \"%.40s\" is %lld already",
@@ -91,6 +90,7 @@ int wg__job_bind(struct wg__job *job, int64_t size[WG__MAX_SYMBOLS])
 
 bool wg__job_alike(const struct wg__job *a, const struct wg__job *b)
 {
+    if (!a->rows || !b->rows) return false;
     for (int i = 0; i < a->version->n_in; i++) {
         const wg_shape *s = &a->in[i].shape, *t = &b->in[i].shape;
         if (memcmp(s->dim + 1, t->dim + 1, (size_t)(s->rank - 1) * sizeof *s->dim) != 0) return false;
@@ -156,22 +156,33 @@ static size_t aligned(size_t n) { return (n + 63) / 64 * 64; }
 /* Memory for the results of one job, in one piece; their shapes are known from the tape. */
 static void make_room(const struct window *w, struct wg__job *job)
 {
+    int64_t            rows = w->v->batch_axis && !job->rows ? 0 : rows_of(w->v, job);
     int                n_out = w->v->pub.n_out;
     struct wg__result *out = NULL;
     size_t             bytes = aligned((size_t)n_out * sizeof *out), total = bytes;
     for (int i = 0; i < n_out; i++) {
         const wg_shape *s = wg_tape_shape(w->tape, w->v->out[i].node);
         size_t          row = bytes_of(s, w->v->pub.out[i].dtype) / (size_t)w->room;
-        total += aligned(row * (size_t)rows_of(w->v, job));
+        if (__builtin_mul_overflow(row, (size_t)rows, &row) || __builtin_add_overflow(total, aligned(row), &total))
+            total = SIZE_MAX;
     }
-    if (!(job->memory = aligned_alloc(64, total))) {
-        wg__job_fail(job, WG_ENOMEM, "out of memory");
+    if (total > (size_t)w->v->options.max_bytes) {
+        wg__job_fail(job, WG_EARG, "the results of %lld rows take more than %lld bytes", (long long)job->rows,
+                     (long long)w->v->options.max_bytes);
         return;
     }
+    bool taken = wg__budget_take(w->v->options.budget, total);
+    job->memory = taken ? aligned_alloc(64, total) : NULL;
+    if (!job->memory) {
+        if (taken) wg__budget_give(w->v->options.budget, total);
+        wg__job_fail(job, WG_ENOMEM, "the server's memory is taken by other requests");
+        return;
+    }
+    job->n_memory = total;
     out = job->memory;
     for (int i = 0; i < n_out; i++) {
         out[i] = (struct wg__result){*wg_tape_shape(w->tape, w->v->out[i].node), (char *)job->memory + bytes};
-        if (w->v->pub.batched) out[i].shape.dim[0] = job->rows;
+        if (w->v->pub.batched || !rows) out[i].shape.dim[0] = job->rows;
         bytes += aligned(bytes_of(&out[i].shape, w->v->pub.out[i].dtype));
     }
     job->out = out;
@@ -211,6 +222,26 @@ static int run(struct window *w, const int64_t size[], uint64_t *ns, wg_error *e
     return status;
 }
 
+/* A request without rows has results without rows; their shapes are those of a tape of one row. */
+static int run_no_rows(struct wg__loaded *v, struct wg__job *job, wg_error *e)
+{
+    int64_t size[WG__MAX_SYMBOLS];
+    int     status = wg__job_bind(job, size);
+    if (status) return status;
+    size[0] = 1;
+    struct wg__pooled *p = wg__pool_take(v, size, e);
+    if (!p) return e->status;
+    make_room(&(struct window){.v = v, .jobs = job, .tape = p->tape, .room = 1}, job);
+    wg__pool_give(v, p);
+    return job->status;
+}
+
+static bool all_failed(const struct wg__job *job)
+{
+    while (job && job->status) job = job->next;
+    return !job;
+}
+
 static int slide(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint64_t *ns, wg_error *e)
 {
     int64_t size[WG__MAX_SYMBOLS];
@@ -220,6 +251,7 @@ static int slide(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint6
         struct window w = {.v = v, .jobs = jobs, .at = at, .n = n, .room = 1};
         if (v->pub.batched) size[0] = w.room = wg__batch_room(v, n);
         status = run(&w, size, ns, e);
+        if (all_failed(jobs)) break;
     }
     return status;
 }
@@ -227,7 +259,7 @@ static int slide(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint6
 static void count(struct wg__loaded *v, const struct wg__job *job, uint64_t ns, int64_t rows)
 {
     atomic_fetch_add_explicit(&v->run_ns, ns, memory_order_relaxed);
-    atomic_store_explicit(&v->row_ns, ns / (uint64_t)rows, memory_order_relaxed);
+    if (rows) atomic_store_explicit(&v->row_ns, ns / (uint64_t)rows, memory_order_relaxed);
     for (; job; job = job->next)
         if (!job->status) atomic_fetch_add_explicit(&v->rows, (uint64_t)job->rows, memory_order_relaxed);
 }
@@ -252,7 +284,8 @@ void wg__jobs_compute(struct wg__loaded *v, struct wg__job *jobs)
         job->status = WG_OK;
         rows += rows_of(v, job);
     }
-    int status = slide(v, jobs, rows, &ns, &e);
+    bool none = v->batch_axis && !jobs->rows;
+    int  status = none ? run_no_rows(v, jobs, &e) : slide(v, jobs, rows, &ns, &e);
     if (status && jobs->next) { /* who did it fails alone */
         alone(v, jobs);
         return;

@@ -17,124 +17,6 @@ struct keep {
     int64_t   seen[]; /* [n_in] rows that each input has so far */
 };
 
-static const char *const dtypes[WG_DTYPES] = {[WG_F32] = "DT_FLOAT", [WG_F64] = "DT_DOUBLE", [WG_I32] = "DT_INT32",
-                                              [WG_I64] = "DT_INT64", [WG_U8] = "DT_UINT8",   [WG_BOOL] = "DT_BOOL"};
-
-/* ---- What there is ---- */
-
-void wg__v1_models(struct wg__request *q)
-{
-    const char *name;
-    q->code = 200;
-    wg__text_say(&q->text, "{\"models\": [");
-    for (int i = 0; (name = wg__repository_model(q->server->repository, i)); i++) {
-        if (i) wg__text_add(&q->text, ", ", 2);
-        wg__text_string(&q->text, name);
-    }
-    wg__text_say(&q->text, "]}\n");
-}
-
-static const char *code_name(int code)
-{
-    static const struct {
-        int         code;
-        const char *name;
-    } table[] = {{WG_OK, "OK"},
-                 {WG_ENOMEM, "RESOURCE_EXHAUSTED"},
-                 {WG_EIO, "UNAVAILABLE"},
-                 {WG_EFORMAT, "DATA_LOSS"},
-                 {WG_EARG, "INVALID_ARGUMENT"}};
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].code == code) return table[i].name;
-    return "UNKNOWN";
-}
-
-static void say_status(struct wg__text *t, const struct wg__version_status *v)
-{
-    wg__text_say(t,
-                 "{\"version\": \"%lld\", \"state\": \"%s\", \"status\": {\"error_code\": \"%s\", \"error_message\": ",
-                 (long long)v->number, wg__model_state_name(v->state), code_name(v->code));
-    wg__text_string(t, v->message);
-    wg__text_add(t, "}}", 2);
-}
-
-/* One answer for TensorFlow Serving (model_version_status) and for KServe (name, ready). */
-void wg__v1_status(struct wg__request *q)
-{
-    struct wg__version_status all[16];
-    bool                      ready = false, open = !atomic_load(&q->server->unready);
-    int                       shown = 0, n = wg__repository_status(q->server->repository, q->at.model, 16, all);
-    if (n < 0) {
-        wg__http_error(q, 404, "Could not find any versions of model %s", q->at.model);
-        return;
-    }
-    q->code = 200;
-    wg__text_add(&q->text, "{\"model_version_status\": [", 26);
-    for (int i = 0; i < n; i++) {
-        if (q->at.version >= 0 && all[i].number != q->at.version) continue;
-        if (shown++) wg__text_add(&q->text, ", ", 2);
-        say_status(&q->text, &all[i]);
-        ready |= all[i].state == WG__AVAILABLE;
-    }
-    if (!shown && q->at.version >= 0) {
-        wg__http_error(q, 404, "Could not find version %lld of model %s", (long long)q->at.version, q->at.model);
-        return;
-    }
-    wg__text_say(&q->text, "], \"name\": ");
-    wg__text_string(&q->text, q->at.model);
-    wg__text_say(&q->text, ", \"ready\": %s}\n", ready && open ? "true" : "false");
-}
-
-static void say_signature(struct wg__text *t, const char *what, int n, const struct wg__model_tensor *x)
-{
-    wg__text_say(t, "\"%s\": {", what);
-    for (int i = 0; i < n; i++) {
-        if (i) wg__text_add(t, ", ", 2);
-        wg__text_string(t, x[i].name);
-        wg__text_say(t, ": {\"dtype\": \"%s\", \"tensor_shape\": {\"dim\": [", dtypes[x[i].dtype]);
-        for (int k = 0; k < x[i].shape.rank; k++)
-            wg__text_say(t, "%s{\"size\": \"%lld\", \"name\": \"\"}", k ? ", " : "", (long long)x[i].shape.dim[k]);
-        wg__text_say(t, "], \"unknown_rank\": false}, \"name\": ");
-        wg__text_string(t, x[i].name);
-        wg__text_add(t, "}", 1);
-    }
-    wg__text_add(t, "}", 1);
-}
-
-void wg__v1_metadata(struct wg__request *q)
-{
-    if (!wg__request_version(q)) return;
-    const struct wg__version *v = q->job.version;
-    struct wg__text          *t = &q->text;
-    q->code = 200;
-    wg__text_say(t, "{\"model_spec\": {\"name\": ");
-    wg__text_string(t, v->model);
-    wg__text_say(t, ", \"signature_name\": \"\", \"version\": \"%lld\"}, ", (long long)v->number);
-    wg__text_say(t, "\"metadata\": {\"signature_def\": {\"signature_def\": {\"serving_default\": {");
-    say_signature(t, "inputs", v->n_in, v->in);
-    wg__text_add(t, ", ", 2);
-    say_signature(t, "outputs", v->n_out, v->out);
-    wg__text_say(t, ", \"method_name\": \"tensorflow/serving/predict\"}}}}}\n");
-}
-
-void wg__v1_label(struct wg__request *q)
-{
-    wg__http_error(q, 400, "Unrecognized servable version label: %s: versions have numbers only", q->at.label);
-}
-
-void wg__v1_reload(struct wg__request *q)
-{
-    if (!wg__request_reload(q) || !wg__request_version(q)) return;
-    const struct wg__version *v = q->job.version;
-    q->code = 200;
-    wg__text_say(&q->text, "{\"name\": ");
-    wg__text_string(&q->text, v->model);
-    wg__text_say(&q->text, ", \"version\": \"%lld\", \"digest\": \"%s\", \"load_seconds\": ", (long long)v->number,
-                 v->digest);
-    wg__text_double(&q->text, v->load_seconds);
-    wg__text_say(&q->text, "}\n");
-}
-
 /* ---- The request ---- */
 
 static const char *input_names(const struct wg__request *q, char to[static 400])
@@ -172,17 +54,12 @@ static int64_t count_of(const wg_shape *s)
     return n;
 }
 
-static bool grow(struct wg__json_data *d, size_t n)
+/* Room for n bytes, twice as much as before, of which `used` stay. */
+static bool grow(struct wg__json_data *d, size_t used, size_t n)
 {
-    if (n <= d->size) return true;
     size_t size = d->size < 4096 ? 4096 : d->size;
     while (size < n) size *= 2;
-    struct wg__json_data more = {aligned_alloc(64, size), size, d->shape};
-    if (!more.data) return false;
-    if (d->size) memcpy(more.data, d->data, d->size);
-    wg__json_data_free(d);
-    *d = more;
-    return true;
+    return wg__json_data_reserve(d, used, size);
 }
 
 static bool same_row(const wg_shape *all, const wg_shape *row)
@@ -204,7 +81,7 @@ static bool add_row(struct wg__request *q, struct wg__json *j, struct keep *k, i
     } else if (!same_row(&d->shape, row)) {
         return wg__json_bad(j, at, "\"%s\" has another shape than in the first instance", name);
     }
-    if (!grow(d, (size_t)(k->rows + 1) * n)) {
+    if (!grow(d, (size_t)k->rows * n, (size_t)(k->rows + 1) * n)) {
         wg__http_error(q, 503, "out of memory");
         return false;
     }
@@ -248,6 +125,19 @@ static bool has_rows(struct wg__request *q)
     return true;
 }
 
+/* "instances": []: each input has no row, and any size along its other symbols. */
+static bool no_rows(struct wg__request *q, struct keep *k)
+{
+    const struct wg__version *v = q->job.version;
+    k->rows = 0;
+    for (int i = 0; i < v->n_in; i++) {
+        q->data[i].shape = v->in[i].shape;
+        for (int axis = 0; axis < v->in[i].shape.rank; axis++)
+            if (q->data[i].shape.dim[axis] < 0 || !axis) q->data[i].shape.dim[axis] = axis > 0;
+    }
+    return true;
+}
+
 static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
 {
     struct wg__json mark = *j;
@@ -256,7 +146,8 @@ static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
     if (j->status) return false;
     k->rows = 0;
     for (int i = 0; i < q->job.version->n_in; i++) k->seen[i] = 0;
-    if (!some || wg__json_peek(j) != WG__JSON_OBJECT) {
+    if (!some) return no_rows(q, k);
+    if (wg__json_peek(j) != WG__JSON_OBJECT) {
         *j = mark;
         if (!one_input(q, "each instance") || !read_tensor(q, j, 0, &q->data[0])) return false;
         k->rows = q->data[0].shape.dim[0];
@@ -295,6 +186,7 @@ static bool read_columns(struct wg__request *q, struct wg__json *j, struct keep 
 static bool read_signature(struct wg__request *q, struct wg__json *j)
 {
     struct wg__json_text name;
+    if (wg__json_null(j)) return true;
     if (!wg__json_string(j, &name)) return false;
     if (!name.n || wg__json_text_is(&name, "serving_default")) return true;
     wg__http_error(q, 400, "Serving signature name: \"%.*s\" not found in signature def: there is \"serving_default\"",
@@ -403,7 +295,7 @@ void wg__v1_predict(struct wg__request *q)
     const struct wg__version *v = q->job.version;
     struct keep              *k = wg__request_keep(q, sizeof *k + (size_t)v->n_in * sizeof *k->seen);
     if (!k) return;
-    wg__json_open(&j, q->body, q->n_body);
+    wg__json_open_strict(&j, q->body, q->n_body, &q->keys);
     if (!read_body(q, &j, k)) {
         if (!q->code) wg__http_bad_json(q, &j);
         return;

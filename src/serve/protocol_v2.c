@@ -6,121 +6,6 @@
 #include "serve/server_impl.h"
 #include "serve/v2_impl.h"
 
-static const char *const dtypes[WG_DTYPES] = {[WG_F32] = "FP32",  [WG_F64] = "FP64", [WG_I32] = "INT32",
-                                              [WG_I64] = "INT64", [WG_U8] = "UINT8", [WG_BOOL] = "BOOL"};
-
-/* ---- What there is ---- */
-
-static bool is_ready(struct wg__server *s) { return !atomic_load(&s->unready); }
-
-void wg__v2_live(struct wg__request *q)
-{
-    q->code = 200;
-    wg__text_say(&q->text, "{\"live\": true}\n");
-}
-
-void wg__v2_ready(struct wg__request *q)
-{
-    bool ready = is_ready(q->server);
-    q->code = ready ? 200 : 503;
-    wg__text_say(&q->text, "{\"ready\": %s}\n", ready ? "true" : "false");
-}
-
-void wg__v2_server(struct wg__request *q)
-{
-    q->code = 200;
-    wg__text_say(&q->text, "{\"name\": \"wengert\", \"version\": \"%s\", \"extensions\": [\"binary_tensor_data\"]}\n",
-                 WG_VERSION);
-}
-
-void wg__v2_models(struct wg__request *q) { wg__v1_models(q); }
-
-static void say_shape(struct wg__text *t, const wg_shape *s)
-{
-    wg__text_add(t, "[", 1);
-    for (int i = 0; i < s->rank; i++) wg__text_say(t, "%s%lld", i ? ", " : "", (long long)s->dim[i]);
-    wg__text_add(t, "]", 1);
-}
-
-static void say_tensors(struct wg__text *t, const char *what, int n, const struct wg__model_tensor *x)
-{
-    wg__text_say(t, ", \"%s\": [", what);
-    for (int i = 0; i < n; i++) {
-        wg__text_add(t, i ? ", {\"name\": " : "{\"name\": ", i ? 11 : 9);
-        wg__text_string(t, x[i].name);
-        wg__text_say(t, ", \"datatype\": \"%s\", \"shape\": ", dtypes[x[i].dtype]);
-        say_shape(t, &x[i].shape);
-        wg__text_add(t, "}", 1);
-    }
-    wg__text_add(t, "]", 1);
-}
-
-static void say_versions(struct wg__request *q)
-{
-    struct wg__version_status all[16];
-    int                       shown = 0, n = wg__repository_status(q->server->repository, q->at.model, 16, all);
-    wg__text_say(&q->text, ", \"versions\": [");
-    for (int i = 0; i < n; i++)
-        if (all[i].state == WG__AVAILABLE)
-            wg__text_say(&q->text, "%s\"%lld\"", shown++ ? ", " : "", (long long)all[i].number);
-    wg__text_add(&q->text, "]", 1);
-}
-
-void wg__v2_model(struct wg__request *q)
-{
-    if (!wg__request_version(q)) return;
-    const struct wg__version *v = q->job.version;
-    q->code = 200;
-    wg__text_say(&q->text, "{\"name\": ");
-    wg__text_string(&q->text, v->model);
-    say_versions(q);
-    wg__text_say(&q->text, ", \"platform\": \"onnx_onnxv1\"");
-    say_tensors(&q->text, "inputs", v->n_in, v->in);
-    say_tensors(&q->text, "outputs", v->n_out, v->out);
-    wg__text_add(&q->text, "}\n", 2);
-}
-
-void wg__v2_model_ready(struct wg__request *q)
-{
-    if (!wg__request_version(q)) return;
-    bool ready = is_ready(q->server);
-    q->code = ready ? 200 : 503;
-    wg__text_say(&q->text, "{\"name\": ");
-    wg__text_string(&q->text, q->at.model);
-    wg__text_say(&q->text, ", \"ready\": %s}\n", ready ? "true" : "false");
-}
-
-/* Triton's model repository extension, as far as it reads. */
-void wg__v2_index(struct wg__request *q)
-{
-    struct wg__version_status all[16];
-    const char               *name;
-    int                       shown = 0;
-    q->code = 200;
-    wg__text_add(&q->text, "[", 1);
-    for (int m = 0; (name = wg__repository_model(q->server->repository, m)); m++) {
-        int n = wg__repository_status(q->server->repository, name, 16, all);
-        for (int i = 0; i < n; i++) {
-            wg__text_say(&q->text, "%s{\"name\": ", shown++ ? ", " : "");
-            wg__text_string(&q->text, name);
-            wg__text_say(&q->text, ", \"version\": \"%lld\", \"state\": \"%s\", \"reason\": ", (long long)all[i].number,
-                         all[i].state == WG__AVAILABLE ? "READY" : "UNAVAILABLE");
-            wg__text_string(&q->text, all[i].message);
-            wg__text_add(&q->text, "}", 1);
-        }
-    }
-    wg__text_add(&q->text, "]\n", 2);
-}
-
-void wg__v2_load(struct wg__request *q)
-{
-    if (!wg__request_reload(q)) return;
-    q->code = 200;
-    wg__text_say(&q->text, "{\"name\": ");
-    wg__text_string(&q->text, q->at.model);
-    wg__text_say(&q->text, ", \"load\": true}\n");
-}
-
 /* ---- The request ---- */
 
 /* An input as its object has it; the keys come in any order. */
@@ -128,6 +13,7 @@ struct given {
     int                  input; /* -1: no name yet */
     struct wg__json_text name, datatype;
     bool                 shaped, listed, parsed;
+    bool                 twice; /* an earlier object has that name */
     wg_shape             shape;
     struct wg__json      data;   /* where the list began, if the name was not known then */
     int64_t              binary; /* -1: none */
@@ -159,10 +45,12 @@ static bool read_shape(struct wg__json *j, wg_shape *s)
 static bool read_parameters(struct wg__json *j, const char *flag, bool *on, bool *is_set, int64_t *size)
 {
     struct wg__json_text key;
+    if (wg__json_null(j)) return true;
     if (!wg__json_object(j)) return false;
     while (wg__json_key(j, &key)) {
         bool ok;
-        if (flag && wg__json_text_is(&key, flag)) ok = *is_set = wg__json_bool(j, on);
+        if (wg__json_null(j)) ok = true;
+        else if (flag && wg__json_text_is(&key, flag)) ok = *is_set = wg__json_bool(j, on);
         else if (size && wg__json_text_is(&key, "binary_data_size"))
             ok = wg__json_int64(j, size) && (*size >= 0 || wg__json_bad(j, NULL, "binary_data_size is negative"));
         else ok = wg__json_skip(j);
@@ -173,32 +61,22 @@ static bool read_parameters(struct wg__json *j, const char *flag, bool *on, bool
 
 static bool read_data(struct wg__request *q, struct wg__json *j, struct given *g)
 {
+    if (wg__json_null(j)) return true;
     g->listed = true;
-    g->parsed = g->input >= 0;
+    g->parsed = g->input >= 0 && !g->twice;
     g->data = *j;
     if (wg__json_peek(j) != WG__JSON_ARRAY) return wg__json_bad(j, NULL, "\"data\" has to be a list");
     if (!g->parsed) return wg__json_skip(j);
     return wg__json_tensor(j, q->job.version->in[g->input].dtype, &q->data[g->input]);
 }
 
-static bool came(struct wg__request *q, struct wg__v2 *k, int input)
-{
-    struct wg__v2_output *o = &k->out[q->job.version->n_out + input];
-    bool                  before = o->wanted;
-    o->wanted = true;
-    return before;
-}
-
+/* Only finds out where data may go at once: the input counts when its object is complete. */
 static bool read_name(struct wg__request *q, struct wg__json *j, struct wg__v2 *k, struct given *g)
 {
-    char names[400];
     if (!wg__json_string(j, &g->name)) return false;
     g->input = wg__request_input(q, &g->name);
-    if (g->input < 0)
-        wg__http_error(q, 400, "unknown input \"%.*s\": the model has %s", shown(&g->name), g->name.at,
-                       wg__tensor_names(q->job.version->n_in, q->job.version->in, sizeof names, names));
-    else if (came(q, k, g->input)) wg__http_error(q, 400, "input \"%.*s\" is there twice", shown(&g->name), g->name.at);
-    return !q->code;
+    g->twice = g->input >= 0 && k->out[q->job.version->n_out + g->input].wanted;
+    return true;
 }
 
 static bool read_input_key(struct wg__request *q, struct wg__json *j, struct wg__v2 *k, struct given *g,
@@ -230,13 +108,19 @@ static bool fits(struct wg__request *q, const struct given *g)
 
 static bool check_input(struct wg__request *q, const struct given *g)
 {
-    if (g->input < 0) return bad(q, "an input has no name");
+    char names[400];
+    if (!g->name.at) return bad(q, "an input has no name");
+    if (g->input < 0)
+        wg__http_error(q, 400, "unknown input \"%.*s\": the model has %s", shown(&g->name), g->name.at,
+                       wg__tensor_names(q->job.version->n_in, q->job.version->in, sizeof names, names));
+    else if (g->twice) wg__http_error(q, 400, "input \"%.*s\" is there twice", shown(&g->name), g->name.at);
+    if (q->code) return false;
     const struct wg__model_tensor *x = &q->job.version->in[g->input];
     const char                    *missing = !g->datatype.at ? "datatype" : !g->shaped ? "shape" : NULL;
     if (missing) wg__http_error(q, 400, "input \"%s\" has no %s", x->name, missing);
-    else if (!wg__json_text_is(&g->datatype, dtypes[x->dtype]))
+    else if (!wg__json_text_is(&g->datatype, wg__v2_dtypes[x->dtype]))
         wg__http_error(q, 400, "input \"%s\": datatype is %.*s but the model's is %s", x->name, shown(&g->datatype),
-                       g->datatype.at, dtypes[x->dtype]);
+                       g->datatype.at, wg__v2_dtypes[x->dtype]);
     else if (g->listed == (g->binary >= 0))
         wg__http_error(q, 400, "input \"%s\" needs either data or the parameter binary_data_size", x->name);
     return !q->code;
@@ -250,8 +134,9 @@ static bool read_input(struct wg__request *q, struct wg__json *j, struct wg__v2 
     while (wg__json_key(j, &key))
         if (!read_input_key(q, j, k, &g, &key)) return false;
     if (j->status || !check_input(q, &g)) return false;
+    k->out[q->job.version->n_out + g.input].wanted = true;
     if (!g.listed) return wg__v2_take(q, k, g.input, &g.shape, g.binary);
-    if (!g.parsed && !read_data(q, &g.data, &g)) {
+    if (!g.parsed && !wg__json_tensor(&g.data, q->job.version->in[g.input].dtype, &q->data[g.input])) {
         *j = g.data;
         return false;
     }
@@ -306,9 +191,9 @@ static bool each(struct wg__request *q, struct wg__json *j, struct wg__v2 *k,
 static bool read_key(struct wg__request *q, struct wg__json *j, struct wg__v2 *k, const struct wg__json_text *key)
 {
     bool is_set;
-    if (wg__json_text_is(key, "id")) return wg__json_string(j, &k->id);
+    if (wg__json_text_is(key, "id")) return wg__json_null(j) || wg__json_string(j, &k->id);
     if (wg__json_text_is(key, "inputs")) return each(q, j, k, read_input);
-    if (wg__json_text_is(key, "outputs")) return each(q, j, k, read_output);
+    if (wg__json_text_is(key, "outputs")) return wg__json_null(j) || each(q, j, k, read_output);
     if (wg__json_text_is(key, "parameters"))
         return read_parameters(j, "binary_data_output", &k->all_binary, &is_set, NULL);
     return wg__json_skip(j);
@@ -338,20 +223,37 @@ static bool read_body(struct wg__request *q, struct wg__json *j, struct wg__v2 *
 
 static void say_output(struct wg__request *q, int i, bool binary)
 {
+    bool                           words = q->server->o.non_finite == WG__NON_FINITE_WORDS;
     const struct wg__model_tensor *x = &q->job.version->out[i];
     const struct wg__result       *r = &q->job.out[i];
     wg__text_add(&q->text, "{\"name\": ", 9);
     wg__text_string(&q->text, x->name);
     wg__text_add(&q->text, ", \"shape\": ", 11);
-    say_shape(&q->text, &r->shape);
-    wg__text_say(&q->text, ", \"datatype\": \"%s\", ", dtypes[x->dtype]);
+    wg__v2_say_shape(&q->text, &r->shape);
+    wg__text_say(&q->text, ", \"datatype\": \"%s\", ", wg__v2_dtypes[x->dtype]);
     if (binary) {
         wg__text_say(&q->text, "\"parameters\": {\"binary_data_size\": %zu}}", wg__v2_size(q, i));
         return;
     }
     wg__text_add(&q->text, "\"data\": ", 8);
-    wg__text_flat(&q->text, x->dtype, wg__v2_count(&r->shape), r->data);
+    (words ? wg__text_flat : wg__text_flat_null)(&q->text, x->dtype, wg__v2_count(&r->shape), r->data);
     wg__text_add(&q->text, "}", 1);
+}
+
+/* JSON has no NaN and no infinity (RFC 8259, 6): null stands for them, unless the server was told to refuse
+ * such an answer.  False with the error filled in. */
+static bool are_sayable(struct wg__request *q, const struct wg__v2 *k)
+{
+    const struct wg__version *v = q->job.version;
+    if (q->server->o.non_finite != WG__NON_FINITE_ERROR) return true;
+    for (int i = 0; i < k->n_wanted; i++) {
+        int                      o = k->out[i].output;
+        const struct wg__result *r = &q->job.out[o];
+        if (k->out[i].binary || wg__all_finite(v->out[o].dtype, wg__v2_count(&r->shape), r->data)) continue;
+        wg__http_error(q, 500, "output \"%s\" has a NaN or an infinity, which JSON has not", v->out[o].name);
+        return false;
+    }
+    return true;
 }
 
 static void answer(struct wg__request *q)
@@ -362,6 +264,9 @@ static void answer(struct wg__request *q)
     q->code = 200;
     if (!k->n_wanted)
         for (int i = 0; i < v->n_out; i++) k->out[k->n_wanted++] = (struct wg__v2_output){.output = i, .binary = -1};
+    for (int i = 0; i < k->n_wanted; i++)
+        if (k->out[i].binary < 0) k->out[i].binary = k->all_binary;
+    if (!are_sayable(q, k)) return;
     wg__text_add(&q->text, "{\"model_name\": ", 15);
     wg__text_string(&q->text, v->model);
     wg__text_say(&q->text, ", \"model_version\": \"%lld\", ", (long long)v->number);
@@ -372,7 +277,6 @@ static void answer(struct wg__request *q)
     }
     wg__text_add(&q->text, "\"outputs\": [", 12);
     for (int i = 0; i < k->n_wanted; i++) {
-        if (k->out[i].binary < 0) k->out[i].binary = k->all_binary;
         binary |= k->out[i].binary;
         if (i) wg__text_add(&q->text, ", ", 2);
         say_output(q, k->out[i].output, k->out[i].binary);
@@ -390,7 +294,8 @@ static bool right_type(struct wg__request *q)
 {
     static const char *const table[] = {"application/json", "application/octet-stream",
                                         "application/x-www-form-urlencoded"};
-    const char              *type = q->header(q, "Content-Type");
+    char                     text[200];
+    const char              *type = q->header(q, "Content-Type", sizeof text, text);
     size_t                   n = type ? strcspn(type, "; \t") : 0;
     if (!n) return true;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -407,7 +312,7 @@ void wg__v2_infer(struct wg__request *q)
     const struct wg__version *v = q->job.version;
     struct wg__v2            *k = wg__request_keep(q, sizeof *k + (size_t)(v->n_in + v->n_out) * sizeof *k->out);
     if (!k || !wg__v2_split(q, k, &n_json)) return;
-    wg__json_open(&j, q->body, n_json);
+    wg__json_open_strict(&j, q->body, n_json, &q->keys);
     if (!read_body(q, &j, k)) {
         if (!q->code) wg__http_bad_json(q, &j);
         return;

@@ -3,11 +3,10 @@
  * The lock is held to look up or exchange pointers, never while a file is read
  * or a tape runs.  One thread at a time loads a model; another that wants to
  * waits for it. */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "serve/cgroup.h"
 #include "serve/model_impl.h"
 
 struct model {
@@ -16,6 +15,7 @@ struct model {
     bool                      loading;
     int64_t                   loading_number;
     struct wg__version_status failure; /* of the last load; code 0: it went well */
+    atomic_uint_fast64_t      failures;
     /* Of who loads: no lock. */
     struct wg__look served, seen, failed;
     bool            gone; /* was said */
@@ -72,6 +72,7 @@ static void note_failure(struct wg__repository *r, struct model *m, const struct
 {
     struct wg__version_status s = {.number = l->number < 0 ? 1 : l->number, .state = WG__END, .code = e->status};
     memcpy(s.message, e->message, sizeof e->message < sizeof s.message ? sizeof e->message : sizeof s.message);
+    atomic_fetch_add(&m->failures, 1);
     if (e->status != WG_ENOMEM) m->failed = *l; /* not tried again until it changes */
     pthread_mutex_lock(&r->lock);
     m->failure = s;
@@ -142,13 +143,28 @@ static void look(struct wg__repository *r, struct model *m)
 
 void wg__repository_poll(struct wg__repository *r)
 {
-    wg__crew_expire(r->crew);
     for (int i = 0; i < r->n; i++) {
         if (!begin_load(r, &r->model[i], false)) continue;
         look(r, &r->model[i]);
         end_load(r, &r->model[i]);
     }
 }
+
+void wg__repository_expire(struct wg__repository *r) { wg__crew_expire(r->crew); }
+
+/* Of each version, tapes of so many bytes stay ready. */
+enum { READY_BYTES = 32 << 20 };
+
+void wg__repository_relieve(struct wg__repository *r, bool all)
+{
+    for (int i = 0; i < r->n; i++) {
+        struct wg__version *v = wg__version_hold(r, r->model[i].name, -1);
+        if (v) wg__pool_shrink(wg__loaded_of(v), all ? 0 : READY_BYTES);
+        wg__version_release(v);
+    }
+}
+
+uint64_t wg__repository_failures(struct wg__repository *r, int i) { return atomic_load(&r->model[i].failures); }
 
 static struct model *find(struct wg__repository *r, const char *name)
 {
@@ -173,17 +189,10 @@ int wg__repository_reload(struct wg__repository *r, const char *name, wg_error *
 
 /* ---- Opening and closing ---- */
 
-static int cpus(void)
-{
-    cpu_set_t set;
-    long      n = sched_getaffinity(0, sizeof set, &set) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-    return n < 1 ? 1 : (int)n;
-}
-
 static struct wg__model_options sensible(const struct wg__model_options *given)
 {
     struct wg__model_options o = *given;
-    if (o.threads < 1) o.threads = cpus();
+    if (o.threads < 1) o.threads = wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
     if (o.max_batch < 1) o.max_batch = 1;
     if (o.max_delay_us < 0) o.max_delay_us = 0;
     if (o.queue < 1) o.queue = 1;
@@ -219,6 +228,20 @@ static int add(struct wg__repository *r, const char *spec, wg_error *e)
     return e->status;
 }
 
+/* "name=on" or "name=off" of models that there are. */
+static int check_batching(struct wg__repository *r, wg_error *e)
+{
+    for (int i = 0; i < r->options.n_batching; i++) {
+        const char *text = r->options.batching[i], *equals = strchr(text, '=');
+        char       *name = equals ? strndup(text, (size_t)(equals - text)) : NULL;
+        bool        known = name && find(r, name), said = equals && (!strcmp(equals, "=on") || !strcmp(equals, "=off"));
+        free(name);
+        if (!said) return wg__model_say(e, WG_EARG, "batching: \"%.150s\" is not NAME=on or NAME=off", text);
+        if (!known) return wg__model_say(e, WG_EARG, "batching: there is no model of the name in \"%.150s\"", text);
+    }
+    return WG_OK;
+}
+
 /* What is written here goes out with the model's name before it. */
 static int load_first(struct wg__repository *r, struct model *m, wg_error *e)
 {
@@ -246,6 +269,7 @@ struct wg__repository *wg__repository_open(int n, const char *const spec[], cons
     if (n < 1) status = wg__model_say(e, WG_EARG, "no models to serve");
     else if (!(r->model = calloc((size_t)n, sizeof *r->model))) status = wg__model_say(e, WG_ENOMEM, "out of memory");
     for (int i = 0; i < n && !status; i++) status = add(r, spec[i], e);
+    if (!status) status = check_batching(r, e);
     if (!status && !(r->crew = wg__crew_new(&r->options, e))) status = e->status;
     for (int i = 0; i < n && !status; i++) status = load_first(r, &r->model[i], e);
     if (!status) return r;

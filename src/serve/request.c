@@ -21,6 +21,7 @@ static bool unknown(struct wg__request *q)
 bool wg__request_version(struct wg__request *q)
 {
     struct wg__server *s = q->server;
+    if (q->job.version) return true;
     if (!wg__repository_has(s->repository, q->at.model)) return unknown(q);
     q->job.version = wg__version_hold(s->repository, q->at.model, q->at.version);
     if (q->job.version) {

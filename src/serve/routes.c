@@ -3,7 +3,6 @@
  * In a pattern {model}, {version} and {label} stand for a piece of the path;
  * a piece ends where the pattern goes on. */
 #include <string.h>
-#include <strings.h>
 
 #include "serve/server_impl.h"
 
@@ -19,7 +18,7 @@ const struct wg__route wg__routes[] = {
     {WG__POST, V1 M N ":predict",                  wg__v1_predict,     "Predict with one version (TensorFlow Serving)"},
     {WG__POST, V1 M L ":predict",                  wg__v1_label,       "Versions have no labels here: 400"},
     {WG__POST, V1 M ":predict",                    wg__v1_predict,     "Predict (TensorFlow Serving, KServe V1)"},
-    {WG__POST | WG__ASIDE, V1 M ":reload",         wg__v1_reload,      "Load the newest version now"},
+    {WG__POST | WG__ADMIN, V1 M ":reload",         wg__v1_reload,      "Load the newest version now (operators)"},
     {WG__GET,  V1 M N "/metadata",                 wg__v1_metadata,    "Signature of one version (TensorFlow Serving)"},
     {WG__GET,  V1 M L "/metadata",                 wg__v1_label,       "Versions have no labels here: 400"},
     {WG__GET,  V1 M "/metadata",                   wg__v1_metadata,    "Signature of the model (TensorFlow Serving)"},
@@ -39,7 +38,7 @@ const struct wg__route wg__routes[] = {
     {WG__GET,  V2 "/models" M N,                   wg__v2_model,       "Inputs and outputs of one version"},
     {WG__GET,  V2 "/models" M,                     wg__v2_model,       "Inputs and outputs of the model"},
     {WG__POST, V2 "/repository/index",             wg__v2_index,       "Every version and its state"},
-    {WG__POST | WG__ASIDE, V2 "/repository/models" M "/load", wg__v2_load, "Load the newest version"},
+    {WG__POST | WG__ADMIN, V2 "/repository/models" M "/load", wg__v2_load, "Load the newest version (operators)"},
     {WG__GET,  "/metrics",                         wg__metrics_page,   "Counters for Prometheus"},
     {WG__GET,  "/openapi.json",                    wg__openapi_page,   "This document"},
     {0, NULL, NULL, NULL},
@@ -57,7 +56,7 @@ static bool copy(const char *from, size_t n, char *to, size_t size)
 static bool take_number(const char *at, size_t n, int64_t *to)
 {
     int64_t v = 0;
-    if (!n || n > 18) return false;
+    if (!n || n > 18 || (n > 1 && *at == '0')) return false;
     for (size_t i = 0; i < n; i++) {
         if (at[i] < '0' || at[i] > '9') return false;
         v = v * 10 + (at[i] - '0');
@@ -73,10 +72,9 @@ static bool take(struct wg__request *q, const char *name, const char *at, size_t
     return take_number(at, n, &q->at.version);
 }
 
-/* What is fixed in /v1 is matched without regard to case, as TensorFlow Serving does. */
+/* Each path has one spelling, so that a front that lets some paths through lets no others through. */
 static bool matches(struct wg__request *q, const char *pattern)
 {
-    bool        v1 = strncasecmp(pattern, "/v1/", 4) == 0;
     const char *at = q->path;
     while (*pattern) {
         if (*pattern == '{') {
@@ -89,7 +87,7 @@ static bool matches(struct wg__request *q, const char *pattern)
             if (!take(q, pattern, at, n)) return false;
             at += n;
             pattern = after;
-        } else if (*at == *pattern || (v1 && (*at | 32) == *pattern && *pattern >= 'a' && *pattern <= 'z')) {
+        } else if (*at == *pattern) {
             at++;
             pattern++;
         } else {

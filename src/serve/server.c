@@ -1,15 +1,19 @@
 /* server.c - start, the clock, and the end. */
 #include <errno.h>
-#include <sched.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "serve/cgroup.h"
 #include "serve/server_impl.h"
 
-enum { TICK_MS = 100, LOOK_MS = 500, QUIET_MS = 50, MAX_ROWS = 1 << 20, SECOND = 1000000000 };
+/* Where nothing is known of the machine. */
+#define LEAST_MEMORY ((int64_t)64 << 20)
+
+enum { LOOK_MS = 500, QUIET_MS = 50, MAX_ROWS = 1 << 20, SECOND = 1000000000, TRIM_BYTES = 1 << 20 };
 
 static int fail(wg_error *e, int status, const char *why)
 {
@@ -20,12 +24,6 @@ static int fail(wg_error *e, int status, const char *why)
 
 /* ---- Options ---- */
 
-static int cpus(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-}
-
 static int or_else(int v, int otherwise) { return v ? v : otherwise; }
 
 static struct wg__server_options resolve(const struct wg__server_options *o)
@@ -33,13 +31,17 @@ static struct wg__server_options resolve(const struct wg__server_options *o)
     struct wg__server_options r = *o;
     r.host = o->host ? o->host : "0.0.0.0";
     r.port = or_else(o->port, 8501);
-    r.threads = o->threads > 0 ? o->threads : cpus();
+    r.threads = o->threads > 0 ? o->threads : wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
     r.max_batch = or_else(o->max_batch, 32);
     r.max_delay_us = o->max_delay_us < 0 ? 0 : or_else(o->max_delay_us, 200);
     r.queue = or_else(o->queue, 1024);
     r.deadline_ms = o->deadline_ms < 0 ? 0 : or_else(o->deadline_ms, 30000);
     r.connections = or_else(o->connections, 4096);
     r.max_body = o->max_body ? o->max_body : (int64_t)64 << 20;
+    r.memory = o->memory ? o->memory : wg__cgroup_bytes(WG__CGROUP_PROC, WG__CGROUP_MOUNT) / 2;
+    if (r.memory < LEAST_MEMORY) r.memory = o->memory ? o->memory : LEAST_MEMORY;
+    if (r.max_body > r.memory) r.max_body = r.memory;
+    r.max_values = o->max_values ? o->max_values : (int64_t)1 << 30;
     r.idle_s = or_else(o->idle_s, 75);
     r.slow_s = or_else(o->slow_s, 30);
     r.poll_s = or_else(o->poll_s, 1);
@@ -47,79 +49,68 @@ static struct wg__server_options resolve(const struct wg__server_options *o)
     return r;
 }
 
-/* ---- The clock: what has to be done now and then, and what would hold up others ---- */
+/* ---- The clock and the keeper ---- */
 
-static struct wg__exchange *next_aside(struct wg__server *s)
+/* Memory that is free goes back to the system where there is much of it. */
+static void shrink(struct wg__server *s, uint64_t now)
 {
-    struct wg__exchange *x = s->aside;
-    if (!x) return NULL;
-    s->aside = x->next;
-    if (!s->aside) s->aside_end = &s->aside;
-    x->next = NULL;
-    return x;
+    if (now - s->shrunk_ns < SECOND) return;
+    s->shrunk_ns = now;
+    int64_t before = atomic_load(&s->budget.used);
+    int     n = wg__exchange_shrink(s);
+    if (!atomic_load(&s->inflight)) wg__repository_relieve(s->repository, false);
+#ifdef __GLIBC__
+    if (n > 64 || before - atomic_load(&s->budget.used) > TRIM_BYTES) malloc_trim(0);
+#else
+    (void)n, (void)before;
+#endif
 }
 
-static void work_aside(struct wg__server *s, struct wg__exchange *x)
+static void tick(void *context)
 {
-    pthread_mutex_unlock(&s->clock_lock);
-    x->route->handle(&x->q);
-    wg__http_resume(x);
-    pthread_mutex_lock(&s->clock_lock);
-}
-
-static void wait_tick(struct wg__server *s)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += TICK_MS * 1000000;
-    if (t.tv_nsec >= 1000000000) t.tv_nsec -= 1000000000, t.tv_sec++;
-    pthread_cond_timedwait(&s->clock_wake, &s->clock_lock, &t);
-}
-
-static void tick(struct wg__server *s, uint64_t *looked, uint64_t *polled)
-{
-    uint64_t now = wg__now_ns();
-    bool     look = now - *looked >= LOOK_MS * 1000000u || atomic_load(&s->draining);
-    if (look) *looked = now;
+    struct wg__server *s = context;
+    uint64_t           now = wg__now_ns();
+    bool               look = now - s->looked_ns >= LOOK_MS * 1000000u || atomic_load(&s->draining);
+    if (look) s->looked_ns = now;
     wg__peers_sweep(s, look);
+    wg__linger_sweep(s, false);
+    wg__repository_expire(s->repository);
     wg__log_flush(&s->log);
-    if (s->o.poll_s < 0 || now - *polled < (uint64_t)s->o.poll_s * SECOND || atomic_load(&s->draining)) return;
+    shrink(s, now);
+}
+
+static void reload_all(struct wg__server *s)
+{
+    const char *name;
+    for (int i = 0; (name = wg__repository_model(s->repository, i)); i++)
+        wg__repository_reload(s->repository, name, NULL); /* the log says how it went */
+}
+
+static void look_for_models(void *context)
+{
+    struct wg__server *s = context;
+    if (atomic_load(&s->draining)) return;
+    if (atomic_exchange(&s->reload, false)) reload_all(s);
+    if (s->o.poll_s < 0 || wg__now_ns() - s->polled_ns < (uint64_t)s->o.poll_s * SECOND) return;
     wg__repository_poll(s->repository);
-    *polled = wg__now_ns();
+    s->polled_ns = wg__now_ns();
 }
 
-static void *run_clock(void *context)
+/* What is kept for later requests is nothing to refuse a request for. */
+static void relieve(void *context)
 {
-    struct wg__server   *s = context;
-    struct wg__exchange *x;
-    uint64_t             polled = wg__now_ns(), looked = polled;
-    pthread_mutex_lock(&s->clock_lock);
-    while (!atomic_load(&s->stopping)) {
-        if (!s->aside) wait_tick(s);
-        while ((x = next_aside(s))) work_aside(s, x);
-        pthread_mutex_unlock(&s->clock_lock);
-        tick(s, &looked, &polled);
-        pthread_mutex_lock(&s->clock_lock);
-    }
-    pthread_mutex_unlock(&s->clock_lock);
-    return NULL;
+    struct wg__server *s = context;
+    wg__exchange_free_all(s);
+    if (s->repository) wg__repository_relieve(s->repository, true);
 }
 
-static int start_clock(struct wg__server *s, wg_error *e)
+static int start_threads(struct wg__server *s, wg_error *e)
 {
-    s->clock_runs = pthread_create(&s->clock, NULL, run_clock, s) == 0;
-    return s->clock_runs ? WG_OK : fail(e, WG_ENOMEM, "the clock's thread could not be started");
-}
-
-static void stop_clock(struct wg__server *s)
-{
-    if (!s->clock_runs) return;
-    pthread_mutex_lock(&s->clock_lock);
-    atomic_store(&s->stopping, true);
-    pthread_cond_signal(&s->clock_wake);
-    pthread_mutex_unlock(&s->clock_lock);
-    pthread_join(s->clock, NULL);
-    s->clock_runs = false;
+    s->looked_ns = s->shrunk_ns = s->polled_ns = wg__now_ns();
+    s->clock = wg__aside_new(1, NULL, tick, s);
+    s->keeper = wg__aside_new(1, wg__answer_keeper, look_for_models, s);
+    s->clerks = wg__aside_new(s->o.threads, wg__answer_clerk, NULL, NULL);
+    return s->clock && s->keeper && s->clerks ? WG_OK : fail(e, WG_ENOMEM, "threads could not be started");
 }
 
 /* ---- Start ---- */
@@ -127,36 +118,35 @@ static void stop_clock(struct wg__server *s)
 static struct wg__server *create(const struct wg__server_options *o)
 {
     struct wg__server *s = calloc(1, sizeof *s);
-    pthread_condattr_t steady;
     if (!s) return NULL;
     s->o = resolve(o);
     s->listener = -1;
     s->peers.next = s->peers.prev = &s->peers;
-    s->aside_end = &s->aside;
+    s->budget = (struct wg__budget){.limit = s->o.memory, .relieve = relieve, .context = s};
     s->id_seed = wg__now_ns() * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
     wg__page_etag(s->etag);
     pthread_mutex_init(&s->free_lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
-    pthread_mutex_init(&s->clock_lock, NULL);
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->clock_wake, &steady);
-    pthread_condattr_destroy(&steady);
+    pthread_mutex_init(&s->linger_lock, NULL);
     return s;
 }
 
 /* In reverse; of what was never started there is nothing to release. */
 static void destroy(struct wg__server *s)
 {
-    stop_clock(s);
+    wg__aside_free(s->clock);
+    wg__aside_free(s->keeper);
     if (s->daemon) MHD_stop_daemon(s->daemon);
+    wg__aside_free(s->clerks);
+    wg__linger_sweep(s, true);
     if (s->listener >= 0) close(s->listener);
     wg__exchange_free_all(s);
     if (s->repository) wg__repository_close(s->repository);
     wg__metrics_free(s->metrics);
+    if (atomic_load(&s->budget.used)) /* who took bytes has given them back by now */
+        wg__log_say(&s->log, "error", "bytes that were not given back: %lld", (long long)atomic_load(&s->budget.used));
     wg__log_close(&s->log);
-    pthread_cond_destroy(&s->clock_wake);
-    pthread_mutex_destroy(&s->clock_lock);
+    pthread_mutex_destroy(&s->linger_lock);
     pthread_mutex_destroy(&s->peers_lock);
     pthread_mutex_destroy(&s->free_lock);
     free(s);
@@ -171,7 +161,10 @@ static int open_repository(struct wg__server *s, wg_error *e)
         .queue = s->o.queue,
         .deadline_ms = s->o.deadline_ms,
         .max_rows = MAX_ROWS,
-        .max_bytes = s->o.max_values,
+        .max_bytes = s->o.max_values < s->o.memory ? s->o.max_values : s->o.memory,
+        .budget = &s->budget,
+        .n_batching = s->o.n_batching,
+        .batching = s->o.batching,
         .log = wg__log_event,
         .log_context = &s->log,
     };
@@ -193,9 +186,10 @@ static int start(struct wg__server *s, wg_error *e)
     int status;
     wg__log_open(&s->log, s->o.log, s->o.quiet);
     /* The port is taken first: a second server finds out at once, not after it has loaded all models. */
-    if ((status = open_listener(s, e)) || (status = open_repository(s, e)) || (status = wg__http_start(s, e)))
+    if ((status = wg__admin_check(s->o.admin_token, e)) || (status = open_listener(s, e)) ||
+        (status = open_repository(s, e)) || (status = start_threads(s, e)))
         return status;
-    return start_clock(s, e);
+    return wg__http_start(s, e);
 }
 
 struct wg__server *wg__server_start(const struct wg__server_options *o, wg_error *e)
@@ -217,6 +211,8 @@ struct wg__server *wg__server_start(const struct wg__server_options *o, wg_error
 }
 
 int wg__server_port(const struct wg__server *s) { return s->port; }
+
+void wg__server_reload(struct wg__server *s) { atomic_store(&s->reload, true); }
 
 void wg__server_unready(struct wg__server *s) { atomic_store(&s->unready, true); }
 

@@ -4,19 +4,37 @@
 #define WENGERT_SERVE_SERVER_IMPL_H
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 
 #include <microhttpd.h>
 
+#include "serve/aside.h"
+#include "serve/budget.h"
 #include "serve/http_impl.h"
+
+/* MHD up to 0.9.76 is too lenient with heads and chunks, and where a head is malformed it lets bytes lie as they came.
+ */
+enum { WG__OLD_MHD = MHD_VERSION < 0x00097701 };
 
 enum {
     WG__MAX_HEAD = 16384,
     WG__MAX_HEADERS = 100,
     WG__MAX_URI = 8192,
-    WG__BODY_RATE = 131072,  /* bytes a second that a body has to come with in the long run */
-    WG__KEEP_BYTES = 1 << 20 /* larger buffers are not kept for the next request */
+    WG__BODY_RATE = 131072,    /* bytes a second that a body has to come with in the long run */
+    WG__KEEP_BYTES = 1 << 20,  /* larger buffers are not kept for the next request */
+    WG__LARGE_BODY = 1 << 18,  /* bytes of JSON that are not read on a connection's thread */
+    WG__LARGE_ANSWER = 1 << 16 /* bytes of results that are not written there */
 };
+
+/* Bytes of the budget. */
+struct wg__bytes {
+    char  *at;
+    size_t size;
+};
+/* Makes room for `size` bytes, and keeps what is there; false if memory is short. */
+bool wg__bytes_reserve(struct wg__budget *budget, struct wg__bytes *b, size_t size);
+void wg__bytes_free(struct wg__budget *budget, struct wg__bytes *b);
 
 /* ---- An exchange: a request, its answer, and what they need (exchange.c) ---- */
 
@@ -25,27 +43,30 @@ struct wg__exchange {
     struct MHD_Connection  *connection;
     struct wg__peer        *peer;
     const struct wg__route *route;
-    struct wg__exchange    *next; /* in the free list, or in that of what the clock has to do */
+    struct wg__exchange    *next; /* in the free list, or in a queue of threads aside */
     enum { WG__HEAD, WG__BODY, WG__ANSWER, WG__ASKED } phase;
-    atomic_int      meet; /* of the connection's suspension and the job's end, the second resumes */
-    bool            counted, incoming, discard, head, predicted;
-    const char     *uri; /* as it came */
-    size_t          n_uri;
-    uint64_t        began_ns;
-    uint64_t        predict_ns;
-    int64_t         version; /* that answered; -1: none */
-    char           *body;
-    size_t          body_size;
-    size_t          sent;
-    char            method[16];
-    char            id[130], trace[64];
-    char            path[WG__MAX_URI + 1];
-    struct wg__text line; /* of the log */
+    enum { WG__READ, WG__WRITE } aside; /* what the clerks do with it */
+    atomic_int       meet;              /* of the connection's suspension and the job's end, the second resumes */
+    bool             incoming, discard, head, predicted, gzip;
+    const char      *uri; /* as it came */
+    size_t           n_uri;
+    uint64_t         began_ns;
+    uint64_t         predict_ns;
+    int64_t          version; /* that answered; -1: none */
+    int64_t          length;  /* of the body, as promised; -1: unknown */
+    struct wg__bytes body;
+    size_t           sent;
+    char             method[16];
+    char             id[130], trace[64];
+    char             path[WG__MAX_URI + 1];
+    struct wg__text  line; /* of the log */
 };
 /* NULL if memory is short. */
 struct wg__exchange *wg__exchange_new(struct wg__server *s, struct MHD_Connection *c);
 void                 wg__exchange_release(struct wg__exchange *x);
 void                 wg__exchange_free_all(struct wg__server *s);
+/* Frees the exchanges that nobody has needed since the last call, but for a few; gives how many. */
+int wg__exchange_shrink(struct wg__server *s);
 /* Room for so many bytes of body in all. */
 bool wg__exchange_reserve(struct wg__exchange *x, size_t n);
 
@@ -57,22 +78,39 @@ enum { WG__NOT_DUE = 0, WG__CUT = 1 };
 struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
-    bool             ended;   /* the clock's: there was nothing more to read when it looked last */
-    uint64_t         turn;    /* of its last prediction (crowd.c) */
-    atomic_bool      answers; /* what is due is the end of an answer */
+    int              requests; /* that began */
+    bool             open;     /* one is under way */
+    bool             ended;    /* the clock's: there was nothing more to read when it looked last */
+    uint64_t         turn;     /* of its last prediction (crowd.c) */
+    atomic_bool      answers;  /* what is due is the end of an answer */
     _Atomic uint64_t due_ns;
 };
 struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
 void             wg__peer_free(struct wg__server *s, struct wg__peer *p);
+/* Whether the client has gone: nothing more will come from it.  The connection may not be closed meanwhile. */
+bool wg__peer_has_left(const struct wg__peer *p);
 /* False if the clock has cut the connection. */
 bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns);
-/* An answer of n bytes has begun: it has to be taken in time. */
-void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n);
+/* An answer of n bytes to a request that began then: it has to be taken in time. */
+void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n, uint64_t began_ns);
 /* Cuts the connections whose requests are too slow, and with `look` those
  * whose clients have gone in the midst of one. */
 void wg__peers_sweep(struct wg__server *s, bool look);
-/* An answer past MHD, where that takes none: 408 and 413 in the midst of a request. */
+/* An answer past MHD, where that takes none: 408, 413 and 503 in the midst of a request. */
 void wg__peer_say(int fd, int code);
+
+/* ---- Connections that are closed before the client has sent all (linger.c) ---- */
+
+/* A socket that is closed with bytes unread is reset, and the client may lose the answer.  So a second
+ * descriptor keeps it open, and the clock takes what comes until the client has read the answer and gone. */
+struct wg__linger {
+    struct wg__linger *next;
+    int                fd;
+    uint64_t           until_ns;
+};
+void wg__linger(struct wg__server *s, int fd);
+/* Takes what has come; closes what has ended or has had its time. */
+void wg__linger_sweep(struct wg__server *s, bool all);
 
 /* How many more connections are likely to ask before this one asks again:
  * called for each prediction, by the thread of its connection.  (crowd.c) */
@@ -94,6 +132,8 @@ void wg__log_close(struct wg__log *l);
 void wg__log_event(void *log, const char *level, const char *message);
 void wg__log_say(struct wg__log *l, const char *level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void wg__log_request(struct wg__log *l, struct wg__exchange *x, uint64_t us);
+/* A line for what was no request: it has a code and nothing else. */
+void wg__log_refusal(struct wg__log *l, int code);
 
 /* ---- Counters (metrics.c) ---- */
 
@@ -101,12 +141,40 @@ struct wg__metrics;
 struct wg__metrics *wg__metrics_new(struct wg__repository *r); /* NULL if memory is short */
 void                wg__metrics_free(struct wg__metrics *m);
 void                wg__metrics_count(struct wg__metrics *m, const struct wg__exchange *x, uint64_t ns);
+/* A request that the HTTP library refused before there was an exchange. */
+void wg__metrics_refusal(struct wg__metrics *m, int code);
 
-/* ---- HTTP (http.c, identify.c, listen.c, strict.c, page.c) ---- */
+/* ---- HTTP (http.c, answer.c, identify.c, listen.c, strict.c, page.c) ---- */
 
 int wg__http_start(struct wg__server *s, wg_error *e);
-/* The rest of a request whose handler ran on the clock's thread. */
-void wg__http_resume(struct wg__exchange *x);
+
+/* What a thread of connections does with a request that is complete, and with one that comes back. */
+enum MHD_Result wg__answer_begin(struct wg__exchange *x);
+enum MHD_Result wg__answer_end(struct wg__exchange *x);
+/* Sends what q says; close: and nothing more on this connection. */
+enum MHD_Result wg__answer_send(struct wg__exchange *x, bool close);
+/* The request is no longer on its way. */
+void wg__answer_came(struct wg__exchange *x);
+/* On a thread aside: reads a large body, or writes a large answer; handles what an operator asks for. */
+void wg__answer_clerk(struct wg__exchange *x);
+void wg__answer_keeper(struct wg__exchange *x);
+
+/* The body unpacked in its place; false with the answer filled in.  (gzip.c) */
+bool wg__gzip_unpack(struct wg__exchange *x);
+
+/* Whether who asks may load models: false with the answer filled in.  (admin.c) */
+bool wg__admin_may(struct wg__exchange *x);
+/* Whether the file of the token can be used; or why not. */
+int wg__admin_check(const char *file, wg_error *e);
+
+/* What MHD refuses, and the heads that it would answer twice.  (refusal.c) */
+void wg__refusal_heard(const char *format, va_list args);
+/* A request that began was refused with that code. */
+void wg__refusal_known(int code);
+/* The connection ends. */
+void wg__refusal_at_end(struct wg__server *s, const struct wg__peer *p);
+/* Puts values right in the head that lies behind a request line, before MHD reads them. */
+void wg__refusal_prevent(struct MHD_Connection *c, char *uri);
 
 /* A listening socket, or -1 with the reason in e; *port becomes the real one. */
 int wg__listen(const char *host, int *port, wg_error *e);
@@ -122,13 +190,16 @@ void wg__identify(struct wg__exchange *x);
 struct wg__head {
     const char *method, *uri, *version;
     size_t      n_uri; /* to its end or its first blank */
+    /* What wg__strict finds. */
+    int64_t length; /* of the body; -1: there is none; less: it does not say */
 };
-int wg__strict(struct MHD_Connection *c, const struct wg__head *h, const char **why);
-/* Bytes that Content-Length promises; -1: none. */
-int64_t wg__strict_length(struct MHD_Connection *c);
+int wg__strict(struct MHD_Connection *c, struct wg__head *h, const char **why);
+/* The bytes of a value without the blanks around it (RFC 9112, 5.1). */
+const char *wg__trim(const char *value, size_t *n);
 
-/* Decodes %xx once, without the query and scheme://authority; false if malformed or too long. */
-bool wg__path_decode(const char *uri, size_t size, char to[]);
+/* The path without the query and scheme://authority, as far as it fits; false if it is malformed or too
+ * long.  Nothing is decoded: no path that is served needs %xx, so none has a second spelling. */
+bool wg__path_take(const char *uri, size_t size, char to[]);
 
 const char *wg__page_etag(char to[static 24]);
 
@@ -136,6 +207,7 @@ const char *wg__page_etag(char to[static 24]);
 
 struct wg__server {
     struct wg__server_options o; /* with the defaults filled in */
+    struct wg__budget         budget;
     struct wg__repository    *repository;
     struct wg__metrics       *metrics;
     struct wg__log            log;
@@ -144,7 +216,7 @@ struct wg__server {
     char                      etag[24];
     uint64_t                  id_seed;
     _Atomic uint64_t          id_next;
-    atomic_bool               unready, draining, stopping;
+    atomic_bool               unready, draining;
     atomic_int                connections, inflight, incoming, suspended;
     _Atomic uint64_t          last_ns;       /* when the last request came */
     _Atomic uint64_t          turn, turn_ns; /* number and time of the last prediction */
@@ -152,15 +224,20 @@ struct wg__server {
 
     pthread_mutex_t      free_lock;
     struct wg__exchange *free;
+    int                  n_free, least_free; /* now, and since the list was last shrunk */
 
-    pthread_mutex_t peers_lock;
-    struct wg__peer peers; /* the ring's head */
+    pthread_mutex_t    peers_lock;
+    struct wg__peer    peers; /* the ring's head */
+    pthread_mutex_t    linger_lock;
+    struct wg__linger *linger;
+    int                n_linger;
 
-    pthread_t            clock;
-    bool                 clock_runs;
-    pthread_mutex_t      clock_lock;
-    pthread_cond_t       clock_wake;
-    struct wg__exchange *aside, **aside_end;
+    struct wg__aside *clock;                /* a thread that keeps time, and nothing that takes long */
+    struct wg__aside *keeper;               /* a thread that loads models */
+    struct wg__aside *clerks;               /* threads for large bodies and answers */
+    atomic_bool       reload;               /* all models, as soon as the keeper can */
+    uint64_t          looked_ns, shrunk_ns; /* the clock's */
+    uint64_t          polled_ns;            /* the keeper's */
 };
 
 #endif

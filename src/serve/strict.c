@@ -1,15 +1,28 @@
 /* strict.c - what RFC 9110 and 9112 forbid in a head and MHD lets pass: each
  * is a way to make two programs on a connection disagree about where a request
- * ends.  And the path, decoded once. */
+ * ends.  And the path. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "serve/server_impl.h"
 
+/* Headers of which a request may have one: who reads the first and who reads the last must agree. */
+enum { HOST, LENGTH, CODING, TYPE, ENCODING, JSON_LENGTH, AUTHORIZATION, SINGLES };
+static const char *const singles[SINGLES] = {"Host",         "Content-Length",   "Transfer-Encoding",
+                                             "Content-Type", "Content-Encoding", "Inference-Header-Content-Length",
+                                             "Authorization"};
+
+static const char *const twice[SINGLES] = {
+    "one Host header is needed",   "Content-Length more than once",   "no Transfer-Encoding but chunked is known",
+    "Content-Type more than once", "Content-Encoding more than once", "Inference-Header-Content-Length more than once",
+    "Authorization more than once"};
+
 struct look {
-    int         hosts, lengths, codings, headers, code;
-    const char *coding, *why, *next; /* where the line before ended */
+    int         headers, code, times[SINGLES];
+    const char *value[SINGLES];
+    size_t      n[SINGLES];
+    const char *why, *next; /* where the line before ended */
 };
 
 static enum MHD_Result refuse(struct look *l, int code, const char *why)
@@ -47,7 +60,7 @@ static bool is_digits(const char *s, size_t n)
 /* MHD up to 0.9.76 takes an LF alone for the end of a line, and joins folded
  * lines in another place.  It cuts a head up where it lies: between the end of
  * a line that ended with CR LF and the next there are two bytes. */
-enum { LIES = MHD_VERSION < 0x00097701 };
+enum { LIES = WG__OLD_MHD };
 
 static bool follows(const char *end, const char *next, ptrdiff_t gap)
 {
@@ -57,6 +70,13 @@ static bool follows(const char *end, const char *next, ptrdiff_t gap)
 }
 
 static bool one_space(const char *word, size_t n, const char *next) { return !LIES || word + n + 1 == next; }
+
+const char *wg__trim(const char *value, size_t *n)
+{
+    while (*n && (*value == ' ' || *value == '\t')) value++, --*n;
+    while (*n && (value[*n - 1] == ' ' || value[*n - 1] == '\t')) --*n;
+    return value;
+}
 
 static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name, size_t n_name,
                                const char *value, size_t n_value)
@@ -68,42 +88,93 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     if (n_value && !is_text(value, n_value)) return refuse(l, 400, "control character in a header");
     if (!follows(l->next, name, 2)) return refuse(l, 400, "a line does not end with CR LF, or is folded");
     l->next = value ? value + n_value : NULL;
-    if (!strcasecmp(name, "Host")) l->hosts++;
-    if (!strcasecmp(name, "Transfer-Encoding")) l->codings++, l->coding = value;
-    if (strcasecmp(name, "Content-Length") != 0) return MHD_YES;
-    l->lengths++;
-    return is_digits(value, n_value) && n_value < 19 ? MHD_YES : refuse(l, 400, "malformed Content-Length");
+    if (n_name == 14 && !strcasecmp(name, "Content-Lengt!"))
+        return refuse(l, 400, "malformed Content-Length"); /* refusal.c */
+    if (n_name == 14 && !strcasecmp(name, "Content-Lengt~"))
+        return refuse(l, 413, "the body is larger than this server takes");
+    for (int i = 0; i < SINGLES; i++) {
+        if (strlen(singles[i]) != n_name || strcasecmp(name, singles[i]) != 0) continue;
+        if (l->times[i]++) return refuse(l, i == CODING ? 501 : 400, twice[i]);
+        l->n[i] = value ? n_value : 0;
+        l->value[i] = wg__trim(value ? value : "", &l->n[i]);
+    }
+    return MHD_YES;
 }
 
-int wg__strict(struct MHD_Connection *c, const struct wg__head *h, const char **why)
+static bool is_port(const char *s, size_t n)
+{
+    int port = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] < '0' || s[i] > '9' || (port = port * 10 + s[i] - '0') > 65535) return false;
+    }
+    return true;
+}
+
+/* uri-host [":" port]: a name, an address, or "[" an address of IPv6 "]" (RFC 3986, 3.2.2). */
+static bool is_host(const char *s, size_t n)
+{
+    static const char name[] = "-._~!$&'()*+,;=%", address[] = ":.abcdefABCDEF0123456789";
+    size_t            i = 0;
+    if (n && *s == '[') {
+        for (i = 1; i < n && s[i] != ']'; i++)
+            if (!strchr(address, s[i])) return false;
+        if (i++ >= n) return false;
+    } else {
+        for (; i < n && s[i] != ':'; i++) {
+            bool plain = (s[i] >= '0' && s[i] <= '9') || ((s[i] | 32) >= 'a' && (s[i] | 32) <= 'z');
+            if (!plain && !strchr(name, s[i])) return false;
+        }
+        if (!i && n) return false;
+    }
+    return i == n || (s[i] == ':' && is_port(s + i + 1, n - i - 1));
+}
+
+/* 0, or 1 for HTTP/1.1 and those after it, which are read as 1.1 (RFC 9110, 2.5); -1 for others. */
+static int minor_of(const char *version)
+{
+    if (strncmp(version, "HTTP/1.", 7) != 0 || version[7] < '0' || version[7] > '9' || version[8]) return -1;
+    return version[7] > '0';
+}
+
+static bool is_chunked(const struct look *l)
+{
+    return l->n[CODING] == 7 && !strncasecmp(l->value[CODING], "chunked", 7);
+}
+
+/* How long the body is, and that both sides know. */
+static int check_length(const struct look *l, struct wg__head *h, int minor, const char **why)
+{
+    h->length = -1;
+    if (l->times[LENGTH] && l->times[CODING]) return *why = "Transfer-Encoding together with Content-Length", 400;
+    if (l->times[CODING] && !is_chunked(l)) return *why = "no Transfer-Encoding but chunked is known", 501;
+    if (l->times[CODING] && !minor) return *why = "Transfer-Encoding in HTTP/1.0", 400;
+    if (l->times[CODING] && WG__OLD_MHD) return *why = "a body has to say how long it is: Content-Length", 411;
+    if (!l->times[LENGTH]) return h->length = l->times[CODING] ? INT64_MIN : -1, 0;
+    if (!is_digits(l->value[LENGTH], l->n[LENGTH]) || l->n[LENGTH] > 18) return *why = "malformed Content-Length", 400;
+    h->length = strtoll(l->value[LENGTH], NULL, 10);
+    return 0;
+}
+
+int wg__strict(struct MHD_Connection *c, struct wg__head *h, const char **why)
 {
     struct look l = {.next = h->version + strlen(h->version)};
-    bool        v11 = strcmp(h->version, "HTTP/1.1") == 0;
+    int         minor = minor_of(h->version), code;
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, look_at, &l);
     *why = l.why;
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t                          size = i ? i->header_size : 0;
-    if (!v11 && strcmp(h->version, "HTTP/1.0") != 0) return *why = "HTTP 1.0 and 1.1 only", 505;
+    if (minor < 0) return *why = "HTTP 1.0 and 1.1 only", 505;
     if (!is_token(h->method, strlen(h->method))) return *why = "malformed method", 400;
     if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version))
         return *why = "malformed request line", 400;
     if (h->n_uri > WG__MAX_URI) return *why = "the URI is longer than 8192 bytes", 414;
     if (l.code) return l.code;
-    if (v11 ? l.hosts != 1 : l.hosts > 1) return *why = "one Host header is needed", 400;
-    if (l.lengths > 1) return *why = "Content-Length more than once", 400;
-    if (l.lengths && l.codings) return *why = "Transfer-Encoding together with Content-Length", 400;
-    if (l.codings > 1 || (l.codings && strcasecmp(l.coding, "chunked") != 0))
-        return *why = "no Transfer-Encoding but chunked is known", 501;
-    if (l.codings && !v11) return *why = "Transfer-Encoding in HTTP/1.0", 400;
+    if (minor && !l.times[HOST]) return *why = "one Host header is needed", 400;
+    if (l.times[HOST] && !is_host(l.value[HOST], l.n[HOST])) return *why = "malformed Host", 400;
+    if ((code = check_length(&l, h, minor, why))) return code;
     if (!follows(l.next, h->method + size, 4)) return *why = "the head does not end with an empty line", 400;
     if (size > WG__MAX_HEAD) return *why = "the headers are longer than 16384 bytes", 431;
     return 0;
-}
-
-int64_t wg__strict_length(struct MHD_Connection *c)
-{
-    const char *n = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
-    return n ? strtoll(n, NULL, 10) : -1;
 }
 
 static int hex(char c)
@@ -121,22 +192,24 @@ static const char *without_authority(const char *uri)
     return uri + skip + strcspn(uri + skip, "/?#");
 }
 
-bool wg__path_decode(const char *uri, size_t size, char to[])
+/* %xx, and not of a control character. */
+static bool is_escape(const char *at)
+{
+    int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]), c = high * 16 + low;
+    return low >= 0 && c >= ' ' && c != 127;
+}
+
+bool wg__path_take(const char *uri, size_t size, char to[])
 {
     const char *at = without_authority(uri);
-    size_t      n = 0;
+    size_t      n;
     if (at != uri && *at != '/') at = "/";
-    for (; *at && *at != '?' && *at != '#'; at++) {
-        int c = (unsigned char)*at;
-        if (c == '%') {
-            int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]);
-            if (low < 0) return false;
-            c = high * 16 + low;
-            at += 2;
-        }
-        if (c < ' ' || c == 127 || n + 1 >= size) return false;
-        to[n++] = (char)c;
-    }
+    n = strcspn(at, "?#");
+    bool sound = n < size;
+    if (!sound) n = size - 1;
+    memcpy(to, at, n);
     to[n] = '\0';
-    return true;
+    for (size_t i = 0; i < n && sound; i++)
+        sound = (unsigned char)to[i] >= ' ' && to[i] != 127 && (to[i] != '%' || is_escape(to + i));
+    return sound;
 }

@@ -14,7 +14,8 @@ static bool bad(struct wg__request *q, const char *why)
 
 bool wg__v2_split(struct wg__request *q, struct wg__v2 *k, size_t *n_json)
 {
-    const char *length = q->header(q, "Inference-Header-Content-Length");
+    char        text[32];
+    const char *length = q->header(q, "Inference-Header-Content-Length", sizeof text, text);
     *n_json = q->n_body;
     if (!length) return true;
     if (*length < '0' || *length > '9') return bad(q, "malformed Inference-Header-Content-Length");

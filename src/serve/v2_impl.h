@@ -1,5 +1,6 @@
-/* v2_impl.h - between the two halves of the Open Inference Protocol: JSON
- * (protocol_v2.c) and the binary tensor extension (v2_binary.c). */
+/* v2_impl.h - between the parts of the Open Inference Protocol: JSON
+ * (protocol_v2.c), the binary tensor extension (v2_binary.c), and what the
+ * server tells of itself (v2_status.c). */
 #ifndef WENGERT_SERVE_V2_IMPL_H
 #define WENGERT_SERVE_V2_IMPL_H
 
@@ -29,5 +30,10 @@ void wg__v2_append(struct wg__request *q, int output);
 size_t wg__v2_size(const struct wg__request *q, int output);
 /* -1 where the product overflows. */
 int64_t wg__v2_count(const wg_shape *s);
+
+/* "FP32" */
+extern const char *const wg__v2_dtypes[WG_DTYPES];
+/* "[2, 3]" */
+void wg__v2_say_shape(struct wg__text *t, const wg_shape *s);
 
 #endif

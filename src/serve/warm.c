@@ -1,13 +1,17 @@
 /* Warming up: the tapes that most requests run on are made before the first
  * request, and rows are tried alone and together.
  *
- * Requests may share a run only if no row sees another.  Shapes cannot tell:
- * softmax over axis 0 has the right ones.  So rows of random values are
- * computed alone, in a full batch, and in a small one in another order; where
- * the results differ the version computes each request by itself. */
+ * Requests may share a run only if no row sees another.  That is proved from
+ * the graph, operator by operator (wg_rows_apart), or said by the option
+ * `batching`; in doubt each request is computed by itself.  A trial confirms
+ * it: rows of random values are computed alone, in a full batch, and in a small
+ * one in another order, and a difference is a reason to run none together.  It
+ * proves nothing: values that it does not draw may behave otherwise. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <wengert/graph_op.h>
 
 #include "serve/model_impl.h"
 
@@ -233,8 +237,31 @@ static int run_once(struct trial *t, wg_error *e)
     return t->full.status == WG_ENOMEM ? wg__model_say(e, WG_ENOMEM, "%s", t->full.why) : WG_OK;
 }
 
+/* What the option says of the model: 1 on, 0 off, -1 nothing. */
+static int said_of(const struct wg__model_options *o, const char *model)
+{
+    size_t n = strlen(model);
+    for (int i = o->n_batching - 1; i >= 0; i--)
+        if (!strncmp(o->batching[i], model, n) && o->batching[i][n] == '=')
+            return !strcmp(o->batching[i] + n + 1, "on");
+    return -1;
+}
+
+static bool may_batch(struct trial *t)
+{
+    struct wg__loaded *v = t->v;
+    wg_error           why = {0};
+    int                said = said_of(&v->options, v->pub.model);
+    if (said >= 0) return said || off(t, "the option says so", "");
+    int64_t rows = wg_node_shape(v->in[0].node)->dim[0];
+    int     status = wg_rows_apart(v->pub.n_out, v->root, rows, &why);
+    if (status == WG_ENOMEM) t->status = status;
+    return !status || (status != WG_ENOMEM && off(t, why.message, ""));
+}
+
 static int try_batches(struct trial *t, wg_error *e)
 {
+    if (!may_batch(t)) return t->status ? wg__model_say(e, t->status, "out of memory") : run_once(t, e);
     t->size[0] = t->rows = t->v->options.max_batch;
     if (!begin(t)) return wg__model_say(e, WG_ENOMEM, "out of memory");
     t->v->pub.batched = true;

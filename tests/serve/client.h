@@ -68,6 +68,7 @@ static inline int serve_stop(struct served *s)
 {
     int cut = wg__server_stop(s->server);
     fclose(s->log);
+    cr_expect(!s->text->at || !strstr(s->text->at, "not given back"), "%s", s->text->at);
     return cut;
 }
 static inline void serve_forget(struct served *s)

@@ -297,7 +297,7 @@ Test(serve_batch, what_waited_past_its_deadline_is_late)
     gate_close(&g, f.v);
     cr_assert_eq(send(&a, f.v, x, 1, 1), 0);
     nap_ms(60);
-    wg__repository_poll(f.r);
+    wg__repository_expire(f.r);
     ask_wait(&a);
     cr_assert_eq(a.job.status, WG__LATE, "answered while the worker is still busy");
     cr_assert_eq(send(&b, f.v, y, 1, 1), 0);

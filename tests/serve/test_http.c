@@ -1,4 +1,6 @@
 /* Connections, limits, time and what all answers have. */
+#include <microhttpd.h>
+
 #include "serve/client.h"
 
 TestSuite(serve_http, .timeout = 60);
@@ -159,11 +161,13 @@ static int send_chunks(int port, int n)
     return r.code;
 }
 
+/* Where the library reads chunks as RFC 9112 has them; an older one is given none. */
 Test(serve_http, chunks_up_to_the_limit)
 {
     struct served s = serve((struct wg__server_options){.max_body = 16 * 1000 + 26});
-    cr_expect_eq(send_chunks(s.port, 1000), 200);
-    cr_expect_eq(send_chunks(s.port, 1001), 413);
+    bool          old = MHD_VERSION < 0x00097701;
+    cr_expect_eq(send_chunks(s.port, 1000), old ? 411 : 200);
+    cr_expect_eq(send_chunks(s.port, 1001), old ? 411 : 413);
     serve_end(&s);
 }
 
@@ -216,6 +220,14 @@ Test(serve_http, slow_clients_are_cut)
     cr_expect_eq(r.code, 408, "nothing at all: %d", r.code);
     reply_free(&r);
     close(silent), close(body), close(drip);
+    bool counted = false;
+    for (int i = 0; i < 40 && !counted; i++, wait_ms(25)) {
+        r = get(s.port, "/metrics");
+        counted = strstr(r.body, "wengert_requests_total{model=\"\",version=\"\",code=\"408\"} 2\n") &&
+                  strstr(r.body, "wengert_requests_total{model=\"scale\",version=\"1\",code=\"408\"} 1\n");
+        reply_free(&r);
+    }
+    cr_expect(counted, "each is counted");
     serve_end(&s);
 }
 

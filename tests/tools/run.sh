@@ -207,6 +207,20 @@ END
 wait $pid
 [ $? = 143 ]
 result $? 'a second signal ends it at once'
+rm -f err
+cp mnist.onnx reloaded.onnx
+"$wengert" serve --port 0 --poll 0 --model m=reloaded.onnx > out 2> err &
+pid=$! && url_of
+echo 'no model' > new.onnx && mv new.onnx reloaded.onnx && kill -HUP $pid && sleep 1 && ask v2 && kill $pid && wait $pid
+[ $? = 0 ] && grep -q 'version 1 was not loaded' out
+result $? 'SIGHUP loads all models again, and what does not load changes nothing'
+refuses 2 '--non-finite wants null, error or words, not "nan"' serve --model m=mnist.onnx --non-finite nan
+run serve --port 0 --model m=mnist.onnx --batching n=off
+[ $? = 1 ] && grep -q 'batching: there is no model of the name in "n=off"' err
+result $? 'refuses an option for a model that is not there'
+run serve --port 0 --model m=mnist.onnx --admin-token-file nowhere
+[ $? = 1 ] && grep -q 'the token of nowhere' err
+result $? 'refuses a token that is not there'
 
 # ---- ONNX's own test data ----
 

@@ -9,9 +9,10 @@
 #include "tool.h"
 
 struct serve {
-    struct texts model;
-    const char  *host;
+    struct texts model, batching;
+    const char  *host, *token, *non_finite;
     bool         quiet;
+    int          memory_mib;
     int port, threads, max_batch, max_delay_us, queue, deadline_ms, connections, max_body_mib, max_values_mib, poll_s,
         drain_s, delay_s;
 };
@@ -29,8 +30,16 @@ static const struct option options[] = {
     {"--deadline-ms", "N", "a request gets 504 after it; 0: never (30000)", WHOLE, AT(deadline_ms), 0, 3.6e6},
     {"--connections", "N", "at once (4096)", WHOLE, AT(connections), 1, 1e6},
     {"--max-body-mib", "N", "larger requests get 413 (64)", WHOLE, AT(max_body_mib), 1, 2047},
-    {"--max-values-mib", "N", "a request whose values take more gets 400 (1024)", WHOLE, AT(max_values_mib), 1,
-     1048576},
+    {"--max-values-mib", "N", "a request whose values or results take more gets 400 (1024)", WHOLE, AT(max_values_mib),
+     1, 1048576},
+    {"--memory-mib", "N", "for bodies, values and answers together; more get 503 (half of what the control group has)",
+     WHOLE, AT(memory_mib), 1, 1e8},
+    {"--batching", "NAME=on|off", "on: the model's rows are known to stay apart; off: never together", TEXTS,
+     AT(batching), 0, 0},
+    {"--non-finite", "HOW", "a NaN in an answer of V2 is null, an error (500) or words: null, error, words (null)",
+     TEXT, AT(non_finite), 0, 0},
+    {"--admin-token-file", "PATH", "who loads models shows this token; without: programs of this machine", TEXT,
+     AT(token), 0, 0},
     {"--poll", "N", "seconds between looks for changed models; 0: never (1)", WHOLE, AT(poll_s), 0, 86400},
     {"--drain", "N", "seconds for requests in flight when stopping (25)", WHOLE, AT(drain_s), 1, 3600},
     {"--drain-delay", "N", "of these, seconds that new connections are taken in any case (0)", WHOLE, AT(delay_s), 0,
@@ -41,8 +50,19 @@ static const struct option options[] = {
 /* 0 asks for the default in the server's options, so a true 0 is said as -1. */
 static int true_zero(int v) { return v ? v : -1; }
 
+static bool read_non_finite(const char *text, enum wg__non_finite *to)
+{
+    static const char *const names[] = {
+        [WG__NON_FINITE_NULL] = "null", [WG__NON_FINITE_ERROR] = "error", [WG__NON_FINITE_WORDS] = "words"};
+    for (int i = 0; text && i < 3; i++)
+        if (!strcmp(text, names[i])) return *to = (enum wg__non_finite)i, true;
+    return !text;
+}
+
 static struct wg__server *start(const struct serve *s, wg_error *e)
 {
+    enum wg__non_finite non_finite = WG__NON_FINITE_NULL;
+    read_non_finite(s->non_finite, &non_finite);
     struct wg__server_options o = {.n_models = s->model.n,
                                    .model = s->model.at,
                                    .host = s->host,
@@ -55,6 +75,11 @@ static struct wg__server *start(const struct serve *s, wg_error *e)
                                    .connections = s->connections,
                                    .max_body = (int64_t)s->max_body_mib << 20,
                                    .max_values = (int64_t)s->max_values_mib << 20,
+                                   .memory = (int64_t)s->memory_mib << 20,
+                                   .n_batching = s->batching.n,
+                                   .batching = s->batching.at,
+                                   .non_finite = non_finite,
+                                   .admin_token = s->token,
                                    .poll_s = true_zero(s->poll_s),
                                    .drain_s = s->drain_s,
                                    .delay_s = s->delay_s,
@@ -92,13 +117,14 @@ static int serve(const struct serve *s)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* without a reader of the log it goes on */
     open_standard_files();
     struct wg__server *server = start(s, &e);
     if (!server) return complain(&command_serve, "%s", e.message);
     say_where(s, wg__server_port(server));
-    sigwait(&set, &signal_number);
+    while (!sigwait(&set, &signal_number) && signal_number == SIGHUP) wg__server_reload(server);
     signal(SIGTERM, end_now);
     signal(SIGINT, end_now);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -123,6 +149,9 @@ static int run(int argc, char **argv)
     if (!options_read(&command_serve, argc, argv, &s, &words, &status)) return status;
     if (words.n) return misused(&command_serve, "\"%s\" is no option", words.at[0]);
     if (!s.model.n) return misused(&command_serve, "which model? --model NAME=PATH");
+    enum wg__non_finite how;
+    if (!read_non_finite(s.non_finite, &how))
+        return misused(&command_serve, "--non-finite wants null, error or words, not \"%s\"", s.non_finite);
     return serve(&s);
 }
 

@@ -1,0 +1,35 @@
+/* The common budget of bytes. */
+#include "serve/budget.h"
+
+enum { PAGE = 4096 };
+
+static bool add(struct wg__budget *b, int64_t n)
+{
+    int64_t used = atomic_fetch_add_explicit(&b->used, n, memory_order_relaxed);
+    if (n <= b->limit - used) return true;
+    atomic_fetch_sub_explicit(&b->used, n, memory_order_relaxed);
+    return false;
+}
+
+bool wg__budget_take(struct wg__budget *b, size_t n)
+{
+    if (!b || !n) return true;
+    if (n > INT64_MAX / 4) return false;
+    if (n <= PAGE) return atomic_fetch_add_explicit(&b->used, (int64_t)n, memory_order_relaxed), true;
+    if (add(b, (int64_t)n)) return true;
+    if (!b->relieve) return false;
+    b->relieve(b->context);
+    return add(b, (int64_t)n);
+}
+
+void wg__budget_give(struct wg__budget *b, size_t n)
+{
+    if (b && n) atomic_fetch_sub_explicit(&b->used, (int64_t)n, memory_order_relaxed);
+}
+
+bool wg__budget_fits(struct wg__budget *b, int64_t n)
+{
+    if (n <= b->limit - atomic_load_explicit(&b->used, memory_order_relaxed)) return true;
+    if (b->relieve) b->relieve(b->context);
+    return n <= b->limit - atomic_load_explicit(&b->used, memory_order_relaxed);
+}
