@@ -43,7 +43,7 @@ endif
 # ---- What is made of what ----
 
 KERNELS  := $(wildcard src/cpu/kernel_*.c)
-SOURCES  := $(filter-out $(KERNELS),$(wildcard $(addsuffix /*.c,$(addprefix src/,graph ops grad cpu tape train data onnx))))
+SOURCES  := $(filter-out $(KERNELS),$(wildcard $(addsuffix /*.c,$(addprefix src/,base graph ops grad cpu tape train data onnx))))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(foreach l,$(LEVELS),$(KERNELS:%.c=$(BUILD)/%.$(l).o))
 HEADERS  := $(wildcard include/*.h)
 STATIC   := $(BUILD)/libwengert.a

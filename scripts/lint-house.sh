@@ -9,8 +9,9 @@ trap 'rm -f "$found"' EXIT
 # public headers it may know.  What is not here is not allowed.
 rooms() {
     cat <<'END'
-graph | graph                        | graph graph_op
-cpu   | cpu graph ops/*.def          | graph graph_op
+base  | base                         |
+graph | graph base                   | graph graph_op
+cpu   | cpu graph base ops/*.def     | graph graph_op
 ops   | ops cpu graph                | graph graph_op
 grad  | grad ops graph               | graph graph_op
 tape  | tape grad ops cpu graph      | graph graph_op
@@ -18,7 +19,7 @@ cuda  | cuda tape ops cpu graph      | graph graph_op
 data  | data cpu graph               | graph data
 train | train data grad cpu graph    | graph graph_op train data
 onnx  | onnx data graph              | graph graph_op data onnx
-serve | serve                        | graph graph_op data onnx
+serve | serve base                   | graph graph_op data onnx
 END
 }
 

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "cpu/cpu.h"
 
 enum { MAX_THREADS = 1024, MAX_PIECES = 4095, SPIN_NS = 80000, SPINS_A_YIELD = 64 };
@@ -44,36 +45,6 @@ static struct {
 
 /* ---- How many threads ---- */
 
-/* ceil(quota / period) of the control group, or INT_MAX. */
-static int cgroup_limit(void)
-{
-    char      line[512], path[600] = "";
-    long long quota, period;
-    int       limit = INT_MAX;
-    FILE     *f = fopen("/proc/self/cgroup", "re");
-    if (!f) return limit;
-    while (fgets(line, sizeof line, f))
-        if (!strncmp(line, "0::", 3)) {
-            line[strcspn(line, "\n")] = 0;
-            snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", line + 3);
-        }
-    fclose(f);
-    if (!*path || !(f = fopen(path, "re"))) return limit;
-    if (fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0 && quota / period < MAX_THREADS)
-        limit = (int)((quota + period - 1) / period);
-    fclose(f);
-    return limit;
-}
-
-static int available(void)
-{
-    cpu_set_t set;
-    long      n = sched_getaffinity(0, sizeof set, &set) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-    int       limit = cgroup_limit();
-    if (n > limit) n = limit;
-    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
-}
-
 bool wg__threads_wish(int *n)
 {
     char       *end;
@@ -88,7 +59,7 @@ bool wg__threads_wish(int *n)
 static void count_threads(void)
 {
     int n = 0;
-    if (!wg__threads_wish(&n) || !n) n = available();
+    if (!wg__threads_wish(&n) || !n) n = wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
     pool.threads = n;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve/cgroup.h"
+#include "base/cgroup.h"
 #include "serve/model_impl.h"
 
 struct model {

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "serve/cgroup.h"
+#include "base/cgroup.h"
 #include "serve/server_impl.h"
 
 /* Where nothing is known of the machine. */

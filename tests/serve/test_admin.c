@@ -2,7 +2,6 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#include "serve/cgroup.h"
 #include "serve/client.h"
 
 TestSuite(serve_admin, .timeout = 60);
@@ -178,43 +177,3 @@ Test(serve_admin, all_models_are_loaded_again_when_told)
 }
 
 /* ---- What the control group leaves ---- */
-
-static void put(const char *folder, const char *path, const char *text)
-{
-    char at[600], *slash;
-    snprintf(at, sizeof at, "%s/%s", folder, path);
-    for (slash = at + strlen(folder) + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        mkdir(at, 0700);
-        *slash = '/';
-    }
-    FILE *f = fopen(at, "w");
-    cr_assert(f && fputs(text, f) >= 0 && !fclose(f), "%s", at);
-}
-
-Test(serve_admin, the_narrowest_control_group_counts)
-{
-    char *folder = models_folder(), proc[600];
-    snprintf(proc, sizeof proc, "%s/cgroup", folder);
-    int     all = wg__cgroup_cpus("/nothing", folder);
-    int64_t machine = wg__cgroup_bytes("/nothing", folder);
-    cr_expect(all >= 1 && machine > 0);
-    put(folder, "cgroup", "0::/pods/one\n");
-    put(folder, "pods/one/cpu.max", "max 100000\n");
-    put(folder, "pods/one/memory.max", "max\n");
-    cr_expect(wg__cgroup_cpus(proc, folder) == all && wg__cgroup_bytes(proc, folder) == machine);
-    put(folder, "pods/cpu.max", "50000 100000\n");
-    put(folder, "pods/memory.max", "1048576\n");
-    cr_expect_eq(wg__cgroup_cpus(proc, folder), 1);
-    cr_expect_eq(wg__cgroup_bytes(proc, folder), 1048576, "of the group above");
-    put(folder, "pods/one/memory.max", "65536\n");
-    cr_expect_eq(wg__cgroup_bytes(proc, folder), 65536);
-    put(folder, "cgroup", "7:cpuset:/\n4:memory:/a/b\n3:cpu,cpuacct:/a\n0::/\n");
-    put(folder, "memory/a/memory.limit_in_bytes", "4096\n");
-    put(folder, "cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n");
-    put(folder, "cpu,cpuacct/cpu.cfs_quota_us", "150000\n");
-    put(folder, "cpu,cpuacct/cpu.cfs_period_us", "100000\n");
-    cr_expect_eq(wg__cgroup_bytes(proc, folder), 4096, "version 1");
-    cr_expect_eq(wg__cgroup_cpus(proc, folder), all < 2 ? all : 2, "one and a half is two");
-    models_remove(folder);
-}

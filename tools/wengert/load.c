@@ -31,9 +31,10 @@ int import_model(const struct command *c, const char *path, struct loaded *l, in
     return complain(c, "%s:%s%s", path, strchr(why, '\n') ? "\n" : " ", why);
 }
 
-int load(const struct command *c, const char *path, const struct bindings *b, struct loaded *l)
+int load(const struct command *c, const char *path, struct bindings *b, struct loaded *l)
 {
     int status = read_model(c, path, l);
+    b->known = b->n;
     return status ? status : import_model(c, path, l, 1, (wg_onnx_import_options){.n_bind = b->n, .bind = b->at});
 }
 
@@ -129,7 +130,11 @@ int bind_rest(const struct command *c, const struct loaded *l, int64_t size, str
 
 wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device)
 {
-    wg_options o = {.evaluate = 1, .threads = threads, .device = device, .n_more = b->n, .more = b->at};
+    wg_options o = {.evaluate = 1,
+                    .threads = threads,
+                    .device = device,
+                    .n_more = b->n - b->known,
+                    .more = b->at ? b->at + b->known : NULL};
     wg_tape   *t = wg_compile(l->g, l->n_out, l->out, &o);
     if (!t) complain(c, "%s", wg_message(l->g));
     return t;

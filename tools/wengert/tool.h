@@ -56,7 +56,8 @@ struct loaded {
 /* Sizes of symbolic dimensions. */
 struct bindings {
     int         n, cap;
-    wg_binding *at; /* names and list are its own */
+    int         known; /* the first so many are sizes of the model since it was imported: nothing is left to bind */
+    wg_binding *at;    /* names and list are its own */
 };
 void bindings_free(struct bindings *b);
 
@@ -65,7 +66,7 @@ int read_model(const struct command *c, const char *path, struct loaded *l);
 /* Imports what was read.  With weights as constants, as the server does, all commands run the same tape. */
 int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o);
 /* Both, with what --bind says. */
-int  load(const struct command *c, const char *path, const struct bindings *b, struct loaded *l);
+int  load(const struct command *c, const char *path, struct bindings *b, struct loaded *l);
 void unload(struct loaded *l);
 
 /* "name=size" of --bind. */

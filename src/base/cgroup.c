@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "serve/cgroup.h"
+#include "base/cgroup.h"
 
 enum { PATH = 1024 };
 

@@ -1,6 +1,6 @@
 /* cgroup.h - CPUs and memory that the control group leaves to this process. */
-#ifndef WENGERT_SERVE_CGROUP_H
-#define WENGERT_SERVE_CGROUP_H
+#ifndef WENGERT_BASE_CGROUP_H
+#define WENGERT_BASE_CGROUP_H
 
 #include <stdbool.h>
 #include <stdint.h>
