@@ -149,9 +149,9 @@ result $? 'docs/ops.md is up to date (make docs)'
 : > "$work/ops.diff"
 sed -n 's/^| `\([a-z0-9_]*\)`\([^|]*\)|.*/\1 \2/p' docs/ops.md | while read -r name where; do
     case $where in
-    '(inside)') grep -q "wg_$name(" include/graph.h && echo "$name has a constructor after all" ;;
-    '') grep -q "wg_$name(" include/graph.h || echo "$name has no constructor of that name" ;;
-    *) maker=${where#*\`} && grep -q "${maker%%\`*}(" include/graph.h || echo "$name: there is no ${maker%%\`*}" ;;
+    '(inside)') grep -q "wg_$name(" include/graph.h include/graph_op.h && echo "$name has a constructor after all" ;;
+    '') grep -q "wg_$name(" include/graph.h include/graph_op.h || echo "$name has no constructor of that name" ;;
+    *) maker=${where#*\`} && grep -q "${maker%%\`*}(" include/graph.h include/graph_op.h || echo "$name: there is no ${maker%%\`*}" ;;
     esac
 done > "$work/ops.diff"
 [ ! -s "$work/ops.diff" ] && [ "$(grep -c '^| `' docs/ops.md)" -gt 50 ]
