@@ -48,7 +48,6 @@ static const struct made_by {
                {"check_index", "wg_one_hot"},
                {"zero_mul", NULL},
                {"zero_div", NULL},
-               {"scatter_add", NULL},
                {"gelu_tanh_slope", NULL}};
 
 static void print_name(const wg_op *op)
