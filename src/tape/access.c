@@ -83,8 +83,9 @@ static void await_value(wg_tape *t, int id)
     t->n_unset++;
 }
 
-void wg__await_inputs(wg_tape *t)
+void wg__await_inputs(wg_tape *t, int n, wg_node *const out[])
 {
+    for (int i = 0; i < n; i++) await_value(t, t->map[out[i]->id]->id);
     for (int i = 0; i < t->n_instr; i++)
         for (int k = 0; k < t->instr[i].n_in; k++) await_value(t, t->instr[i].in[k]);
     for (int c = 0; c < t->n_copy; c++) await_value(t, t->copy[c].from);

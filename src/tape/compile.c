@@ -195,7 +195,7 @@ static int run_passes(wg_tape *t, int n, wg_node *const out[])
     if (!status) status = wg__plan(t);
     if (!status) status = wg__check(t);
     if (!status) status = wg__bind_memory(t);
-    if (!status) wg__await_inputs(t);
+    if (!status) wg__await_inputs(t, n, out);
     wg__fuse_free(&f);
     free(roots);
     return status;

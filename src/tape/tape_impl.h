@@ -184,8 +184,8 @@ int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 
-/* Marks the inputs that a run reads as unset. */
-void wg__await_inputs(wg_tape *t);
+/* Marks the inputs that a run reads, or that the n outputs of the user show, as unset. */
+void wg__await_inputs(wg_tape *t, int n, wg_node *const out[]);
 /* Computes one node alone from operands whose data are in node->data; why says
  * what went wrong. */
 int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160]);

@@ -41,6 +41,17 @@ Test(tape_refused, an_input_behind_a_view_or_an_assignment, .init = start, .fini
     cr_expect_eq(element(t, w, 1), 4);
 }
 
+Test(tape_refused, an_input_that_an_output_shows, .init = start, .fini = stop)
+{
+    wg_node *x = fed("x"), *same = wg_scale(x, 1);
+    wg_tape *t = compile(g, WG_NODES(same), NULL), *bare = compile(g, WG_NODES(x), NULL);
+    expect_refusal(t, "run: the input x[2] was never set: wg_set it before wg_run");
+    expect_refusal(bare, "run: the input x[2] was never set: wg_set it before wg_run");
+    wg_set(t, x, (float[]){1, 2});
+    run(t);
+    cr_expect_eq(element(t, same, 1), 2);
+}
+
 Test(tape_refused, but_not_an_input_that_is_not_read, .init = start, .fini = stop)
 {
     wg_node *x = fed("x"), *empty = wg_input(g, "empty", WG_F32, WG_SHAPE(0, 2));
