@@ -158,9 +158,10 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 /* One block without a frame: what loops over a few elements cost is mostly this. */
 static void run_small(const struct wg__loop *l)
 {
-    void *ptr[WG__LOOP_SLOTS], **p = ptr;
+    struct wg__frame *f = &wg__workspace()->frame;
+    void             *ptr[WG__LOOP_SLOTS], **p = ptr;
     for (int i = 0; i < l->inputs; i++) *p++ = l->in[i].data;
-    for (int r = 0; r < l->registers; r++) *p++ = wg__workspace()->frame.reg[r];
+    for (int r = 0; r < l->registers; r++) *p++ = f->reg[r];
     for (int o = 0; o < l->outputs; o++) *p++ = l->out[o].data;
     run_steps(l, l->count, ptr);
 }
