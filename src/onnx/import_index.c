@@ -158,9 +158,9 @@ static int elements(struct wg__in *c, wg_node **to_x, wg_node **to_at, int *to_a
 /* y[i, j, k] = x[at[i, j, k], j, k] for axis 0, and so on. */
 static int gather_elements(struct wg__in *c)
 {
-    wg_node *x, *at, *places;
+    wg_node *x, *at, *places = NULL;
     int      axis, status = elements(c, &x, &at, &axis);
-    int64_t  n;
+    int64_t  n = 0;
     if (!status) status = flat_places(c, x, at, axis, &places, &n);
     return status ? status : wg__out_node(c, 0, wg_gather(wg_reshape(x, WG_SHAPE(n)), places, 0));
 }
@@ -169,9 +169,9 @@ static int gather_elements(struct wg__in *c)
 static int scatter_elements(struct wg__in *c)
 {
     const char *how = wg__attr_text(c, "reduction", "none");
-    wg_node    *x, *at, *places, *z;
+    wg_node    *x, *at, *places = NULL, *z = NULL;
     int         axis, status = elements(c, &x, &at, &axis);
-    int64_t     n;
+    int64_t     n = 0;
     if (!status) status = wg__in_operand(c, 2, &z);
     if (status) return status;
     if (strcmp(how, "add") != 0) return wg__unsupported(c, "reduction '%.40s'", how);

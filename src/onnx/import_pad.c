@@ -169,7 +169,7 @@ static bool plain_value(struct wg__in *c, const wg_node *x, double *to)
 int wg__row_pad(struct wg__in *c)
 {
     wg_node           *x, *value;
-    struct pads        p;
+    struct pads        p = {0};
     const struct mode *m = mode_of(c);
     double             plain = wg__attr_real(c, "value", 0);
     int                status = wg__in_operand(c, 0, &x);

@@ -125,7 +125,7 @@ static int squeeze(struct wg__in *c)
     struct wg__list l;
     wg_node        *x;
     wg_shape        have, s = {0};
-    bool            gone[WG_MAX_RANK];
+    bool            gone[WG_MAX_RANK] = {0};
     int             status = wg__in_moved(c, "axes", 13, 1, &axes);
     if (!status) status = wg__in_operand_shape(c, 0, &have);
     if (!status) status = squeezed(c, &axes, &have, gone);
