@@ -17,7 +17,7 @@
  * what is wrong.  No reader takes more memory than its file can justify: an
  * absurd size in a header is refused before anything is allocated for it.
  * Writers write beside the file and rename, so that a failure leaves an older
- * file as it was. */
+ * file as it was; a symbolic link stays, and the file that it names is replaced. */
 #ifndef WENGERT_DATA_H
 #define WENGERT_DATA_H
 
@@ -92,10 +92,11 @@ WG_API void wg_csv_free(wg_csv *c);
 
 /* ---- .npy and .npz (numpy.lib.format, versions 1 to 3) --------------------------- */
 
-/* b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8 -> i64; f2, f4 -> f32;
- * f8 -> f64: every value exactly.  Either byte order; Fortran order becomes
- * row-major.  Other dtypes (64-bit unsigned, complex, structures, objects) are
- * refused by name, and so is a file that goes on after its array. */
+/* b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8, u8 -> i64; f2, f4 ->
+ * f32; f8 -> f64: every value exactly.  A 64-bit unsigned value of 2^63 or more
+ * is an error that names it.  Either byte order; Fortran order becomes
+ * row-major.  Other dtypes (text, complex, structures, objects) are refused by
+ * name, and so is a file that goes on after its array. */
 WG_API int wg_npy_read(const char *path, wg_array *out, wg_error *e);
 WG_API int wg_npy_parse(const void *bytes, size_t n, wg_array *out, wg_error *e);
 WG_API int wg_npy_write(const char *path, const wg_array *a, wg_error *e);
@@ -104,26 +105,42 @@ WG_API int wg_npy_write(const char *path, const wg_array *a, wg_error *e);
 typedef struct wg_npz {
     int n;
     struct wg_npz_entry {
-        char    *name; /* without ".npy" */
-        wg_array array;
-    } *entry;
+        char    *name;   /* without ".npy" */
+        wg_array array;  /* all zero where there is a reason */
+        char    *reason; /* why this member could not be taken; NULL if it was */
+    } * entry;
 } wg_npz;
 
-/* Every array, or (list) names, dtypes and shapes with data NULL.  Checksums
- * are verified; offsets inside of a deflated member count its unpacked bytes.
- * Encrypted and split archives are refused, and so is one whose members
+/* Every array, or (list) names, dtypes and shapes with data NULL.  A member
+ * that is no array of this library (text, objects, a dtype or a packing that is
+ * not supported, encrypted, no .npy at all) does not spoil the others: its
+ * entry has no array but a reason, which names it.  A damaged member refuses the
+ * archive; checksums are verified.  Offsets inside of a deflated member count
+ * its unpacked bytes.  Split archives are refused, and so is one whose members
  * overlap: what is unpacked stays in proportion to the file. */
 WG_API int wg_npz_read(const char *path, wg_npz *out, wg_error *e);
 WG_API int wg_npz_list(const char *path, wg_npz *out, wg_error *e);
 WG_API int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e);
-/* The array of that name alone; nothing else of the file is unpacked. */
+/* The array of that name alone; nothing else of the file is unpacked.  For a
+ * member that could not be taken, an error with the same reason. */
 WG_API int wg_npz_read_one(const char *path, const char *name, wg_array *out, wg_error *e);
-/* Borrowed: until wg_npz_free.  NULL if there is none. */
+/* Borrowed: until wg_npz_free.  NULL if there is none, or none that could be taken. */
 WG_API const wg_array *wg_npz_find(const wg_npz *z, const char *name);
 WG_API void            wg_npz_free(wg_npz *z);
 /* Stored, as numpy.savez does.  Names are UTF-8, not empty, each used once. */
-WG_API int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[],
-                        wg_error *e);
+WG_API int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[], wg_error *e);
+
+/* ---- Other files ------------------------------------------------------------------- */
+
+/* Replaces a file as all writers here do: the new bytes are synced under
+ * another name beside the file, which is then renamed.  Where path is a
+ * symbolic link, what the link names is replaced and the link stays.  What a
+ * killed writer of the same file left behind is removed.  WG_OK, WG_EARG,
+ * WG_EIO or WG_ENOMEM. */
+WG_API int wg_file_write(const char *path, const void *bytes, size_t n, wg_error *e);
+/* Whether a writer could begin there now: asked before hours of work whose
+ * result is to be saved.  Leaves the file as it is. */
+WG_API int wg_file_check(const char *path, wg_error *e);
 
 /* ---- Batches ------------------------------------------------------------------------ */
 
