@@ -58,36 +58,64 @@ WG_API int wg_idx_write(const char *path, const wg_array *a, wg_error *e);
 
 /* ---- CSV (RFC 4180) ------------------------------------------------------------- */
 
+/* Texts that stand for the numbers 0..n-1. */
+typedef struct wg_csv_classes {
+    int    n; /* 0: a column of numbers */
+    char **name;
+} wg_csv_classes;
+
+typedef struct wg_csv {
+    wg_array        values; /* [records, columns] */
+    int             columns;
+    char          **name;    /* [columns]; NULL without a header */
+    wg_csv_classes *classes; /* [columns]; NULL if no column has any */
+} wg_csv;
+
 typedef struct wg_csv_options {
-    char     delimiter; /* 0: a comma */
+    char     delimiter; /* 0: a comma; ' ': any run of spaces and tabs, and those at a line's ends are none */
     int      header;    /* the first record holds names */
     wg_dtype dtype;     /* WG_F32 (the zero value) or WG_F64 */
-    int      missing;   /* an empty field is NaN; otherwise it is an error */
+    int      missing;   /* a field that is empty, blank or one of the markers is NaN; otherwise it is an error */
     /* Which columns, in the order of the result, by index or (with a header)
      * by name; at most one of the two.  n_columns = 0: all of them.  A column
      * that is not picked may hold anything. */
     int                n_columns;
     const int         *columns;
     const char *const *names;
+    int                skip;    /* lines to leave out before the first record, whatever they hold */
+    char               comment; /* '#', say: from there, outside of quotes, a line is no data.  0: there are none */
+    const char *const *markers; /* of what is missing, ended by NULL.  NULL: NA N/A n/a #N/A <NA> NULL null None ? */
+    /* Classes: a column of texts.  Its values are the numbers of its distinct
+     * texts in the order of strcmp, blanks around a text left off, and the
+     * texts come back in wg_csv.classes. */
+    int                text_is_class; /* a column is one if its first value that is not missing is no number */
+    int                n_classes;     /* so many columns are, whatever they look like: by index or by name */
+    const int         *class_columns;
+    const char *const *class_names;
+    /* Classes are numbered as in this earlier file, in the column of the same
+     * name (of the same index in the result, where one has no names).  Such a
+     * column has classes here too, and a text that is new is an error. */
+    const wg_csv *like;
 } wg_csv_options;
 
-typedef struct wg_csv {
-    wg_array values; /* [records, columns] */
-    int      columns;
-    char   **name; /* [columns]; NULL without a header */
-} wg_csv;
-
-/* Numbers are decimal, or inf, infinity, nan in any case, whatever the locale;
- * spaces and tabs around them are ignored.  A number too large for the dtype is
- * an error.  Ends of records are LF or CRLF, the last one may be missing, and
- * empty lines are skipped; a byte order mark is skipped.  All records have the
- * same number of fields.  An empty file gives values of shape [0,0].  Messages
- * name line and column (field), both from 1.  options may be NULL.  Plain or
- * gzip. */
+/* Numbers are decimal, or inf, infinity, nan, or true (1) and false (0), in any
+ * case, whatever the locale; spaces and tabs around them are ignored.  They are
+ * rounded once; a number too large for the dtype is an error.  Ends of records
+ * are LF or CRLF, the last one may be missing, and empty lines are skipped; a
+ * byte order mark is skipped.  All records have the same number of fields.  An
+ * empty file gives values of shape [0,0].  Names lose the blanks around them,
+ * unless they are quoted.  Messages name line and column (field), both from 1.
+ * options may be NULL.  Plain or gzip. */
 WG_API int wg_csv_read(const char *path, const wg_csv_options *options, wg_csv *out, wg_error *e);
 WG_API int wg_csv_parse(const void *bytes, size_t n, const wg_csv_options *options, wg_csv *out, wg_error *e);
 /* Index of the (first) column of that name in values, or -1. */
-WG_API int  wg_csv_find(const wg_csv *c, const char *name);
+WG_API int wg_csv_find(const wg_csv *c, const char *name);
+/* Columns first .. first+n-1 as an array of their own, of dtype t: [records,n],
+ * or [records] where n is 1.  So one read gives features and labels.  WG_EARG
+ * for columns that are not there, or for a value that t does not hold (for
+ * whole numbers and bool that is NaN, a fraction, anything out of range), which
+ * the message names with its record and column; WG_ENOMEM. */
+WG_API int  wg_csv_take(const wg_csv *c, int first, int n, wg_dtype t, wg_array *out, wg_error *e);
 WG_API void wg_csv_free(wg_csv *c);
 
 /* ---- .npy and .npz (numpy.lib.format, versions 1 to 3) --------------------------- */
