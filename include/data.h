@@ -178,7 +178,9 @@ typedef struct wg_column {
     wg_node        *input; /* what wg_batch_next fills; NULL if only wg_batch_into is used */
     wg_dtype        dtype; /* of the batch where input is NULL; otherwise it is the input's */
     /* x * scale + shift, in double, rounded once to the dtype as wg_cast does.
-     * A scale of 0 counts as 1. */
+     * A scale of 0 counts as 1.  Where whole numbers are wanted, a NaN or a
+     * number out of range is an error of wg_batches_new, which names row,
+     * element and value, counted from 0. */
     double scale, shift;
 } wg_column;
 
