@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,17 +56,6 @@ static const struct options usual = {.save = "mnist.safetensors",
                                      .solver = WG_ADAM,
                                      .dropout = 0.2,
                                      .seed = 1};
-
-int complain(const char *format, ...)
-{
-    va_list ap;
-    fputs("mnist: ", stderr);
-    va_start(ap, format);
-    vfprintf(stderr, format, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return -1;
-}
 
 /* ---- One value, from text and to text ---- */
 

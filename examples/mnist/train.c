@@ -38,7 +38,15 @@ static void say_how_to_go_on(const struct training *t)
 {
     const char *data = t->o->data;
     if (t->done == 0) fprintf(stderr, "nothing was saved\n");
-    else fprintf(stderr, "to go on: mnist --resume %s%s%s\n", t->o->save, data ? " --data " : "", data ? data : "");
+    else {
+        fputs("to go on: mnist --resume ", stderr);
+        print_word(stderr, t->o->save);
+        if (data) {
+            fputs(" --data ", stderr);
+            print_word(stderr, data);
+        }
+        fputc('\n', stderr);
+    }
 }
 
 /* ---- Setting up ---- */
@@ -183,7 +191,11 @@ static int report(const struct training *t, long confusion[CLASSES][CLASSES])
     printf("net saved as %s (see it at work: mnist predict %s%s%s)\n", save, save, data ? " --data " : "",
            data ? data : "");
     if (exported_write(t->net, t->tape, t->o, confusion_accuracy(confusion))) return -1;
-    printf("exported as %s (for other programs, and: wengert serve --model mnist=%s)\n", t->o->onnx, t->o->onnx);
+    fputs("exported as ", stdout);
+    print_word(stdout, t->o->onnx);
+    fputs(" (for other programs, and: wengert serve --model mnist=", stdout);
+    print_word(stdout, t->o->onnx);
+    puts(")");
     return report_curve(t->o->curve, t->epoch, t->last);
 }
 

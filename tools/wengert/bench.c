@@ -98,15 +98,29 @@ static int measure(struct timing *m, double seconds)
     return DONE;
 }
 
-static void print_times(const struct timing *m, const struct bindings *b)
+/* The size of the inputs' first axis, where it is a symbol; *name says which.  0 if there is none. */
+static int64_t batch_size(const struct loaded *l, wg_tape *t, char *name, size_t n)
 {
-    double flops = wg_stats(m->t).flops, median = m->time[m->n / 2];
+    for (int i = 0; i < l->n_in; i++) {
+        const wg_shape *s = wg_node_shape(l->in[i]), *bound = wg_tape_shape(t, l->in[i]);
+        if (!bound || !s->rank || s->dim[0] >= 0) continue;
+        wg_dim_name(l->g, s->dim[0], name, n);
+        return bound->dim[0];
+    }
+    return 0;
+}
+
+static void print_times(const struct timing *m, const struct loaded *l)
+{
+    char    name[64];
+    int64_t batch = batch_size(l, m->t, name, sizeof name);
+    double  flops = wg_stats(m->t).flops, median = m->time[m->n / 2];
     printf("run      median %.4g us, 1 %% below %.4g us, 99 %% below %.4g us, of %d\n", median * 1e6,
            m->time[m->n / 100] * 1e6, m->time[m->n - 1 - m->n / 100] * 1e6, m->n);
     if (m->read)
         printf("         each of %d runs and one read of the outputs, divided by %d\n", m->repeats, m->repeats);
     printf("rate     %.4g runs/s", 1 / median);
-    if (b->n) printf(", %.4g a second along %s", (double)b->size[0] / median, b->name[0]);
+    if (batch) print(", %.4g a second along %s", (double)batch / median, name);
     printf(", %.3g GFLOP/s\n", flops / median * 1e-9);
 }
 
@@ -129,10 +143,10 @@ static int bench(const struct bench *o, const char *path, struct loaded *l, doub
     if (measure(&m, o->seconds)) return complain(c, "%s: %s", path, wg_tape_message(t));
     printf("%s", wg_build_info());
     printf("device   %s\n", device_text(o->device, name, sizeof name));
-    printf("%s", path);
-    for (int i = 0; i < b.n; i++) printf(" %s=%lld", b.name[i], (long long)b.size[i]);
+    print("%s", path);
+    for (int i = 0; i < b.n; i++) print(" %s=%lld", b.name[i], (long long)b.size[i]);
     printf("\ncompile  %.3g ms\n", compiled * 1e3);
-    print_times(&m, &b);
+    print_times(&m, l);
     return DONE;
 }
 

@@ -23,22 +23,26 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
-/* Splits "NAME=FILE"; a file alone is the only input or output there is. */
+/* Splits "NAME=FILE" at the "=" behind the longest name that the model has: names and files may have more of them.  A
+ * file alone is the only input or output there is. */
 static int which(const char *text, int n, const char *(*name)(const wg_onnx *, int), const struct loaded *l,
                  const char *what, const char **file)
 {
     const struct command *c = &command_run;
     const char           *equals = strchr(text, '=');
-    if (!equals && n != 1) {
-        misused(c, "the model has %d %ss: write --%s NAME=%s", n, what, what, text);
-        return -1;
+    size_t                longest = 0;
+    int                   found = -1;
+    for (int i = 0; equals && i < n; i++) {
+        size_t k = strlen(name(l->onnx, i));
+        if (strncmp(name(l->onnx, i), text, k) || text[k] != '=' || (found >= 0 && k < longest)) continue;
+        found = i;
+        longest = k;
     }
-    *file = equals ? equals + 1 : text;
-    for (int i = 0; i < n; i++)
-        if (!equals || (strlen(name(l->onnx, i)) == (size_t)(equals - text) &&
-                        !strncmp(name(l->onnx, i), text, (size_t)(equals - text))))
-            return i;
-    misused(c, "the model has no %s \"%.*s\"", what, (int)(equals - text), text);
+    *file = equals ? text + longest + 1 : text;
+    if (found >= 0) return found;
+    if (!equals && n == 1) return 0;
+    if (equals) misused(c, "the model has no %s \"%.*s\"", what, (int)(equals - text), text);
+    else misused(c, "the model has %d %ss: write --%s NAME=%s", n, what, what, text);
     return -1;
 }
 
@@ -57,6 +61,17 @@ static int convert(wg_array *a, wg_dtype to)
     return DONE;
 }
 
+/* Whether an array goes into a narrower whole type and comes back as the same. */
+static int convert_whole(wg_array *a, wg_dtype to)
+{
+    wg_array was = *a, back = {0};
+    bool     same = !wg_array_new(&back, a->dtype, a->shape);
+    if (same) memcpy(back.data, a->data, wg_array_bytes(a));
+    same = same && !convert(&back, to) && !convert(&back, was.dtype) && !memcmp(back.data, a->data, wg_array_bytes(a));
+    wg_array_free(&back);
+    return same ? convert(a, to) : FAILED;
+}
+
 static bool real(wg_dtype t) { return t == WG_F32 || t == WG_F64; }
 
 static int read_input(const struct loaded *l, int i, const char *file, wg_array *a)
@@ -70,7 +85,10 @@ static int read_input(const struct loaded *l, int i, const char *file, wg_array 
     if (real(a->dtype) && !real(want))
         return complain(c, "%s: holds %s, input \"%s\" is %s", file, wg_dtype_name(a->dtype),
                         wg_onnx_input_name(l->onnx, i), wg_dtype_name(want));
-    return convert(a, want) ? complain(c, "%s: cannot convert it to %s", file, wg_dtype_name(want)) : DONE;
+    if ((real(want) ? convert : convert_whole)(a, want))
+        return complain(c, "%s: holds values that %s, the dtype of input \"%s\", does not have", file,
+                        wg_dtype_name(want), wg_onnx_input_name(l->onnx, i));
+    return DONE;
 }
 
 static int read_inputs(const struct run *r, const struct loaded *l, wg_array *a, struct bindings *b)
@@ -105,7 +123,7 @@ static int print_result(const struct loaded *l, wg_tape *t, int i)
     char     type[256];
     int      status = result(t, l->out[i], &a);
     if (!status) {
-        printf("%s %s\n", wg_onnx_output_name(l->onnx, i), type_text(NULL, a.dtype, &a.shape, type, sizeof type));
+        print("%s %s\n", wg_onnx_output_name(l->onnx, i), type_text(NULL, a.dtype, &a.shape, type, sizeof type));
         print_values(stdout, &a);
     }
     wg_array_free(&a);
