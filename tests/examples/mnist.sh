@@ -197,9 +197,9 @@ tries=0
 while [ ! -e "$odd" ] && [ $tries -lt 60 ]; do sleep 0.5; tries=$((tries + 1)); done
 kill -TERM $pid
 wait $pid 2> /dev/null
-again=$(sed -n 's/^to go on: mnist //p' err)
+again=$(sed -n 's/.*to go on: mnist //p' err)
 eval "set -- $again"
-[ "$2" = "$odd" ] && [ -L "$odd" ] && [ "$(ls elsewhere)" = real.st ]
+[ "${2:-}" = "$odd" ] && [ -L "$odd" ] && [ "$(ls elsewhere)" = real.st ]
 result $? 'a link is saved through, and its odd name is quoted'
 rm -r elsewhere "$odd"
 run --data tiny --epochs 1 --save "$long" --curve "$long.svg" --onnx "$long.onnx" && [ -s "$long" ] && [ -s "$long.svg" ] &&
