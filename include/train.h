@@ -246,7 +246,8 @@ WG_API const char *wg_safetensors_reason(const wg_safetensors *f, const char *na
 /* The text of a key of "__metadata__"; NULL if it is not there. */
 WG_API const char *wg_safetensors_meta(const wg_safetensors *f, const char *key);
 /* Writes beside path, syncs, renames: path is the old file or the new one,
- * never half of it.  meta is n_meta pairs of key and text. */
+ * never half of it.  Where path is a symbolic link, what it names is replaced.
+ * meta is n_meta pairs of key and text. */
 WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[], int n_meta,
                                 const char *const meta[][2], wg_error *e);
 

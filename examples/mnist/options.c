@@ -142,7 +142,7 @@ static void print_usage(void)
         snprintf(left, sizeof left, "%s %s", r->name, r->value);
         printf("  %-16s %s%s%s%s\n", left, r->help, *v ? " (" : "", v, *v ? ")" : "");
     }
-    printf("  --help\n"
+    printf("  --help, -h\n"
            "\n"
            "--rate is the solver's usual one unless given, --threads every CPU or WG_THREADS.\n"
            "--resume takes what is not given, the file to save to as well, from the saved net.\n");

@@ -77,6 +77,16 @@ Test(out, any_allocation_may_fail)
             cr_assert_eq(files_in(directory), status == WG_OK);
         }
     }
+    char link[128];
+    int  status = WG_ENOMEM;
+    snprintf(link, sizeof link, "%s/link", directory);
+    cr_assert_eq(symlink("second", link), 0);
+    for (int n = 0; status; n++) {
+        alloc_fail_at(n);
+        status = wg_npy_write(link, &a, NULL);
+        alloc_restore();
+        cr_assert(status == WG_OK || status == WG_ENOMEM, "through a link: allocation %d", n);
+    }
     wg_array_free(&a);
     remove_directory(directory);
 }
