@@ -21,7 +21,7 @@ struct wg__csv_reader {
     /* The record read last. */
     int                   fields, cap_fields;
     struct wg__csv_field *field;
-    /* What is ahead: buf[pos..len), with room for one byte behind it. */
+    /* What is ahead: buf[pos..len), with room for WG__CSV_BEHIND bytes behind it. */
     char    *buf;
     size_t   pos, len, cap;
     bool     ended; /* the stream has no more */
@@ -45,7 +45,8 @@ int wg__csv_split(struct wg__csv_reader *c, size_t n, bool newline);
 
 /* A decimal number, inf, nan, true or false that fills text[0..n) but for blanks
  * around it, whatever the locale; rounded once to t.  A zero byte follows the
- * text.  NULL, or what is wrong with it. */
+ * text, and WG__CSV_BEHIND bytes behind its end may be read.  NULL, or what is wrong with it. */
+enum { WG__CSV_BEHIND = 8 };
 const char *wg__csv_number(const char *text, size_t n, wg_dtype t, double *value);
 
 /* ---- Classes (csv_classes.c) ---- */

@@ -21,29 +21,34 @@ struct decimal {
 
 enum { MOST_DIGITS = 19 }; /* 10^19 < 2^64 */
 
-/* Reads eight digits at once: all bytes are tested together, and pairs, fours and the whole are each one product. */
-static bool read_eight(const char *p, uint64_t *value)
+/* Reads up to eight digits at once; returns how many.  All bytes are tested together; those before the first that is no
+ * digit move up, which puts zeros before them, and pairs, fours and the whole are each one product. */
+static int read_eight(const char *p, uint64_t *value)
 {
     uint64_t x;
     memcpy(&x, p, sizeof x);
-    if (WG__BIG_HOST ||
-        ((x & 0xf0f0f0f0f0f0f0f0) | ((x + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) >> 4) != 0x3333333333333333)
-        return false;
-    x -= 0x3030303030303030;
+    if (WG__BIG_HOST) x = __builtin_bswap64(x);
+    x ^= 0x3030303030303030; /* digits are 0 to 9 */
+    uint64_t other = (x | (x + 0x7676767676767676)) & 0x8080808080808080;
+    int      n = other ? __builtin_ctzll(other) / 8 : 8;
+    if (n == 0) return 0;
+    x <<= 8 * (8 - n);
     x = x * 10 + (x >> 8); /* every second byte is a pair */
     uint64_t first = (x & 0x000000ff000000ff) * (100 + (1000000ull << 32));
     uint64_t second = (x >> 16 & 0x000000ff000000ff) * (1 + (10000ull << 32));
     *value = (first + second) >> 32;
-    return true;
+    return n;
 }
 
 static const char *read_digits(const char *p, const char *end, struct decimal *d, int *n, bool fraction)
 {
-    uint64_t eight;
-    for (; end - p >= 8 && *n <= MOST_DIGITS - 8 && read_eight(p, &eight); p += 8) {
-        d->w = d->w * 100000000 + eight;
-        d->e -= fraction ? 8 : 0;
-        *n += d->w ? 8 : 0;
+    static const uint32_t power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    uint64_t              value;
+    for (int k = 8; k == 8 && *n <= MOST_DIGITS - 8; p += k) {
+        if (!(k = read_eight(p, &value))) return p;
+        d->w = d->w * power[k] + value;
+        d->e -= fraction ? k : 0;
+        *n += d->w ? k : 0;
     }
     for (; p < end && (unsigned char)(*p - '0') < 10; p++) {
         unsigned digit = (unsigned char)(*p - '0');

@@ -15,17 +15,18 @@ static int refill(struct wg__csv_reader *c)
     if (c->pos) memmove(c->buf, c->buf + c->pos, have);
     c->pos = 0;
     c->len = have;
-    if (c->cap - have < PIECE + 1) {
-        size_t cap = 2 * c->cap + PIECE + 1;
+    if (c->cap - have < PIECE + WG__CSV_BEHIND) {
+        size_t cap = 2 * c->cap + PIECE + WG__CSV_BEHIND;
         char  *p = cap > c->cap ? realloc(c->buf, cap) : NULL;
         if (!p) return wg__bad_memory(c->s.f);
         c->buf = p;
         c->cap = cap;
     }
-    int status = wg__stream_read(&c->s, c->buf + have, c->cap - have - 1, &got);
+    int status = wg__stream_read(&c->s, c->buf + have, c->cap - have - WG__CSV_BEHIND, &got);
     if (status) return status;
-    c->ended = got < c->cap - have - 1;
+    c->ended = got < c->cap - have - WG__CSV_BEHIND;
     c->len += got;
+    memset(c->buf + c->len, 0, WG__CSV_BEHIND);
     return WG_OK;
 }
 
