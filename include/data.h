@@ -17,7 +17,7 @@
  * what is wrong.  No reader takes more memory than its file can justify: an
  * absurd size in a header is refused before anything is allocated for it.
  * Writers write beside the file and rename, so that a failure leaves an older
- * file as it was. */
+ * file as it was; a symbolic link stays, and the file that it names is replaced. */
 #ifndef WENGERT_DATA_H
 #define WENGERT_DATA_H
 
@@ -58,44 +58,73 @@ WG_API int wg_idx_write(const char *path, const wg_array *a, wg_error *e);
 
 /* ---- CSV (RFC 4180) ------------------------------------------------------------- */
 
+/* Texts that stand for the numbers 0..n-1. */
+typedef struct wg_csv_classes {
+    int    n; /* 0: a column of numbers */
+    char **name;
+} wg_csv_classes;
+
+typedef struct wg_csv {
+    wg_array        values; /* [records, columns] */
+    int             columns;
+    char          **name;    /* [columns]; NULL without a header */
+    wg_csv_classes *classes; /* [columns]; NULL if no column has any */
+} wg_csv;
+
 typedef struct wg_csv_options {
-    char     delimiter; /* 0: a comma */
+    char     delimiter; /* 0: a comma; ' ': any run of spaces and tabs, and those at a line's ends are none */
     int      header;    /* the first record holds names */
     wg_dtype dtype;     /* WG_F32 (the zero value) or WG_F64 */
-    int      missing;   /* an empty field is NaN; otherwise it is an error */
+    int      missing;   /* a field that is empty, blank or one of the markers is NaN; otherwise it is an error */
     /* Which columns, in the order of the result, by index or (with a header)
      * by name; at most one of the two.  n_columns = 0: all of them.  A column
      * that is not picked may hold anything. */
     int                n_columns;
     const int         *columns;
     const char *const *names;
+    int                skip;    /* lines to leave out before the first record, whatever they hold */
+    char               comment; /* '#', say: from there, outside of quotes, a line is no data.  0: there are none */
+    const char *const *markers; /* of what is missing, ended by NULL.  NULL: NA N/A n/a #N/A <NA> NULL null None ? */
+    /* Classes: a column of texts.  Its values are the numbers of its distinct
+     * texts in the order of strcmp, blanks around a text left off, and the
+     * texts come back in wg_csv.classes. */
+    int                text_is_class; /* a column is one if its first value that is not missing is no number */
+    int                n_classes;     /* so many columns are, whatever they look like: by index or by name */
+    const int         *class_columns;
+    const char *const *class_names;
+    /* Classes are numbered as in this earlier file, in the column of the same
+     * name (of the same index in the result, where one has no names).  Such a
+     * column has classes here too, and a text that is new is an error. */
+    const wg_csv *like;
 } wg_csv_options;
 
-typedef struct wg_csv {
-    wg_array values; /* [records, columns] */
-    int      columns;
-    char   **name; /* [columns]; NULL without a header */
-} wg_csv;
-
-/* Numbers are decimal, or inf, infinity, nan in any case, whatever the locale;
- * spaces and tabs around them are ignored.  A number too large for the dtype is
- * an error.  Ends of records are LF or CRLF, the last one may be missing, and
- * empty lines are skipped; a byte order mark is skipped.  All records have the
- * same number of fields.  An empty file gives values of shape [0,0].  Messages
- * name line and column (field), both from 1.  options may be NULL.  Plain or
- * gzip. */
+/* Numbers are decimal, or inf, infinity, nan, or true (1) and false (0), in any
+ * case, whatever the locale; spaces and tabs around them are ignored.  They are
+ * rounded once; a number too large for the dtype is an error.  Ends of records
+ * are LF or CRLF, the last one may be missing, and empty lines are skipped; a
+ * byte order mark is skipped.  All records have the same number of fields.  An
+ * empty file gives values of shape [0,0].  Names lose the blanks around them,
+ * unless they are quoted.  Messages name line and column (field), both from 1.
+ * options may be NULL.  Plain or gzip. */
 WG_API int wg_csv_read(const char *path, const wg_csv_options *options, wg_csv *out, wg_error *e);
 WG_API int wg_csv_parse(const void *bytes, size_t n, const wg_csv_options *options, wg_csv *out, wg_error *e);
 /* Index of the (first) column of that name in values, or -1. */
-WG_API int  wg_csv_find(const wg_csv *c, const char *name);
+WG_API int wg_csv_find(const wg_csv *c, const char *name);
+/* Columns first .. first+n-1 as an array of their own, of dtype t: [records,n],
+ * or [records] where n is 1.  So one read gives features and labels.  WG_EARG
+ * for columns that are not there, or for a value that t does not hold (for
+ * whole numbers and bool that is NaN, a fraction, anything out of range), which
+ * the message names with its record and column; WG_ENOMEM. */
+WG_API int  wg_csv_take(const wg_csv *c, int first, int n, wg_dtype t, wg_array *out, wg_error *e);
 WG_API void wg_csv_free(wg_csv *c);
 
 /* ---- .npy and .npz (numpy.lib.format, versions 1 to 3) --------------------------- */
 
-/* b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8 -> i64; f2, f4 -> f32;
- * f8 -> f64: every value exactly.  Either byte order; Fortran order becomes
- * row-major.  Other dtypes (64-bit unsigned, complex, structures, objects) are
- * refused by name, and so is a file that goes on after its array. */
+/* b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8, u8 -> i64; f2, f4 ->
+ * f32; f8 -> f64: every value exactly.  A 64-bit unsigned value of 2^63 or more
+ * is an error that names it.  Either byte order; Fortran order becomes
+ * row-major.  Other dtypes (text, complex, structures, objects) are refused by
+ * name, and so is a file that goes on after its array. */
 WG_API int wg_npy_read(const char *path, wg_array *out, wg_error *e);
 WG_API int wg_npy_parse(const void *bytes, size_t n, wg_array *out, wg_error *e);
 WG_API int wg_npy_write(const char *path, const wg_array *a, wg_error *e);
@@ -104,26 +133,42 @@ WG_API int wg_npy_write(const char *path, const wg_array *a, wg_error *e);
 typedef struct wg_npz {
     int n;
     struct wg_npz_entry {
-        char    *name; /* without ".npy" */
-        wg_array array;
-    } *entry;
+        char    *name;   /* without ".npy" */
+        wg_array array;  /* all zero where there is a reason */
+        char    *reason; /* why this member could not be taken; NULL if it was */
+    } * entry;
 } wg_npz;
 
-/* Every array, or (list) names, dtypes and shapes with data NULL.  Checksums
- * are verified; offsets inside of a deflated member count its unpacked bytes.
- * Encrypted and split archives are refused, and so is one whose members
+/* Every array, or (list) names, dtypes and shapes with data NULL.  A member
+ * that is no array of this library (text, objects, a dtype or a packing that is
+ * not supported, encrypted, no .npy at all) does not spoil the others: its
+ * entry has no array but a reason, which names it.  A damaged member refuses the
+ * archive; checksums are verified.  Offsets inside of a deflated member count
+ * its unpacked bytes.  Split archives are refused, and so is one whose members
  * overlap: what is unpacked stays in proportion to the file. */
 WG_API int wg_npz_read(const char *path, wg_npz *out, wg_error *e);
 WG_API int wg_npz_list(const char *path, wg_npz *out, wg_error *e);
 WG_API int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e);
-/* The array of that name alone; nothing else of the file is unpacked. */
+/* The array of that name alone; nothing else of the file is unpacked.  For a
+ * member that could not be taken, an error with the same reason. */
 WG_API int wg_npz_read_one(const char *path, const char *name, wg_array *out, wg_error *e);
-/* Borrowed: until wg_npz_free.  NULL if there is none. */
+/* Borrowed: until wg_npz_free.  NULL if there is none, or none that could be taken. */
 WG_API const wg_array *wg_npz_find(const wg_npz *z, const char *name);
 WG_API void            wg_npz_free(wg_npz *z);
 /* Stored, as numpy.savez does.  Names are UTF-8, not empty, each used once. */
-WG_API int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[],
-                        wg_error *e);
+WG_API int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[], wg_error *e);
+
+/* ---- Other files ------------------------------------------------------------------- */
+
+/* Replaces a file as all writers here do: the new bytes are synced under
+ * another name beside the file, which is then renamed.  Where path is a
+ * symbolic link, what the link names is replaced and the link stays.  What a
+ * killed writer of the same file left behind is removed.  WG_OK, WG_EARG,
+ * WG_EIO or WG_ENOMEM. */
+WG_API int wg_file_write(const char *path, const void *bytes, size_t n, wg_error *e);
+/* Whether a writer could begin there now: asked before hours of work whose
+ * result is to be saved.  Leaves the file as it is. */
+WG_API int wg_file_check(const char *path, wg_error *e);
 
 /* ---- Batches ------------------------------------------------------------------------ */
 
@@ -133,7 +178,9 @@ typedef struct wg_column {
     wg_node        *input; /* what wg_batch_next fills; NULL if only wg_batch_into is used */
     wg_dtype        dtype; /* of the batch where input is NULL; otherwise it is the input's */
     /* x * scale + shift, in double, rounded once to the dtype as wg_cast does.
-     * A scale of 0 counts as 1. */
+     * A scale of 0 counts as 1.  Where whole numbers are wanted, a NaN or a
+     * number out of range is an error of wg_batches_new, which names row,
+     * element and value, counted from 0. */
     double scale, shift;
 } wg_column;
 

@@ -22,32 +22,32 @@ extern "C" {
 
 /* X(NAME, name, formula).  U(a, b) is uniform on [a, b], N(m, s) normal with
  * standard deviation s. */
-#define WG_INIT_MAP(X)                                                                              \
-    X(DEFAULT, "default", "Glorot uniform from rank 2 on, zeros below")                             \
-    X(ZEROS, "zeros", "0")                                                                          \
-    X(ONES, "ones", "1")                                                                            \
-    X(CONSTANT, "constant", "a")                                                                    \
-    X(UNIFORM, "uniform", "U(a, b)")                                                                \
-    X(NORMAL, "normal", "N(a, b)")                                                                  \
-    X(GLOROT_UNIFORM, "glorot_uniform", "U(-r, r), r = gain sqrt(6 / (fan_in + fan_out))")          \
-    X(GLOROT_NORMAL, "glorot_normal", "N(0, gain sqrt(2 / (fan_in + fan_out)))")                    \
-    X(HE_UNIFORM, "he_uniform", "U(-r, r), r = gain sqrt(3 / fan_in), gain sqrt(2) unless given")   \
-    X(HE_NORMAL, "he_normal", "N(0, gain / sqrt(fan_in)), gain sqrt(2) unless given")               \
+#define WG_INIT_MAP(X)                                                                            \
+    X(DEFAULT, "default", "Glorot uniform from rank 2 on, zeros below")                           \
+    X(ZEROS, "zeros", "0")                                                                        \
+    X(ONES, "ones", "1")                                                                          \
+    X(CONSTANT, "constant", "a")                                                                  \
+    X(UNIFORM, "uniform", "U(a, b)")                                                              \
+    X(NORMAL, "normal", "N(a, b)")                                                                \
+    X(GLOROT_UNIFORM, "glorot_uniform", "U(-r, r), r = gain sqrt(6 / (fan_in + fan_out))")        \
+    X(GLOROT_NORMAL, "glorot_normal", "N(0, gain sqrt(2 / (fan_in + fan_out)))")                  \
+    X(HE_UNIFORM, "he_uniform", "U(-r, r), r = gain sqrt(3 / fan_in), gain sqrt(2) unless given") \
+    X(HE_NORMAL, "he_normal", "N(0, gain / sqrt(fan_in)), gain sqrt(2) unless given")             \
     X(ORTHOGONAL, "orthogonal", "gain Q of the QR decomposition of a normal matrix, R's diagonal positive")
 
 enum wg_init_kind {
 #define X(NAME, name, formula) WG_INIT_##NAME,
     WG_INIT_MAP(X)
 #undef X
-    WG_INITS /* how many there are */
+        WG_INITS /* how many there are */
 };
 
 /* Glorot & Bengio 2010, He et al. 2015, Saxe et al. 2013 (orthogonal). */
 typedef struct wg_initializer {
     enum wg_init_kind kind;
-    double            a, b;             /* of constant, uniform and normal */
-    double            gain;             /* 0: 1, and sqrt(2) for He */
-    double            fan_in, fan_out;  /* 0: from the shape, see wg_init */
+    double            a, b;            /* of constant, uniform and normal */
+    double            gain;            /* 0: 1, and sqrt(2) for He */
+    double            fan_in, fan_out; /* 0: from the shape, see wg_init */
 } wg_initializer;
 
 /* Fills an f32 or f64 parameter.  init NULL: the default kind.
@@ -109,23 +109,25 @@ WG_API wg_node *wg_l2_penalty(int n, wg_node *const x[]);
 
 /* X(NAME, name, doc).  Formulas and defaults are those of PyTorch's torch.optim:
  * p is a parameter, g its gradient, t the number of the step from 1. */
-#define WG_SOLVER_MAP(X)                                                                       \
-    X(SGD, "sgd", "p -= rate g")                                                               \
-    X(MOMENTUM, "momentum", "v = momentum v + g; p -= rate v (Polyak 1964)")                   \
-    X(NESTEROV, "nesterov", "v = momentum v + g; p -= rate (g + momentum v) (Nesterov 1983)")  \
-    X(ADAGRAD, "adagrad", "s += g^2; p -= rate g / (sqrt s + eps) (Duchi et al. 2011)")        \
+#define WG_SOLVER_MAP(X)                                                                                             \
+    X(SGD, "sgd", "p -= rate g")                                                                                     \
+    X(MOMENTUM, "momentum", "v = momentum v + g; p -= rate v (Polyak 1964)")                                         \
+    X(NESTEROV, "nesterov", "v = momentum v + g; p -= rate (g + momentum v) (Nesterov 1983)")                        \
+    X(ADAGRAD, "adagrad", "s += g^2; p -= rate g / (sqrt s + eps) (Duchi et al. 2011)")                              \
     X(RMSPROP, "rmsprop", "s = rho s + (1-rho) g^2; v = momentum v + g / (sqrt s + eps); p -= rate v (Hinton 2012)") \
-    X(ADADELTA, "adadelta", "s = rho s + (1-rho) g^2; d = g sqrt((a + eps) / (s + eps)); "     \
-                            "a = rho a + (1-rho) d^2; p -= rate d (Zeiler 2012)")              \
-    X(ADAM, "adam", "m = beta1 m + (1-beta1) g; s = beta2 s + (1-beta2) g^2; "                 \
-                    "p -= rate m/(1-beta1^t) / (sqrt(s/(1-beta2^t)) + eps) (Kingma & Ba 2014)") \
+    X(ADADELTA, "adadelta",                                                                                          \
+      "s = rho s + (1-rho) g^2; d = g sqrt((a + eps) / (s + eps)); "                                                 \
+      "a = rho a + (1-rho) d^2; p -= rate d (Zeiler 2012)")                                                          \
+    X(ADAM, "adam",                                                                                                  \
+      "m = beta1 m + (1-beta1) g; s = beta2 s + (1-beta2) g^2; "                                                     \
+      "p -= rate m/(1-beta1^t) / (sqrt(s/(1-beta2^t)) + eps) (Kingma & Ba 2014)")                                    \
     X(ADAMW, "adamw", "p *= 1 - rate weight_decay; then Adam (Loshchilov & Hutter 2017)")
 
 enum wg_solver_kind {
 #define X(NAME, name, doc) WG_##NAME,
     WG_SOLVER_MAP(X)
 #undef X
-    WG_SOLVERS /* how many there are */
+        WG_SOLVERS /* how many there are */
 };
 
 /* A field that is 0 has its default; a negative one asks for a true 0.  A
@@ -197,12 +199,12 @@ enum wg_schedule_kind {
 };
 
 typedef struct wg_schedule {
-    enum wg_schedule_kind kind;
-    double                rate;
-    int64_t               steps;  /* > 0, but for constant */
-    double                factor; /* negative: a true 0 */
-    double                low;
-    double                div, final_div, up;
+    enum wg_schedule_kind     kind;
+    double                    rate;
+    int64_t                   steps;  /* > 0, but for constant */
+    double                    factor; /* negative: a true 0 */
+    double                    low;
+    double                    div, final_div, up;
     const struct wg_schedule *next;
 } wg_schedule;
 
@@ -213,7 +215,11 @@ WG_API double wg_schedule_at(const wg_schedule *s, int64_t t);
 
 /* Files of named tensors: eight bytes, a JSON header, data (the format of
  * huggingface/safetensors, in its strict reading: tensors tile the data
- * without holes).  F32, F64, I32, I64, U8 and BOOL. */
+ * without holes).  F32, F64, I32, I64, U8 and BOOL are read as they are; F16 and
+ * BF16 become f32, I8, I16 and U16 i32, U32 and U64 i64: every value exactly.
+ * A tensor of another dtype, of more than 8 dimensions, or with a U64 of 2^63
+ * or more does not spoil the file: its data is NULL, dtype and shape mean
+ * nothing, and wg_safetensors_reason tells why. */
 typedef struct wg_safetensors wg_safetensors;
 
 typedef struct wg_safetensor {
@@ -229,14 +235,19 @@ WG_API wg_safetensors *wg_safetensors_read(const char *path, wg_error *e);
 /* The same from memory, which is copied. */
 WG_API wg_safetensors *wg_safetensors_parse(const void *data, size_t size, wg_error *e);
 WG_API void            wg_safetensors_free(wg_safetensors *f);
-/* Tensors in the order of the header; borrowed until wg_safetensors_free. */
+/* Tensors in the order of the header, those without data too; borrowed until
+ * wg_safetensors_free. */
 WG_API int                  wg_safetensors_count(const wg_safetensors *f);
 WG_API const wg_safetensor *wg_safetensors_at(const wg_safetensors *f, int i);
+/* NULL if there is none, or none that could be taken. */
 WG_API const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name);
+/* Why the tensor of that name could not be taken; NULL if it was, or is not there. */
+WG_API const char *wg_safetensors_reason(const wg_safetensors *f, const char *name);
 /* The text of a key of "__metadata__"; NULL if it is not there. */
 WG_API const char *wg_safetensors_meta(const wg_safetensors *f, const char *key);
 /* Writes beside path, syncs, renames: path is the old file or the new one,
- * never half of it.  meta is n_meta pairs of key and text. */
+ * never half of it.  Where path is a symbolic link, what it names is replaced.
+ * meta is n_meta pairs of key and text. */
 WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[], int n_meta,
                                 const char *const meta[][2], wg_error *e);
 

@@ -10,13 +10,14 @@ RUNS=${RUNS:-100000}
 seeds() {
     case $1 in
     fuzz_onnx) echo "/usr/share/libonnx-testdata/data/node /usr/share/libonnx-testdata/data/simple" ;;
+    fuzz_data) echo tests/data/fixtures ;;
     esac
 }
 
 # The longest input that it makes.
 longest() {
     case $1 in
-    fuzz_onnx) echo 4096 ;;
+    fuzz_onnx | fuzz_data) echo 4096 ;;
     *) echo 2048 ;;
     esac
 }

@@ -11,7 +11,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void say(const struct command *c, const char *format, va_list ap)
 {
     fprintf(stderr, "wengert%s%s: ", c ? " " : "", c ? c->name : "");
-    vfprintf(stderr, format, ap);
+    vprint(stderr, format, ap);
 }
 
 int complain(const struct command *c, const char *format, ...)

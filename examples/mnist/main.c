@@ -23,10 +23,17 @@ static void print_device(const struct options *o)
     if (o->device != WG_CPU && wg_device_name(o->device, name, sizeof name) == WG_OK) printf("on %s\n", name);
 }
 
+/* Can a file of that name be made?  Asked before training for hours. */
+static int check_place(const char *option, const char *path)
+{
+    wg_error e;
+    return wg_file_check(path, &e) ? complain("%s %s", option, e.message) : 0;
+}
+
 static int run_training(struct options *o, struct digits *d, struct net *n)
 {
     wg_safetensors *from = NULL;
-    if (saved_check("--save", o->save) || saved_check("--curve", o->curve) || saved_check("--onnx", o->onnx)) return -1;
+    if (check_place("--save", o->save) || check_place("--curve", o->curve) || check_place("--onnx", o->onnx)) return -1;
     if (o->resume && !(from = saved_open(o))) return -1;
     int status = digits_read(d, o->data, false) || net_build(n, o) ? -1 : 0;
     if (!status) {

@@ -3,6 +3,7 @@
 #define MNIST_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <wengert/data.h>
 #include <wengert/graph.h>
@@ -74,8 +75,6 @@ int saved_epochs(const wg_safetensors *f, const struct options *o, const struct 
 /* Net, solver, options and epochs; 0, or -1 with a message printed. */
 int saved_write(const struct net *n, const wg_tape *t, const struct options *o, const struct digits *d,
                 const struct epoch *e, int epochs);
-/* Can a file of that name be made?  Asked before training for hours; 0, or -1 with a message printed. */
-int saved_check(const char *option, const char *path);
 
 /* ---- exported.c ---- */
 
@@ -111,7 +110,11 @@ void report_confusion(long confusion[CLASSES][CLASSES]);
 /* The learning curve as SVG, written beside and renamed; 0, or -1 with a message printed. */
 int report_curve(const char *path, const struct epoch *e, int n);
 
-/* Prints "mnist: ..." to stderr; gives -1. */
+/* ---- print.c ---- */
+
+/* Prints "mnist: ..." to stderr, without what would steer a terminal; gives -1. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints a text so that a shell takes it for one word. */
+void print_word(FILE *f, const char *text);
 
 #endif

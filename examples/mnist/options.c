@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,17 +56,6 @@ static const struct options usual = {.save = "mnist.safetensors",
                                      .solver = WG_ADAM,
                                      .dropout = 0.2,
                                      .seed = 1};
-
-int complain(const char *format, ...)
-{
-    va_list ap;
-    fputs("mnist: ", stderr);
-    va_start(ap, format);
-    vfprintf(stderr, format, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return -1;
-}
 
 /* ---- One value, from text and to text ---- */
 
@@ -154,7 +142,7 @@ static void print_usage(void)
         snprintf(left, sizeof left, "%s %s", r->name, r->value);
         printf("  %-16s %s%s%s%s\n", left, r->help, *v ? " (" : "", v, *v ? ")" : "");
     }
-    printf("  --help\n"
+    printf("  --help, -h\n"
            "\n"
            "--rate is the solver's usual one unless given, --threads every CPU or WG_THREADS.\n"
            "--resume takes what is not given, the file to save to as well, from the saved net.\n");

@@ -1,7 +1,7 @@
 /* What the training led to: a table and a picture. */
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "mnist.h"
 
@@ -132,17 +132,18 @@ static void draw(FILE *f, const struct epoch *e, int n)
 
 int report_curve(const char *path, const struct epoch *e, int n)
 {
-    char beside[4200];
-    if (snprintf(beside, sizeof beside, "%s.%ld", path, (long)getpid()) >= (int)sizeof beside)
-        return complain("the path of %s is too long", path);
-    FILE *f = fopen(beside, "w");
-    if (!f) return complain("cannot write %s", path);
+    char    *text = NULL;
+    size_t   size;
+    wg_error error;
+    FILE    *f = open_memstream(&text, &size);
+    if (!f) return complain("out of memory");
     draw(f, e, n);
-    int bad = ferror(f);
-    if (fclose(f) || bad || rename(beside, path)) {
-        remove(beside);
-        return complain("cannot write %s", path);
-    }
-    printf("learning curve drawn in %s\n", path);
+    int status = fclose(f) ? complain("out of memory") : 0;
+    if (!status && wg_file_write(path, text, size, &error)) status = complain("%s", error.message);
+    free(text);
+    if (status) return status;
+    fputs("learning curve drawn in ", stdout);
+    print_word(stdout, path);
+    putchar('\n');
     return 0;
 }

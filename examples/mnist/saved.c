@@ -1,13 +1,10 @@
 /* A saved net: parameters and solver state are the library's; beside them, as
  * metadata, stand the options and epochs of the run, so that one that goes on
  * from it ends in the same bytes as one that did not stop. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "mnist.h"
 
@@ -107,18 +104,4 @@ int saved_write(const struct net *n, const wg_tape *t, const struct options *o, 
     free(options);
     free(list);
     return status;
-}
-
-int saved_check(const char *option, const char *path)
-{
-    char        beside[4200];
-    struct stat s;
-    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode)) return complain("%s %s: is not a file", option, path);
-    if (snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= (int)sizeof beside)
-        return complain("%s: the path is too long", option);
-    int f = mkstemp(beside);
-    if (f < 0) return complain("%s %s: cannot write there: %s", option, path, strerror(errno));
-    close(f);
-    unlink(beside);
-    return 0;
 }

@@ -34,11 +34,24 @@ static void catch_signals(void)
     }
 }
 
+/* The rest of a command on a saved net: its file, and the folder of digits where one was given. */
+static void print_words(FILE *f, const char *save, const char *data)
+{
+    print_word(f, save);
+    if (!data) return;
+    fputs(" --data ", f);
+    print_word(f, data);
+}
+
 static void say_how_to_go_on(const struct training *t)
 {
     const char *data = t->o->data;
     if (t->done == 0) fprintf(stderr, "nothing was saved\n");
-    else fprintf(stderr, "to go on: mnist --resume %s%s%s\n", t->o->save, data ? " --data " : "", data ? data : "");
+    else {
+        fputs("to go on: mnist --resume ", stderr);
+        print_words(stderr, t->o->save, data);
+        fputc('\n', stderr);
+    }
 }
 
 /* ---- Setting up ---- */
@@ -180,10 +193,17 @@ static int report(const struct training *t, long confusion[CLASSES][CLASSES])
     report_confusion(confusion);
     printf("\ntest accuracy %.2f %% of %lld images\n", 100 * confusion_accuracy(confusion),
            (long long)t->digits->test_image.shape.dim[0]);
-    printf("net saved as %s (see it at work: mnist predict %s%s%s)\n", save, save, data ? " --data " : "",
-           data ? data : "");
+    fputs("net saved as ", stdout);
+    print_word(stdout, save);
+    fputs(" (see it at work: mnist predict ", stdout);
+    print_words(stdout, save, data);
+    puts(")");
     if (exported_write(t->net, t->tape, t->o, confusion_accuracy(confusion))) return -1;
-    printf("exported as %s (for other programs, and: wengert serve --model mnist=%s)\n", t->o->onnx, t->o->onnx);
+    fputs("exported as ", stdout);
+    print_word(stdout, t->o->onnx);
+    fputs(" (for other programs, and: wengert serve --model mnist=", stdout);
+    print_word(stdout, t->o->onnx);
+    puts(")");
     return report_curve(t->o->curve, t->epoch, t->last);
 }
 

@@ -74,6 +74,17 @@ static int check_column(const wg_batch_options *o, int k, wg_error *e)
     return WG_OK;
 }
 
+/* Looked for once, here, so that making a batch cannot fail. */
+static int check_values(const struct wg_batches *b, int k, wg_error *e)
+{
+    const struct wg__source *s = &b->source[k];
+    double                   v = 0;
+    int64_t                  at = wg__source_misfit(s, &v);
+    if (at < 0) return WG_OK;
+    return reject(e, WG_EARG, "column %d: row %lld, element %lld is %.17g, which %s does not hold", k,
+                  (long long)(at / s->row), (long long)(at % s->row), v, wg_dtype_name(s->dtype));
+}
+
 static int make_source(struct wg_batches *b, const wg_column *c, struct wg__source *s, wg_error *e)
 {
     wg_shape row = {.rank = c->array->shape.rank - 1};
@@ -100,6 +111,7 @@ static int make_sources(struct wg_batches *b, const wg_batch_options *o, wg_erro
     while (!status && b->n < o->n) {
         int k = b->n++;
         status = make_source(b, &o->column[k], &b->source[k], e);
+        if (!status) status = check_values(b, k, e);
     }
     return status;
 }

@@ -20,6 +20,9 @@ struct wg__source {
 };
 /* Reads dtype, scale and shift; false if memory is short. */
 bool wg__source_prepare(struct wg__source *s);
+/* The first element of the array of which the batch's dtype holds no value, once scaled: a NaN or a number out of
+ * range where whole numbers are wanted.  Fractions are cut off, as wg_cast does.  -1 if there is none. */
+int64_t wg__source_misfit(const struct wg__source *s, double *value);
 /* Example `index` of the array as an example of a batch. */
 void wg__source_row(const struct wg__source *s, int64_t index, void *to);
 

@@ -1,4 +1,5 @@
 /* x * scale + shift from one dtype to another, an example at a time. */
+#include <math.h>
 #include <string.h>
 
 #include "data/batches_impl.h"
@@ -33,16 +34,39 @@ static void narrow(wg_dtype t, const double *x, int64_t n, void *y)
         for (int64_t i = 0; i < n; i++) wg__store(t, y, i, x[i]);
 }
 
+/* The next k elements, scaled. */
+static void load_scaled(const struct wg__source *s, const char *x, int64_t k, double *block)
+{
+    widen(s->array->dtype, x, k, block);
+    for (int64_t j = 0; j < k; j++) block[j] = block[j] * s->scale + s->shift;
+}
+
 static void convert(const struct wg__source *s, const char *x, int64_t n, char *y)
 {
     double block[BLOCK];
     size_t from = wg_dtype_size(s->array->dtype), to = wg_dtype_size(s->dtype);
     for (int64_t i = 0, k; i < n; i += k) {
         k = n - i < BLOCK ? n - i : BLOCK;
-        widen(s->array->dtype, x + (size_t)i * from, k, block);
-        for (int64_t j = 0; j < k; j++) block[j] = block[j] * s->scale + s->shift;
+        load_scaled(s, x + (size_t)i * from, k, block);
         narrow(s->dtype, block, k, y + (size_t)i * to);
     }
+}
+
+static bool holds(wg_dtype t, double v) { return isfinite(v) && wg__holds(t, trunc(v)); }
+
+int64_t wg__source_misfit(const struct wg__source *s, double *value)
+{
+    double  block[BLOCK];
+    int64_t n = wg_count(&s->array->shape);
+    size_t  from = wg_dtype_size(s->array->dtype);
+    if (s->copy || s->dtype == WG_F32 || s->dtype == WG_F64 || s->dtype == WG_BOOL) return -1;
+    for (int64_t i = 0, k; i < n; i += k) {
+        k = n - i < BLOCK ? n - i : BLOCK;
+        load_scaled(s, (const char *)s->array->data + (size_t)i * from, k, block);
+        for (int64_t j = 0; j < k; j++)
+            if (!holds(s->dtype, block[j])) return *value = block[j], i + j;
+    }
+    return -1;
 }
 
 static void look_up(size_t size, const char *table, const uint8_t *x, int64_t n, char *y)

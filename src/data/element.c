@@ -6,8 +6,9 @@
 #include "graph/graph_impl.h"
 
 static const struct wg__element table[] = {
-    {'b', 1, WG_BOOL}, {'u', 1, WG_U8},  {'i', 1, WG_I32}, {'i', 2, WG_I32}, {'u', 2, WG_I32}, {'i', 4, WG_I32},
-    {'u', 4, WG_I64},  {'i', 8, WG_I64}, {'f', 2, WG_F32}, {'f', 4, WG_F32}, {'f', 8, WG_F64},
+    {'b', 1, WG_BOOL}, {'u', 1, WG_U8},  {'i', 1, WG_I32}, {'i', 2, WG_I32}, {'u', 2, WG_I32},
+    {'i', 4, WG_I32},  {'u', 4, WG_I64}, {'i', 8, WG_I64}, {'u', 8, WG_I64}, {'f', 2, WG_F32},
+    {'f', 4, WG_F32},  {'f', 8, WG_F64}, {'B', 2, WG_F32},
 };
 
 const struct wg__element *wg__element_of(char kind, unsigned size)
@@ -27,10 +28,10 @@ int wg__element_bytes(const struct wg__stream *s, const struct wg__element *t, c
     return WG_OK;
 }
 
-/* The bytes of any type. */
-typedef uint16_t __attribute__((may_alias)) any16;
-typedef uint32_t __attribute__((may_alias)) any32;
-typedef uint64_t __attribute__((may_alias)) any64;
+/* The bytes of any type, wherever they lie. */
+typedef uint16_t __attribute__((may_alias, aligned(1))) any16;
+typedef uint32_t __attribute__((may_alias, aligned(1))) any32;
+typedef uint64_t __attribute__((may_alias, aligned(1))) any64;
 
 void wg__swap_bytes(void *x, size_t n, size_t size)
 {
@@ -59,7 +60,18 @@ static float from_half(uint16_t h)
     return y;
 }
 
-static void widen(const struct wg__element *t, const void *raw, size_t n, void *out)
+/* bfloat16: the upper half of a binary32. */
+static float from_brain(uint16_t h)
+{
+    uint32_t bits = (uint32_t)h << 16;
+    float    y;
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+bool wg__element_widens(const struct wg__element *t) { return t->size != wg_dtype_size(t->dtype); }
+
+void wg__elements_widen(const struct wg__element *t, const void *raw, size_t n, void *out)
 {
     const int8_t *i1 = raw;
     const any16  *u2 = raw;
@@ -77,6 +89,17 @@ static void widen(const struct wg__element *t, const void *raw, size_t n, void *
         for (size_t i = 0; i < n; i++) wide[i] = u4[i];
     if (t->kind == 'f' && t->size == 2)
         for (size_t i = 0; i < n; i++) real[i] = from_half(u2[i]);
+    if (t->kind == 'B')
+        for (size_t i = 0; i < n; i++) real[i] = from_brain(u2[i]);
+}
+
+size_t wg__elements_fit(const struct wg__element *t, const void *raw, size_t n)
+{
+    const any64 *u8 = raw;
+    size_t       i = 0;
+    if (t->kind != 'u' || t->size != 8) return n;
+    while (i < n && u8[i] <= INT64_MAX) i++;
+    return i;
 }
 
 static int widened(struct wg__stream *s, const struct wg__element *t, size_t n, void **data)
@@ -84,10 +107,20 @@ static int widened(struct wg__stream *s, const struct wg__element *t, size_t n, 
     size_t size = wg_dtype_size(t->dtype), bytes;
     void  *wide = __builtin_mul_overflow(n, size, &bytes) ? NULL : wg__data_alloc(bytes);
     if (!wide) return wg__bad_memory(s->f);
-    widen(t, *data, n, wide);
+    wg__elements_widen(t, *data, n, wide);
     wg__data_free(*data);
     *data = wide;
     return WG_OK;
+}
+
+static int check_fit(struct wg__stream *s, const struct wg__element *t, const void *data, size_t n)
+{
+    size_t   i = wg__elements_fit(t, data, n);
+    uint64_t v;
+    if (i == n) return WG_OK;
+    memcpy(&v, (const char *)data + i * sizeof v, sizeof v);
+    return wg__foreign(s->f, WG_EDTYPE, -1, "element %zu is %llu, which no 64-bit integer with a sign holds", i,
+                       (unsigned long long)v);
 }
 
 /* numpy takes any byte but 0 for true; here true is 1. */
@@ -105,7 +138,9 @@ int wg__elements_read(struct wg__stream *s, const struct wg__element *t, bool bi
     size_t n = (size_t)bytes / t->size;
     if (big != WG__BIG_HOST) wg__swap_bytes(data, n, t->size);
     if (t->kind == 'b') normalise(data, n);
-    if (t->size != wg_dtype_size(t->dtype) && (status = widened(s, t, n, &data))) {
+    status = check_fit(s, t, data, n);
+    if (!status && wg__element_widens(t)) status = widened(s, t, n, &data);
+    if (status) {
         wg__data_free(data);
         return status;
     }

@@ -15,16 +15,33 @@ static const char *tail(const char *name, size_t most)
     return n > most ? name + n - most : name;
 }
 
-void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
+/* Starts the message with the name, the part (if there is one) and the byte (if it is known). */
+static void tell(wg_error *e, const char *name, const char *part, int status, int64_t offset, const char *format,
+                 va_list ap)
 {
-    if (!e) return;
-    int k = offset < 0 ? snprintf(e->message, sizeof e->message, "%s: ", tail(name, 100))
-                       : snprintf(e->message, sizeof e->message, "%s: byte %lld: ", tail(name, 100), (long long)offset);
+    int k = snprintf(e->message, sizeof e->message, "%s: ", tail(name, 100));
+    if (part) k += snprintf(e->message + k, sizeof e->message - (size_t)k, "'%.60s': ", part);
+    if (offset >= 0) k += snprintf(e->message + k, sizeof e->message - (size_t)k, "byte %lld: ", (long long)offset);
     e->status = status;
     e->offset = offset;
-    va_list ap;
-    va_start(ap, format);
     vsnprintf(e->message + k, sizeof e->message - (size_t)k, format, ap);
+}
+
+void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)
+{
+    va_list ap;
+    if (!e) return;
+    va_start(ap, format);
+    tell(e, name, NULL, status, offset, format, ap);
+    va_end(ap);
+}
+
+void wg__tell_file(const struct wg__file *f, int status, int64_t offset, const char *format, ...)
+{
+    va_list ap;
+    if (!f->e) return;
+    va_start(ap, format);
+    tell(f->e, f->name, f->part, status, offset, format, ap);
     va_end(ap);
 }
 

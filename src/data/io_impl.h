@@ -10,8 +10,10 @@
 /* ---- A file, or memory that stands for one (file.c) ---- */
 
 struct wg__file {
-    const char    *name; /* borrowed, for messages */
-    int            fd;   /* -1: the bytes are in data */
+    const char    *name;        /* borrowed, for messages */
+    bool           unsupported; /* set with an error: what is there is sound, but this library has no form for it */
+    const char    *part;        /* of the file, which messages name as well: a member of an archive; NULL: the whole */
+    int            fd;          /* -1: the bytes are in data */
     const uint8_t *data;
     uint8_t       *owned; /* data, where it was read from a pipe */
     uint64_t       size;
@@ -30,7 +32,11 @@ void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const c
 /* The same as an expression that is status, for the compiler to see. */
 static inline int wg__told(int status) { return status; }
 #define wg__say(e, name, status, ...) (wg__tell(e, name, status, __VA_ARGS__), wg__told(status))
-#define wg__bad(f, status, offset, ...) wg__say((f)->e, (f)->name, status, (int64_t)(offset), __VA_ARGS__)
+/* Complains about a file, or about the part of it that is being read. */
+void wg__tell_file(const struct wg__file *f, int status, int64_t offset, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+#define wg__bad(f, status, offset, ...) (wg__tell_file(f, status, (int64_t)(offset), __VA_ARGS__), wg__told(status))
+#define wg__foreign(f, ...) ((f)->unsupported = true, wg__bad(f, __VA_ARGS__))
 static inline int wg__bad_memory(const struct wg__file *f) { return wg__bad(f, WG_ENOMEM, -1, "out of memory"); }
 
 /* ---- A part of it, read forward, unpacked on the way (stream.c) ---- */
@@ -70,9 +76,9 @@ bool wg__data_resize(void **p, size_t used, size_t n);
 /* ---- Elements as files have them (element.c) ---- */
 
 struct wg__element {
-    char     kind; /* 'b', 'u', 'i', 'f' as in numpy */
+    char     kind; /* 'b', 'u', 'i', 'f' as in numpy; 'B': bfloat16 */
     uint8_t  size;
-    wg_dtype dtype; /* the smallest of ours that holds every value */
+    wg_dtype dtype; /* the smallest of ours that holds every value; i64 for u8, where each value is checked */
 };
 /* NULL if there is none. */
 const struct wg__element *wg__element_of(char kind, unsigned size);
@@ -80,6 +86,12 @@ const struct wg__element *wg__element_of(char kind, unsigned size);
 int wg__element_bytes(const struct wg__stream *s, const struct wg__element *t, const wg_shape *shape, uint64_t *bytes);
 /* The values of out->shape from the stream; fills in out->dtype and out->data. */
 int wg__elements_read(struct wg__stream *s, const struct wg__element *t, bool big, wg_array *out);
+/* Whether elements take more room in memory than in a file. */
+bool wg__element_widens(const struct wg__element *t);
+/* n elements as they lie in a file, in this machine's order and at any address, to t->dtype. */
+void wg__elements_widen(const struct wg__element *t, const void *raw, size_t n, void *out);
+/* The index of the first of n elements that t->dtype does not hold; n if it holds all. */
+size_t wg__elements_fit(const struct wg__element *t, const void *raw, size_t n);
 /* x in place: reverses the bytes of n elements. */
 void wg__swap_bytes(void *x, size_t n, size_t size);
 #define WG__BIG_HOST (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
@@ -101,8 +113,12 @@ size_t wg__npy_header_write(const wg_array *a, char *to);
 /* ---- A new file in the place of an older one (out.c) ---- */
 
 struct wg__out {
-    const char *path;
-    char       *temp; /* its name until wg__out_commit */
+    const char *path;      /* as the caller wrote it, for messages */
+    char       *place;     /* where its links lead: owned, cut between directory and name */
+    const char *name;      /* in the directory; points into place */
+    int         directory; /* open */
+    char        temp[48];  /* its name until wg__out_commit */
+    unsigned    mode;      /* permissions of the file that is replaced; 0: there is none */
     int         fd;
     uint64_t    at;
     wg_error   *e;

@@ -68,15 +68,16 @@ static int descr(struct text *t, struct wg__npy_header *h)
     char word[WORD] = {0};
     skip_space(t);
     const char *from = t->at;
-    int         status = quoted(t, word, "descr is not one simple dtype (structured dtypes are not supported)");
+    t->s->f->unsupported = from < t->end && *from == '['; /* a list of fields */
+    int status = quoted(t, word, "descr is not one simple dtype (structured dtypes are not supported)");
     if (status) return status;
     size_t n = strlen(word);
-    bool   shaped = n == 3 && strchr("<>|=", word[0]) && word[2] >= '1' && word[2] <= '8';
+    bool   shaped = n == 3 && strchr("<>|=", word[0]) && strchr("buif", word[1]) && word[2] >= '1' && word[2] <= '8';
     h->element = shaped ? wg__element_of(word[1], (unsigned)(word[2] - '0')) : NULL;
     if (h->element && word[0] == '|' && h->element->size > 1) h->element = NULL;
     if (!h->element)
-        return wg__bad(t->s->f, WG_EDTYPE, t->offset + (uint64_t)(from - t->begin), "dtype '%s' is not supported",
-                       word);
+        return wg__foreign(t->s->f, WG_EDTYPE, t->offset + (uint64_t)(from - t->begin), "dtype '%s' is not supported",
+                           word);
     h->big = word[0] == '>' || (word[0] == '=' && WG__BIG_HOST);
     return WG_OK;
 }
@@ -94,17 +95,19 @@ static int dimension(struct text *t, int64_t *d)
     for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
         if (__builtin_mul_overflow(*d, 10, d) || __builtin_add_overflow(*d, *t->at - '0', d))
             return bad(t, from, "a dimension does not fit into 63 bits");
+    if (t->at > from && t->at < t->end && *t->at == 'L') t->at++; /* a long of Python 2 */
     return t->at > from ? WG_OK : bad(t, from, "shape: expected a dimension");
 }
 
-/* (), (3,), (3, 4) and (3, 4,); but (3) is no tuple. */
+/* (), (3,), (3, 4) and (3, 4,), each number with or without Python 2's L; but (3) is no tuple. */
 static int shape(struct text *t, struct wg__npy_header *h)
 {
     bool comma = true;
     if (!take(t, '(')) return bad(t, t->at, "shape is not a tuple");
     while (!take(t, ')')) {
         if (!comma) return bad(t, t->at, "shape: expected a comma");
-        if (h->shape.rank == WG_MAX_RANK) return bad(t, t->at, "shape has more than 8 dimensions");
+        t->s->f->unsupported = h->shape.rank == WG_MAX_RANK;
+        if (t->s->f->unsupported) return bad(t, t->at, "shape has more than 8 dimensions");
         int status = dimension(t, &h->shape.dim[h->shape.rank]);
         if (status) return status;
         h->shape.rank++;
@@ -162,11 +165,12 @@ static int read_length(struct wg__stream *s, size_t *n)
     if (status) return status;
     if (memcmp(h, magic, 6) != 0) return wg__bad(s->f, WG_EFORMAT, at, "does not start as a .npy file does");
     if (h[6] < 1 || h[6] > 3 || h[7])
-        return wg__bad(s->f, WG_EFORMAT, at + 6, ".npy version %d.%d is not supported", h[6], h[7]);
+        return wg__foreign(s->f, WG_EFORMAT, at + 6, ".npy version %d.%d is not supported", h[6], h[7]);
     if ((status = wg__stream_exact(s, h + 0, 2, "the header's length"))) return status;
     if (h[6] > 1 && (status = wg__stream_exact(s, wide, 2, "the header's length"))) return status;
     *n = h[0] | (size_t)h[1] << 8 | (size_t)wide[0] << 16 | (size_t)wide[1] << 24;
-    return *n <= MOST ? WG_OK : wg__bad(s->f, WG_EFORMAT, at + 8, "a header of %zu bytes is not supported", *n);
+    if (*n <= MOST) return WG_OK;
+    return wg__foreign(s->f, WG_EFORMAT, at + 8, "a header of %zu bytes is not supported", *n);
 }
 
 int wg__npy_header_read(struct wg__stream *s, struct wg__npy_header *h)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/zip_impl.h"
+#include "graph/graph_impl.h"
 
 /* 2.0, UTF-8 names, stored, midnight of 1 January 1980: the same arrays give the same bytes. */
 enum { VERSION = 20, UTF8 = 1 << 11, STORED = 0, TIME = 0, DATE = 1 << 5 | 1 };
@@ -81,11 +82,13 @@ static void write_end(struct wg__out *o, int n, uint64_t directory)
     wg__out_write(o, h, sizeof h);
 }
 
-static int prepare(const char *path, struct item *t, const char *name, const wg_array *a, wg_error *e)
+static int prepare(const char *path, int i, struct item *t, const char *name, const wg_array *a, wg_error *e)
 {
     int status = wg__array_check(path, a, e);
     if (status) return status;
     if (!name || !*name || strlen(name) > 60000) return wg__say(e, path, WG_EARG, -1, "a name is missing or too long");
+    if (!wg__text_valid(name))
+        return wg__say(e, path, WG_EARG, -1, "name %d is not UTF-8 text, which names in a zip file are", i);
     *t = (struct item){.name = name, .array = a, .n_name = strlen(name)};
     t->n_header = wg__npy_header_write(a, t->header);
     size_t bytes = wg_array_bytes(a);
@@ -142,7 +145,7 @@ int wg_npz_write(const char *path, int n, const char *const name[], const wg_arr
     if (n < 0) return wg__say(e, where, WG_EARG, -1, "%d arrays to write", n);
     struct item *t = calloc(n ? (size_t)n : 1, sizeof *t);
     int          status = t ? WG_OK : wg__say(e, where, WG_ENOMEM, -1, "out of memory");
-    for (int i = 0; !status && i < n; i++) status = prepare(where, &t[i], name[i], array[i], e);
+    for (int i = 0; !status && i < n; i++) status = prepare(where, i, &t[i], name[i], array[i], e);
     if (!status) status = check_names(where, n, t, e);
     if (!status) status = check_size(where, n, t, e);
     if (!status) status = write_all(path, n, t, e);

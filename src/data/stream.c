@@ -66,15 +66,28 @@ static int refill(struct wg__stream *s)
     return WG_OK;
 }
 
-/* The end of a deflate stream, or of one gzip member: gzip lets more follow. */
+/* Skips zeros behind a gzip member: tapes and some file systems fill blocks up with them, and gzip itself lets them be.
+ * *more says that another byte follows. */
+static int skip_padding(struct wg__stream *s, bool *more)
+{
+    for (;;) {
+        for (; s->z.avail_in && *s->z.next_in == 0; s->z.avail_in--) s->z.next_in++;
+        *more = s->z.avail_in > 0;
+        if (*more || s->next == s->end) return WG_OK;
+        int status = refill(s);
+        if (status) return status;
+    }
+}
+
+/* The end of a deflate stream, or of one gzip member: gzip lets more members follow. */
 static int member_end(struct wg__stream *s)
 {
-    if (s->packing == WG__GZIP && (s->z.avail_in || s->next < s->end))
-        return inflateReset(&s->z) == Z_OK ? WG_OK : WG_EINTERNAL;
+    bool more = s->z.avail_in || s->next < s->end;
+    int  status = s->packing == WG__GZIP ? skip_padding(s, &more) : WG_OK;
+    if (status) return status;
+    if (more && s->packing == WG__GZIP) return inflateReset(&s->z) == Z_OK ? WG_OK : WG_EINTERNAL;
     s->ended = true;
-    if (s->z.avail_in || s->next < s->end)
-        return wg__bad(s->f, WG_EFORMAT, packed_offset(s), "bytes follow the end of the packed data");
-    return WG_OK;
+    return more ? wg__bad(s->f, WG_EFORMAT, packed_offset(s), "bytes follow the end of the packed data") : WG_OK;
 }
 
 static int unpack(struct wg__stream *s, uint8_t *to, size_t n, size_t *got)

@@ -34,37 +34,53 @@ static int find_end(const struct wg__file *f, uint8_t *end, uint64_t *at)
     return wg__bad(f, WG_EFORMAT, f->size, "no end record of a zip file is there");
 }
 
-/* Where a field of the end record is all ones, the zip64 record has it. */
-static int read_end64(const struct wg__file *f, uint64_t end, struct directory *d, uint64_t *limit)
+/* Reads the 20 bytes before the end record; *there says whether they are a zip64 locator. */
+static int read_locator(const struct wg__file *f, uint64_t end, uint8_t *locator, bool *there)
 {
-    uint8_t locator[LOCATOR_SIZE], h[END64_SIZE];
-    if (end < LOCATOR_SIZE) return wg__bad(f, WG_EFORMAT, end, "no zip64 locator is there");
-    int status = wg__file_read(f, end - LOCATOR_SIZE, locator, sizeof locator);
-    if (status) return status;
+    *there = false;
+    if (end < LOCATOR_SIZE) return WG_OK;
+    int status = wg__file_read(f, end - LOCATOR_SIZE, locator, LOCATOR_SIZE);
+    *there = !status && wg__le32(locator) == WG__ZIP64_LOCATOR;
+    return status;
+}
+
+/* Whether a field of the end record that is not all ones agrees with the zip64 record's. */
+static bool agrees(uint64_t narrow, uint64_t ones, uint64_t wide) { return narrow == ones || narrow == wide; }
+
+/* A zip64 record has all fields of the end record with 64 bits.  Writers may put it where none is needed. */
+static int read_end64(const struct wg__file *f, uint64_t end, const uint8_t *locator, struct directory *d,
+                      uint64_t *limit)
+{
+    uint8_t  h[END64_SIZE];
     uint64_t at = wg__le64(locator + 8);
-    if (wg__le32(locator) != WG__ZIP64_LOCATOR || wg__le32(locator + 16) > 1 || end - LOCATOR_SIZE < END64_SIZE ||
-        at > end - LOCATOR_SIZE - END64_SIZE)
+    if (wg__le32(locator + 16) > 1 || end - LOCATOR_SIZE < END64_SIZE || at > end - LOCATOR_SIZE - END64_SIZE)
         return wg__bad(f, WG_EFORMAT, end - LOCATOR_SIZE, "no valid zip64 locator is there");
-    if ((status = wg__file_read(f, at, h, sizeof h))) return status;
+    int status = wg__file_read(f, at, h, sizeof h);
+    if (status) return status;
     if (wg__le32(h) != WG__ZIP64_END || wg__le64(h + 24) != wg__le64(h + 32))
         return wg__bad(f, WG_EFORMAT, at, "no valid zip64 end record is there");
-    *d = (struct directory){.n = wg__le64(h + 32), .size = wg__le64(h + 40), .at = wg__le64(h + 48)};
+    struct directory wide = {.n = wg__le64(h + 32), .size = wg__le64(h + 40), .at = wg__le64(h + 48)};
+    if (!agrees(d->n, UINT16_MAX, wide.n) || !agrees(d->size, UINT32_MAX, wide.size) ||
+        !agrees(d->at, UINT32_MAX, wide.at))
+        return wg__bad(f, WG_EFORMAT, at, "the two end records of the zip file do not agree");
+    *d = wide;
     *limit = at;
     return WG_OK;
 }
 
 static int find_directory(const struct wg__file *f, struct directory *d)
 {
-    uint8_t  h[WG__ZIP_END_SIZE] = {0};
+    uint8_t  h[WG__ZIP_END_SIZE] = {0}, locator[LOCATOR_SIZE] = {0};
     uint64_t end = 0;
+    bool     wide = false;
     int      status = find_end(f, h, &end);
+    if (!status) status = read_locator(f, end, locator, &wide);
     if (status) return status;
     uint64_t limit = end;
     *d = (struct directory){.n = wg__le16(h + 10), .size = wg__le32(h + 12), .at = wg__le32(h + 16)};
-    bool wide = d->n == UINT16_MAX || d->size == UINT32_MAX || d->at == UINT32_MAX;
     if (!wide && (wg__le16(h + 4) || wg__le16(h + 6) || wg__le16(h + 8) != d->n))
         return wg__bad(f, WG_EFORMAT, end + 4, "archives in several parts are not supported");
-    if (wide && (status = read_end64(f, end, d, &limit))) return status;
+    if (wide && (status = read_end64(f, end, locator, d, &limit))) return status;
     if (d->at > limit || d->size != limit - d->at || d->n > d->size / WG__ZIP_ENTRY_SIZE)
         return wg__bad(f, WG_EFORMAT, end,
                        "the end record puts %llu entries in %llu bytes at %llu, which does not fit the file",
@@ -98,11 +114,7 @@ static int check_entry(const struct wg__file *f, const struct wg__member *m, siz
 {
     if (n_name == 0 || strlen(m->name) != n_name)
         return wg__bad(f, WG_EFORMAT, m->entry, "the name of an entry is empty or holds a zero byte");
-    if (m->flags & ENCRYPTED) return wg__bad(f, WG_EFORMAT, m->entry, "'%.60s' is encrypted", m->name);
-    if (m->method != 0 && m->method != 8)
-        return wg__bad(f, WG_EFORMAT, m->entry, "'%.60s' is packed by method %d; stored and deflated are supported",
-                       m->name, m->method);
-    if (m->method == 0 && m->packed != m->size)
+    if (m->method == 0 && !(m->flags & ENCRYPTED) && m->packed != m->size)
         return wg__bad(f, WG_EFORMAT, m->entry, "'%.60s' is stored, but its two sizes differ", m->name);
     return WG_OK;
 }
@@ -216,7 +228,11 @@ void wg__zip_free(struct wg__zip *z)
 int wg__zip_open(struct wg__stream *s, struct wg__file *f, const struct wg__member *m)
 {
     uint8_t h[WG__ZIP_LOCAL_SIZE];
-    int     status = wg__file_read(f, m->header, h, sizeof h);
+    if (m->flags & ENCRYPTED) return wg__foreign(f, WG_EFORMAT, m->entry, "'%.60s' is encrypted", m->name);
+    if (m->method != 0 && m->method != 8)
+        return wg__foreign(f, WG_EFORMAT, m->entry, "'%.60s' is packed by method %d; stored and deflated are supported",
+                           m->name, m->method);
+    int status = wg__file_read(f, m->header, h, sizeof h);
     if (status) return status;
     uint64_t begin = m->header + WG__ZIP_LOCAL_SIZE + wg__le16(h + 26) + wg__le16(h + 28);
     if (wg__le32(h) != WG__ZIP_LOCAL || wg__le16(h + 8) != m->method)

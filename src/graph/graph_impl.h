@@ -186,6 +186,8 @@ void  wg__locale_back(void *before);
 
 /* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
 size_t wg__utf8(const unsigned char *p, size_t n);
+/* Whether a text is UTF-8 from its first byte to its last. */
+bool wg__text_valid(const char *text);
 
 /* Whether v is finite as a number of the real dtype t. */
 bool wg__is_finite_as(wg_dtype t, double v);

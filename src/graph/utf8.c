@@ -1,4 +1,6 @@
 /* UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing past U+10FFFF. */
+#include <string.h>
+
 #include "graph/graph_impl.h"
 
 size_t wg__utf8(const unsigned char *p, size_t n)
@@ -13,4 +15,12 @@ size_t wg__utf8(const unsigned char *p, size_t n)
         c = c << 6 | (p[i] & 0x3Fu);
     }
     return c < least[size] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000) ? 0 : size;
+}
+
+bool wg__text_valid(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
+    for (size_t n; p < end; p += n)
+        if (!(n = wg__utf8(p, (size_t)(end - p)))) return false;
+    return true;
 }

@@ -96,8 +96,6 @@ static inline const char *wg__name_given(const wg_node *x) { return x->name && *
 /* What key stands for in a table, or NULL; and sets it. */
 const char *wg__names_find(const struct wg__names *t, const char *key);
 void        wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, const char *is);
-/* Whether a text is UTF-8. */
-bool wg__text_valid(const char *text);
 
 /* ---- export_rules.c ---- */
 

@@ -61,16 +61,6 @@ void wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, c
     if (s) s->is = is;
 }
 
-/* ---- Protobuf wants UTF-8 of every text ---- */
-
-bool wg__text_valid(const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text, *end = p + strlen(text);
-    for (size_t n; p < end; p += n)
-        if (!(n = wg__utf8(p, (size_t)(end - p)))) return false;
-    return true;
-}
-
 /* ---- Names that are given once ---- */
 
 static const char *taken(struct wg__export *e, struct wg__names *t, const char *name)

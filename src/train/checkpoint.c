@@ -81,7 +81,7 @@ struct load {
 
 static int complain(const struct load *l, int status, const char *why, const char *name)
 {
-    return wg__say(l->e, l->path, status, -1, "%s %.100s", why, name);
+    return wg__say(l->e, l->path, status, -1, "%s %.120s", why, name);
 }
 
 /* A whole number in decimal, as saved; anything else is not ours. */
@@ -170,6 +170,8 @@ static int match(struct load *l)
         const char    *name = wg_node_name(p);
         if (l->o.weights_only && wg__is_solver_state(name)) continue;
         const wg_safetensor *x = wg_safetensors_find(l->f, name);
+        const char          *reason = wg_safetensors_reason(l->f, name);
+        if (reason) return complain(l, WG_EDTYPE, "cannot take", reason);
         if (!x && l->o.partial) continue;
         if (!x) return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(name));
         int status = check_tensor(l, p, x);

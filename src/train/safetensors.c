@@ -76,7 +76,7 @@ static int check_tiling(const struct wg_safetensors *f, struct key *key, wg_erro
 const unsigned char *wg__st_bad_bool(const wg_safetensor *x)
 {
     const unsigned char *p = x->data;
-    for (int64_t i = 0, n = x->dtype == WG_BOOL ? wg_count(&x->shape) : 0; i < n; i++)
+    for (int64_t i = 0, n = x->dtype == WG_BOOL && p ? wg_count(&x->shape) : 0; i < n; i++)
         if (p[i] > 1) return p + i;
     return NULL;
 }
@@ -86,6 +86,52 @@ static int check_bools(const struct wg_safetensors *f, wg_error *e)
     for (int i = 0; i < f->n; i++) {
         const unsigned char *p = wg__st_bad_bool(&f->tensor[i]);
         if (p) return wg__say(e, f->name, WG_EFORMAT, p - f->file, "a bool that is %d", *p);
+    }
+    return WG_OK;
+}
+
+/* ---- Dtypes that only files have ---- */
+
+static size_t wide_bytes(const struct wg_safetensors *f, int i)
+{
+    const struct wg__element *t = f->place[i].element;
+    if (!f->tensor[i].data || !wg__element_widens(t)) return 0;
+    size_t n = (f->place[i].end - f->place[i].begin) / t->size;
+    return (n * wg_dtype_size(t->dtype) + 15) / 16 * 16; /* at most four times what the file has */
+}
+
+/* Gives each tensor of a narrower type its values in a dtype of this library. */
+static int widen_all(struct wg_safetensors *f, wg_error *e)
+{
+    size_t total = 0;
+    for (int i = 0; i < f->n; i++)
+        if (__builtin_add_overflow(total, wide_bytes(f, i), &total)) total = SIZE_MAX / 2;
+    if (total && !(f->wide = malloc(total))) return wg__say(e, f->name, WG_ENOMEM, -1, "out of memory");
+    unsigned char *to = f->wide;
+    for (int i = 0; i < f->n; i++) {
+        size_t n = wide_bytes(f, i);
+        if (!n) continue;
+        const struct wg__span *w = &f->place[i];
+        wg__elements_widen(w->element, f->tensor[i].data, (w->end - w->begin) / w->element->size, to);
+        f->tensor[i].data = to;
+        to += n;
+    }
+    return WG_OK;
+}
+
+/* Leaves out each tensor of which a value has no place here. */
+static int check_values(struct wg_safetensors *f, wg_error *e)
+{
+    for (int i = 0; i < f->n; i++) {
+        const struct wg__span *w = &f->place[i];
+        uint64_t               v;
+        if (!f->tensor[i].data) continue;
+        size_t n = (w->end - w->begin) / w->element->size, k = wg__elements_fit(w->element, f->tensor[i].data, n);
+        if (k == n) continue;
+        memcpy(&v, (const char *)f->tensor[i].data + k * sizeof v, sizeof v);
+        if (!wg__st_leave_out(f, i, "element %zu is %llu, which no 64-bit integer with a sign holds", k,
+                              (unsigned long long)v))
+            return wg__say(e, f->name, WG_ENOMEM, -1, "out of memory");
     }
     return WG_OK;
 }
@@ -102,7 +148,9 @@ static int check_tensors(struct wg_safetensors *f, wg_error *e)
         if (!status) status = check_tiling(f, key, e);
     }
     free(key);
-    return status ? status : check_bools(f, e);
+    if (!status) status = check_bools(f, e);
+    if (!status) status = check_values(f, e);
+    return status ? status : widen_all(f, e);
 }
 
 static int check(struct wg_safetensors *f, wg_error *e)
@@ -129,6 +177,8 @@ static int check(struct wg_safetensors *f, wg_error *e)
 void wg_safetensors_free(wg_safetensors *f)
 {
     if (!f) return;
+    for (int i = 0; i < f->n; i++) free(f->place[i].reason);
+    free(f->wide);
     free(f->by_name);
     free(f->meta);
     free(f->place);
@@ -180,16 +230,29 @@ const wg_safetensor *wg_safetensors_at(const wg_safetensors *f, int i)
     return f && i >= 0 && i < f->n ? &f->tensor[i] : NULL;
 }
 
-const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name)
+/* The index of the tensor of that name, or -1. */
+static int find_index(const wg_safetensors *f, const char *name)
 {
     int lo = 0, hi = f && name ? f->n : 0;
     while (lo < hi) {
         int mid = lo + (hi - lo) / 2, order = strcmp(name, f->tensor[f->by_name[mid]].name);
-        if (order == 0) return &f->tensor[f->by_name[mid]];
+        if (order == 0) return f->by_name[mid];
         if (order < 0) hi = mid;
         else lo = mid + 1;
     }
-    return NULL;
+    return -1;
+}
+
+const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name)
+{
+    int i = find_index(f, name);
+    return i < 0 || f->place[i].reason ? NULL : &f->tensor[i];
+}
+
+const char *wg_safetensors_reason(const wg_safetensors *f, const char *name)
+{
+    int i = find_index(f, name);
+    return i < 0 ? NULL : f->place[i].reason;
 }
 
 const char *wg_safetensors_meta(const wg_safetensors *f, const char *key)

@@ -153,15 +153,16 @@ static bool comma(struct scan *s)
     return true;
 }
 
-/* At most `room` numbers; *n counts them. */
+/* Numbers, the first `room` of them into x; *n counts them all. */
 static bool numbers(struct scan *s, int room, int64_t *x, int *n)
 {
     *n = 0;
     if (!expect(s, '[')) return false;
     if (next_is(s, ']')) return expect(s, ']');
     do {
-        if (*n == room) return refuse(s, s->at, "too many numbers", "");
-        if (!number(s, &x[(*n)++])) return false;
+        int64_t beyond;
+        if (!number(s, *n < room ? &x[*n] : &beyond)) return false;
+        ++*n;
     } while (comma(s));
     return expect(s, ']');
 }
@@ -183,22 +184,31 @@ static const char *const dtype_names[WG_DTYPES] = {
 };
 const char *wg__st_dtype_name(wg_dtype t) { return (unsigned)t < WG_DTYPES ? dtype_names[t] : NULL; }
 
-static bool dtype(struct scan *s, wg_dtype *t)
-{
-    size_t      at = s->at;
+/* Elements of files by their names. */
+static const struct {
     const char *name;
-    if (!string(s, &name)) return false;
-    for (*t = 0; *t < WG_DTYPES; (*t)++)
-        if (strcmp(dtype_names[*t], name) == 0) return true;
-    return refuse(s, at, "no dtype of this library:", name);
+    char        kind;
+    uint8_t     size;
+} elements[] = {{"F64", 'f', 8}, {"F32", 'f', 4}, {"F16", 'f', 2}, {"BF16", 'B', 2}, {"I64", 'i', 8},
+                {"I32", 'i', 4}, {"I16", 'i', 2}, {"I8", 'i', 1},  {"U64", 'u', 8},  {"U32", 'u', 4},
+                {"U16", 'u', 2}, {"U8", 'u', 1},  {"BOOL", 'b', 1}};
+
+static const struct wg__element *find_element(const char *name)
+{
+    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
+        if (strcmp(elements[i].name, name) == 0) return wg__element_of(elements[i].kind, elements[i].size);
+    return NULL;
 }
 
 enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4, WHOLE = 7 };
 
 struct pending {
-    wg_safetensor t;
-    int64_t       offsets[2];
-    unsigned      seen;
+    wg_safetensor   t;
+    struct wg__span place;
+    const char     *dtype; /* as the file spells it */
+    int             rank;  /* as the file has it, maybe more than a shape holds */
+    int64_t         offsets[2];
+    unsigned        seen;
 };
 
 static unsigned bit_of(const char *key)
@@ -219,16 +229,20 @@ static bool field(struct scan *s, void *context)
     unsigned bit = bit_of(key);
     if (!bit || (p->seen & bit)) return refuse(s, at, bit ? "a key twice:" : "a tensor has no key", key);
     p->seen |= bit;
-    if (bit == DTYPE) return dtype(s, &p->t.dtype);
-    if (bit == SHAPE) return numbers(s, WG_MAX_RANK, p->t.shape.dim, &p->t.shape.rank);
+    if (bit == DTYPE) return string(s, &p->dtype);
+    if (bit == SHAPE) return numbers(s, WG_MAX_RANK, p->t.shape.dim, &p->rank);
     return numbers(s, 2, p->offsets, &n) && (n == 2 || refuse(s, at, "data_offsets are two numbers", ""));
 }
 
-static bool check_size(struct scan *s, const wg_safetensor *t, const struct wg__span *w, size_t at)
+/* rank and dtype have been seen to fit this library. */
+static bool check_size(struct scan *s, const struct pending *p, size_t at)
 {
-    size_t bytes = wg__bytes(t->dtype, &t->shape), data = s->f->size - 8 - s->n;
-    if (w->begin > w->end || w->end > data) return refuse(s, at, "data_offsets outside of the file: tensor", t->name);
-    return bytes == w->end - w->begin || refuse(s, at, "data_offsets do not fit shape and dtype: tensor", t->name);
+    uint64_t bytes = wg_count(&p->t.shape) ? p->place.element->size : 0;
+    bool     fits = true;
+    for (int i = 0; i < p->rank && bytes && fits; i++)
+        fits = !__builtin_mul_overflow(bytes, (uint64_t)p->t.shape.dim[i], &bytes);
+    return (fits && bytes == p->place.end - p->place.begin) ||
+           refuse(s, at, "data_offsets do not fit shape and dtype: tensor", p->t.name);
 }
 
 static bool keep_tensor(struct wg_safetensors *f, const wg_safetensor *t, const struct wg__span *w)
@@ -248,15 +262,51 @@ static bool keep_tensor(struct wg_safetensors *f, const wg_safetensor *t, const 
     return true;
 }
 
+bool wg__st_leave_out(struct wg_safetensors *f, int i, const char *format, ...)
+{
+    enum { MOST = 200 };
+    va_list ap;
+    int     k;
+    char   *text = malloc(MOST);
+    if (!text) return false;
+    k = snprintf(text, MOST, "tensor '%.60s': ", f->tensor[i].name);
+    va_start(ap, format);
+    vsnprintf(text + k, (size_t)(MOST - k), format, ap);
+    va_end(ap);
+    f->tensor[i] = (wg_safetensor){.name = f->tensor[i].name};
+    f->place[i].reason = text;
+    return true;
+}
+
+/* Takes the tensor, or leaves the reason why this library cannot. */
+static bool take_tensor(struct scan *s, struct pending *p)
+{
+    struct wg_safetensors *f = s->f;
+    if (!keep_tensor(f, &p->t, &p->place)) return no_memory(s);
+    if (!p->place.element)
+        return wg__st_leave_out(f, f->n - 1, "%.40s is no dtype of this library", p->dtype) || no_memory(s);
+    if (p->rank > WG_MAX_RANK)
+        return wg__st_leave_out(f, f->n - 1, "%d dimensions, and at most %d are supported", p->rank, WG_MAX_RANK) ||
+               no_memory(s);
+    return true;
+}
+
 static bool tensor(struct scan *s, const char *name, size_t at)
 {
     struct pending p = {.t.name = name};
     if (!object(s, field, &p)) return false;
     if (p.seen != WHOLE) return refuse(s, at, "dtype, shape or data_offsets missing: tensor", name);
-    struct wg__span w = {(size_t)p.offsets[0], (size_t)p.offsets[1], at + 8};
-    if (!check_size(s, &p.t, &w, at)) return false;
-    p.t.data = s->f->file + 8 + s->n + w.begin;
-    return keep_tensor(s->f, &p.t, &w) || no_memory(s);
+    p.place = (struct wg__span){.begin = (size_t)p.offsets[0], .end = (size_t)p.offsets[1], .at = at + 8};
+    p.place.element = find_element(p.dtype);
+    if (p.place.begin > p.place.end || p.place.end > s->f->size - 8 - s->n)
+        return refuse(s, at, "data_offsets outside of the file: tensor", name);
+    p.t.shape.rank = p.rank < WG_MAX_RANK ? p.rank : WG_MAX_RANK;
+    if (p.place.element && p.rank <= WG_MAX_RANK) {
+        if (!check_size(s, &p, at)) return false;
+        p.t.dtype = p.place.element->dtype;
+        p.t.data = s->f->file + 8 + s->n + p.place.begin;
+    }
+    return take_tensor(s, &p);
 }
 
 /* ---- The whole ---- */

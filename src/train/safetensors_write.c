@@ -18,14 +18,7 @@ struct file {
 
 /* ---- Checks: what the reader would refuse is not written ---- */
 
-static bool valid_text(const char *text)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    size_t               n = text ? strlen(text) : 0, size;
-    for (size_t i = 0; i < n; i += size)
-        if (!(size = wg__utf8(p + i, n - i))) return false;
-    return text != NULL;
-}
+static bool valid_text(const char *text) { return text && wg__text_valid(text); }
 
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 

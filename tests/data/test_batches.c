@@ -249,7 +249,7 @@ Test(batches, bytes_are_scaled_in_double_and_rounded_once)
     int64_t        l[256];
     for (int i = 0; i < 256; i++) x[i] = (uint8_t)i;
     wg_batches *b[] = {one_column(&a, WG_F32, 1 / 255.0, -0.5), one_column(&a, WG_F64, 1 / 255.0, -0.5),
-                       one_column(&a, WG_U8, 2, -100), one_column(&a, WG_I64, 0, 7)};
+                       one_column(&a, WG_U8, 0.75, 20), one_column(&a, WG_I64, 0, 7)};
     void       *to[] = {f, d, u, l};
     for (int i = 0; i < 4; i++) {
         cr_assert_eq(wg_batch_into(b[i], &to[i]), 1);
@@ -257,10 +257,9 @@ Test(batches, bytes_are_scaled_in_double_and_rounded_once)
     }
     for (int i = 0; i < 256; i++) {
         double y = i * (1 / 255.0) + -0.5;
-        int    twice = 2 * i - 100;
         cr_assert_eq(d[i], y);
         cr_assert_eq(f[i], (float)y);
-        cr_assert_eq(u[i], twice < 0 ? 0 : twice > 255 ? 255 : twice);
+        cr_assert_eq(u[i], (3 * i + 80) / 4, "cut off");
         cr_assert_eq(l[i], i + 7);
     }
 }
@@ -268,16 +267,18 @@ Test(batches, bytes_are_scaled_in_double_and_rounded_once)
 Test(batches, dtypes_convert_as_cast_does)
 {
     static double        x[] = {0, -0.5, 2.75, -300, 1e30, -1e30, NAN, INFINITY};
-    static const int32_t i32[] = {0, 0, 2, -300, INT32_MAX, INT32_MIN, 0, INT32_MAX};
-    static const uint8_t u8[] = {0, 0, 2, 0, 255, 0, 0, 255}, boolean[] = {0, 1, 1, 1, 1, 1, 1, 1};
-    const wg_array       a = {WG_F64, WG_SHAPE(8), x};
-    float                f[8];
-    double               d[8];
-    int32_t              i[8];
-    uint8_t              u[8], t[8];
-    wg_batches *b[] = {one_column(&a, WG_F32, 0, 0), one_column(&a, WG_F64, 0, 0), one_column(&a, WG_I32, 0, 0),
-                       one_column(&a, WG_U8, 0, 0)};
-    void       *to[] = {f, d, i, u};
+    static double        whole[] = {0, -0.5, 2.75, -300, 0x1p31 - 1, -0x1p31, 7, -1.5};
+    static double        small[] = {0, -0.5, 2.75, 255.5, 1, 2, 3, 4};
+    static const int32_t i32[] = {0, 0, 2, -300, INT32_MAX, INT32_MIN, 7, -1};
+    static const uint8_t u8[] = {0, 0, 2, 255, 1, 2, 3, 4}, boolean[] = {0, 1, 1, 1, 1, 1, 1, 1};
+    const wg_array a = {WG_F64, WG_SHAPE(8), x}, w = {WG_F64, WG_SHAPE(8), whole}, n = {WG_F64, WG_SHAPE(8), small};
+    float          f[8];
+    double         d[8];
+    int32_t        i[8];
+    uint8_t        u[8], t[8];
+    wg_batches    *b[] = {one_column(&a, WG_F32, 0, 0), one_column(&a, WG_F64, 0, 0), one_column(&w, WG_I32, 0, 0),
+                          one_column(&n, WG_U8, 0, 0)};
+    void          *to[] = {f, d, i, u};
     for (int k = 0; k < 4; k++) {
         cr_assert_eq(wg_batch_into(b[k], &to[k]), 8);
         wg_batches_free(b[k]);
@@ -364,4 +365,64 @@ Test(batches, any_allocation_may_fail)
     cr_assert_eq(got, 4 * 7);
     wg_batches_free(b);
     free_set(&s);
+}
+
+/* ---- Labels ---- */
+
+static wg_batches *labels_of(const wg_array *a, wg_dtype t, double scale, double shift, wg_error *e)
+{
+    wg_column c = {.array = a, .dtype = t, .scale = scale, .shift = shift};
+    return wg_batches_new(&(wg_batch_options){.n = 1, .column = &c, .size = 1}, e);
+}
+
+/* Each value of each dtype either arrives or is refused with its place. */
+Test(batches, a_label_that_its_dtype_does_not_hold_is_refused)
+{
+    static const struct {
+        double      value;
+        wg_dtype    to;
+        const char *text; /* NULL: taken */
+    } rows[] = {
+        {0, WG_U8, NULL},           {255, WG_U8, NULL},
+        {255.75, WG_U8, NULL},      {-0.5, WG_U8, NULL},
+        {-1, WG_U8, "-1"},          {256, WG_U8, "256"},
+        {NAN, WG_U8, "nan"},        {INFINITY, WG_U8, "inf"},
+        {-1, WG_I32, NULL},         {0x1p31, WG_I32, "2147483648"},
+        {NAN, WG_I32, "nan"},       {-0x1p31, WG_I32, NULL},
+        {0x1p63, WG_I64, "9.22"},   {NAN, WG_I64, "nan"},
+        {-INFINITY, WG_I64, "inf"}, {NAN, WG_BOOL, NULL},
+        {-3, WG_BOOL, NULL},        {NAN, WG_F32, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double   x[6] = {1, 1, 1, rows[i].value, 1, 1};
+        float    narrow[6] = {1, 1, 1, (float)rows[i].value, 1, 1};
+        wg_array a[] = {{WG_F64, WG_SHAPE(3, 2), x}, {WG_F32, WG_SHAPE(3, 2), narrow}};
+        for (int k = 0; k < 2; k++) {
+            wg_error    e = {0};
+            wg_batches *b = labels_of(&a[k], rows[i].to, 0, 0, &e);
+            cr_assert_eq(b != NULL, !rows[i].text, "%g to %s: %s", rows[i].value, wg_dtype_name(rows[i].to), e.message);
+            wg_batches_free(b);
+            if (!rows[i].text) continue;
+            cr_assert_eq(e.status, WG_EARG);
+            cr_assert(strstr(e.message, "column 0: row 1, element 1 is ") && strstr(e.message, rows[i].text) &&
+                          strstr(e.message, wg_dtype_name(rows[i].to)),
+                      "%s", e.message);
+        }
+    }
+}
+
+Test(batches, whole_numbers_are_held_to_their_range_too)
+{
+    int64_t  wide[] = {0, 300};
+    int32_t  small[] = {0, -1};
+    uint8_t  bytes[] = {0, 200};
+    wg_array a[] = {{WG_I64, WG_SHAPE(2), wide}, {WG_I32, WG_SHAPE(2), small}, {WG_U8, WG_SHAPE(2), bytes}};
+    wg_error e = {0};
+    for (int i = 0; i < 3; i++) {
+        cr_assert_null(labels_of(&a[i], WG_U8, i == 2 ? 2 : 0, 0, &e));
+        cr_assert(strstr(e.message, "row 1, element 0 is"), "%s", e.message);
+    }
+    wg_batches *b = labels_of(&a[1], WG_U8, 0, 1, &e);
+    cr_assert(b, "shifted into range: %s", e.message);
+    wg_batches_free(b);
 }

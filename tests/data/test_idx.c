@@ -116,6 +116,29 @@ Test(idx, refusals_name_the_place)
     }
 }
 
+/* Tapes and block devices fill up with zeros, which gzip passes over. */
+Test(idx, zeros_behind_a_gzip_file_are_padding)
+{
+    enum { MANY = 20000 }; /* more than is read at a time */
+    struct bytes packed = gzipped(small, sizeof small), b = {.data = calloc(1, 2 * packed.n + MANY)};
+    wg_error     e = {0};
+    memcpy(b.data, packed.data, packed.n);
+    for (size_t zeros = 0; zeros <= MANY; zeros = 3 * zeros + 1)
+        cr_assert_eq(parse(b.data, packed.n + zeros, &e), WG_OK, "%zu zeros: %s", zeros, e.message);
+    b.data[packed.n + 100] = 1;
+    cr_assert_eq(parse(b.data, packed.n + 200, &e), WG_EFORMAT);
+    cr_assert(strstr(e.message, "damaged"), "%s", e.message);
+    struct bytes head = gzipped(small, 10), rest = gzipped(small + 10, sizeof small - 10);
+    memset(b.data, 0, 2 * packed.n + 100);
+    memcpy(b.data, head.data, head.n);
+    memcpy(b.data + head.n + 7, rest.data, rest.n);
+    cr_assert_eq(parse(b.data, head.n + 7 + rest.n + 7, &e), WG_OK, "%s", e.message);
+    free(head.data);
+    free(rest.data);
+    free(packed.data);
+    free(b.data);
+}
+
 Test(idx, a_small_gzip_file_gets_no_large_memory)
 {
     uint8_t      head[8] = {0, 0, 8, 1, 0xff, 0xff, 0xff, 0xff};

@@ -81,7 +81,7 @@ Test(npy, headers_are_read_strictly)
         {WG_EFORMAT, 27, "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1,)}\n"},
         {WG_EFORMAT, 26, "{'descr': '<f8' 'fortran_order': False, 'shape': (1,)}\n"},
         {WG_EDTYPE, 20, "{'descr': '|f8', 'fortran_order': False, 'shape': (1,)}\n"},
-        {WG_EDTYPE, 20, "{'descr': '<u8', 'fortran_order': False, 'shape': (1,)}\n"},
+        {WG_EDTYPE, 20, "{'descr': '<B2', 'fortran_order': False, 'shape': (1,)}\n"},
         {WG_EDTYPE, 20, "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n"},
         {WG_EFORMAT, -2, "{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}\n"},
         {WG_EFORMAT, -2, "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\n"},
@@ -152,4 +152,43 @@ Test(npy, writes_as_numpy_does)
     free(theirs.data);
     wg_array_free(&a);
     remove_directory(directory);
+}
+
+/* Python 2 wrote longs with their letter where an int has 32 bits, as on Windows. */
+Test(npy, longs_of_python_2_are_numbers)
+{
+    wg_array     a;
+    wg_error     e = {0};
+    struct bytes b = with_header("{'descr': '<i4', 'fortran_order': False, 'shape': (2L, 1L), }\n");
+    cr_assert_eq(wg_npy_parse(b.data, b.n, &a, &e), WG_OK, "%s", e.message);
+    expect_array(&a, WG_I32, WG_SHAPE(2, 1));
+    wg_array_free(&a);
+    free(b.data);
+    static const char *const bad[] = {"(L,)", "(2LL,)", "(2l,)", "(2 L,)"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char header[96];
+        snprintf(header, sizeof header, "{'descr': '<i4', 'fortran_order': False, 'shape': %s}\n", bad[i]);
+        b = with_header(header);
+        cr_assert_eq(wg_npy_parse(b.data, b.n, &a, &e), WG_EFORMAT, "%s", bad[i]);
+        free(b.data);
+    }
+}
+
+Test(npy, unsigned_words_are_taken_where_they_fit)
+{
+    wg_array     a;
+    wg_error     e = {0};
+    struct bytes b = with_header("{'descr': '<u8', 'fortran_order': False, 'shape': (1,)}\n");
+    uint8_t     *last = b.data + b.n - 1;
+    memset(last - 7, 0xff, 7);
+    *last = 0x7f;
+    cr_assert_eq(wg_npy_parse(b.data, b.n, &a, &e), WG_OK, "%s", e.message);
+    expect_array(&a, WG_I64, WG_SHAPE(1));
+    cr_assert_eq(*(int64_t *)a.data, INT64_MAX);
+    wg_array_free(&a);
+    *last = 0x80;
+    cr_assert_eq(wg_npy_parse(b.data, b.n, &a, &e), WG_EDTYPE);
+    cr_assert(strstr(e.message, "element 0 is 9295429630892703743"), "%s", e.message);
+    expect_nothing(&a);
+    free(b.data);
 }

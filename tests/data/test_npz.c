@@ -186,20 +186,10 @@ Test(npz, the_directory_is_held_to_its_laws)
         int         value;
         const char *why;
     } changes[] = {
-        {8, 1, "encrypted"},
-        {10, 12, "packed by method 12"},
-        {16, 0, "checksum of 'a.npy'"},
-        {20, 1, "two sizes differ"},
-        {42, 1, "no valid header of 'a.npy'"},
-        {46, 'b', "'b.npy' is there twice"},
-        {48, 'x', "no .npy member"},
-        {46, 0, "zero byte"},
-        {28, 200, "longer than the directory"},
-        {-1 - 4, 1, "several parts"},
-        {-1 - 8, 1, "several parts"},
-        {-1 - 12, 1, "does not fit the file"},
-        {-1 - 16, 1, "does not fit the file"},
-        {-1 - 20, 1, "no end record"},
+        {16, 0, "checksum of 'a.npy'"},        {20, 1, "two sizes differ"},   {42, 1, "no valid header of 'a.npy'"},
+        {46, 'b', "'b.npy' is there twice"},   {46, 0, "zero byte"},          {28, 200, "longer than the directory"},
+        {-1 - 4, 1, "several parts"},          {-1 - 8, 1, "several parts"},  {-1 - 12, 1, "does not fit the file"},
+        {-1 - 16, 1, "does not fit the file"}, {-1 - 20, 1, "no end record"},
     };
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         struct bytes b = two_arrays();
@@ -307,4 +297,154 @@ Test(npz, a_bomb_is_refused_before_memory_is_taken)
     wg_error e = {0};
     cr_assert_eq(parse(file, total, &e), WG_EFORMAT);
     cr_assert(strstr(e.message, "1073741824 bytes of data are announced"), "%s", e.message);
+}
+
+/* ---- Members that this library has no form for ---- */
+
+/* The archive of two arrays with a byte of the first one's entry, or of its header, changed. */
+static struct bytes changed(size_t entry, uint8_t value)
+{
+    struct bytes b = two_arrays();
+    b.data[get32(b.data + b.n - 22 + 16) + entry] = value;
+    return b;
+}
+
+static void expect_first_left_out(struct bytes b, const char *name, const char *why)
+{
+    wg_npz   z;
+    wg_array a;
+    wg_error e = {0};
+    char    *directory = make_directory();
+    cr_assert_eq(wg_file_write(path_in(directory), b.data, b.n, &e), WG_OK, "%s", e.message);
+    for (int list = 0; list < 2; list++) {
+        cr_assert_eq((list ? wg_npz_list : wg_npz_read)(path_in(directory), &z, &e), WG_OK, "%s: %s", why, e.message);
+        cr_assert_eq(z.n, 2);
+        cr_assert_str_eq(z.entry[0].name, name);
+        cr_assert(z.entry[0].reason && strstr(z.entry[0].reason, why), "%s: %s", why, z.entry[0].reason);
+        cr_assert(strstr(z.entry[0].reason, name), "%s names %s", z.entry[0].reason, name);
+        cr_assert_null(wg_npz_find(&z, name));
+        expect_nothing(&z.entry[0].array);
+        cr_assert_null(z.entry[1].reason);
+        if (!list) cr_assert_eq(element(wg_npz_find(&z, "b"), 2), 3);
+        wg_npz_free(&z);
+    }
+    cr_assert_eq(wg_npz_read_one(path_in(directory), "b", &a, &e), WG_OK, "%s", e.message);
+    wg_array_free(&a);
+    cr_assert_lt(wg_npz_read_one(path_in(directory), name, &a, &e), WG_OK);
+    cr_assert(strstr(e.message, why) && strstr(e.message, name), "%s", e.message);
+    expect_nothing(&a);
+    damage(parse, b, 2000);
+    starve(parse, b);
+    remove_directory(directory);
+    free(b.data);
+}
+
+/* The archive of two arrays with another header text in the first one, as long as the old, and the checksum of that. */
+static struct bytes with_descr(const char *descr)
+{
+    struct bytes b = two_arrays();
+    uint8_t     *entry = b.data + get32(b.data + b.n - 22 + 16), *data = b.data + 30 + 5;
+    size_t       n = get32(entry + 20);
+    char         text[118];
+    memset(text, ' ', sizeof text);
+    text[117] = '\n';
+    int k = snprintf(text, sizeof text, "{'descr': %s, 'fortran_order': False, 'shape': (3,), }", descr);
+    text[k] = ' ';
+    cr_assert_eq(data[8], sizeof text);
+    memcpy(data + 10, text, sizeof text);
+    put32(entry + 16, crc32(0, data, (unsigned)n));
+    return b;
+}
+
+Test(npz, one_foreign_member_does_not_spoil_the_others)
+{
+    expect_first_left_out(with_descr("'<U5'"), "a", "dtype '<U5' is not supported");
+    expect_first_left_out(with_descr("'|O'"), "a", "dtype '|O' is not supported");
+    expect_first_left_out(with_descr("'<M8[ns]'"), "a", "dtype '<M8[ns]' is not supported");
+    expect_first_left_out(with_descr("[('x', '<f4')]"), "a", "structured");
+    expect_first_left_out(with_descr("'<f4', 'shape': (1,1,1,1,1,1,1,1,1)"), "a", "more than 8 dimensions");
+    expect_first_left_out(changed(8, 1), "a", "encrypted");
+    expect_first_left_out(changed(10, 12), "a", "packed by method 12");
+    expect_first_left_out(changed(48, 'x'), "a.xpy", "no .npy member");
+}
+
+Test(npz, a_damaged_member_refuses_the_archive_and_is_named)
+{
+    struct bytes b = with_descr("'<f4'");
+    wg_error     e = {0};
+    b.data[30 + 5 + 10] = '[';
+    cr_assert_eq(parse(b.data, b.n, &e), WG_EFORMAT);
+    cr_assert(strstr(e.message, "'a.npy': byte 45: header: is not a dictionary"), "%s", e.message);
+    free(b.data);
+}
+
+/* Some writers put a zip64 record where none is needed: the plain end record has numbers then. */
+Test(npz, a_zip64_record_may_be_there_without_need)
+{
+    struct bytes b = to_zip64(two_arrays());
+    uint8_t     *end = b.data + b.n - 22, *end64 = end - 20 - 56;
+    wg_error     e = {0};
+    put32(end + 12, get32(end64 + 40));
+    cr_assert_eq(parse(b.data, b.n, &e), WG_OK, "%s", e.message);
+    put32(end + 16, get32(end64 + 48));
+    cr_assert_eq(parse(b.data, b.n, &e), WG_OK, "%s", e.message);
+    damage(parse, b, 5000);
+    end[8] = end[10] = 1;
+    expect_refused(b, "do not agree");
+    free(b.data);
+}
+
+/* 65,535 is also what stands in the end record if there are more: without a zip64 record it is the number itself. */
+Test(npz, as_many_members_as_16_bits_count)
+{
+    enum { MANY = 65535, EACH = 30 + 46 + 2 * 9 };
+    uint8_t     *p = calloc(MANY, EACH + 22), *at = p;
+    struct bytes b = {.data = p};
+    char         name[16];
+    for (int i = 0; i < MANY; i++, at += 30 + 5) {
+        put32(at, 0x04034b50);
+        at[26] = 5;
+        snprintf(name, sizeof name, "%05d", i);
+        memcpy(at + 30, name, 5);
+    }
+    size_t directory = (size_t)(at - p);
+    for (int i = 0; i < MANY; i++, at += 46 + 5) {
+        put32(at, 0x02014b50);
+        at[28] = 5;
+        put32(at + 42, (uint64_t)i * 35);
+        snprintf(name, sizeof name, "%05d", i);
+        memcpy(at + 46, name, 5);
+    }
+    put32(at, 0x06054b50);
+    put32(at + 8, 0xffffffff);
+    put32(at + 12, (uint64_t)MANY * 51);
+    put32(at + 16, directory);
+    b.n = (size_t)(at + 22 - p);
+    wg_npz   z;
+    wg_error e = {0};
+    cr_assert_eq(wg_npz_parse(b.data, b.n, &z, &e), WG_OK, "%s", e.message);
+    cr_assert_eq(z.n, MANY);
+    cr_assert(strstr(z.entry[MANY - 1].reason, "'65534' is no .npy member"));
+    wg_npz_free(&z);
+    free(b.data);
+}
+
+Test(npz, names_that_are_not_utf8_are_not_written)
+{
+    char             *directory = make_directory();
+    float             x = 1;
+    const wg_array    a = {WG_F32, WG_SCALAR, &x};
+    wg_error          e = {0};
+    const char *const good[] = {"gr\xc3\xb6\xc3\x9f", "\xf0\x9f\x98\x80"}, *const bad[] = {"gr\xf6\xdf", "a\xc3",
+                                                                                           "\xed\xa0\x80"};
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(wg_npz_write(path_in(directory), 1, &good[i], (const wg_array *[]){&a}, &e), WG_OK, "%s",
+                     e.message);
+    remove(path_in(directory));
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(wg_npz_write(path_in(directory), 1, &bad[i], (const wg_array *[]){&a}, &e), WG_EARG);
+        cr_assert(strstr(e.message, "name 0 is not UTF-8"), "%s", e.message);
+    }
+    cr_assert_eq(files_in(directory), 0);
+    remove_directory(directory);
 }

@@ -97,10 +97,10 @@ refuses 2 '--epochs does not go with predict' predict x --epochs 3
 
 # ---- Files that are not there, or cannot be ----
 
-refuses 1 '--save no/x: cannot write there: No such file or directory' --save no/x
-refuses 1 '--save /dev/null: is not a file' --save /dev/null
-refuses 1 '--curve tiny: is not a file' --curve tiny
-refuses 1 '--onnx tiny: is not a file' --onnx tiny
+refuses 1 '--save no/x: cannot open the directory: No such file or directory' --save no/x
+refuses 1 '--save /dev/null: is there and is not a regular file' --save /dev/null
+refuses 1 '--curve tiny: is there and is not a regular file' --curve tiny
+refuses 1 '--onnx tiny: is there and is not a regular file' --onnx tiny
 refuses 1 'no has no t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz: --data wants a folder with the four IDX files' --data no
 refuses 1 'there are 600 training images, but 599 labels' --data few
 refuses 1 '--batch 601 is more than the 600 training images' --data tiny --batch 601
@@ -186,6 +186,29 @@ wait $pid 2> /dev/null
 [ $? = 143 ] && grep -q 'to go on: mnist --resume stopped.st --data tiny$' err && [ -z "$(ls stopped.st?* 2> /dev/null)" ] &&
     done=$(grep -c '^epoch' out) && run --resume stopped.st --data tiny --stop-after $((done + 1)) --curve s.svg
 result $? 'interrupted, it says how to go on, and does'
+
+# The line "to go on" is one that a shell takes back, and a name may be as long as a file's can be.
+odd="an odd \$name's file"
+long=$(printf 'n%.0s' $(seq 1 240))
+mkdir elsewhere && ln -s elsewhere/real.st "$odd"
+"$mnist" --data tiny --epochs 100000 --save "$odd" --curve s.svg > out 2> err &
+pid=$!
+tries=0
+while [ ! -e "$odd" ] && [ $tries -lt 60 ]; do sleep 0.5; tries=$((tries + 1)); done
+kill -TERM $pid
+wait $pid 2> /dev/null
+again=$(sed -n 's/.*to go on: mnist //p' err)
+eval "set -- $again"
+[ "${2:-}" = "$odd" ] && [ -L "$odd" ] && [ "$(ls elsewhere)" = real.st ]
+result $? 'a link is saved through, and its odd name is quoted'
+rm -r elsewhere "$odd"
+run --data tiny --epochs 1 --save "$long" --curve "$long.svg" --onnx "$long.onnx" && [ -s "$long" ] && [ -s "$long.svg" ] &&
+    run predict "$long" --data tiny --count 1
+result $? 'names of 240 characters and more'
+rm "$long"*
+run --data "$(printf 'no\033[31m')"
+[ $? = 1 ] && grep -qF 'no\x1b[31m has no ' err
+result $? 'control characters do not reach the terminal'
 
 # ---- On a device, through the shim: the losses of the CPU ----
 

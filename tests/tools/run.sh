@@ -34,8 +34,10 @@ refuses() {
 run --help && grep -q '^usage: wengert COMMAND' out && [ ! -s err ]
 result $? 'help'
 for command in show run bench serve; do
-    run $command --help && grep -q "^usage: wengert $command " out && [ ! -s err ]
-    result $? "help of $command"
+    for option in --help -h; do
+        run $command $option && grep -q "^usage: wengert $command " out && [ ! -s err ]
+        result $? "$option of $command"
+    done
 done
 run --version && grep -q '^wengert ' out
 result $? 'version'
@@ -73,6 +75,14 @@ run show mnist.onnx --dot && grep -q '^digraph' out
 result $? 'show --dot'
 run bench mnist.onnx --batch 16 --seconds 1 --threads 1 && grep -q '^run  *median' out && grep -q 'mnist.onnx batch=16' out
 result $? 'bench'
+# Its rate is along the batch and nothing else, whatever is bound, in whatever way.
+run bench mnist.onnx --bind batch=16 --seconds 1 --threads 1 &&
+    awk '/^rate/ { exit !($4 > 15.9 * $2 && $4 < 16.1 * $2 && / a second along batch/) }' out
+result $? 'bench --bind'
+for command in bench show; do
+    refuses 1 "mnist.onnx: bind 'bacth': no input has such a dimension" $command mnist.onnx --bind bacth=64
+done
+refuses 2 '--dot shows dimensions by their names: leave --bind out' show mnist.onnx --dot --bind batch=64
 
 # A .npy file of zeros: npy NAME DTYPE SHAPE BYTES
 npy() {
@@ -158,10 +168,49 @@ result $? 'run with "=" in the name of an input, at opset 28'
 
 run show mnist.onnx --bind batch=3 && grep -q '^input  *image f32 \[3,784\]$' out
 result $? 'show with a size that is known before'
-refuses 1 "bind 'bacth': no input has such a dimension" show mnist.onnx --bind bacth=3
-refuses 1 "bind 'bacth': no input has such a dimension" bench mnist.onnx --bind bacth=3
 printf 'hello, world' > text.onnx
 refuses 1 'text.onnx: byte 0: this is not an ONNX model' show text.onnx
+
+# ---- Names that a shell, or a terminal, takes for something else ----
+
+# negate NAME FILE: y = -NAME, each f32 [2]
+negate() {
+    size=${#1}
+    {
+        printf "\\012\\$(printf %o $((size + 10)))\\012\\$(printf %o "$size")%s" "$1"
+        printf '\022\001y\042\003Neg\022\001g'
+        value 132 "$1" && value 142 y
+    } > graph
+    {
+        printf "\\010\\010\\072\\$(printf %o "$(wc -c < graph)")"
+        cat graph && printf '\102\002\020\021'
+    } > "$2"
+}
+negate 'a=b' equals2.onnx
+cp x2.npy 'c=d.npy'
+for value in 'a=b=x2.npy' 'a=b=c=d.npy' 'a=b=./c=d.npy'; do
+    run run equals2.onnx --input "$value" --output 'y=e=f.npy' && [ -s 'e=f.npy' ] && rm 'e=f.npy'
+    result $? "run --input $value"
+done
+refuses 2 'the model has no input "a"' run equals2.onnx --input 'a=x2.npy'
+
+escape=$(printf '\033]0;title\007')
+negate "$escape" escape.onnx
+# steers FILE...: a byte that no terminal should get from a file
+steers() { LC_ALL=C tr -d '\n\t -~' < "$1" | grep -q .; }
+for option in '' --tape --dot; do
+    # shellcheck disable=SC2086 # none or one
+    run show escape.onnx $option && grep -qF ']0;title' out && ! steers out
+    result $? "show $option of a name with control characters"
+done
+run run escape.onnx --input x3.npy
+[ $? = 1 ] && grep -qF '\x1b]0;title\x07' err && ! steers err
+result $? 'a message with control characters from a file'
+npy "bad.npy" "$escape" '(2,)' 8
+run run idle.onnx --input x=bad.npy
+[ $? = 1 ] && grep -qF "dtype '\\x1b]0;title\\x07'" err && ! steers err
+result $? 'a message of a reader with control characters from its file'
+
 
 # ---- Serving ----
 

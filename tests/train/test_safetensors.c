@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <wengert/data.h>
 #include <wengert/train.h>
 
 #include "support/alloc.h"
@@ -158,7 +159,6 @@ Test(safetensors, malformed_headers_are_refused_at_their_place)
         {"{\"a\":" T("1", 0, 4) ",@\"b\":" T("1", 0, 4) "}", "overlap", 8},
         {"{\"a\":" T("1", 0, 4) ",@\"b\":" T("1", 8, 12) "}", "hole", 12},
         {"{}@", "no tensor", 8},
-        {"{\"a\":{\"dtype\":@\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", "F31", 4},
         {"{\"a\":{@\"type\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "key", 4},
         {"{\"a\":{\"dtype\":\"F32\",@\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "twice", 4},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[@-1],\"data_offsets\":[0,4]}}", "number", 4},
@@ -166,7 +166,6 @@ Test(safetensors, malformed_headers_are_refused_at_their_place)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[@1.0],\"data_offsets\":[0,4]}}", "whole", 4},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[@9223372036854775808],\"data_offsets\":[0,4]}}", "2^63", 4},
         {"{@\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,4]}}", "shape", 4},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,@1],\"data_offsets\":[0,4]}}", "many", 4},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],@\"data_offsets\":[0]}}", "two", 4},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]@,}}", "", 4},
         {"{\"a@\xff\":{}}", "UTF-8", 0},
@@ -285,5 +284,137 @@ Test(safetensors, every_allocation_may_fail)
     expect_python(again);
     wg_safetensors_free(again);
     wg_safetensors_free(f);
+    unlink(path);
+}
+
+/* ---- Dtypes that only files have ---- */
+
+static wg_safetensors *parse_with(const char *json, const void *data, size_t size, wg_error *e)
+{
+    uint64_t       header = strlen(json);
+    unsigned char *file = malloc(8 + header + size);
+    memcpy(file, &header, 8);
+    memcpy(file + 8, json, header);
+    memcpy(file + 8 + header, data, size);
+    wg_safetensors *f = wg_safetensors_parse(file, 8 + header + size, e);
+    free(file);
+    return f;
+}
+
+/* One tensor "w" of n elements after a tensor of one byte, so that it lies at an odd place. */
+static wg_safetensors *parse_tensor(const char *dtype, int n, const void *data, size_t size)
+{
+    char          json[256];
+    wg_error      e = {0};
+    unsigned char bytes[64] = {7};
+    memcpy(bytes + 1, data, size);
+    snprintf(json, sizeof json,
+             "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+             "\"w\":{\"dtype\":\"%s\",\"shape\":[%d],\"data_offsets\":[1,%zu]}}",
+             dtype, n, 1 + size);
+    wg_safetensors *f = parse_with(json, bytes, 1 + size, &e);
+    cr_assert(f != NULL, "%s: %s", dtype, e.message);
+    expect(f, "b", WG_U8, WG_SHAPE(1), (uint8_t[]){7});
+    return f;
+}
+
+Test(safetensors, narrower_dtypes_become_the_next_wider)
+{
+    const struct {
+        const char *dtype;
+        int         n;
+        size_t      size;
+        const void *data;
+        wg_dtype    to;
+        const void *want;
+    } rows[] = {
+        {"F16", 4, 8, (const uint16_t[]){0x3c00, 0xc000, 0x0001, 0x7c00}, WG_F32,
+         (const float[]){1, -2, 0x1p-24f, __builtin_inff()}},
+        {"BF16", 4, 8, (const uint16_t[]){0x3f80, 0xc000, 0x0001, 0xff80}, WG_F32,
+         (const float[]){1, -2, 0x1p-133f, -__builtin_inff()}},
+        {"I8", 2, 2, (const int8_t[]){-128, 127}, WG_I32, (const int32_t[]){-128, 127}},
+        {"I16", 2, 4, (const int16_t[]){-32768, 32767}, WG_I32, (const int32_t[]){-32768, 32767}},
+        {"U16", 2, 4, (const uint16_t[]){0, 65535}, WG_I32, (const int32_t[]){0, 65535}},
+        {"U32", 2, 8, (const uint32_t[]){0, UINT32_MAX}, WG_I64, (const int64_t[]){0, UINT32_MAX}},
+        {"U64", 2, 16, (const uint64_t[]){0, INT64_MAX}, WG_I64, (const int64_t[]){0, INT64_MAX}},
+        {"F16", 0, 0, "", WG_F32, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        wg_safetensors *f = parse_tensor(rows[i].dtype, rows[i].n, rows[i].data, rows[i].size);
+        expect(f, "w", rows[i].to, WG_SHAPE(rows[i].n), rows[i].want);
+        cr_assert_null(wg_safetensors_reason(f, "w"));
+        wg_safetensors_free(f);
+    }
+}
+
+static void expect_left_out(wg_safetensors *f, const char *why)
+{
+    cr_assert_eq(wg_safetensors_count(f), 2);
+    cr_assert_null(wg_safetensors_find(f, "w"));
+    cr_assert_null(wg_safetensors_at(f, 1)->data);
+    cr_assert_str_eq(wg_safetensors_at(f, 1)->name, "w");
+    const char *reason = wg_safetensors_reason(f, "w");
+    cr_assert(reason && strstr(reason, "'w'") && strstr(reason, why), "%s", reason);
+    cr_assert_null(wg_safetensors_reason(f, "b"));
+    cr_assert_null(wg_safetensors_reason(f, "x"));
+    wg_safetensors_free(f);
+}
+
+Test(safetensors, one_foreign_tensor_does_not_spoil_the_others)
+{
+    expect_left_out(parse_tensor("F8_E4M3", 2, "ab", 2), "F8_E4M3 is no dtype of this library");
+    expect_left_out(parse_tensor("C64", 1, "abcdefgh", 8), "C64");
+    expect_left_out(parse_tensor("U64", 2, (const uint64_t[]){1, 1ull << 63}, 16), "element 1 is 9223372036854775808");
+    const char json[] = "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                        "\"w\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,2],\"data_offsets\":[1,3]}}";
+    expect_left_out(parse_with(json, "abc", 3, NULL), "9 dimensions");
+    cr_assert_null(parse_with("{\"w\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,3]}}", "abc", 3, NULL));
+    cr_assert_null(parse_with("{\"w\":{\"dtype\":\"F8\",\"shape\":[2],\"data_offsets\":[0,4]}}", "abc", 3, NULL));
+}
+
+Test(safetensors, every_allocation_for_other_dtypes_may_fail)
+{
+    static const char json[] = "{\"b\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[0,2]},"
+                               "\"w\":{\"dtype\":\"F8\",\"shape\":[1],\"data_offsets\":[2,3]}}";
+    unsigned char     file[8 + sizeof json - 1 + 3] = {sizeof json - 1};
+    wg_safetensors   *f = NULL;
+    memcpy(file + 8, json, sizeof json - 1);
+    for (long n = 0; !f; n++) {
+        wg_error e = {0};
+        alloc_fail_at(n);
+        f = wg_safetensors_parse(file, sizeof file, &e);
+        alloc_restore();
+        cr_assert(f || e.status == WG_ENOMEM, "allocation %ld: %s", n, e.message);
+    }
+    cr_assert(wg_safetensors_find(f, "b") && wg_safetensors_reason(f, "w"));
+    wg_safetensors_free(f);
+}
+
+/* Weights of half precision are weights. */
+Test(safetensors, a_checkpoint_of_halves_is_loaded_and_a_foreign_tensor_is_named)
+{
+    char           path[64];
+    wg_error       e = {0};
+    float          w[2] = {0};
+    const char     json[] = "{\"w\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]}}     ";
+    unsigned char  file[8 + sizeof json - 1 + 4] = {sizeof json - 1};
+    const uint16_t halves[] = {0x3f80, 0xc000};
+    wg_graph      *g = wg_graph_new();
+    wg_node       *p = wg_param(g, "w", WG_F32, WG_SHAPE(2));
+    memcpy(file + 8, json, sizeof json - 1);
+    memcpy(file + sizeof file - 4, halves, 4);
+    temp(path, sizeof path, "halves");
+    cr_assert_eq(wg_file_write(path, file, sizeof file, &e), WG_OK);
+    cr_assert_eq(wg_checkpoint_load(g, NULL, path, NULL, NULL, &e), WG_OK, "%s", e.message);
+    wg_param_get(p, w);
+    cr_assert(w[0] == 1 && w[1] == -2);
+    char *dtype = (char *)memmem(file, sizeof file, "\"BF16\"", 6);
+    memcpy(dtype, "\"F8_X\"", 6);
+    cr_assert_eq(wg_file_write(path, file, sizeof file, &e), WG_OK);
+    for (int partial = 0; partial < 2; partial++) {
+        cr_assert_eq(wg_checkpoint_load(g, NULL, path, &(wg_load_options){.partial = partial}, NULL, &e), WG_EDTYPE);
+        cr_assert(strstr(e.message, "tensor 'w': F8_X is no dtype"), "%s", e.message);
+    }
+    wg_graph_free(g);
     unlink(path);
 }

@@ -98,15 +98,39 @@ static int measure(struct timing *m, double seconds)
     return DONE;
 }
 
-static void print_times(const struct timing *m, const struct bindings *b)
+/* The name of a size that --bind gave before the import; NULL if there is none. */
+static const char *name_of_size(const struct bindings *b, int64_t size)
 {
-    double flops = wg_stats(m->t).flops, median = m->time[m->n / 2];
+    for (int i = 0; i < b->known; i++)
+        if (b->at[i].size == size) return b->at[i].name;
+    return NULL;
+}
+
+/* The size of the inputs' first axis, where it is a symbol or was one; *name says which.  0 if there is none. */
+static int64_t batch_size(const struct loaded *l, const struct bindings *b, wg_tape *t, char *name, size_t n)
+{
+    for (int i = 0; i < l->n_in; i++) {
+        const wg_shape *s = wg_node_shape(l->in[i]), *bound = wg_tape_shape(t, l->in[i]);
+        const char     *given = bound && s->rank ? name_of_size(b, s->dim[0]) : NULL;
+        if (!bound || !s->rank || (s->dim[0] >= 0 && !given)) continue;
+        if (given) snprintf(name, n, "%s", given);
+        else wg_dim_name(l->g, s->dim[0], name, n);
+        return bound->dim[0];
+    }
+    return 0;
+}
+
+static void print_times(const struct timing *m, const struct loaded *l, const struct bindings *b)
+{
+    char    name[64];
+    int64_t batch = batch_size(l, b, m->t, name, sizeof name);
+    double  flops = wg_stats(m->t).flops, median = m->time[m->n / 2];
     printf("run      median %.4g us, 1 %% below %.4g us, 99 %% below %.4g us, of %d\n", median * 1e6,
            m->time[m->n / 100] * 1e6, m->time[m->n - 1 - m->n / 100] * 1e6, m->n);
     if (m->read)
         printf("         each of %d runs and one read of the outputs, divided by %d\n", m->repeats, m->repeats);
     printf("rate     %.4g runs/s", 1 / median);
-    if (b->n) printf(", %.4g a second along %s", (double)b->at[0].size / median, b->at[0].name);
+    if (batch) print(", %.4g a second along %s", (double)batch / median, name);
     printf(", %.3g GFLOP/s\n", flops / median * 1e-9);
 }
 
@@ -128,10 +152,10 @@ static int bench(const struct bench *o, const char *path, struct loaded *l, stru
     if (measure(&m, o->seconds)) return complain(c, "%s: %s", path, wg_tape_message(t));
     printf("%s", wg_build_info());
     printf("device   %s\n", device_text(o->device, name, sizeof name));
-    printf("%s", path);
-    for (int i = 0; i < b->n; i++) printf(" %s=%lld", b->at[i].name, (long long)b->at[i].size);
+    print("%s", path);
+    for (int i = 0; i < b->n; i++) print(" %s=%lld", b->at[i].name, (long long)b->at[i].size);
     printf("\ncompile  %.3g ms\n", compiled * 1e3);
-    print_times(&m, b);
+    print_times(&m, l, b);
     return DONE;
 }
 

@@ -12,7 +12,7 @@ static void print_help(const struct command *c)
         snprintf(left, sizeof left, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
         printf("  %-22s %s%s\n", left, o->help, o->kind == TEXTS ? "; may be repeated" : "");
     }
-    printf("  %-22s this text\n", "--help");
+    printf("  %-22s this text\n", "--help, -h");
 }
 
 /* "cuda" is the first of them. */
@@ -62,7 +62,7 @@ bool options_read(const struct command *c, int argc, char **argv, void *to, stru
 {
     *status = DONE;
     for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "--help")) return print_help(c), false;
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return print_help(c), false;
     for (int i = 1; i < argc && *status == DONE; i++) {
         if (argv[i][0] == '-' && argv[i][1]) *status = take(c, argc, argv, &i, to);
         else if (words->n == MAX_TEXTS) *status = misused(c, "more than %d words", MAX_TEXTS);

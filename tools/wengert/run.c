@@ -141,7 +141,7 @@ static int print_result(const struct loaded *l, wg_tape *t, int i)
     char     type[256];
     int      status = result(t, l->out[i], &a);
     if (!status) {
-        printf("%s %s\n", wg_onnx_output_name(l->onnx, i), type_text(NULL, a.dtype, &a.shape, type, sizeof type));
+        print("%s %s\n", wg_onnx_output_name(l->onnx, i), type_text(NULL, a.dtype, &a.shape, type, sizeof type));
         print_values(stdout, &a);
     }
     wg_array_free(&a);

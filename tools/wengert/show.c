@@ -39,9 +39,9 @@ static int print_operators(const struct command *c, const wg_onnx *m)
         t[k].n++;
     }
     qsort(t, (size_t)n, sizeof *t, by_count);
-    printf("operators   ");
-    for (int i = 0; i < n; i++) printf("%s%s %d", i ? ", " : "", t[i].op, t[i].n);
-    printf("%s\n", n ? "" : "none");
+    print("operators   ");
+    for (int i = 0; i < n; i++) print("%s%s %d", i ? ", " : "", t[i].op, t[i].n);
+    print("%s\n", n ? "" : "none");
     free(t);
     return DONE;
 }
@@ -50,23 +50,23 @@ static void print_file(const char *path, const wg_onnx *m)
 {
     wg_onnx_info i = wg_onnx_about(m);
     const char  *key, *text;
-    printf("%s: IR %lld, opset %lld", path, (long long)i.ir_version, (long long)i.opset);
-    if (*i.producer) printf(", by %s %s", i.producer, i.producer_version);
-    if (*i.graph_name) printf(", graph \"%s\"", i.graph_name);
-    printf("\n");
-    if (*i.doc) printf("about       %s\n", i.doc);
-    for (int k = 0; wg_onnx_meta_at(m, k, &key, &text); k++) printf("metadata    %s = %s\n", key, text);
+    print("%s: IR %lld, opset %lld", path, (long long)i.ir_version, (long long)i.opset);
+    if (*i.producer) print(", by %s %s", i.producer, i.producer_version);
+    if (*i.graph_name) print(", graph \"%s\"", i.graph_name);
+    print("\n");
+    if (*i.doc) print("about       %s\n", i.doc);
+    for (int k = 0; wg_onnx_meta_at(m, k, &key, &text); k++) print("metadata    %s = %s\n", key, text);
 }
 
 static void print_ends(const struct loaded *l)
 {
     char type[256];
     for (int i = 0; i < l->n_in; i++)
-        printf("input       %s %s\n", wg_onnx_input_name(l->onnx, i),
-               type_text(l->g, wg_node_dtype(l->in[i]), wg_node_shape(l->in[i]), type, sizeof type));
+        print("input       %s %s\n", wg_onnx_input_name(l->onnx, i),
+              type_text(l->g, wg_node_dtype(l->in[i]), wg_node_shape(l->in[i]), type, sizeof type));
     for (int i = 0; i < l->n_out; i++)
-        printf("output      %s %s\n", wg_onnx_output_name(l->onnx, i),
-               type_text(l->g, wg_node_dtype(l->out[i]), wg_node_shape(l->out[i]), type, sizeof type));
+        print("output      %s %s\n", wg_onnx_output_name(l->onnx, i),
+              type_text(l->g, wg_node_dtype(l->out[i]), wg_node_shape(l->out[i]), type, sizeof type));
 }
 
 static void print_parameters(const struct loaded *l)
@@ -80,17 +80,42 @@ static void print_parameters(const struct loaded *l)
         count += k;
         bytes += k * (double)wg_dtype_size(wg_node_dtype(p));
     }
-    printf("parameters  %.0f in %d tensors, %s\n", count, n, bytes_text(bytes, size, sizeof size));
+    print("parameters  %.0f in %d tensors, %s\n", count, n, bytes_text(bytes, size, sizeof size));
 }
 
 static void print_run(const struct bindings *b, const wg_tape *t)
 {
     char          peak[32];
     wg_tape_stats s = wg_stats(t);
-    printf("one run     %.6g MFLOP, %lld instructions, %s for intermediate values", s.flops / 1e6,
-           (long long)s.instructions, bytes_text((double)s.peak_bytes, peak, sizeof peak));
-    for (int i = 0; i < b->n; i++) printf("%s%s = %lld", i ? ", " : "  (", b->at[i].name, (long long)b->at[i].size);
-    printf("%s\n", b->n ? ")" : "");
+    print("one run     %.6g MFLOP, %lld instructions, %s for intermediate values", s.flops / 1e6,
+          (long long)s.instructions, bytes_text((double)s.peak_bytes, peak, sizeof peak));
+    for (int i = 0; i < b->n; i++) print("%s%s = %lld", i ? ", " : "  (", b->at[i].name, (long long)b->at[i].size);
+    print("%s\n", b->n ? ")" : "");
+}
+
+/* The text that the library wrote into a stream in memory goes out like all others. */
+static int put_stream(FILE *f, int status, char **text)
+{
+    bool bad = !f || fclose(f) || status;
+    if (!bad) put_text(stdout, *text);
+    free(*text);
+    return bad ? complain(&command_show, "cannot write") : DONE;
+}
+
+static int print_graph(const struct loaded *l)
+{
+    char  *text = NULL;
+    size_t n;
+    FILE  *f = open_memstream(&text, &n);
+    return put_stream(f, f ? wg_dot(l->g, l->n_out, l->out, f) : 0, &text);
+}
+
+static int print_tape(const wg_tape *t)
+{
+    char  *text = NULL;
+    size_t n;
+    FILE  *f = open_memstream(&text, &n);
+    return put_stream(f, f ? wg_tape_print(t, f) : 0, &text);
 }
 
 /* The model with its weights as parameters, for what it is made of; what is run has them as constants. */
@@ -101,7 +126,7 @@ static int show_model(const struct show *s, const char *path, const struct bindi
     int                    status = read_model(c, path, l);
     if (!status) status = import_model(c, path, l, 0, o);
     if (status) return status;
-    if (s->dot) return wg_dot(l->g, l->n_out, l->out, stdout) ? complain(c, "cannot write") : DONE;
+    if (s->dot) return print_graph(l);
     print_file(path, l->onnx);
     print_ends(l);
     status = print_operators(c, l->onnx);
@@ -117,7 +142,7 @@ static int show_tape(const struct show *s, const char *path, struct bindings *b,
     if (bind_batch(c, l, s->batch, b) || bind_rest(c, l, 1, b)) return FAILED;
     wg_tape *t = compile(c, l, b, 0, WG_CPU);
     if (!t) return FAILED;
-    if (s->tape) return wg_tape_print(t, stdout) ? complain(c, "cannot write") : DONE;
+    if (s->tape) return print_tape(t);
     print_run(b, t);
     return DONE;
 }
@@ -131,6 +156,7 @@ static int run(int argc, char **argv)
     int             status;
     if (!options_read(&command_show, argc, argv, &s, &words, &status)) return status;
     if (words.n != 1) return misused(&command_show, "which model? one file, not %d", words.n);
+    if (s.dot && s.bind.n) return misused(&command_show, "--dot shows dimensions by their names: leave --bind out");
     if (s.tape && s.dot) return misused(&command_show, "--tape or --dot, not both");
     status = bind_texts(&command_show, &s.bind, &b);
     if (!status && !s.tape) status = show_model(&s, words.at[0], &b, &l);

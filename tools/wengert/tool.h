@@ -2,6 +2,7 @@
 #ifndef WENGERT_TOOL_H
 #define WENGERT_TOOL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -81,6 +82,12 @@ wg_tape *compile(const struct command *c, struct loaded *l, const struct binding
 const char *device_text(int device, char *buf, size_t n);
 
 /* ---- print.c ---- */
+
+/* Every text from a file or from the command line goes out through these: bytes that would steer a terminal are printed
+ * as \x1b, newlines and tabs as they are. */
+void put_text(FILE *f, const char *text);
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void vprint(FILE *f, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 
 /* "f32 [batch,784]" */
 const char *type_text(const wg_graph *g, wg_dtype t, const wg_shape *s, char *buf, size_t n);
