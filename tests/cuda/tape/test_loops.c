@@ -48,7 +48,7 @@ static char *print_of(const struct net *n)
 static bool notes(const struct net *n, const char *what)
 {
     char       *text = print_of(n);
-    const char *note = text ? strstr(text, "note: ") : NULL;
+    const char *note = text ? strstr(text, "note: loops ") : NULL;
     bool        ok = what ? note && !strncmp(note + 6, what, strlen(what)) : text && !note;
     if (!ok) tap_note("%s", note ? note : "no note");
     free(text);
