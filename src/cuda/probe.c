@@ -21,8 +21,8 @@
 enum { ROWS = 8, INNER = 8, COLS = 128 };
 enum answer { RELU, RELU_SIGNS, RELU_SLOPE, GELU, GELU_KEPT, GELU_SLOPE, ANSWERS };
 
-static const double EXACT_GELU = 1e-6; /* what f32 leaves of a tanh, and of the polynomial in it */
-static const double ROUGH_GELU = 1e-3; /* beside operands of 8 or 11 bits */
+static const double EXACT_GELU = 1e-6;   /* what f32 leaves of a tanh, and of the polynomial in it */
+static const double ROUGH_GELU = 0x1p-8; /* that of a tanh of 11 bits, which goes with operands that are rounded */
 
 /* One piece of the device's memory, and the host's copy of it. */
 struct sheet {
@@ -174,7 +174,7 @@ bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublas
 void wg__cuda_say_meaning(const struct wg__cuda_meaning *m, int precision, char *text, size_t n)
 {
     char error[48] = "";
-    if (m->gelu) snprintf(error, sizeof error, " (off by %.1g)", (double)m->error);
+    if (isfinite(m->error)) snprintf(error, sizeof error, " (off by %.1g)", (double)m->error);
     snprintf(text, n, "relu %s, its slope at 0 %s, gelu%s %s", m->relu ? "keeps NaN" : "loses NaN and is a kernel",
              m->slope ? "is 0" : "is not and is a kernel", error,
              gelu_is_ours(m, precision) ? "is taken" : "is a kernel");

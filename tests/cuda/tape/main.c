@@ -87,7 +87,7 @@ static const struct part {
 } parts[] = {{"training", test_training}, {"values", test_values},       {"parameters", test_parameters},
              {"products", test_products}, {"epilogues", test_epilogues}, {"follow", test_follow},
              {"errors", test_errors},     {"random", test_random},       {"ops", test_ops},
-             {"loops", test_loops}};
+             {"loops", test_loops},       {"probe", test_probe},         {"threads", test_threads}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 /* Runs one part, or all. */

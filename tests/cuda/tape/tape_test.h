@@ -57,5 +57,7 @@ void test_errors(void);
 void test_ops(void);
 void test_random(void);
 void test_loops(void);
+void test_probe(void);
+void test_threads(void);
 
 #endif
