@@ -220,8 +220,8 @@ static int check_binding(wg_graph *g, const wg_options *o, int i)
 
 int wg__dims_check_bind(wg_graph *g, const wg_options *o)
 {
-    int status = o->n_more < 0 || (o->n_more && !o->more) ? wg__fail(g, WG_EARG, "compile: %d more bindings", o->n_more)
-                                                          : WG_OK;
+    int status =
+        o->n_more < 0 || (o->n_more && !o->more) ? wg__fail(g, WG_EARG, "compile: %d more bindings", o->n_more) : WG_OK;
     for (int i = 0; !status && i < bindings(o); i++) status = check_binding(g, o, i);
     return status;
 }

@@ -42,4 +42,7 @@ const wg_op wg_op_check_index = {.name = "check_index",
                                  .cpu = cpu,
                                  .rows = wg_rows_broadcast};
 
-wg_node *wg__check_index(wg_node *x, int64_t size) { return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){WG_SHAPE(size)}); }
+wg_node *wg__check_index(wg_node *x, int64_t size)
+{
+    return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){WG_SHAPE(size)});
+}
