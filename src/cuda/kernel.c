@@ -1,7 +1,6 @@
 /* The kernels of generated sources, loaded on a device.  Loops of one source
  * share one, in whichever tapes they are, for as long as one of these is there.
- * Tapes may be compiled and freed in several threads: the list has the device's
- * lock, which nobody holds while a source is compiled. */
+ * The list has the device's lock, which nobody holds while a source is compiled. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +51,9 @@ static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const voi
 
 static void free_kernel(struct wg__cuda_kernel *k)
 {
+    wg__cuda_take_turn();
     if (k->library) cudaLibraryUnload(k->library);
+    wg__cuda_end_turn();
     cudaGetLastError();
     free(k->source);
     free(k);
