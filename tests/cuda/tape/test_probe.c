@@ -236,6 +236,24 @@ static void refused_all(void)
     tap(clean() && ok && t && !shim.cublas_left(), "cuBLAS refuses every product: an error that names it");
 }
 
+/* Refused in a run, though not when it was rehearsed: an error that names the instruction, and the tape goes on. */
+static void refused_late(void)
+{
+    if (without_shim("cuBLAS refuses a product in a run")) return;
+    struct made b = make_case(bias_relu, 16, 24, 32);
+    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0)});
+    int64_t     n;
+    shim.refuse(&(struct wg_shim_refusal){.at = WG_SHIM_PRODUCT, .status = 14, .capturing = true});
+    float *none = case_results(&b, t, 0, &n);
+    bool   ok = t && !none && strstr(wg_tape_message(t), "run: %0 matmul+add+relu: ");
+    shim.refuse(&(struct wg_shim_refusal){0});
+    float *some = case_results(&b, t, 0, &n);
+    ok = ok && some;
+    free(none), free(some);
+    wg_graph_free(b.g);
+    tap(clean() && ok, "cuBLAS refuses a product in a run: an error that names it, and the tape goes on");
+}
+
 /* ---- Rehearsals ---- */
 
 /* A product that goes straight to a parameter: to compile a tape changes no parameter. */
@@ -269,5 +287,6 @@ void test_probe(void)
     refused_candidates();
     refused_precision();
     refused_all();
+    refused_late();
     parameters_keep();
 }
