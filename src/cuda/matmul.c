@@ -136,24 +136,12 @@ static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda
                           at->launch.stream);
 }
 
-static bool is_parameter(const wg_tape *t, const void *p)
+/* Asks for the first of the plan's calls, whose values nobody reads: what products write is the tape's own memory, and
+ * no parameter.  The runtime's note of a refusal is forgotten; what a kernel leaves behind is told where
+ * products_make waits. */
+static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p)
 {
-    for (int c = 0; c < t->n_copy; c++)
-        if (t->copy[c].in_place && t->value[t->copy[c].param].data == p) return true;
-    return false;
-}
-
-/* Asks for the first of the plan's calls, whose values nobody reads; a parameter keeps its own.  The runtime's note
- * of a refusal is forgotten.  What a kernel leaves behind is told where products_make waits. */
-static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, int64_t count)
-{
-    struct wg__why w;
-    size_t         bytes = (size_t)(count * p->g.m * p->g.n) * wg_dtype_size(p->g.dtype);
-    void          *elsewhere = NULL;
-    if (is_parameter(at->t, p->g.c) && wg__cuda_alloc(at->d, bytes, "a product that is tried", &elsewhere, &w))
-        return CUBLAS_STATUS_ALLOC_FAILED;
-    cublasStatus_t s = run(at, p, p->g.a, p->g.b, elsewhere ? elsewhere : p->g.c);
-    if (elsewhere) cudaStreamSynchronize(at->launch.stream), wg__cuda_release(at->d, elsewhere);
+    cublasStatus_t s = run(at, p, p->g.a, p->g.b, p->g.c);
     if (s) cudaGetLastError();
     return s;
 }
@@ -161,7 +149,7 @@ static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg_
 enum { CANDIDATES = 8 };
 
 /* The first that cuBLAS names, whose workspace is there, and that cuBLAS does not refuse when it is asked for. */
-static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p, int64_t count,
+static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
                              cublasLtMatmulPreference_t by)
 {
     cublasLtMatmulHeuristicResult_t best[CANDIDATES];
@@ -173,7 +161,7 @@ static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_pr
     for (int i = 0; i < n && s; i++) {
         if (best[i].state != CUBLAS_STATUS_SUCCESS || best[i].workspaceSize > at->workspace_bytes) continue;
         p->algo = best[i].algo;
-        s = rehearse(at, p, count);
+        s = rehearse(at, p);
     }
     return s;
 }
@@ -185,7 +173,7 @@ static cublasStatus_t make_algorithm(const struct wg__cuda_place *at, struct wg_
     cublasStatus_t             s = cublasLtMatmulPreferenceCreate(&by);
     if (s) return s;
     s = make_preference(by, p, n, at->workspace_bytes);
-    if (!s) s = choose(at, p, n->count, by);
+    if (!s) s = choose(at, p, by);
     cublasLtMatmulPreferenceDestroy(by);
     return s;
 }

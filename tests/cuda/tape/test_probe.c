@@ -256,7 +256,7 @@ static void refused_late(void)
 
 /* ---- Rehearsals ---- */
 
-/* A product that goes straight to a parameter: to compile a tape changes no parameter. */
+/* Products whose values become parameters: to compile a tape changes none. */
 static void parameters_keep(void)
 {
     wg_graph *g = wg_graph_new();
@@ -267,6 +267,7 @@ static void parameters_keep(void)
     bool     ok = !wg_param_set(p, v) && !wg_param_set(q, v);
     wg_node *all[][2] = {{wg_assign(p, c), wg_assign(q, wg_relu(c))},
                          {wg_assign(p, wg_relu(wg_add(c, p))), wg_assign(q, wg_gelu_tanh(c))},
+                         {wg_assign(p, wg_relu(wg_matmul(x, p))), wg_assign(q, wg_gelu_tanh(wg_matmul(x, q)))},
                          {wg_assign(p, wg_matmul(x, p)), wg_assign(q, wg_matmul(p, q))}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         ok = ok && wg_compile(g, 2, all[i], &(wg_options){.device = WG_CUDA(0)});
