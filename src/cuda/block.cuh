@@ -147,15 +147,36 @@ DEVICE int64_t place_of(const indices &s, int64_t i)
     if (at < 0 && s.from_end) at += s.size;
     return at >= 0 && at < s.size ? at : -1;
 }
-/* Index i is out of range.  Whoever says so first looks up the first of the
- * list that is, so that the same one is told in every run. */
-static inline __device__ void index_fault(const indices &s, int64_t i)
+/* What a thread has found of the list: its first place with an index out of range. */
+enum : int64_t { NO_FAULT = INT64_MAX };
+DEVICE void note_fault(int64_t *first, int64_t i)
 {
-    if (atomicCAS(&s.fault->status, 0, (int)WG_EINDEX) != 0) return;
-    for (int64_t k = 0; k < i; k++)
-        if (place_of(s, k) < 0) i = k;
+    if (i < *first) *first = i;
+}
+/* Tells of the first index of the list that is out of range, so that the same one is told in every run.  All threads
+ * of a block come here, at the end of a kernel, with what each has found.  The first block with a fault looks through
+ * all that comes before it, each thread at every BLOCK-th index. */
+static inline __device__ void tell_fault(const indices &s, int64_t found)
+{
+    __shared__ unsigned long long first;
+    __shared__ int                mine;
+    if (!__syncthreads_or(found != NO_FAULT)) return;
+    if (threadIdx.x == 0) {
+        first = (unsigned long long)NO_FAULT;
+        mine = atomicCAS(&s.fault->status, 0, (int)WG_EINDEX) == 0;
+    }
+    __syncthreads();
+    if (!mine) return;
+    if (found != NO_FAULT) atomicMin(&first, (unsigned long long)found);
+    __syncthreads();
+    int64_t end = (int64_t)first, k = threadIdx.x;
+    __syncthreads();
+    while (k < end && place_of(s, k) >= 0) k += blockDim.x;
+    if (k < end) atomicMin(&first, (unsigned long long)k);
+    __syncthreads();
+    if (threadIdx.x != 0) return;
     s.fault->instr = s.instr;
-    s.fault->index = index_at(s, i);
+    s.fault->index = index_at(s, (int64_t)first);
     s.fault->size = s.size;
 }
 

@@ -12,6 +12,10 @@
 #include <cuda_runtime.h>
 #include <stdbool.h>
 
+#if !defined(WG__CUDA_HOST) && CUDART_VERSION < 12080
+#error "CUDA 12.8 or later is needed: earlier runtimes have no cudaLibraryLoadData"
+#endif
+
 #include <wengert/graph_op.h> /* has templates, which have no C linkage */
 
 #ifdef __cplusplus

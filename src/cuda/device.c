@@ -39,6 +39,13 @@ int wg__cuda_failed(struct wg__why *w, const struct wg__device *d, cudaError_t e
                            cudaGetErrorString(e), cudaGetErrorName(e));
 }
 
+/* ---- Turns ---- */
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+void wg__cuda_take_turn(void) { pthread_mutex_lock(&turn); }
+void wg__cuda_end_turn(void) { pthread_mutex_unlock(&turn); }
+
 int wg__cuda_enter(const struct wg__device *d, struct wg__why *w)
 {
     WG__TRY(d, w, cudaSetDevice(d->index));
@@ -155,7 +162,9 @@ int wg__cuda_pin(struct wg__device *d, size_t bytes, const char *what, void **p,
     int status = wg__cuda_enter(d, w);
     *p = NULL;
     if (status) return status;
+    wg__cuda_take_turn();
     cudaError_t e = cudaHostAlloc(p, bytes ? bytes : 1, cudaHostAllocPortable);
+    wg__cuda_end_turn();
     if (e == cudaErrorMemoryAllocation) {
         cudaGetLastError();
         *p = NULL;
@@ -170,7 +179,9 @@ int wg__cuda_pin(struct wg__device *d, size_t bytes, const char *what, void **p,
 void wg__cuda_unpin(struct wg__device *d, void *p)
 {
     cudaSetDevice(d->index);
+    wg__cuda_take_turn();
     cudaFreeHost(p);
+    wg__cuda_end_turn();
     cudaGetLastError();
 }
 

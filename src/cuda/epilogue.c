@@ -14,8 +14,11 @@
  *
  * cuBLAS's GELU is gelu_tanh; gelu, with erf, is another function.
  *
- * WG_CUDA_EPILOGUES=none or plain (bias and relu alone) leaves the others to
- * kernels of our own: to find out which is faster. */
+ * Where the documentation leaves a meaning open, the device is asked first
+ * (probe.c), and what it means otherwise is left to a kernel of our own.
+ * WG_CUDA_EPILOGUES=none or plain (bias and relu alone) leaves more to them,
+ * to find out which is faster; =all asks for everything, whatever it means. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,27 +161,37 @@ static bool fits_gradient(const struct wg__cuda_products *all, const struct afte
 static enum wg__cuda_asked asked(void)
 {
     const char *s = getenv("WG_CUDA_EPILOGUES");
-    return !s                    ? WG__CUDA_ALL_EPILOGUES
+    return !s                    ? WG__CUDA_KNOWN_EPILOGUES
            : !strcmp(s, "none")  ? WG__CUDA_NO_EPILOGUES
            : !strcmp(s, "plain") ? WG__CUDA_PLAIN_EPILOGUES
-                                 : WG__CUDA_ALL_EPILOGUES;
+           : !strcmp(s, "all")   ? WG__CUDA_FORCED_EPILOGUES
+                                 : WG__CUDA_KNOWN_EPILOGUES;
 }
 
-static bool is_asked(enum wg__cuda_asked all, cublasLtEpilogue_t kind)
+/* WG_OK: cuBLAS may be asked for it; WG_EARG: it is left to a kernel of our own. */
+static int may_ask(const struct wg__cuda_place *at, cublasLtEpilogue_t kind, struct wg__why *w)
 {
-    bool plain =
+    struct wg__cuda_products *all = at->products;
+    bool                      plain =
         kind == CUBLASLT_EPILOGUE_BIAS || kind == CUBLASLT_EPILOGUE_RELU || kind == CUBLASLT_EPILOGUE_RELU_BIAS;
-    return all == WG__CUDA_ALL_EPILOGUES || (all == WG__CUDA_PLAIN_EPILOGUES && plain);
+    if (all->asked == WG__CUDA_NO_EPILOGUES || (all->asked == WG__CUDA_PLAIN_EPILOGUES && !plain)) return WG_EARG;
+    if (all->asked == WG__CUDA_FORCED_EPILOGUES || !wg__cuda_is_open(kind)) return WG_OK;
+    int precision = at->t->options.precision, status = wg__cuda_probe(at, w);
+    all->probed = true;
+    if (status) return status;
+    return wg__cuda_means_ours(&at->d->meaning[precision], precision, kind) ? WG_OK : WG_EARG;
 }
 
 /* Instruction i asks for g with e, if cuBLAS can; the status, WG_EARG if it cannot. */
 static int ask(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, const struct wg__cuda_epilogue *e,
                struct wg__why *w)
 {
-    if (e && !is_asked(at->products->asked, e->kind)) return WG_EARG;
+    int status = e ? may_ask(at, e->kind, w) : WG_OK;
+    if (status) return status;
     struct wg__cuda_product_plan *p = malloc(sizeof *p);
     if (!p) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
-    int status = wg__cuda_product_plan_gemm(at, g, e, p, w);
+    status = wg__cuda_product_plan_gemm(at, g, e, p, w);
+    at->products->refused += status == WG_EARG;
     if (status) free(p);
     else at->products->of[i] = (struct wg__cuda_todo){.plan = p, .rest = !e, .mask = at->products->of[i].mask};
     return status;
@@ -216,7 +229,7 @@ static int ask_rows(const struct wg__cuda_place *at, int i, const struct wg__gem
 /* cuBLAS does not look at faults, so what it writes on the way is no parameter. */
 static bool writes_parameter(const struct after *a)
 {
-    for (int k = 0; k < a->l->outputs; k++)
+    for (int k = 0; k < a->p->n_out; k++)
         if (a->t->value[a->p->out[k]].place == WG__SHARED) return true;
     return false;
 }
@@ -274,6 +287,24 @@ static bool is_product(const wg_tape *t, int i)
     return !t->device->on_host[i] && !t->instr[i].loop && !strcmp(t->instr[i].op->name, "matmul");
 }
 
+static void make_note(const struct wg__cuda_place *at)
+{
+    struct wg__cuda_products *all = at->products;
+    char                      meaning[200] = "", refused[80] = "", exact[80] = "";
+    int                       precision = at->t->options.precision;
+    if (all->probed) wg__cuda_say_meaning(&at->d->meaning[precision], precision, meaning, sizeof meaning);
+    if (all->refused) snprintf(refused, sizeof refused, "%s%d refused", *meaning ? "; " : "", all->refused);
+    if (all->exact)
+        snprintf(exact, sizeof exact, "%s%d products in f32 after all", *meaning || *refused ? "; " : "", all->exact);
+    if (*meaning || *refused || *exact)
+        snprintf(all->note, sizeof all->note, "epilogues of cuBLASLt: %s%s%s", meaning, refused, exact);
+}
+
+const char *wg__cuda_products_note(const struct wg__cuda_place *at)
+{
+    return at->products && *at->products->note ? at->products->note : NULL;
+}
+
 int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
 {
     const wg_tape            *t = at->t;
@@ -291,7 +322,10 @@ int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
         if (has_head(t, i)) status = plan_loop(at, i, w);
         else if (is_product(t, i)) status = plan_call(at, i, w);
     }
-    return status;
+    if (status) return status;
+    make_note(at);
+    WG__TRY(at->d, w, cudaStreamSynchronize(at->launch.stream)); /* plans were rehearsed */
+    return WG_OK;
 }
 
 void wg__cuda_products_free(struct wg__cuda_place *at)

@@ -29,22 +29,24 @@ template <class U, class D>
 __global__ void __launch_bounds__(BLOCK) gather_units(struct indices s, struct gather_by<D> p, const U *x, U *y)
 {
     typedef typename D::index I;
-    int64_t                   step = (int64_t)gridDim.x * BLOCK;
+    int64_t                   step = (int64_t)gridDim.x * BLOCK, fault = NO_FAULT;
     for (int64_t e = (int64_t)blockIdx.x * BLOCK + threadIdx.x; e < p.count; e += step) {
         I       col = (I)e, i = divide(p.width, &col);
         I       o = divide(p.m, &i);
         int64_t at = place_of(s, (int64_t)i);
-        if (at < 0 && o == 0 && col == 0) index_fault(s, (int64_t)i);
+        if (at < 0) note_fault(&fault, (int64_t)i);
         y[e] = at < 0 ? U() : x[((int64_t)o * p.n + at) * (int64_t)p.width.d + (int64_t)col];
     }
+    tell_fault(s, fault);
 }
 
 /* Where nothing is to be gathered, indices are looked at all the same. */
 static __global__ void __launch_bounds__(BLOCK) check_indices(struct indices s)
 {
-    int64_t step = (int64_t)gridDim.x * BLOCK;
+    int64_t step = (int64_t)gridDim.x * BLOCK, fault = NO_FAULT;
     for (int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x; i < s.m; i += step)
-        if (place_of(s, i) < 0) index_fault(s, i);
+        if (place_of(s, i) < 0) note_fault(&fault, i);
+    tell_fault(s, fault);
 }
 static cudaError_t check(const struct wg__cuda_launch *l, const struct indices *s)
 {
@@ -95,11 +97,12 @@ static cudaError_t gather(const struct wg__cuda_launch *l)
 
 static __global__ void __launch_bounds__(BLOCK) checked_indices(struct indices s, int64_t *y)
 {
-    int64_t step = (int64_t)gridDim.x * BLOCK;
+    int64_t step = (int64_t)gridDim.x * BLOCK, fault = NO_FAULT;
     for (int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x; i < s.m; i += step) {
-        if (place_of(s, i) < 0) index_fault(s, i);
+        if (place_of(s, i) < 0) note_fault(&fault, i);
         y[i] = index_at(s, i);
     }
+    tell_fault(s, fault);
 }
 
 static cudaError_t check_index(const struct wg__cuda_launch *l)
@@ -189,6 +192,7 @@ template <class T>
 __global__ void __launch_bounds__(BLOCK) scatter_rows(struct indices s, struct scatter p, const T *x, T *y)
 {
     __shared__ uint64_t list[LIST]; /* place in the list of indices << 8 | row */
+    int64_t             fault = NO_FAULT;
     for (int64_t task = blockIdx.x; task < p.outer * p.across * p.groups; task += gridDim.x) {
         int64_t first = task % p.groups * OWNED, rest = task / p.groups, o = rest / p.across;
         int64_t col = rest % p.across * TILE + threadIdx.x % WARP * 4, rows = p.n - first;
@@ -203,7 +207,7 @@ __global__ void __launch_bounds__(BLOCK) scatter_rows(struct indices s, struct s
             UNROLL
             for (int k = 0; k < 4; k++) {
                 int64_t r = i + k < p.m ? place_of(s, i + k) : first - 1;
-                if (r < 0 && i + k < p.m && task == 0) index_fault(s, i + k);
+                if (r < 0 && i + k < p.m && task == 0) note_fault(&fault, i + k);
                 row[k] = r >= first && r < first + rows ? (int)(r - first) : -1;
                 mine += row[k] >= 0;
             }
@@ -222,6 +226,7 @@ __global__ void __launch_bounds__(BLOCK) scatter_rows(struct indices s, struct s
         if (listed || begin) add_list(list, listed, begin, rows, p.inner, cols, from, to);
         __syncthreads();
     }
+    if (blockIdx.x == 0) tell_fault(s, fault);
 }
 
 /* ---- Scatter of narrow rows at few indices: a thread for each result ---- */
@@ -230,12 +235,13 @@ template <class T>
 __global__ void __launch_bounds__(BLOCK) scatter_elements(struct indices s, struct scatter p, const T *x, T *y)
 {
     __shared__ int64_t place[FEW];
-    int64_t            step = (int64_t)gridDim.x * BLOCK;
+    int64_t            step = (int64_t)gridDim.x * BLOCK, fault = NO_FAULT;
     for (int64_t i = threadIdx.x; i < p.m; i += BLOCK) {
         place[i] = place_of(s, i);
-        if (place[i] < 0 && blockIdx.x == 0) index_fault(s, i);
+        if (place[i] < 0) note_fault(&fault, i);
     }
     __syncthreads();
+    if (blockIdx.x == 0) tell_fault(s, fault);
     for (int64_t e = (int64_t)blockIdx.x * BLOCK + threadIdx.x; e < p.outer * p.n * p.inner; e += step) {
         int64_t  j = e % p.inner, r = e / p.inner % p.n, o = e / p.inner / p.n;
         const T *from = x + o * p.m * p.inner + j;

@@ -1,5 +1,6 @@
 /* The kernels of generated sources, loaded on a device.  Loops of one source
- * share one, in whichever tapes they are, for as long as one of these is there. */
+ * share one, in whichever tapes they are, for as long as one of these is there.
+ * The list has the device's lock, which nobody holds while a source is compiled. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,9 @@ static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const voi
 
 static void free_kernel(struct wg__cuda_kernel *k)
 {
+    wg__cuda_take_turn();
     if (k->library) cudaLibraryUnload(k->library);
+    wg__cuda_end_turn();
     cudaGetLastError();
     free(k->source);
     free(k);
@@ -63,25 +66,52 @@ static int make(struct wg__device *d, const char *source, bool several, const vo
     if (k) k->source = strdup(source);
     if (!k || !k->source) return free(k), wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     k->hash = XXH3_64bits(source, strlen(source));
+    wg__cuda_take_turn();
     int status = load(d, k, code, several, refused, w);
+    wg__cuda_end_turn();
     if (status) return free_kernel(k), status;
-    k->users = 1;
-    k->next = d->kernels;
-    *out = d->kernels = k;
+    *out = k;
     return WG_OK;
+}
+
+/* The kernel of that source with one more user, or NULL. */
+static struct wg__cuda_kernel *take(struct wg__device *d, const char *source, uint64_t hash)
+{
+    pthread_mutex_lock(&d->lock);
+    struct wg__cuda_kernel *k = find(d, source, hash);
+    if (k) k->users++;
+    pthread_mutex_unlock(&d->lock);
+    return k;
+}
+
+/* Puts k into the list, unless another thread has put one of its source there: that one with one more user. */
+static struct wg__cuda_kernel *share(struct wg__device *d, struct wg__cuda_kernel *k)
+{
+    pthread_mutex_lock(&d->lock);
+    struct wg__cuda_kernel *other = find(d, k->source, k->hash);
+    if (!other) {
+        k->next = d->kernels;
+        d->kernels = k;
+    }
+    (other ? other : k)->users++;
+    pthread_mutex_unlock(&d->lock);
+    if (!other) return k;
+    free_kernel(k);
+    return other;
 }
 
 int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, struct wg__cuda_kernel **k, char *why,
                         size_t why_size, struct wg__why *w)
 {
     size_t bytes = 0;
-    *k = find(d, source, XXH3_64bits(source, strlen(source)));
-    if (*k) return (*k)->users++, WG_OK;
+    *k = take(d, source, XXH3_64bits(source, strlen(source)));
+    if (*k) return WG_OK;
     void *code = wg__cuda_compile(source, 10 * d->major + d->minor, d->driver, &bytes, why, why_size);
     if (!code) return WG_OK;
     bool refused = false;
     int  status = make(d, source, several, code, k, &refused, w);
     free(code);
+    if (!status) *k = share(d, *k);
     if (!refused) return status;
     snprintf(why, why_size, "%s", w->text);
     return WG_OK;
@@ -90,8 +120,11 @@ int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, 
 void wg__cuda_kernel_put(struct wg__device *d, struct wg__cuda_kernel *k)
 {
     struct wg__cuda_kernel **p = &d->kernels;
-    if (!k || --k->users) return;
-    while (*p != k) p = &(*p)->next;
-    *p = k->next;
-    free_kernel(k);
+    if (!k) return;
+    pthread_mutex_lock(&d->lock);
+    bool last = --k->users == 0;
+    while (last && *p != k) p = &(*p)->next;
+    if (last) *p = k->next;
+    pthread_mutex_unlock(&d->lock);
+    if (last) free_kernel(k);
 }

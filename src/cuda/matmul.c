@@ -6,7 +6,10 @@
  * was not turned before.
  *
  * Descriptors and the algorithm are found once, when a tape is built; a run
- * only asks for the products. */
+ * only asks for the products.  What cuBLAS names it may still refuse, so each
+ * plan is rehearsed when it is made: a candidate that is refused gives way to
+ * the next, a product with an epilogue to one without, and a fast product of
+ * f32 to an exact one. */
 #include <string.h>
 
 #include "cuda/products.h"
@@ -66,6 +69,11 @@ static cublasStatus_t set_epilogue(cublasLtMatmulDesc_t desc, const struct wg__c
     return s;
 }
 
+static cublasComputeType_t exact(const struct wg__gemm *g)
+{
+    return g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
+}
+
 /* f32 is multiplied as f32 unless the tape allows less; TF32 never by itself. */
 static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g)
 {
@@ -73,13 +81,14 @@ static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g
                                               [WG_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
                                               [WG_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF,
                                               [WG_FP16] = CUBLAS_COMPUTE_32F_FAST_16F};
-    return g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : f32[t->options.precision];
+    return g->dtype == WG_F64 ? exact(g) : f32[t->options.precision];
 }
 
-static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, const wg_tape *t, const struct wg__cuda_epilogue *e)
+static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, cublasComputeType_t compute,
+                                const struct wg__cuda_epilogue *e)
 {
     int32_t        first = p->g.tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = p->g.ta ? CUBLAS_OP_T : CUBLAS_OP_N;
-    cublasStatus_t s = cublasLtMatmulDescCreate(&p->desc, compute_of(t, &p->g), type_of(&p->g));
+    cublasStatus_t s = cublasLtMatmulDescCreate(&p->desc, compute, type_of(&p->g));
     if (s) return p->desc = NULL, s;
     s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first);
     if (!s) s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second);
@@ -116,9 +125,30 @@ static cublasStatus_t make_preference(cublasLtMatmulPreference_t to, const struc
     return s;
 }
 
+static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, const void *a,
+                          const void *b, void *c)
+{
+    float  one32 = 1, zero32 = 0;
+    double one = 1, zero = 0;
+    bool   f64 = p->g.dtype == WG_F64;
+    return cublasLtMatmul(at->d->blas, p->desc, f64 ? (void *)&one : &one32, b, p->a, a, p->b,
+                          f64 ? (void *)&zero : &zero32, c, p->c, c, p->c, &p->algo, at->workspace, at->workspace_bytes,
+                          at->launch.stream);
+}
+
+/* Asks for the first of the plan's calls, whose values nobody reads: what products write is the tape's own memory, and
+ * no parameter.  The runtime's note of a refusal is forgotten; what a kernel leaves behind is told where
+ * products_make waits. */
+static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p)
+{
+    cublasStatus_t s = run(at, p, p->g.a, p->g.b, p->g.c);
+    if (s) cudaGetLastError();
+    return s;
+}
+
 enum { CANDIDATES = 8 };
 
-/* The first that cuBLAS names and whose workspace is there. */
+/* The first that cuBLAS names, whose workspace is there, and that cuBLAS does not refuse when it is asked for. */
 static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
                              cublasLtMatmulPreference_t by)
 {
@@ -126,10 +156,14 @@ static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_pr
     int                             n = 0;
     cublasStatus_t                  s =
         cublasLtMatmulAlgoGetHeuristic(at->d->blas, p->desc, p->a, p->b, p->c, p->c, by, CANDIDATES, best, &n);
-    for (int i = 0; i < n && !s; i++)
-        if (best[i].state == CUBLAS_STATUS_SUCCESS && best[i].workspaceSize <= at->workspace_bytes)
-            return p->algo = best[i].algo, CUBLAS_STATUS_SUCCESS;
-    return s ? s : CUBLAS_STATUS_NOT_SUPPORTED;
+    if (s) return s;
+    s = CUBLAS_STATUS_NOT_SUPPORTED;
+    for (int i = 0; i < n && s; i++) {
+        if (best[i].state != CUBLAS_STATUS_SUCCESS || best[i].workspaceSize > at->workspace_bytes) continue;
+        p->algo = best[i].algo;
+        s = rehearse(at, p);
+    }
+    return s;
 }
 
 static cublasStatus_t make_algorithm(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
@@ -153,30 +187,47 @@ static int failed(const struct wg__cuda_place *at, const struct wg__gemm *g, cub
                            (long long)g->n, wg_dtype_name(g->dtype), cublasLtGetStatusString(s));
 }
 
-static bool not_with_this(cublasStatus_t s)
-{
-    return s == CUBLAS_STATUS_NOT_SUPPORTED || s == CUBLAS_STATUS_INVALID_VALUE || s == CUBLAS_STATUS_ARCH_MISMATCH;
-}
-
-/* p->g and the leading axes are set. */
-static int plan(const struct wg__cuda_place *at, const struct batch *n, const struct wg__cuda_epilogue *e,
-                struct wg__cuda_product_plan *p, struct wg__why *w)
-{
-    cublasStatus_t s = make_desc(p, at->t, e);
-    if (!s) s = make_layouts(p, n);
-    if (!s) s = make_algorithm(at, p, n);
-    if (!s) return WG_OK;
-    int status = e && not_with_this(s) ? WG_EARG : failed(at, &p->g, s, w);
-    wg__cuda_product_plan_free(p);
-    return status;
-}
-
-void wg__cuda_product_plan_free(struct wg__cuda_product_plan *p)
+static void drop_descriptors(struct wg__cuda_product_plan *p)
 {
     if (p->c) cublasLtMatrixLayoutDestroy(p->c);
     if (p->b) cublasLtMatrixLayoutDestroy(p->b);
     if (p->a) cublasLtMatrixLayoutDestroy(p->a);
     if (p->desc) cublasLtMatmulDescDestroy(p->desc);
+    p->a = p->b = p->c = NULL;
+    p->desc = NULL;
+}
+
+static cublasStatus_t plan_as(const struct wg__cuda_place *at, const struct batch *n, cublasComputeType_t compute,
+                              const struct wg__cuda_epilogue *e, struct wg__cuda_product_plan *p)
+{
+    cublasStatus_t s = make_desc(p, compute, e);
+    if (!s) s = make_layouts(p, n);
+    if (!s) s = make_algorithm(at, p, n);
+    if (s) drop_descriptors(p);
+    return s;
+}
+
+/* p->g and the leading axes are set.  Whatever cuBLAS refuses, there is less to ask for: no epilogue, then no speed.
+ * Short memory is no refusal: how a tape computes does not depend on it. */
+static int plan(const struct wg__cuda_place *at, const struct batch *n, const struct wg__cuda_epilogue *e,
+                struct wg__cuda_product_plan *p, struct wg__why *w)
+{
+    cublasComputeType_t compute = compute_of(at->t, &p->g);
+    cublasStatus_t      s = plan_as(at, n, compute, e, p);
+    bool                refused = s && s != CUBLAS_STATUS_ALLOC_FAILED;
+    if (refused && e) return WG_EARG;
+    if (refused && compute != exact(&p->g)) {
+        s = plan_as(at, n, exact(&p->g), NULL, p);
+        if (!s && at->products) at->products->exact++;
+    }
+    if (!s) return WG_OK;
+    p->calls = 0;
+    return failed(at, &p->g, s, w);
+}
+
+void wg__cuda_product_plan_free(struct wg__cuda_product_plan *p)
+{
+    drop_descriptors(p);
     *p = (struct wg__cuda_product_plan){.calls = 0};
 }
 
@@ -281,17 +332,6 @@ int wg__cuda_product_plan_call(const struct wg__cuda_place *at, const wg_call *c
 }
 
 /* ---- Running ---- */
-
-static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, const void *a,
-                          const void *b, void *c)
-{
-    float  one32 = 1, zero32 = 0;
-    double one = 1, zero = 0;
-    bool   f64 = p->g.dtype == WG_F64;
-    return cublasLtMatmul(at->d->blas, p->desc, f64 ? (void *)&one : &one32, b, p->a, a, p->b,
-                          f64 ? (void *)&zero : &zero32, c, p->c, c, p->c, &p->algo, at->workspace, at->workspace_bytes,
-                          at->launch.stream);
-}
 
 int wg__cuda_product_plan_run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, struct wg__why *w)
 {

@@ -4,7 +4,8 @@
  * the loader looks, or the file that WG_NVRTC names.  WG_NVRTC=none: there are
  * no sources, the interpreter runs all loops.  What NVRTC made is kept in
  * $XDG_CACHE_HOME/wengert or ~/.cache/wengert, under the XXH3 of source,
- * options and WG_NVRTC.  A cache that cannot be read or written is no error. */
+ * options, WG_NVRTC, and the versions of NVRTC and of the driver.  A cache that
+ * cannot be read or written is no error. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ typedef struct _nvrtcProgram *nvrtcProgram;
     X(GetProgramLog, (nvrtcProgram, char *))                                                                      \
     X(GetCUBINSize, (nvrtcProgram, size_t *))                                                                     \
     X(GetCUBIN, (nvrtcProgram, char *))                                                                           \
+    X(Version, (int *, int *))                                                                                    \
     X(DestroyProgram, (nvrtcProgram *))
 struct nvrtc {
 #define X(name, parameters) int(*name) parameters;
@@ -96,24 +98,22 @@ static void *code_of(const struct nvrtc *r, nvrtcProgram p, size_t *bytes, char 
     return NULL;
 }
 
-static void *compile(const char *source, int sm, size_t *bytes, char *why, size_t why_size)
+static void *compile(const struct nvrtc *r, const char *source, int sm, size_t *bytes, char *why, size_t why_size)
 {
-    struct nvrtc r;
     nvrtcProgram p = NULL;
     char         arch[48];
     const char  *o[OPTIONS];
     void        *code = NULL;
     options(sm, arch, o);
-    if (!find(&r, why, why_size)) return NULL;
-    int status = r.CreateProgram(&p, source, "wg_loop.cu", 0, NULL, NULL);
+    int status = r->CreateProgram(&p, source, "wg_loop.cu", 0, NULL, NULL);
     if (status) {
         snprintf(why, why_size, "NVRTC: status %d", status);
         return NULL;
     }
-    status = r.CompileProgram(p, OPTIONS, o);
-    if (status) say_log(&r, p, status, why, why_size);
-    else code = code_of(&r, p, bytes, why, why_size);
-    r.DestroyProgram(&p);
+    status = r->CompileProgram(p, OPTIONS, o);
+    if (status) say_log(r, p, status, why, why_size);
+    else code = code_of(r, p, bytes, why, why_size);
+    r->DestroyProgram(&p);
     return code;
 }
 
@@ -139,14 +139,16 @@ static bool folder(char *path, size_t size)
     return access(path, W_OK | X_OK) == 0;
 }
 
-static bool cached_name(const char *source, int sm, int driver, char *path, size_t size)
+/* Another NVRTC in the place of this one makes other code. */
+static bool cached_name(const struct nvrtc *r, const char *source, int sm, int driver, char *path, size_t size)
 {
+    int         version[3] = {0, 0, driver}; /* machines that share a home may differ in it */
     char        arch[48], dir[3072];
     const char *o[OPTIONS], *named = getenv("WG_NVRTC");
-    if (!folder(dir, sizeof dir)) return false;
+    if (r->Version(&version[0], &version[1]) || !folder(dir, sizeof dir)) return false;
     options(sm, arch, o);
     XXH64_hash_t seed = named ? XXH3_64bits(named, strlen(named)) : 0;
-    seed = XXH3_64bits_withSeed(&driver, sizeof driver, seed); /* machines that share a home may differ in it */
+    seed = XXH3_64bits_withSeed(version, sizeof version, seed);
     for (int i = 0; i < OPTIONS; i++) seed = XXH3_64bits_withSeed(o[i], strlen(o[i]), seed);
     XXH128_hash_t h = XXH3_128bits_withSeed(source, strlen(source), seed);
     int           n = snprintf(path, size, "%s/loop-%016llx%016llx-sm_%d.cubin", dir, (unsigned long long)h.high64,
@@ -200,11 +202,13 @@ bool wg__cuda_compiles(void)
 
 void *wg__cuda_compile(const char *source, int sm, int driver, size_t *bytes, char *why, size_t why_size)
 {
-    char  path[4000];
-    bool  cache = cached_name(source, sm, driver, path, sizeof path);
+    struct nvrtc r;
+    char         path[4000];
+    if (!find(&r, why, why_size)) return NULL;
+    bool  cache = cached_name(&r, source, sm, driver, path, sizeof path);
     void *code = cache ? read_cached(path, bytes) : NULL;
     if (code) return code;
-    code = compile(source, sm, bytes, why, why_size);
+    code = compile(&r, source, sm, bytes, why, why_size);
     if (code && cache && *bytes) write_cached(path, code, *bytes);
     return code;
 }

@@ -1,4 +1,4 @@
-/* products.h - matrix products as cuBLAS is asked for them: what matmul.c, epilogue.c and pairs.c share. */
+/* products.h - matrix products as cuBLAS is asked for them: what matmul.c, epilogue.c, pairs.c and probe.c share. */
 #ifndef WENGERT_CUDA_PRODUCTS_H
 #define WENGERT_CUDA_PRODUCTS_H
 
@@ -24,7 +24,8 @@ struct wg__cuda_product_plan {
     int     rank;
     int64_t calls, dim[WG_MAX_RANK], a_step[WG_MAX_RANK], b_step[WG_MAX_RANK], c_step;
 };
-/* c = op(a) op(b), row-major; e may be NULL.  WG_EARG without a message: not with this epilogue. */
+/* c = op(a) op(b), row-major; e may be NULL.  The plan has run once: c, and what e writes, have no
+ * value to be kept.  WG_EARG without a message: cuBLAS refuses, in whatever way, this epilogue here. */
 int wg__cuda_product_plan_gemm(const struct wg__cuda_place *at, const struct wg__gemm *g,
                                const struct wg__cuda_epilogue *e, struct wg__cuda_product_plan *p, struct wg__why *w);
 /* The operator, whose leading axes broadcast. */
@@ -46,14 +47,31 @@ struct wg__cuda_todo {
 /* Which epilogues cuBLAS is asked for: WG_CUDA_EPILOGUES. */
 enum wg__cuda_asked {
     WG__CUDA_NO_EPILOGUES,
-    WG__CUDA_PLAIN_EPILOGUES, /* bias and relu */
-    WG__CUDA_ALL_EPILOGUES
+    WG__CUDA_PLAIN_EPILOGUES,  /* bias and relu, the latter if it means what ours does */
+    WG__CUDA_KNOWN_EPILOGUES,  /* all that mean what ours do; the default */
+    WG__CUDA_FORCED_EPILOGUES, /* all */
 };
 struct wg__cuda_products {
     enum wg__cuda_asked  asked;
+    bool                 probed;  /* the device's answers had a say */
+    int                  refused; /* epilogues that cuBLAS would not do */
+    int                  exact;   /* products of a lower precision that it would do in f32 alone */
+    char                 note[400];
     int                  n;
     struct wg__cuda_todo of[]; /* [n] by instruction */
 };
+
+/* ---- What epilogues mean (probe.c) ---- */
+
+/* Asks the device of at, unless it has answered for this tape's precision: then d->meaning[precision] is known. */
+int wg__cuda_probe(const struct wg__cuda_place *at, struct wg__why *w);
+/* Whether an epilogue means what the operators on the CPU do, as far as the device has answered; at WG_EXACT none
+ * does that rounds more than f32. */
+bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublasLtEpilogue_t kind);
+/* Whether an epilogue has a meaning that the documentation leaves open. */
+bool wg__cuda_is_open(cublasLtEpilogue_t kind);
+/* The answers in words, for the print of a tape: "relu keeps NaN, ..". */
+void wg__cuda_say_meaning(const struct wg__cuda_meaning *m, int precision, char *text, size_t n);
 
 /* ---- Sums that a product can take along (pairs.c) ---- */
 

@@ -91,6 +91,25 @@ static int make_streams(struct wg__program *p, struct wg__why *w)
     return WG_OK;
 }
 
+static int make_products(struct wg__program *p, struct wg__why *w)
+{
+    wg__cuda_take_turn();
+    int status = wg__cuda_products_make(&p->at, w);
+    wg__cuda_end_turn();
+    return status;
+}
+
+/* One line for loops, one for products. */
+static int make_note(struct wg__program *p, struct wg__why *w)
+{
+    const char *loops = wg__cuda_loops_note(&p->at), *products = wg__cuda_products_note(&p->at);
+    if (!loops && !products) return WG_OK;
+    size_t n = (loops ? strlen(loops) : 0) + (products ? strlen(products) : 0) + sizeof "\nnote: ";
+    if (!(p->note = malloc(n))) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    snprintf(p->note, n, "%s%s%s", loops ? loops : "", loops && products ? "\nnote: " : "", products ? products : "");
+    return WG_OK;
+}
+
 int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segment *s, int n, struct wg__program **out,
                    struct wg__why *w)
 {
@@ -104,8 +123,9 @@ int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segm
     p->graph = calloc((size_t)n + 1, sizeof *p->graph);
     int status = p->graph ? make_streams(p, w) : wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     if (!status) status = make_memory(p, t, w);
-    if (!status) status = wg__cuda_products_make(&p->at, w);
+    if (!status) status = make_products(p, w);
     if (!status) status = wg__cuda_loops_make(&p->at, w);
+    if (!status) status = make_note(p, w);
     if (status) return wg__cuda_destroy(p), status;
     pthread_mutex_lock(&d->lock);
     p->next = d->programs;
@@ -146,10 +166,11 @@ void wg__cuda_destroy(struct wg__program *p)
     wg__cuda_release(p->d, p->memory);
     cudaGetLastError();
     free(p->graph);
+    free(p->note);
     free(p);
 }
 
-const char *wg__cuda_note(const struct wg__program *p) { return wg__cuda_loops_note(&p->at); }
+const char *wg__cuda_note(const struct wg__program *p) { return p->note; }
 
 /* ---- Around a run ---- */
 
@@ -270,8 +291,8 @@ static int ask_all(struct wg__program *p, int s, struct wg__why *w)
 }
 
 /* A capture is always ended, so that the stream stays usable.  Relaxed, because
- * kernels and cuBLAS's modules may be loaded by their first launch. */
-static int capture(struct wg__program *p, int s, struct wg__why *w)
+ * kernels may be loaded by their first launch. */
+static int capture_now(struct wg__program *p, int s, struct wg__why *w)
 {
     cudaGraph_t graph = NULL;
     WG__TRY(p->d, w, cudaStreamBeginCapture(p->stream, cudaStreamCaptureModeRelaxed));
@@ -284,6 +305,14 @@ static int capture(struct wg__program *p, int s, struct wg__why *w)
     }
     if (graph) cudaGraphDestroy(graph);
     if (status) cudaGetLastError();
+    return status;
+}
+
+static int capture(struct wg__program *p, int s, struct wg__why *w)
+{
+    wg__cuda_take_turn();
+    int status = capture_now(p, s, w);
+    wg__cuda_end_turn();
     return status;
 }
 

@@ -7,8 +7,17 @@
 #include "cuda/cuda_impl.h"
 #include "tape/device.h"
 
+/* What a device answered when it was asked what cuBLAS's epilogues do (probe.c). */
+struct wg__cuda_meaning {
+    bool  known;
+    bool  relu;  /* max(x, 0), and NaN stays NaN */
+    bool  slope; /* what RELU_AUX leaves lets through DRELU what is above 0, and nothing at 0 */
+    bool  gelu;  /* gelu_tanh and its slope, NaN stays NaN */
+    float error; /* of the two, relative to 1 + |value| */
+};
+
 struct wg__device {
-    pthread_mutex_t         lock; /* around programs */
+    pthread_mutex_t         lock; /* around programs and kernels */
     struct wg__program     *programs;
     int                     index, sms, major, minor;
     int                     driver; /* its version */
@@ -16,7 +25,8 @@ struct wg__device {
     char                    name[128];
     cudaStream_t            stream; /* for memory, and copies that no tape makes */
     cublasLtHandle_t        blas;
-    struct wg__cuda_kernel *kernels; /* of loops, while tapes use them (kernel.c) */
+    struct wg__cuda_kernel *kernels;              /* of loops, while tapes use them (kernel.c) */
+    struct wg__cuda_meaning meaning[WG_FP16 + 1]; /* by precision; written in one's turn */
 };
 
 /* Records what call failed and why, forgets the runtime's own note of it; the status. */
@@ -24,6 +34,10 @@ int wg__cuda_failed(struct wg__why *w, const struct wg__device *d, cudaError_t e
 int wg__cuda_refuse(struct wg__why *w, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the device that of this thread. */
 int wg__cuda_enter(const struct wg__device *d, struct wg__why *w);
+/* One thread of the process at a time captures, plans products, loads kernels or pins memory: while a stream is being
+ * captured, cuBLAS's heuristics may fail in any other thread. */
+void wg__cuda_take_turn(void);
+void wg__cuda_end_turn(void);
 /* Calls that a failure ends: TRY(d, w, cudaEventRecord(e, s)) */
 #define WG__TRY(d, w, call)                                          \
     do {                                                             \
@@ -73,6 +87,8 @@ int wg__cuda_loop(const struct wg__cuda_place *at, int i, struct wg__why *w);
 /* How each product of the tape is done; sets at->products. */
 int  wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w);
 void wg__cuda_products_free(struct wg__cuda_place *at);
+/* What the user may want to know of them: what the device's epilogues mean, what was refused; or NULL. */
+const char *wg__cuda_products_note(const struct wg__cuda_place *at);
 /* The product that is due at instruction i, if one is.  rest: whether anything of i is still to run. */
 int wg__cuda_product(const struct wg__cuda_place *at, int i, bool *rest, struct wg__why *w);
 /* Whether products compute all of instruction i, whose loop has no launch then: a product, a loop
@@ -103,6 +119,7 @@ struct wg__program {
     bool                      known;   /* that it is that */
     bool                      random;  /* the tape draws numbers */
     bool                      fails;   /* an instruction on the device may meet a fault */
+    char                     *note;    /* for the print; NULL: none */
 };
 
 int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segment *s, int n, struct wg__program **out,

@@ -125,10 +125,11 @@ __global__ void __launch_bounds__(BLOCK, 1) softmax_online(int64_t rows, int64_t
 
 /* ---- Cross entropy: -log_softmax(x[r])[label[r]] ---- */
 
-template <class T> DEVICE void put_loss(const indices &label, int64_t r, int64_t n, const T *x, exp_sum<T> a, T *y)
+template <class T>
+DEVICE void put_loss(const indices &label, int64_t r, int64_t n, const T *x, exp_sum<T> a, T *y, int64_t *fault)
 {
     int64_t at = place_of(label, r);
-    if (at < 0) index_fault(label, r);
+    if (at < 0) note_fault(fault, r);
     y[r] = at < 0 ? (T)NAN : -((x[r * n + at] - a.m) - log(a.s));
 }
 template <class T>
@@ -137,22 +138,26 @@ __global__ void __launch_bounds__(BLOCK, 1)
 {
     int     per_warp = WARP / lanes, lane = (int)threadIdx.x % WARP, j = lane & (lanes - 1);
     int64_t warp = (int64_t)blockIdx.x * WARPS + threadIdx.x / WARP, step = (int64_t)gridDim.x * WARPS * per_warp;
+    int64_t fault = NO_FAULT;
     for (int64_t first = warp * per_warp; first < rows; first += step) {
         int64_t    r = first + lane / lanes;
         exp_sum<T> a = online_fold<T>::start();
         if (r < rows) a = fold_strided<online_fold<T>>(x + r * n, 1, j, lanes, n);
         a = fold_lanes<online_fold<T>>(a, lanes);
-        if (r < rows && j == 0) put_loss(label, r, n, x, a, y);
+        if (r < rows && j == 0) put_loss(label, r, n, x, a, y, &fault);
     }
+    tell_fault(label, fault);
 }
 template <class T>
 __global__ void __launch_bounds__(BLOCK, 1)
     losses_by_blocks(struct indices label, int64_t rows, int64_t n, const T *x, T *y)
 {
+    int64_t fault = NO_FAULT;
     for (int64_t r = blockIdx.x; r < rows; r += gridDim.x) {
         exp_sum<T> a = fold_block<online_fold<T>>(fold_quads<online_fold<T>>(x + r * n, 0, n));
-        if (threadIdx.x == 0) put_loss(label, r, n, x, a, y);
+        if (threadIdx.x == 0) put_loss(label, r, n, x, a, y, &fault);
     }
+    tell_fault(label, fault);
 }
 
 /* ---- Launches ---- */

@@ -1,4 +1,5 @@
-/* Indices out of range: the launch says the first one, where the CPU refuses. */
+/* Indices out of range: the launch says the first one, where the CPU refuses, whichever thread finds it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cuda_test.h"
@@ -50,6 +51,58 @@ static void try_index(const struct trial *trial, int64_t bad)
     wg_graph_free(g);
 }
 
+/* ---- Long lists ---- */
+
+static wg_node *checked(wg_node *x, wg_node *index) { return (void)x, wg__check_index(index, 4); }
+static wg_node *scatter_wide(wg_node *x, wg_node *index)
+{
+    return wg__scatter_add(x, index, 0, WG_SHAPE(4, wg_node_shape(x)->dim[1]));
+}
+
+/* m indices, those at the places out of range: the first is told, in every order of threads and blocks, and the same
+ * one if every index before it is looked at. */
+static void long_list(const char *op, wg_node *build(wg_node *, wg_node *), int64_t m, int64_t width, bool rows,
+                      const int64_t *place, int places)
+{
+    int64_t *index = calloc((size_t)m, sizeof *index), size = rows ? m : 4;
+    float *values = calloc((size_t)(size * width), sizeof *values), *y = calloc((size_t)(m * width) + 4, 2 * sizeof *y);
+    wg_graph *g = wg_graph_new();
+    int64_t   first = INT64_MAX;
+    for (int i = 0; i < places; i++) {
+        index[place[i]] = 100 + place[i];
+        if (place[i] < first) first = place[i];
+    }
+    wg_node *x = wg_const(g, WG_F32, WG_SHAPE(size, width), values), *at = wg_const(g, WG_I64, WG_SHAPE(m), index);
+    wg_node *node = build(x, at) ? find(g, op) : NULL;
+    bool     ok = node && launch_of(op), alone = build == checked;
+    for (unsigned order = 0; order < 4 && ok; order++) {
+        wg_tensor in[] = {{values, WG_F32, WG_SHAPE(size, width)}, {index, WG_I64, WG_SHAPE(m)}};
+        wg_call   c = {.n = alone ? 1 : 2, .x = alone ? in + 1 : in, .attr = node->attr, .threads = 1};
+        c.y = (wg_tensor){y, (wg_dtype)node->dtype, *node->shape};
+        struct outcome o = launch_node(launch_of(op), &c, (struct way){order, 0, false}, y);
+        ok = !o.error && !tell_complaints() && o.fault.status == WG_EINDEX && o.fault.index == 100 + first;
+        if (!ok)
+            tap_note("order %u: index %lld instead of %lld", order, (long long)o.fault.index, (long long)(100 + first));
+    }
+    tap(ok, "%s of %lld indices, %d faults from place %lld on", op, (long long)m, places, (long long)first);
+    wg_graph_free(g);
+    free(index), free(values), free(y);
+}
+
+static void long_lists(void)
+{
+    static const int64_t all[][4] = {{4999, 4998, 4, 4000}, {4999}, {255, 256, 4999}, {0, 4999}, {2600, 2500, 4000}};
+    static const int     n[] = {4, 1, 3, 2, 3};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        long_list("check_index", checked, 5000, 1, false, all[i], n[i]);
+        long_list("gather", gather, 5000, 3, false, all[i], n[i]);
+        long_list("scatter_add", scatter_wide, 5000, 3, true, all[i], n[i]);
+        long_list("cross_entropy", cross_entropy, 5000, 4, true, all[i], n[i]);
+    }
+    long_list("scatter_add", scatter_wide, 500, 3, true, (int64_t[]){499, 300, 301}, 3); /* few and narrow */
+    long_list("gather", gather, 5000, 0, false, all[0], 4);                              /* nothing to gather */
+}
+
 void test_faults(void)
 {
     static const struct trial trials[] = {
@@ -61,5 +114,6 @@ void test_faults(void)
         try_index(&trials[i], 4);
         try_index(&trials[i], INT64_MAX);
     }
+    long_lists();
     wg_shim_reset();
 }

@@ -36,6 +36,7 @@ const char *cublasLtGetStatusString(cublasStatus_t s)
     case CUBLAS_STATUS_SUCCESS: return "success";
     case CUBLAS_STATUS_ALLOC_FAILED: return "the resource allocation failed";
     case CUBLAS_STATUS_EXECUTION_FAILED: return "the product failed";
+    case CUBLAS_STATUS_INTERNAL_ERROR: return "an internal operation failed";
     case CUBLAS_STATUS_NOT_SUPPORTED: return "the requested functionality is not supported";
     default: return "an invalid value was passed";
     }
@@ -77,7 +78,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d, cublasLtMa
     switch (which) {
     case CUBLASLT_MATMUL_DESC_TRANSA: return put(&d->ta, value, bytes);
     case CUBLASLT_MATMUL_DESC_TRANSB: return put(&d->tb, value, bytes);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE: return put(&d->epilogue, value, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: {
+        cublasStatus_t s = put(&d->epilogue, value, bytes);
+        return s ? s : shim::refusal(WG_SHIM_DESCRIPTOR, *d, 0, false);
+    }
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return put(&d->bias, value, bytes);
     case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER: return put(&d->aux, value, bytes);
     case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD: return put(&d->aux_ld, value, bytes);
@@ -126,6 +130,13 @@ static bool agree(cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatr
     return types && compute && k == l && c->rows == m && c->cols == n && a->count == b->count && b->count == c->count;
 }
 
+/* As cuBLASLt 13.3 is known to fail. */
+static bool capture_somewhere()
+{
+    std::lock_guard<std::recursive_mutex> held(shim::lock);
+    return shim::forbidden();
+}
+
 /* The preference travels in the algorithm: what was promised is checked when it
  * runs.  The first candidate says that it is none. */
 enum { OFFERED = 0x5eed };
@@ -139,7 +150,12 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
     if (!agree(d, a, b, c)) return refuse("shapes or types that do not agree");
     if (const char *why = shim::epilogue_wrong(*d, *c)) return refuse(why);
     if (fails()) return cudaGetLastError(), CUBLAS_STATUS_ALLOC_FAILED;
+    if (capture_somewhere()) {
+        shim::complain("cublasLt: a heuristic is asked while a stream is capturing");
+        return CUBLAS_STATUS_INTERNAL_ERROR;
+    }
     if (!shim::epilogue_supported(*d, *c)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (cublasStatus_t s = shim::refusal(WG_SHIM_HEURISTIC, *d, 0, false)) return s;
     for (; *found < wanted && *found < 3; ++*found) {
         cublasLtMatmulHeuristicResult_t r = {};
         r.state = *found ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
@@ -147,6 +163,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
         r.algo.data[0] = p->workspace;
         for (int i = 0; i < 4; i++) r.algo.data[1 + i] = p->alignment[i];
         r.algo.data[5] = *found ? OFFERED : 0;
+        r.algo.data[6] = (uint64_t)(*found - 1);
+        if (*found) r.state = shim::refusal(WG_SHIM_CHECK, *d, *found - 1, false);
         result[*found] = r;
     }
     return CUBLAS_STATUS_SUCCESS;
@@ -203,9 +221,11 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
     if (const char *why = shim::epilogue_wrong(*d, *lto)) return refuse(why);
     if (!shim::is_device(a) || !shim::is_device(b) || !shim::is_device(to)) return refuse("operands on the host");
     if (fails()) return cudaGetLastError(), CUBLAS_STATUS_EXECUTION_FAILED;
+    if (cublasStatus_t refused = shim::refusal(WG_SHIM_PRODUCT, *d, (int)algo->data[6], shim::capturing(s)))
+        return refused;
     cublasLtMatmulDesc   desc = *d;
     cublasLtMatrixLayout x = *la, y = *lb, z = *lto;
-    shim::epilogue_count(desc.epilogue);
+    if (shim::capturing(s)) shim::epilogue_count(desc.epilogue);
     shim::enqueue(s, "cublasLtMatmul", [=]() {
         shim::opened door;
         multiply(desc, x, y, z, a, b, to);

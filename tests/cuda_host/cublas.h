@@ -25,6 +25,8 @@ namespace shim
 const char *epilogue_wrong(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &c);
 bool        epilogue_supported(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &c);
 void        epilogue_count(int kind);
+/* What a test has cuBLAS answer at a place (enum of wg_shim_refusal) for that product; candidate: its number. */
+cublasStatus_t refusal(int at, const cublasLtMatmulDesc &d, int candidate, bool capturing);
 /* What it does to c, the product of a and b, by columns. */
 void epilogue(const cublasLtMatmulDesc &d, const cublasLtMatrixLayout &la, const cublasLtMatrixLayout &lb,
               const cublasLtMatrixLayout &lc, const float *a, const float *b, float *c);
@@ -34,7 +36,7 @@ float rounded(float x, cublasComputeType_t compute);
 } // namespace shim
 
 extern "C" {
-/* Products asked for with that epilogue since the last question. */
+/* Products captured with that epilogue since the last question. */
 long wg_shim_epilogues(int kind);
 /* From now on epilogues with any of these bits are not supported; 0: all are. */
 void wg_shim_refuse_epilogues(int bits);

@@ -24,6 +24,33 @@ void wg_shim_fail_call(long n);
 long wg_shim_calls(void);
 long wg_shim_launches(void);
 
+/* What the documentation of cuBLASLt leaves open, answered the other way round; 0: as the CPU does. */
+enum {
+    WG_SHIM_RELU_LOSES_NAN = 1,  /* relu(NaN) is 0 */
+    WG_SHIM_ZERO_HAS_A_SIGN = 2, /* the bit of an element that is 0 says that it is above */
+    WG_SHIM_ROUGH_TANH = 4,      /* gelu's tanh has 11 bits */
+    WG_SHIM_GELU_LOSES_NAN = 8
+};
+void wg_shim_answers(int bits);
+
+/* From now on cuBLASLt refuses some products. */
+enum wg_shim_place {
+    WG_SHIM_NOWHERE,
+    WG_SHIM_DESCRIPTOR, /* where the epilogue of the product is set */
+    WG_SHIM_HEURISTIC,
+    WG_SHIM_CHECK, /* candidates say that they are none */
+    WG_SHIM_PRODUCT
+};
+struct wg_shim_refusal {
+    int  at;         /* enum wg_shim_place */
+    int  status;     /* a cublasStatus_t */
+    int  epilogues;  /* those with any of these bits; 0: all products */
+    bool fast;       /* those alone that may round their operands */
+    int  candidates; /* so many at most of those that are offered; 0: all */
+    bool capturing;  /* while their stream is captured alone */
+};
+void wg_shim_refuse(const struct wg_shim_refusal *r);
+
 /* As if another thread captured: begins that, or ends it. */
 void wg_shim_capture(bool begin);
 

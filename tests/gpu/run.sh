@@ -66,11 +66,15 @@ check --nonsense
 [ $? = 2 ] && says 'unknown option --nonsense'
 result $? 'refuses an unknown option'
 check --only dance
-[ $? = 2 ] && says 'there is no step dance, only build tests sanitizer mnist bench'
+[ $? = 2 ] && says 'there is no step dance, only build tests mnist bench sanitizer compile'
 result $? 'refuses an unknown step'
 check
-[ $? = 77 ] && says 'there is no NVIDIA GPU here' && [ "$(tail -n 1 "$work/out")" = '0 passed, 0 failed, 5 skipped' ]
+[ $? = 77 ] && says 'there is no NVIDIA GPU here' && [ "$(tail -n 1 "$work/out")" = '0 passed, 0 failed, 6 skipped' ]
 result $? 'without a GPU nothing passes'
+
+check --dry-run --archive back.tar.gz && says 'would run tests     random      60 s' && says 'would run compile ' &&
+    says 'missing: a GPU' && says 'travels  -' && says 'back     back.tar.gz' && [ ! -e back.tar.gz ]
+result $? 'says each step, its limit, and what would travel, on any machine'
 
 check --carry "$work/nowhere"
 [ $? = 1 ] && says 'nowhere/libwengert-cuda.so is not there'
@@ -81,8 +85,11 @@ program bin/nvidia-smi << 'END'
 case $* in *query-gpu=name*) echo 'Pretender 1, 1.0, 9.0, 8192 MiB' ;; *) echo 9.0 ;; esac
 END
 mkdir -p "$work/built" && : > "$work/built/libwengert-cuda.so"
-program bin/compute-sanitizer << 'END'
-echo '========= ERROR SUMMARY: 0 errors'
+program bin/compute-sanitizer << END
+case \$* in
+    *--help*) echo '  --kernel-name-exclude' ;;
+    *) echo "\$WG_CUDA_OPS: \$*" >> "$work/sanitized"; echo '========= ERROR SUMMARY: 0 errors' ;;
+esac
 END
 program built/tests/cuda-tape-tests << 'END'
 printf 'ok - one\nok - two\nok - three # SKIP needs the shim\n1..3\n'
@@ -117,13 +124,42 @@ while read -r kind way batch; do
     esac
 done
 END
-PYTHON=$work/bin/torch check --rounds 2 && [ "$(tail -n 1 "$work/out")" = '13 passed, 0 failed, 3 skipped' ]
+PYTHON=$work/bin/torch check --rounds 2 && [ "$(tail -n 1 "$work/out")" = '15 passed, 0 failed, 5 skipped' ]
 result $? 'adds up what went well'
 says '| fp32, batch 64 | 2000k | 900k | - | 900k | 2.22 x |' && says '| x z + x, 64 Mi numbers | 2400 | 80 % |' &&
     says '| 512 | 26.8 TFLOP/s | 90 % | 26.8 TFLOP/s | 90 % |' &&
     says "- twice PyTorch's CUDA graphs at batch 64, fp32: reached (2.22 of 2.00)" &&
     says '- 85 % of a copy'"'"'s bandwidth, solver: not reached (0.80 of 0.85)' && says ': no compiler'
 result $? 'the table, and what was aimed at'
+cp "$work/sanitized" "$work/out"
+[ "$(wc -l < "$work/out")" = 3 ] && grep -q 'racecheck.*kns=cutlass.*--racecheck-detect-level error.* ops$' "$work/out" &&
+    grep -q 'softmax.*synccheck.* ops$' "$work/out" && grep -q 'memcheck.*--report-api-errors no' "$work/out"
+result $? 'the sanitizer looks at kernels of our own'
+
+# What is worth keeping comes back in one file.
+PYTHON=$work/bin/torch check --only bench --rounds 1 --archive "$work/back.tar.gz" &&
+    tar -tzf "$work/back.tar.gz" > "$work/list" && grep -q '^results/results.txt$' "$work/list" &&
+    grep -q '^results/table.md$' "$work/list" && tar -xzOf "$work/back.tar.gz" results/gpu-check.log > "$work/out" &&
+    says 'bench: all baselines of PyTorch' && [ "$(tail -n 1 "$work/out")" = '2 passed, 0 failed, 0 skipped' ]
+result $? 'one archive has the log, the results and the table'
+
+# PyTorch goes down at one work, and is asked again for those behind it.
+program bin/torch << 'END'
+while read -r kind way batch; do
+    case "$way $batch" in
+        'eager-tf32 512') exit 1 ;;
+        'graphs-fp32 4096') [ -n "${LOSE:-}" ] && echo "$kind $way $batch absent: out of memory" && continue ;;
+    esac
+    echo "$kind $way $batch 900000 2.3 0.1"
+done
+END
+PYTHON=$work/bin/torch check --only bench --rounds 1 && says 'bench: all baselines of PyTorch'
+result $? 'a peer that went down loses no baseline'
+LOSE=1 PYTHON=$work/bin/torch check --only bench --rounds 1
+[ $? = 1 ] && says 'FAILED  bench: no baseline of PyTorch: graphs-fp32 4096'
+result $? 'a baseline that is missing is a failure'
+PYTHON=$work/bin/torch check --only compile && says 'compile: 6 of 6 ways of torch.compile'
+result $? 'torch.compile is a step of its own'
 
 # And one on which it does not.
 program built/tests/cuda-tape-tests << 'END'
@@ -142,7 +178,7 @@ read -r line
 echo "$line absent: out of memory"
 END
 PYTHON=$work/bin/nowhere check --rounds 1
-[ $? = 1 ] && [ "$(tail -n 1 "$work/out")" = '4 passed, 9 failed, 1 skipped' ] && says 'FAILED  tests: one' && says '# it is 3, not 4' && says 'FAILED  bench: no training was timed' &&
+[ $? = 1 ] && [ "$(tail -n 1 "$work/out")" = '5 passed, 9 failed, 2 skipped' ] && says 'FAILED  tests: one' && says '# it is 3, not 4' && says 'FAILED  bench: no training was timed' &&
     says 'FAILED  mnist: 11.00 %'
 result $? 'tells what went wrong'
 program built/tests/cuda-tape-tests << 'END'

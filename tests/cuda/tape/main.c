@@ -20,6 +20,7 @@ static void        nothing(void) {}
 static int         no_leaks(bool say) { return (void)say, 0; }
 static long        no_epilogues(int kind) { return (void)kind, 0; }
 static void        no_refusal(int bits) { (void)bits; }
+static void        no_refusals(const struct wg_shim_refusal *r) { (void)r; }
 
 static const struct shim absent = {.fail_call = no_failure,
                                    .calls = no_calls,
@@ -31,6 +32,8 @@ static const struct shim absent = {.fail_call = no_failure,
                                    .reset = nothing,
                                    .epilogues = no_epilogues,
                                    .refuse_epilogues = no_refusal,
+                                   .answers = no_refusal,
+                                   .refuse = no_refusals,
                                    .cublas_left = no_calls};
 struct shim              shim;
 
@@ -68,6 +71,8 @@ static void find_shim(void)
                {"wg_shim_capture", &s.capture},
                {"wg_shim_epilogues", &s.epilogues},
                {"wg_shim_refuse_epilogues", &s.refuse_epilogues},
+               {"wg_shim_answers", &s.answers},
+               {"wg_shim_refuse", &s.refuse},
                {"wg_shim_cublas_left", &s.cublas_left}};
     for (size_t i = 0; s.there && i < sizeof all / sizeof *all; i++)
         s.there = (*(void **)all[i].to = dlsym(so, all[i].name)) != NULL;
@@ -82,7 +87,7 @@ static const struct part {
 } parts[] = {{"training", test_training}, {"values", test_values},       {"parameters", test_parameters},
              {"products", test_products}, {"epilogues", test_epilogues}, {"follow", test_follow},
              {"errors", test_errors},     {"random", test_random},       {"ops", test_ops},
-             {"loops", test_loops}};
+             {"loops", test_loops},       {"probe", test_probe},         {"threads", test_threads}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 /* Runs one part, or all. */

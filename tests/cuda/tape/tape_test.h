@@ -8,6 +8,7 @@
 #include <wengert/train.h>
 
 #include "cuda/tap.h"
+#include "cuda_host/shim.h"
 
 /* The hooks of the shim inside of the library that WG_CUDA_LIBRARY names; on a GPU they do nothing. */
 struct shim {
@@ -21,9 +22,11 @@ struct shim {
     int (*leaks)(bool say);
     void (*reset)(void);
     void (*capture)(bool begin);        /* as another thread */
-    long (*epilogues)(int kind);        /* products asked for with it since the last question */
+    long (*epilogues)(int kind);        /* products captured with it since the last question */
     void (*refuse_epilogues)(int bits); /* those with any of these are not supported; 0: all are */
-    long (*cublas_left)(void);          /* objects that were not destroyed */
+    void (*answers)(int bits);          /* what is left open, answered the other way */
+    void (*refuse)(const struct wg_shim_refusal *r);
+    long (*cublas_left)(void); /* objects that were not destroyed */
 };
 extern struct shim shim;
 /* Nothing was done wrong and nothing is left, as far as the shim knows; what was, as remarks.  Forgets it. */
@@ -54,5 +57,7 @@ void test_errors(void);
 void test_ops(void);
 void test_random(void);
 void test_loops(void);
+void test_probe(void);
+void test_threads(void);
 
 #endif

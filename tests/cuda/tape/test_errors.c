@@ -20,8 +20,10 @@ static void fault(unsigned skip, const char *what)
     bool       ok = a.tape && b.tape;
     for (int i = 0; i < 3 && ok; i++) ok = !net_step(&a, i) && !net_step(&b, i);
     ok = ok && !net_set(&b, b.tape, 3) && !wg_set(b.tape, b.label, label) && !wg_run(b.tape);
-    ok = ok && !net_step(&b, 4) && !net_step(&b, 5);
-    ok = ok && wg_wait(b.tape) == WG_EINDEX && names_label(b.tape);
+    /* The fault is told by whichever call comes after it: on a device that may be one of these. */
+    int later = ok ? net_step(&b, 4) : WG_OK;
+    if (ok && !later) later = net_step(&b, 5);
+    ok = ok && (later ? later : wg_wait(b.tape)) == WG_EINDEX && names_label(b.tape);
     ok = ok && net_difference(&a, &b) == 0 && wg_run_number(b.tape) == 3 && !wg_wait(b.tape);
     ok = ok && !net_step(&a, 3) && !net_step(&b, 3) && net_difference(&a, &b) == 0; /* and goes on */
     wg_graph_free(a.g);

@@ -48,7 +48,7 @@ static char *print_of(const struct net *n)
 static bool notes(const struct net *n, const char *what)
 {
     char       *text = print_of(n);
-    const char *note = text ? strstr(text, "note: ") : NULL;
+    const char *note = text ? strstr(text, "note: loops ") : NULL;
     bool        ok = what ? note && !strncmp(note + 6, what, strlen(what)) : text && !note;
     if (!ok) tap_note("%s", note ? note : "no note");
     free(text);
@@ -61,9 +61,10 @@ static char cache[PATH_MAX - 300];
 
 static bool make_cache(void)
 {
-    const char *build = getenv("BUILD");
+    const char *build = getenv("BUILD"), *other = getenv("TMPDIR");
     char        path[PATH_MAX - 320];
-    if (!realpath(build && *build ? build : "build", path)) return false;
+    if (!build || !*build) build = other && *other ? other : "/tmp";
+    if (!realpath(build, path)) return false;
     snprintf(cache, sizeof cache, "%s/nvrtc-XXXXXX", path);
     return mkdtemp(cache) && !setenv("XDG_CACHE_HOME", cache, 1);
 }
@@ -167,6 +168,9 @@ static void cached(void)
 {
     if (without_shim("kernels from the cache")) return;
     tap(again("false", NULL), "what was compiled is in the cache");
+    setenv("WG_SHIM_NVRTC_MINOR", "1", 1);
+    tap(again("false", "loops are interpreted: NVRTC: status 6"), "what another release of NVRTC compiled is not used");
+    unsetenv("WG_SHIM_NVRTC_MINOR");
     each_cached(1, damage_file);
     tap(again("false", "loops are interpreted: NVRTC: status 6"),
         "a damaged file is of no use, and its loop interpreted");
@@ -283,7 +287,7 @@ static void crossed(void)
 
 void test_loops(void)
 {
-    if (!tap(make_cache(), "a folder for the cache in BUILD")) return;
+    if (!tap(make_cache(), "a folder for the cache")) return;
     own_kernels();
     cached();
     failing_calls();
