@@ -134,18 +134,20 @@ WG_API wg_axes  wg_axes_make(int n, const int *axis);
 #else /* C++11 and later */
 extern "C++" {
 template <class... T> char (&wg__sized(T...))[sizeof...(T)];
-static inline wg_shape wg__shape_of(std::initializer_list<int64_t> dim)
+template <class... T> inline wg_shape wg__shape_of(T... d)
 {
-    return wg_shape_make((int)dim.size(), dim.begin());
+    const int64_t dim[] = {static_cast<int64_t>(d)...};
+    return wg_shape_make((int)sizeof...(T), dim);
 }
-static inline wg_axes wg__axes_of(std::initializer_list<int> axis)
+template <class... T> inline wg_axes wg__axes_of(T... a)
 {
-    return wg_axes_make((int)axis.size(), axis.begin());
+    const int axis[] = {static_cast<int>(a)...};
+    return wg_axes_make((int)sizeof...(T), axis);
 }
 }
 #define WG_SCALAR (wg_shape_make(0, nullptr))
-#define WG_SHAPE(...) (wg__shape_of({__VA_ARGS__}))
-#define WG_AXES(...) (wg__axes_of({__VA_ARGS__}))
+#define WG_SHAPE(...) (wg__shape_of(__VA_ARGS__))
+#define WG_AXES(...) (wg__axes_of(__VA_ARGS__))
 #define WG_ALL_AXES (wg_axes_make(-1, nullptr))
 #define WG_NODES(...) (int)sizeof(wg__sized(__VA_ARGS__)), std::initializer_list<wg_node *>{__VA_ARGS__}.begin()
 #endif
@@ -235,7 +237,8 @@ WG_API wg_dtype        wg_node_dtype(const wg_node *x); /* WG_DTYPES for NULL */
 WG_API const char     *wg_node_name(const wg_node *x);  /* "" if it has none */
 /* "matmul", "input", "param", "const", "assign", "group"; "" for NULL. */
 WG_API const char *wg_node_kind(const wg_node *x);
-/* Names a node, for messages, prints and ONNX.  Returns x. */
+/* Names a node, for messages, prints and ONNX.  Returns x.  A uniform or normal
+ * node gets a random sequence of its own by its name. */
 WG_API wg_node *wg_named(wg_node *x, const char *name);
 
 /* ---- Operators: elementwise (NumPy broadcasting; docs/ops.md lists all) --- */
@@ -365,7 +368,8 @@ WG_API wg_node *wg_mse(wg_node *x, wg_node *y);
 
 /* A fresh draw each run: a function of (graph seed, place of the node in its
  * expression, run), the same bits on every CPU, for any number of threads and
- * in whatever order nodes are built.  Ends, mean and deviation must fit into
+ * in whatever order nodes are built.  Two nodes of one expression draw alike on
+ * two tapes that need one of them each, unless their names differ.  Ends, mean and deviation must fit into
  * the dtype. */
 WG_API wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi);
 WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd);

@@ -85,6 +85,7 @@ wg_node *wg_named(wg_node *x, const char *name)
         return NULL;
     }
     x->name = strcpy(copy, name);
+    wg__place_named(x, name);
     return x;
 }
 
@@ -152,6 +153,7 @@ wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
     if (g && wg_dtype_size(t) && !wg__holds(t, value))
         return wg__fail(g, WG_EARG, "%s: %g is no %s", g->call ? g->call : "scalar", value, wg_dtype_name(t)), NULL;
     if (wg_dtype_size(t)) wg__store(t, &v, 0, value);
+    else if (g) return wg__fail(g, WG_EARG, "scalar: %d is no dtype", (int)t), NULL;
     return wg_const(g, t, WG_SCALAR, &v);
 }
 

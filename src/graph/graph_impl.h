@@ -179,6 +179,8 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
 
 /* The place of a node whose members are set and whose operands have theirs (place.c). */
 uint64_t wg__place(const wg_node *x);
+/* Gives a random node the sequence of its name beside its place; other nodes stay as they are. */
+void wg__place_named(wg_node *x, const char *name);
 
 /* Makes this thread print as in the C locale; returns what wg__locale_back takes. */
 void *wg__locale_c(void);

@@ -41,7 +41,7 @@ wg_axes wg_axes_make(int n, const int *axis)
 int64_t wg_count(const wg_shape *s)
 {
     int64_t n = 1;
-    if (s->rank < 0 || s->rank > WG_MAX_RANK) return -1;
+    if (!s || s->rank < 0 || s->rank > WG_MAX_RANK) return -1;
     for (int i = 0; i < s->rank; i++)
         if (s->dim[i] < 0) return -1;
     for (int i = 0; i < s->rank; i++)

@@ -106,6 +106,14 @@ static int with_parameter(wg_onnx_form *f)
     return wg_onnx_say(f, "}");
 }
 
+/* A UA row over x, whose dtype has to have the parameter. */
+static wg_node *with_number(const wg_op *op, wg_node *x, double a)
+{
+    if (x && !wg__holds((wg_dtype)x->dtype, a))
+        return wg__bad(x, WG_EARG, op->name, "%g is no %s", a, wg_dtype_name((wg_dtype)x->dtype));
+    return wg_apply(op, 1, &x, &a);
+}
+
 /* The parameter of a UA row. */
 #define UA(id, f, dx_, dtypes_, domain_, onnx_, param_, doc_)                \
     KERNEL(id)                                                               \
@@ -132,7 +140,7 @@ static int with_parameter(wg_onnx_form *f)
                                         .grad = id##_grad,                   \
                                         .to_onnx = with_parameter,           \
                                         .rows = wg_rows_broadcast};          \
-    wg_node              *wg_##id(wg_node *x, double a) { return wg_apply(&wg_op_##id, 1, &x, &a); }
+    wg_node              *wg_##id(wg_node *x, double a) { return with_number(&wg_op_##id, x, a); }
 
 #include "ops/unary.def"
 

@@ -74,11 +74,23 @@ static bool descend(struct affine *f)
     return true;
 }
 
+/* The u of p = sigmoid(u), or of p = 1 / (1 + e^-u), which is then negated; else NULL. */
+static wg_node *sigmoid_of(const wg_node *p, bool *negated)
+{
+    const wg_node *q = is(p, &wg_op_reciprocal) ? p->x[0] : is(p, &wg_op_div) && is_number(p->x[0], 1) ? p->x[1] : NULL;
+    *negated = q != NULL;
+    if (is(p, &wg_op_sigmoid)) return p->x[0];
+    if (!q || !is(q, &wg_op_add)) return NULL;
+    int one = is_number(q->x[0], 1) ? 0 : is_number(q->x[1], 1) ? 1 : -1;
+    return one >= 0 && is(q->x[1 - one], &wg_op_exp) ? q->x[1 - one]->x[0] : NULL;
+}
+
 /* ln (a p + b) where that has a stable form. */
 static wg_node *log_of_form(const struct wg__match *m, const struct affine *f)
 {
-    bool sigmoid = is(f->p, &wg_op_sigmoid), softmax = is(f->p, &wg_op_softmax);
-    if (sigmoid && f->a == -1 && f->b == 1) return wg_neg(wg_softplus(f->p->x[0]));
+    bool     negated, softmax = is(f->p, &wg_op_softmax);
+    wg_node *sigmoid = sigmoid_of(f->p, &negated);
+    if (sigmoid && f->a == -1 && f->b == 1) return wg_neg(wg_softplus(negated ? wg_neg(sigmoid) : sigmoid));
     if (!(f->a > 0) || !(f->b >= 0) || !isfinite(f->a) || !isfinite(f->b)) return NULL;
     if (is(f->p, &wg_op_expm1) && f->a == f->b) return f->a == 1 ? f->p->x[0] : wg_shift(f->p->x[0], log(f->a));
     if (f->b > 0 && (sigmoid || softmax)) return NULL; /* neither overflows nor vanishes */
@@ -122,8 +134,9 @@ static wg_node *log_of_power(const struct wg__match *m)
                  : is(x, &wg_op_square)     ? 2
                  : is(x, &wg_op_reciprocal) ? -1
                                             : 0;
+    if (is(x, &wg_op_pow) && (!wg__is_const(x->x[1], &p) || !isfinite(p))) p = 0;
     wg_node *log = p != 0 ? stable_log(m, x->x[0]) : NULL;
-    return !log ? NULL : p == -1 ? wg_neg(log) : wg_scale(log, p);
+    return !log ? NULL : p == -1 ? wg_neg(log) : p == 1 ? log : wg_scale(log, p);
 }
 
 /* A factor whose logarithm needs no rule: a positive number, or how many there are. */
@@ -177,6 +190,19 @@ static wg_node *log_of_sum(const struct wg__match *m)
     return log ? wg_logsumexp(log, sum->axes, sum->keep) : NULL;
 }
 
+/* ln (p + q) as the logsumexp of two terms of which each has a stable form. */
+static wg_node *log_of_terms(const struct wg__match *m)
+{
+    const wg_node *x = m->x[0];
+    double         number;
+    bool           fits = is(x, &wg_op_add) && x->shape->rank < WG_MAX_RANK;
+    if (!fits || wg__is_const(x->x[0], &number) || wg__is_const(x->x[1], &number)) return NULL;
+    wg_node *log[2] = {stable_log(m, x->x[0]), NULL};
+    if (log[0]) log[1] = stable_log(m, x->x[1]);
+    for (int i = 0; i < 2 && log[1]; i++) log[i] = wg_unsqueeze(wg_expand(log[i], *x->shape), -1);
+    return log[1] ? wg_logsumexp(wg_concat(2, log, -1), WG_AXES(-1), 0) : NULL;
+}
+
 /* The logarithm of 1 + x itself only: as a factor or a term, 1 + x may be negative. */
 static wg_node *log_of_one_plus(const struct wg__match *m)
 {
@@ -204,6 +230,7 @@ const struct wg__rule wg__stable_rules[] = {
     {&wg_op_log, log_of_sum, "log(sum(p)) -> logsumexp(log p)"},
     {&wg_op_log, log_of_numbers,
      "log(1 - sigmoid(x)) -> -softplus(x); log(a p + b) -> log b + softplus(log p + log a/b)"},
+    {&wg_op_log, log_of_terms, "log(p + q) -> logsumexp(log p, log q)"},
     {&wg_op_log, log_of_one_plus, "log(1 + x) -> log1p(x)"},
     {&wg_op_log, log_of_one_minus, "log(1 - x) -> log1p(-x)"},
     {&wg_op_log1p, log1p_of_numbers,

@@ -162,6 +162,15 @@ static const char *way_out(const char *name)
     return wg__is_solver_state(name) ? ", which is a solver's: to load the weights alone, say .weights_only" : "";
 }
 
+/* A pattern that names no matrix of the file is misspelt; "" says that there is none. */
+static int check_pattern(const struct load *l)
+{
+    if (!l->o.transpose || !*l->o.transpose) return WG_OK;
+    for (int i = 0; i < wg_safetensors_count(l->f); i++)
+        if (is_transposed(l, wg_safetensors_at(l->f, i))) return WG_OK;
+    return wg__say(l->e, l->path, WG_EARG, -1, ".transpose = \"%.100s\" matches no matrix of the file", l->o.transpose);
+}
+
 /* Each parameter finds its tensor. */
 static int match(struct load *l)
 {
@@ -242,8 +251,8 @@ static int load(struct load *l)
     l->from = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->from);
     l->turned = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->turned);
     if (!l->from || !l->turned) status = wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
-    else if (!(status = check_numbers(l)) && !(status = match(l)) && !(status = check_left(l)) &&
-             !(status = turn_all(l)))
+    else if (!(status = check_numbers(l)) && !(status = check_pattern(l)) && !(status = match(l)) &&
+             !(status = check_left(l)) && !(status = turn_all(l)))
         commit(l);
     for (int i = 0; l->turned && i < wg_param_count(l->g); i++) free(l->turned[i]);
     free(l->turned);

@@ -100,6 +100,8 @@ static int orthogonal(const struct draw *d)
     int64_t   cols = d->p->shape->dim[d->p->shape->rank - 1], rows = cols ? d->count / cols : 0;
     bool      tall = rows >= cols;
     int64_t   n = tall ? cols : rows, m = tall ? rows : cols; /* n vectors of m numbers */
+    int       status = check_reach(d, d->gain);
+    if (status) return status;
     if (!d->count) return WG_OK;
     double *q = (uint64_t)d->count > SIZE_MAX / sizeof *q ? NULL : malloc((size_t)d->count * sizeof *q);
     if (!q) return wg__fail_nomem(g);

@@ -52,6 +52,18 @@ static wg_node *log_exp(wg_node *x) { return wg_log(wg_exp(x)); }
 static wg_node *log_two_exp(wg_node *x) { return wg_log(wg_scale(wg_exp(x), 2)); }
 static wg_node *log_sqrt_exp(wg_node *x) { return wg_log(wg_sqrt(wg_exp(x))); }
 static wg_node *log_square_exp(wg_node *x) { return wg_log(wg_square(wg_exp(x))); }
+static wg_node *log_power(wg_node *p, double c) { return wg_log(wg_pow(p, lit(p, c))); }
+static wg_node *log_exp_to_2(wg_node *x) { return log_power(wg_exp(x), 2); }
+static wg_node *log_exp_to_1(wg_node *x) { return log_power(wg_exp(x), 1); }
+static wg_node *log_exp_to_minus_1(wg_node *x) { return log_power(wg_exp(x), -1); }
+static wg_node *log_sigmoid_to_2(wg_node *x) { return log_power(wg_sigmoid(x), 2); }
+static wg_node *log_sigmoid_to_minus_1(wg_node *x) { return log_power(wg_sigmoid(x), -1); }
+static wg_node *log_sigmoid_to_3(wg_node *x) { return log_power(wg_sigmoid(x), 3); }
+static wg_node *log_two_exps(wg_node *x) { return wg_log(wg_add(wg_exp(x), wg_exp(wg_neg(x)))); }
+static wg_node *log_not_sigmoid_by_hand(wg_node *x)
+{
+    return wg_log(one_less(wg_div(lit(x, 1), wg_shift(wg_exp(wg_neg(x)), 1))));
+}
 static wg_node *log1p_expm1(wg_node *x) { return wg_log1p(wg_expm1(x)); }
 static wg_node *log1p_exp_minus_one(wg_node *x) { return wg_log1p(wg_shift(wg_exp(x), -1)); }
 static wg_node *log_expm1_plus_one(wg_node *x) { return wg_log(wg_shift(wg_expm1(x), 1)); }
@@ -110,6 +122,14 @@ static const struct limit {
     {F(log_two_exp), {-1000 + LN2, 1, 0}, {1000 + LN2, 1, 0}},
     {F(log_sqrt_exp), {-500, 0.5, 0}, {500, 0.5, 0}},
     {F(log_square_exp), {-2000, 2, 0}, {2000, 2, 0}},
+    {F(log_exp_to_2), {-2000, 2, 0}, {2000, 2, 0}},
+    {F(log_exp_to_1), {-1000, 1, 0}, {1000, 1, 0}},
+    {F(log_exp_to_minus_1), {1000, -1, 0}, {-1000, -1, 0}},
+    {F(log_sigmoid_to_2), {-2000, 2, 0}, {0, 0, 0}},
+    {F(log_sigmoid_to_minus_1), {1000, -1, 0}, {0, 0, 0}},
+    {F(log_sigmoid_to_3), {-3000, 3, 0}, {0, 0, 0}},
+    {F(log_two_exps), {1000, -1, 0}, {1000, 1, 0}},
+    {F(log_not_sigmoid_by_hand), {0, 0, 0}, {-1000, -1, 0}},
     {F(log1p_expm1), {-1000, 1, 0}, {1000, 1, 0}},
     {F(log1p_exp_minus_one), {-1000, 1, 0}, {1000, 1, 0}},
     {F(log_expm1_plus_one), {-1000, 1, 0}, {1000, 1, 0}},

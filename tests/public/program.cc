@@ -6,6 +6,7 @@
 #include <wengert/onnx.h>
 #include <wengert/train.h>
 
+#include <cstddef>
 #include <cstdio>
 
 static int      built;
@@ -19,8 +20,9 @@ static bool is(wg_shape s, int rank, int64_t last) { return s.rank == rank && (r
 
 static bool macros_hold()
 {
-    int64_t rows = 4;
-    wg_axes some = WG_AXES(0, -1), all = WG_ALL_AXES;
+    std::size_t rows = 4; /* any integer will do, as in C */
+    long        last = -1;
+    wg_axes     some = WG_AXES(0, last), all = WG_ALL_AXES;
     return is(WG_SCALAR, 0, 0) && is(WG_SHAPE(3), 1, 3) && is(WG_SHAPE(2, rows), 2, 4) && some.n == 2 &&
            some.axis[1] == -1 && all.n == -1;
 }

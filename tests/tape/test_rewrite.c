@@ -43,6 +43,7 @@ static wg_node *log_of_choice(struct leaves *l)
 {
     return wg_log(wg_where(wg_less(l->x, l->y), wg_exp(l->x), wg_lit(l->x, 0.5)));
 }
+static wg_node *log_of_terms(struct leaves *l) { return wg_log(wg_add(wg_exp(l->x), wg_exp(l->y))); }
 static wg_node *log_of_sum(struct leaves *l) { return wg_log(wg_sum(wg_exp(l->x), WG_AXES(1), 0)); }
 static wg_node *log_expm1_plus_one(struct leaves *l) { return wg_log(wg_shift(wg_expm1(l->x), 1)); }
 static wg_node *log1p_expm1(struct leaves *l) { return wg_log1p(wg_expm1(l->x)); }
@@ -145,6 +146,8 @@ static const struct example {
      false},
     {"log(c ? p : q) -> c ? log p : log q", log_of_choice, "log(where(less(x,y),exp(x),0.5))",
      "where(less(x,y),x,-0.693147)", false},
+    {"log(p + q) -> logsumexp(log p, log q)", log_of_terms, "log(add(exp(x),exp(y)))",
+     "logsumexp(concat(reshape(x),reshape(y)))", false},
     {"log(sum(p)) -> logsumexp(log p)", log_of_sum, "log(sum(exp(x)))", "logsumexp(x)", false},
     {LOG_OF_NUMBERS, log_expm1_plus_one, "log(add(expm1(x),1))", "x", false},
     {LOG1P_OF_NUMBERS, log1p_expm1, "log1p(expm1(x))", "x", false},

@@ -87,19 +87,33 @@ Test(streams, no_order_of_construction_changes_a_number)
     }
 }
 
-Test(streams, symbols_count_by_their_names)
+Test(streams, sizes_and_symbols_do_not_count)
 {
-    float a[N], b[N];
-    for (int swapped = 0; swapped < 2; swapped++) {
-        int64_t  first = wg_dim(g, swapped ? "time" : "batch"), second = wg_dim(g, swapped ? "batch" : "time");
-        wg_node *y = wg_uniform(g, WG_F32, WG_SHAPE(swapped ? second : first, swapped ? first : second), 0, 1);
-        wg_tape *t = compile(g, 1, &y, &(wg_options){.bind = {{"batch", N / 4}, {"time", 4}}});
+    float value[3][N];
+    for (int way = 0; way < 3; way++) {
+        int64_t  rows = way == 0 ? N / 4 : wg_dim(g, way == 1 ? "batch" : "n");
+        wg_node *y = wg_dropout(wg_fill(g, WG_F32, WG_SHAPE(rows, 4), 1), 0.5);
+        wg_dim(g, "batch"), wg_dim(g, "n");
+        wg_tape *t = compile(g, 1, &y, &(wg_options){.bind = {{"batch", N / 4}, {"n", N / 4}}});
         run(t);
-        wg_get_f32(t, y, N, swapped ? b : a);
+        wg_get_f32(t, y, N, value[way]);
         wg_graph_free(g);
         start();
     }
-    expect_same(a, b, true, "symbols made in another order");
+    expect_same(value[0], value[1], true, "a known size and a symbol");
+    expect_same(value[1], value[2], true, "symbols of two names");
+}
+
+Test(streams, a_name_is_a_sequence)
+{
+    float    value[4][N];
+    wg_node *plain[] = {wg_normal(g, WG_F32, WG_SHAPE(N), 0, 1), wg_normal(g, WG_F32, WG_SHAPE(N), 0, 1)};
+    wg_node *named[] = {wg_named(wg_normal(g, WG_F32, WG_SHAPE(N), 0, 1), "noise"),
+                        wg_named(wg_normal(g, WG_F32, WG_SHAPE(N), 0, 1), "sample")};
+    for (int i = 0; i < 2; i++) draw(plain[i], value[i]), draw(named[i], value[2 + i]);
+    expect_same(value[0], value[1], true, "equal expressions, alone on two tapes");
+    expect_same(value[2], value[3], false, "told apart by their names");
+    expect_same(value[0], value[2], false, "a named one and one without a name");
 }
 
 /* ---- Other tapes, other graphs, eager mode ---- */

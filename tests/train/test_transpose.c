@@ -86,6 +86,9 @@ Test(transpose_load, a_square_matrix_of_pytorch_is_asked_about)
     expect_weight(9, (float[]){1, 4, 7, 2, 5, 8, 3, 6, 9});
     cr_assert_eq(load(""), WG_OK, "%s", e.message);
     expect_weight(9, (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9});
+    cr_expect_eq(load("nope*"), WG_EARG);
+    cr_expect(strstr(e.message, ".transpose = \"nope*\" matches no matrix of the file"), "%s", e.message);
+    cr_expect_eq(load("fc.bias"), WG_EARG, "a vector is none");
     write_layer(3, 3, NULL);
     cr_assert_eq(load(NULL), WG_OK, "a file that does not say so: %s", e.message);
 }
