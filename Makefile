@@ -71,7 +71,7 @@ MNIST    := $(BUILD)/examples/mnist/mnist
 MNIST_C  := $(wildcard examples/mnist/*.c)
 PROGRAMS := $(EXAMPLES) $(if $(MNIST_C),$(MNIST))
 
-.PHONY: all deps test-deps bench-deps peer-deps lint-deps test check test-peer fuzz mnist bench bench-serve install uninstall docs lint format \
+.PHONY: all check-prefix deps test-deps bench-deps peer-deps lint-deps test check test-peer fuzz mnist bench bench-serve install uninstall docs lint format \
         sanitize asan tsan valgrind fuzzers clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -284,7 +284,13 @@ INCLUDES := $(DESTDIR)$(PREFIX)/include/wengert
 LIBDIR   := $(DESTDIR)$(PREFIX)/lib
 BINDIR   := $(DESTDIR)$(PREFIX)/bin
 
-install: $(STATIC) $(SHARED) $(TOOL)
+# What a shell, sed or pkg-config would take for something else is no folder to install into.
+export PREFIX DESTDIR
+check-prefix:
+	@case "$$PREFIX" in /*) ;; *) echo "PREFIX is an absolute path, not \"$$PREFIX\"" >&2; exit 1 ;; esac
+	@case "$$PREFIX$$DESTDIR" in *[[:space:]\"\'\`\$$\&\|\;\#\<\>\(\)\*\?\\]*) \
+	    echo 'PREFIX and DESTDIR may not have blanks, quotes or other signs of the shell' >&2; exit 1 ;; esac
+install: check-prefix $(STATIC) $(SHARED) $(TOOL)
 	install -d $(INCLUDES) $(LIBDIR)/pkgconfig $(BINDIR)
 	install -m 755 $(TOOL) $(BINDIR)
 	install -m 644 $(HEADERS) $(INCLUDES)

@@ -111,10 +111,8 @@ typedef struct wg_onnx_import_options {
  * wg_compile finds out: [n,3] + [m,3] has shape [n~m,3], and the sum takes n =
  * m, or one of them 1.  This holds for g as a whole from then on.
  *
- * An error that the file shows by itself (an operator, attribute, dtype or
- * number of inputs, a name) leaves g as it was.  One that comes up while nodes
- * are made (shapes that do not go together, a damaged tensor) leaves in g what
- * was made before it, parameters too: free g, or import under another prefix. */
+ * On an error g has the nodes and parameters that it had before; names of
+ * dimensions stay. */
 WG_API int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *options);
 
 /* Inputs and outputs of an imported model, in its order; NULL where there is

@@ -23,6 +23,7 @@
 
 #include "base/cgroup.h"
 #include "cpu/cpu.h"
+#include "cpu/workspace.h"
 
 enum { MAX_THREADS = 1024, MAX_PIECES = 4095, SPIN_NS = 80000, SPINS_A_YIELD = 64 };
 
@@ -146,13 +147,13 @@ static void sleep_until_woken(uint64_t *generation)
     atomic_fetch_sub(&pool.sleepers, 1);
 }
 
-static void *worker(void *unused)
+static void *worker(void *workspace)
 {
     uint64_t generation = UINT64_MAX;
-    if (!wg__workspace_ready()) return unused;
+    if (!wg__workspace_adopt(workspace)) return NULL;
     for (;;)
         if (!spin(&generation)) sleep_until_woken(&generation);
-    return unused;
+    return NULL;
 }
 
 /* Too little memory or too many threads: fewer workers. */
@@ -165,8 +166,12 @@ static void start(void)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (int i = 1; i < pool.threads; i++) {
-        pthread_t id;
-        if (pthread_create(&id, &a, worker, NULL)) break;
+        pthread_t             id;
+        struct wg__workspace *w = wg__workspace_new(); /* here, so that a later run takes no memory */
+        if (!w || pthread_create(&id, &a, worker, w)) {
+            free(w);
+            break;
+        }
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&a);

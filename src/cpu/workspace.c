@@ -18,12 +18,23 @@ static void release(void *w)
 static void make_key(void) { has_key = pthread_key_create(&key, release) == 0; }
 
 /* Most of the memory is never touched, so it is not cleared. */
-static struct wg__workspace *make(void)
+struct wg__workspace *wg__workspace_new(void)
+{
+    return aligned_alloc(64, (sizeof(struct wg__workspace) + 63) / 64 * 64);
+}
+
+bool wg__workspace_adopt(struct wg__workspace *w)
 {
     pthread_once(&key_once, make_key);
-    struct wg__workspace *w = has_key ? aligned_alloc(64, (sizeof *w + 63) / 64 * 64) : NULL;
-    if (w && pthread_setspecific(key, w)) free(w), w = NULL;
-    return own = w;
+    if (!w || !has_key || pthread_setspecific(key, w)) return free(w), false;
+    own = w;
+    return true;
+}
+
+static struct wg__workspace *make(void)
+{
+    wg__workspace_adopt(wg__workspace_new());
+    return own;
 }
 
 bool wg__workspace_ready(void) { return own || make(); }

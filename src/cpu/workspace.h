@@ -16,6 +16,10 @@ struct wg__workspace {
     _Alignas(64) float panels[WG__PANEL_FLOATS];
 };
 
+/* Memory for the workspace of another thread, which adopts it or frees it; NULL if memory is short. */
+struct wg__workspace *wg__workspace_new(void);
+/* Makes w, which may be NULL, that of the calling thread; false if it cannot be, and then w is freed. */
+bool wg__workspace_adopt(struct wg__workspace *w);
 /* The workspace of the calling thread.  Never NULL once wg__workspace_ready has said true on that thread. */
 struct wg__workspace *wg__workspace(void);
 

@@ -30,9 +30,11 @@ int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *option
     struct wg__import p = {.in = {.m = m, .g = g, .options = options ? options : &none},
                            .elements = WG__BUDGET_ELEMENTS,
                            .bytes = WG__BUDGET_BYTES};
+    struct wg__mark   before = wg__mark(g);
     m->imported = true;
     import(&p);
     int status = wg__complaints_tell(&p);
+    if (status) wg__undo(g, &before);
     wg_graph_free(p.scratch);
     free(p.complaint);
     free(p.row);
@@ -51,17 +53,21 @@ static bool has_initialiser(const wg_onnx *m, const char *name)
     return false;
 }
 
-int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype)
+bool wg__onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype)
 {
-    int n = m && !m->status ? m->model.n_input : 0;
-    for (int k = 0; k < n && i >= 0; k++) {
+    for (int k = 0; k < m->model.n_input && i >= 0; k++) {
         const struct wg__onnx_value *in = &m->model.input[k];
         if (has_initialiser(m, in->name) || i--) continue;
         if (name) *name = in->name;
         if (dtype) *dtype = wg__onnx_dtype_in(in->dtype);
-        return 1;
+        return true;
     }
-    return 0;
+    return false;
+}
+
+int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype)
+{
+    return m && !m->status && wg__onnx_declared(m, i, name, dtype);
 }
 
 /* ---- What came of it ---- */

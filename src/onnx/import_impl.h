@@ -81,6 +81,8 @@ int wg__complain_node(struct wg__import *p, int status, const char *format, ...)
 int wg__complain_graph(struct wg__import *p);
 /* Everything that was said becomes the model's message; its status. */
 int wg__complaints_tell(struct wg__import *p);
+/* wg_onnx_declared, also after a complaint. */
+bool wg__onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype);
 
 /* ---- Values (import_value.c) ---- */
 

@@ -73,7 +73,8 @@ static wg_node *length(wg_node *x, wg_axes axes, int keep)
 static wg_node *log_of_sum(wg_node *x, wg_axes axes, int keep) { return wg_log(wg_sum(x, axes, keep)); }
 
 static int sum(struct wg__in *c) { return reduce(c, wg_sum); }
-static int mean(struct wg__in *c) { return reduce(c, average); }
+/* A sum that i32 does not hold may have a mean that it holds. */
+static int mean(struct wg__in *c) { return reduce_in(c, average, WG_BIT(WG_I32) | WG_BIT(WG_U8), WG_I64); }
 static int max(struct wg__in *c) { return reduce_small(c, wg_max); }
 static int min(struct wg__in *c) { return reduce_small(c, wg_min); }
 static int prod(struct wg__in *c) { return reduce(c, wg_prod); }

@@ -110,8 +110,8 @@ void wg__import_sizes(struct wg__import *p)
     for (int i = 0; i < o->n_given; i++) {
         int         k = 0;
         const char *name;
-        while (wg_onnx_declared(p->in.m, k, &name, NULL) && strcmp(name, o->given[i].name) != 0) k++;
-        if (!wg_onnx_declared(p->in.m, k, NULL, NULL))
+        while (wg__onnx_declared(p->in.m, k, &name, NULL) && strcmp(name, o->given[i].name) != 0) k++;
+        if (!wg__onnx_declared(p->in.m, k, NULL, NULL))
             wg__complain(p, WG_EARG, "given", o->given[i].name, "the model has no such input");
         for (k = 0; k < m->n_input; k++)
             if (strcmp(m->input[k].name, o->given[i].name) == 0) check_given(p, &m->input[k], &o->given[i].value);

@@ -53,6 +53,10 @@ try 'every function of the headers is in the shared library' all_there
 # Installed below a folder of its own, as a package builder does it.
 prefix=$work/prefix
 try 'make install' make --no-print-directory -s install PREFIX="$prefix" DESTDIR=
+for bad in 'in st' "in'st" 'in;st' 'in&st' 'in|st' 'in#st' relative; do
+    case $bad in relative) ;; *) bad=$work/$bad ;; esac
+    try "make install refuses PREFIX=$bad" sh -c '! make --no-print-directory -s install PREFIX="$1" DESTDIR= 2> "$2" && grep -q ^PREFIX "$2"' - "$bad" "$work/why"
+done
 says_how() { scripts/findable.sh "$prefix/lib" | grep -qF -- "-Wl,-rpath,$prefix/lib"; }
 try 'a library where nobody looks: install says how programs find it' says_how
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"

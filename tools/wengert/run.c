@@ -122,9 +122,20 @@ static int read_inputs(const struct run *r, const struct loaded *l, wg_onnx_give
         if (in[i].value.data) return misused(c, "input \"%s\" twice", in[i].name);
         if (read_input(in[i].name, t, file, &in[i].value)) return FAILED;
     }
-    for (int i = 0; wg_onnx_declared(l->onnx, i, &in[i].name, &t); i++)
-        if (!in[i].value.data && t != WG_DTYPES)
-            return misused(c, "input \"%s\" is missing: --input %s=FILE.npy", in[i].name, in[i].name);
+    for (int i = 0; wg_onnx_declared(l->onnx, i, &in[i].name, &t);) i++;
+    return DONE;
+}
+
+/* Says which input has no value that the tape needs; without a tape, whose sizes that value may have told, the first
+ * that has none. */
+static int check_missing(const struct loaded *l, const wg_onnx_given *in, wg_tape *t)
+{
+    for (int i = 0, k = 0; i < l->n_in; i++) {
+        const char *name = wg_onnx_input_name(l->onnx, i);
+        while (strcmp(in[k].name, name) != 0) k++;
+        if (!in[k].value.data && (!t || wg_tape_shape(t, l->in[i])))
+            return misused(&command_run, "input \"%s\" is missing: --input %s=FILE.npy", name, name);
+    }
     return DONE;
 }
 
@@ -187,8 +198,10 @@ static int run_model(const struct run *r, const char *path, struct loaded *l, wg
     status = known ? import_model(c, path, l, 1, o) : complain(c, "out of memory");
     free(known);
     if (status) return status;
-    wg_tape *t = compile(c, l, &(struct bindings){0}, r->threads, r->device);
-    if (!t) return FAILED;
+    wg_tape *t =
+        wg_compile(l->g, l->n_out, l->out, &(wg_options){.evaluate = 1, .threads = r->threads, .device = r->device});
+    if ((status = check_missing(l, in, t))) return status;
+    if (!t) return complain(c, "%s", wg_message(l->g));
     for (int i = 0, k = 0; i < l->n_in; i++) { /* in the file's order, as far as they are inputs still */
         while (strcmp(in[k].name, wg_onnx_input_name(l->onnx, i)) != 0) k++;
         if (!wg_tape_shape(t, l->in[i])) continue; /* no output needs it */
