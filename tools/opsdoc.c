@@ -45,7 +45,7 @@ static const struct made_by {
     const char *op, *constructor;
 } made_by[] = {{"cross_entropy", "wg_softmax_cross_entropy"},
                {"dropout_mask", "wg_dropout"},
-               {"check_index", "wg_one_hot"},
+               {"one_hot_index", "wg_one_hot"},
                {"zero_mul", NULL},
                {"zero_div", NULL},
                {"gelu_tanh_slope", NULL}};

@@ -18,7 +18,7 @@ struct wg__argmax_attr {
 struct wg__axis_attr { /* softmax log_softmax gather concat */
     int axis;
 };
-struct wg__check_index_attr {
+struct wg__one_hot_index_attr {
     wg_shape size;
 };
 struct wg__scatter_add_attr {

@@ -1,4 +1,4 @@
-/* index.cu - check_index; gather and scatter_add along one axis: x [outer, n, inner] and m
+/* index.cu - one_hot_index; gather and scatter_add along one axis: x [outer, n, inner] and m
  * indices give [outer, m, inner], or back.
  *
  * An index out of range is told through the fault; what it would have read is
@@ -105,10 +105,10 @@ static __global__ void __launch_bounds__(BLOCK) checked_indices(struct indices s
     tell_fault(s, fault);
 }
 
-static cudaError_t check_index(const struct wg__cuda_launch *l)
+static cudaError_t one_hot_index(const struct wg__cuda_launch *l)
 {
     const wg_call                     *c = l->call;
-    const struct wg__check_index_attr *a = (const struct wg__check_index_attr *)c->attr;
+    const struct wg__one_hot_index_attr *a = (const struct wg__one_hot_index_attr *)c->attr;
     const wg_tensor                   *x = &c->x[0];
     struct indices s = {x->data, x->dtype, false, l->instr, wg_count(&x->shape), a->size.dim[0], l->fault};
     if (s.m == 0) return cudaSuccess;
@@ -282,4 +282,4 @@ static cudaError_t scatter_add(const struct wg__cuda_launch *l)
 }
 
 const struct wg__cuda_op wg__cuda_index_ops[] = {
-    {"gather", gather, NULL}, {"check_index", check_index, NULL}, {"scatter_add", scatter_add, NULL}, {NULL, NULL, NULL}};
+    {"gather", gather, NULL}, {"one_hot_index", one_hot_index, NULL}, {"scatter_add", scatter_add, NULL}, {NULL, NULL, NULL}};

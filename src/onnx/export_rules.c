@@ -1,5 +1,5 @@
 /* What becomes something else than its operator's own form: dropout nothing,
- * x W + b a Gemm, a sum over a size ReduceMean, min(max(x, a), b) Clip. */
+ * x W + b a Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
 #include <string.h>
 
 #include "onnx/export.h"
@@ -137,7 +137,7 @@ static bool mean(const wg_node *y, struct wg__rule *r)
     return false;
 }
 
-/* ---- min(max(x, a), b) of two numbers: Clip ---- */
+/* ---- x < a ? a : x > b ? b : x, or min(max(x, a), b), of two numbers: Clip ---- */
 
 static bool number(const wg_node *x, double *v)
 {
@@ -146,22 +146,44 @@ static bool number(const wg_node *x, double *v)
     return true;
 }
 
+/* y = x `comparison` c ? c : the third operand; else NULL. */
+static wg_node *chosen_by(const wg_node *y, const char *comparison, wg_node **x, double *c)
+{
+    double         bound;
+    const wg_node *test = is(y, "where") ? wg__export_same(y->x[0]) : NULL;
+    if (!test || !is(test, comparison) || !number(y->x[1], c) || !number(test->x[1], &bound) || bound != *c)
+        return NULL;
+    *x = wg__export_same(test->x[0]);
+    return wg__export_same(y->x[2]);
+}
+
+/* The clipped node, or NULL. */
+static wg_node *clipped(const wg_node *y, double *least, double *most)
+{
+    wg_node *x, *again, *inner = chosen_by(y, "less", &x, least), *last;
+    if (inner) {
+        last = chosen_by(inner, "greater", &again, most);
+        return last == x && again == x ? x : NULL;
+    }
+    if (!is(y, "minimum") || !number(y->x[1], most)) return NULL;
+    inner = wg__export_same(y->x[0]);
+    return is(inner, "maximum") && number(inner->x[1], least) ? wg__export_same(inner->x[0]) : NULL;
+}
+
 /* Before opset 11 the bounds are attributes, which are f32; at 11 runtimes know f32 only. */
 static bool clip(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
 {
     double       least, most;
     wg_onnx_form f = {.opset = e->opset};
     bool         exact = y->dtype == WG_F32 || (y->dtype == WG_F64 && e->opset >= 12);
-    if (!is(y, "minimum") || !exact) return false;
-    wg_node *inner = wg__export_same(y->x[0]);
-    if (!is(inner, "maximum") || !number(y->x[1], &most) || !number(inner->x[1], &least) || !(least <= most))
-        return false;
+    wg_node     *x = exact ? clipped(y, &least, &most) : NULL;
+    if (!x || !(least <= most)) return false;
     wg_onnx_say(&f, e->opset >= 11 ? "Clip(x," : "Clip{min=");
     wg_onnx_say_real(&f, least);
     wg_onnx_say(&f, e->opset >= 11 ? "," : ",max=");
     wg_onnx_say_real(&f, most);
     wg_onnx_say(&f, e->opset >= 11 ? ")" : "}(x)");
-    *r = (struct wg__rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {wg__export_same(inner->x[0])}};
+    *r = (struct wg__rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {x}};
     memcpy(r->text, f.text, sizeof r->text); /* two numbers are shorter */
     return true;
 }

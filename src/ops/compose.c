@@ -30,12 +30,14 @@ wg_node *wg_one_minus(wg_node *x)
     wg_node    *one = wg_lit(x, 1);
     return wg__leave(wg_node_graph(x), outer, wg_sub(one, x));
 }
+/* A choice and no minimum of a maximum: the slope at a bound is 1, where a tie would have half of it. */
 wg_node *wg_clip(wg_node *x, double lo, double hi)
 {
     if (!(lo <= hi)) return wg__bad(x, WG_EARG, "clip", "from %g to %g is no range", lo, hi);
     const char *outer = wg__enter(wg_node_graph(x), "clip");
     wg_node    *least = number(x, "clip", lo), *most = number(x, "clip", hi);
-    return wg__leave(wg_node_graph(x), outer, wg_minimum(wg_maximum(x, least), most));
+    wg_node    *below = wg_less(x, least), *above = wg_greater(x, most);
+    return wg__leave(wg_node_graph(x), outer, wg_where(below, least, wg_where(above, most, x)));
 }
 
 wg_node *wg_fill(wg_graph *g, wg_dtype t, wg_shape s, double value)
@@ -160,7 +162,7 @@ wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
         return wg__bad(index, WG_EARG, "one_hot", "depth is %lld", (long long)depth);
     if (!wg_dtype_size(t)) return wg__bad(index, WG_EARG, "one_hot", "%d is no dtype", (int)t);
     const char *outer = wg__enter(index->g, "one_hot");
-    return wg__leave(index->g, outer, wg__one_hot(wg__check_index(index, depth), depth, t));
+    return wg__leave(index->g, outer, wg__one_hot(wg__one_hot_index(index, depth), depth, t));
 }
 
 /* x's axis summed to a size that is this axis', or 1: which is known once a tape is compiled.  Element i goes to

@@ -75,7 +75,7 @@ int64_t wg__index_at(const wg_tensor *index, int64_t i);
 int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to);
 
 /* Gives x as i64; a run fails where an element is outside of 0..size-1. */
-wg_node *wg__check_index(wg_node *x, int64_t size);
+wg_node *wg__one_hot_index(wg_node *x, int64_t size);
 /* wg_one_hot where an index outside of 0..depth-1 gives zeros, or was refused before. */
 wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t);
 

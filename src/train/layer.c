@@ -31,16 +31,16 @@ static wg_node *(*const activation[])(wg_node *) = {
 enum { ACTIVATIONS = sizeof activation / sizeof *activation };
 
 /* Whether an input of the layer is real and has a last axis of known size. */
-static bool check_input(const wg_node *x, const char *name)
+static bool check_input(const wg_node *x, const char *who, const char *name)
 {
     char text[160];
     int  rank = x->shape->rank;
     wg__node_str(x, text, sizeof text);
     if (!(WG_BIT(x->dtype) & WG_REALS))
-        wg__fail(x->g, WG_EDTYPE, "dense(%s): %s: the input is %s, not f32 or f64", text, name,
+        wg__fail(x->g, WG_EDTYPE, "%s(%s): %s: the input is %s, not f32 or f64", who, text, name,
                  wg_dtype_name((wg_dtype)x->dtype));
     else if (!rank || !wg_dim_known(x->shape->dim[rank - 1]))
-        wg__fail(x->g, WG_ESHAPE, "dense(%s): %s: the input needs a last axis of known size", text, name);
+        wg__fail(x->g, WG_ESHAPE, "%s(%s): %s: the input needs a last axis of known size", who, text, name);
     else return true;
     return false;
 }
@@ -122,13 +122,13 @@ int wg_dense_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char 
 wg_node *wg_dense_apply(const wg_dense_layer *l, wg_node *x)
 {
     char a[160], b[160];
-    if (!x || !l || !l->weight || !check_input(x, wg_node_name(l->weight))) return NULL;
+    if (!x || !l || !l->weight || !check_input(x, "dense_apply", wg_node_name(l->weight))) return NULL;
     const int64_t *w = l->weight->shape->dim;
     if (x->shape->dim[x->shape->rank - 1] != w[0])
-        return wg__fail(x->g, WG_ESHAPE, "dense(%s): the last axis is not that of %s", wg__node_str(x, a, sizeof a),
-                        wg__node_str(l->weight, b, sizeof b)),
+        return wg__fail(x->g, WG_ESHAPE, "dense_apply(%s): the last axis is not that of %s",
+                        wg__node_str(x, a, sizeof a), wg__node_str(l->weight, b, sizeof b)),
                NULL;
-    const char     *outer = wg__enter(x->g, "dense");
+    const char     *outer = wg__enter(x->g, "dense_apply");
     struct wg__mark before = wg__mark(x->g);
     wg_node        *y = wg_matmul(as_rows(x, w[0]), l->weight);
     if (l->bias) y = wg_add(y, l->bias);
@@ -141,7 +141,7 @@ wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const wg_den
 {
     wg_dense_layer l;
     wg_node       *y = NULL;
-    if (!x || !check_input(x, name ? name : "")) return NULL;
+    if (!x || !check_input(x, "dense", name ? name : "")) return NULL;
     const char     *outer = wg__enter(x->g, "dense");
     struct wg__mark before = wg__mark(x->g);
     int64_t         in = x->shape->dim[x->shape->rank - 1];

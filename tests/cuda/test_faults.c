@@ -53,7 +53,7 @@ static void try_index(const struct trial *trial, int64_t bad)
 
 /* ---- Long lists ---- */
 
-static wg_node *checked(wg_node *x, wg_node *index) { return (void)x, wg__check_index(index, 4); }
+static wg_node *checked(wg_node *x, wg_node *index) { return (void)x, wg__one_hot_index(index, 4); }
 static wg_node *scatter_wide(wg_node *x, wg_node *index)
 {
     return wg__scatter_add(x, index, 0, WG_SHAPE(4, wg_node_shape(x)->dim[1]));
@@ -94,7 +94,7 @@ static void long_lists(void)
     static const int64_t all[][4] = {{4999, 4998, 4, 4000}, {4999}, {255, 256, 4999}, {0, 4999}, {2600, 2500, 4000}};
     static const int     n[] = {4, 1, 3, 2, 3};
     for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
-        long_list("check_index", checked, 5000, 1, false, all[i], n[i]);
+        long_list("one_hot_index", checked, 5000, 1, false, all[i], n[i]);
         long_list("gather", gather, 5000, 3, false, all[i], n[i]);
         long_list("scatter_add", scatter_wide, 5000, 3, true, all[i], n[i]);
         long_list("cross_entropy", cross_entropy, 5000, 4, true, all[i], n[i]);

@@ -30,7 +30,7 @@ static const struct row {
     ROW(log_softmax, axis, axis, INT, "axis"),
     ROW(gather, axis, axis, INT, "axis"),
     ROW(concat, axis, axis, INT, "axis"),
-    ROW(check_index, check_index, size, SHAPE, "size"),
+    ROW(one_hot_index, one_hot_index, size, SHAPE, "size"),
     ROW(scatter_add, scatter_add, axis, INT, "axis"),
     ROW(scatter_add, scatter_add, to, SHAPE, "to"),
     ROW(transpose, transpose, perm, AXES, "perm"),
@@ -239,7 +239,7 @@ static const int64_t cases[][4] = {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-static void check_indexed(int k, wg_dtype t, int scatter, int shift, uint64_t *seed)
+static void one_hot_indexed(int k, wg_dtype t, int scatter, int shift, uint64_t *seed)
 {
     const int64_t              *s = cases[k];
     wg_shape                    table = WG_SHAPE(s[0], s[1], s[2]), rows = WG_SHAPE(s[0], s[3], s[2]);
@@ -262,13 +262,13 @@ static void gather(void)
 {
     uint64_t seed = 11;
     for (int t = 0; t < WG_DTYPES; t++)
-        for (int k = 0; k < CASES; k++) check_indexed(k, (wg_dtype)t, 0, (k + t) % 2, &seed);
+        for (int k = 0; k < CASES; k++) one_hot_indexed(k, (wg_dtype)t, 0, (k + t) % 2, &seed);
 }
 static void scatter_add(void)
 {
     uint64_t seed = 12;
     for (int t = 0; t < WG_BOOL; t++)
-        for (int k = 0; k < CASES; k++) check_indexed(k, (wg_dtype)t, 1, (k + t) % 2, &seed);
+        for (int k = 0; k < CASES; k++) one_hot_indexed(k, (wg_dtype)t, 1, (k + t) % 2, &seed);
 }
 
 /* The first index out of range is told, even where nothing is to be moved. */

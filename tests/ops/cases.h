@@ -78,7 +78,7 @@ NODE(concat_1) { return UNUSED, wg_concat(2, x, -1); }
 NODE(concat_twice) { return UNUSED, wg_concat(2, (wg_node *[]){x[0], x[0]}, 0); }
 NODE(gather_0) { return UNUSED, wg_gather(x[0], x[1], 0); }
 NODE(gather_1) { return UNUSED, wg_gather(x[0], x[1], -1); }
-NODE(check_index_) { return UNUSED, wg__check_index(x[0], 4); }
+NODE(one_hot_index_) { return UNUSED, wg__one_hot_index(x[0], 4); }
 NODE(scatter_0) { return UNUSED, wg__scatter_add(x[0], x[1], 0, WG_SHAPE(4, 3)); }
 NODE(scatter_1) { return UNUSED, wg__scatter_add(x[0], x[1], 1, WG_SHAPE(2, 4)); }
 
@@ -165,7 +165,7 @@ static const struct op_case op_cases[] = {
     {"gather", 2, {{2, {2, 4}}, {2, {2, 3}}}, "ri", 4, gather_1},
     {"gather", 2, {{1, {4}}, {0, {0}}}, "ri", 4, gather_0},
     {"gather", 2, {{2, {4, 2}}, {1, {0}}}, "ri", 4, gather_0},
-    {"check_index", 1, {{1, {3}}}, "i", 4, check_index_},
+    {"one_hot_index", 1, {{1, {3}}}, "i", 4, one_hot_index_},
     {"scatter_add", 2, {{2, {5, 3}}, {1, {5}}}, "ri", 4, scatter_0},
     {"scatter_add", 2, {{3, {2, 2, 3}}, {2, {2, 3}}}, "ri", 4, scatter_1},
     {"softmax", 1, {{2, {2, 4}}}, "r", 0, softmax_last},

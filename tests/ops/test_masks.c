@@ -407,3 +407,19 @@ Test(ops_masks, ties_share_over_any_axes)
     for (unsigned set = 1; set < 16; set++)
         for (int how = 0; how < 8; how++) check_ties(set, how & 1, how & 2, how & 4);
 }
+
+/* A bound belongs to the range: only what lies outside of it is cut off. */
+Test(masks, clip_passes_the_gradient_at_its_bounds)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F64, WG_SHAPE(6)), *sum = wg_sum(wg_clip(x, -1, 1), WG_ALL_AXES, 0), *d;
+    cr_assert_eq(wg_grad(sum, 1, &x, &d), WG_OK, "%s", wg_message(g));
+    wg_tape *t = wg_compile(g, 1, &d, NULL);
+    cr_assert_not_null(t, "%s", wg_message(g));
+    cr_assert_eq(wg_set_f64(t, x, 6, (double[]){-INFINITY, -1.5, -1, 0, 1, 2}), WG_OK);
+    cr_assert_eq(wg_run(t), WG_OK, "%s", wg_tape_message(t));
+    double have[6], want[6] = {0, 0, 1, 1, 1, 0};
+    cr_assert_eq(wg_get_f64(t, d, 6, have), WG_OK);
+    for (int i = 0; i < 6; i++) cr_expect_eq(have[i], want[i], "element %d: %g", i, have[i]);
+    wg_graph_free(g);
+}

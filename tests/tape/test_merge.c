@@ -191,7 +191,7 @@ static wg_node *slice(struct sample *s) { return wg_slice(s->m, 0, 0, 2, 1); }
 static wg_node *pad(struct sample *s) { return wg_pad(s->m, (int64_t[]){1, 1}, (int64_t[]){4, 4}, 0.5); }
 static wg_node *concat(struct sample *s) { return wg_concat(2, (wg_node *[]){s->m, s->rows}, 0); }
 static wg_node *gather(struct sample *s) { return wg_gather(s->m, s->index, 0); }
-static wg_node *check_index(struct sample *s) { return wg__check_index(s->index, 4); }
+static wg_node *one_hot_index(struct sample *s) { return wg__one_hot_index(s->index, 4); }
 static wg_node *scatter(struct sample *s) { return wg__scatter_add(s->m, s->index, 0, WG_SHAPE(4, 4)); }
 static wg_node *softmax(struct sample *s) { return wg_softmax(s->m, 1); }
 static wg_node *log_softmax_(struct sample *s) { return wg_log_softmax(s->m, 1); }
@@ -225,7 +225,7 @@ static const struct maker {
     {&wg_op_pad, pad},
     {&wg_op_concat, concat},
     {&wg_op_gather, gather},
-    {&wg_op_check_index, check_index},
+    {&wg_op_one_hot_index, one_hot_index},
     {&wg_op_scatter_add, scatter},
     {&wg_op_softmax, softmax},
     {&wg_op_log_softmax, log_softmax_},
@@ -319,7 +319,7 @@ static int change(struct sample *s, wg_node *y, const wg_field *f)
         taken++;
         told += expect_distinct(s, y, z, f->name);
     }
-    if (y->op == &wg_op_check_index) told = taken; /* its size decides which runs fail */
+    if (y->op == &wg_op_one_hot_index) told = taken; /* its size decides which runs fail */
     cr_expect_eq(told, taken, "%s: %s changes the node but not its value", y->op->name, f->name);
     return taken;
 }

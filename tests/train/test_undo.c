@@ -135,7 +135,7 @@ Test(undo, a_layer_refuses_what_does_not_fit)
     wg_dense_layer l;
     cr_assert_eq(wg_dense_new(g, WG_F32, 2, 1, "l", NULL, &l), WG_OK);
     cr_expect_null(wg_dense_apply(&l, x));
-    cr_expect_str_eq(wg_message(g), "dense(x[4,3]): the last axis is not that of l.weight[2,1]");
+    cr_expect_str_eq(wg_message(g), "dense_apply(x[4,3]): the last axis is not that of l.weight[2,1]");
     wg_clear_error(g);
     cr_expect_eq(wg_dense_new(g, WG_I32, 2, 1, "i", NULL, &l), WG_EDTYPE);
     cr_expect(!l.weight && !l.bias);

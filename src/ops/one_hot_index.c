@@ -30,19 +30,19 @@ static int cpu(wg_call *c)
     return WG_OK;
 }
 
-const wg_op wg_op_check_index = {.name = "check_index",
-                                 .onnx = "Cast{to=i64}(x)",
-                                 .doc = "y = x as i64, which must be in 0..size-1",
-                                 .arity = 1,
-                                 .flags = WG_OP_MAY_FAIL,
-                                 .dtypes = WG_INTS | WG_BIT(WG_U8),
-                                 .attr_size = sizeof(struct attr),
-                                 .fields = fields,
-                                 .infer = infer,
-                                 .cpu = cpu,
-                                 .rows = wg_rows_broadcast};
+const wg_op wg_op_one_hot_index = {.name = "one_hot_index",
+                                   .onnx = "Cast{to=i64}(x)",
+                                   .doc = "y = x as i64, which must be in 0..size-1",
+                                   .arity = 1,
+                                   .flags = WG_OP_MAY_FAIL,
+                                   .dtypes = WG_INTS | WG_BIT(WG_U8),
+                                   .attr_size = sizeof(struct attr),
+                                   .fields = fields,
+                                   .infer = infer,
+                                   .cpu = cpu,
+                                   .rows = wg_rows_broadcast};
 
-wg_node *wg__check_index(wg_node *x, int64_t size)
+wg_node *wg__one_hot_index(wg_node *x, int64_t size)
 {
-    return wg_apply(&wg_op_check_index, 1, &x, &(struct attr){WG_SHAPE(size)});
+    return wg_apply(&wg_op_one_hot_index, 1, &x, &(struct attr){WG_SHAPE(size)});
 }
