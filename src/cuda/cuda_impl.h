@@ -12,7 +12,7 @@
 #include <cuda_runtime.h>
 #include <stdbool.h>
 
-#if !defined(WG__CUDA_HOST) && CUDART_VERSION < 12080
+#if defined(CUDART_VERSION) && !defined(WG__CUDA_HOST) && CUDART_VERSION < 12080
 #error "CUDA 12.8 or later is needed: earlier runtimes have no cudaLibraryLoadData"
 #endif
 

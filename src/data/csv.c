@@ -213,9 +213,7 @@ static int value_record(struct table *t)
     for (int i = 0; !status && i < t->out->columns; i++) {
         double value;
         if ((status = parse_field(t, &t->column[i], &value))) break;
-        char *to = (char *)t->out->values.data + t->n;
-        if (t->o->dtype == WG_F32) *(float *)to = (float)value;
-        else *(double *)to = value;
+        wg__store(t->o->dtype, (char *)t->out->values.data + t->n, 0, value);
         t->n += size;
     }
     t->out->values.shape.dim[0]++;

@@ -26,7 +26,7 @@ static bool grow_slots(struct wg__csv_dictionary *d)
 
 static bool grow_names(struct wg__csv_dictionary *d)
 {
-    int    cap = d->cap ? 2 * d->cap : 8;
+    int    cap = d->cap > 0 ? 2 * d->cap : 8;
     char **p = cap < 1 << 28 ? realloc(d->c.name, (size_t)cap * sizeof *p) : NULL;
     if (!p) return false;
     d->c.name = p;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "data/io_impl.h"
+#include "graph/graph_impl.h"
 
 /* The end of a long path says more than its start. */
 static const char *tail(const char *name, size_t most)
@@ -25,6 +26,7 @@ static void tell(wg_error *e, const char *name, const char *part, int status, in
     e->status = status;
     e->offset = offset;
     vsnprintf(e->message + k, sizeof e->message - (size_t)k, format, ap);
+    wg__printable(e->message, sizeof e->message);
 }
 
 void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const char *format, ...)

@@ -33,6 +33,7 @@ int wg__fail(wg_graph *g, int status, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    wg__printable(text, sizeof text);
     if (g && g->call && status != WG_ENOMEM && !names_call(text, g->call)) {
         char inner[sizeof text];
         memcpy(inner, text, sizeof inner);

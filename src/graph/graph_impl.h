@@ -186,6 +186,9 @@ void wg__place_named(wg_node *x, const char *name);
 void *wg__locale_c(void);
 void  wg__locale_back(void *before);
 
+/* Writes \x1b for a control byte, in place, or ? where `size` bytes have no room: names and texts of files go into
+ * messages, and messages to terminals. */
+void wg__printable(char *text, size_t size);
 /* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
 size_t wg__utf8(const unsigned char *p, size_t n);
 /* Whether a text is UTF-8 from its first byte to its last. */

@@ -24,3 +24,21 @@ bool wg__text_valid(const char *text)
         if (!(n = wg__utf8(p, (size_t)(end - p)))) return false;
     return true;
 }
+
+void wg__printable(char *text, size_t size)
+{
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0, n = strlen(text); text[i]; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 32 && c != 127) continue;
+        size_t rest = n - i; /* with the zero at the end */
+        if (i + 4 + rest > size) {
+            text[i] = '?';
+            continue;
+        }
+        memmove(text + i + 4, text + i + 1, rest);
+        memcpy(text + i, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        i += 3;
+        n += 3;
+    }
+}

@@ -89,11 +89,15 @@ int wg__complain_graph(struct wg__import *p)
 
 static void tell(struct wg__import *p, const struct wg__complaint *c)
 {
-    char who[160], more[32] = "";
+    char who[160], more[32] = "", name[260], text[sizeof c->text];
+    snprintf(name, sizeof name, "%.200s", c->name);
+    snprintf(text, sizeof text, "%s", c->text);
+    wg__printable(name, sizeof name);
+    wg__printable(text, sizeof text);
     if (c->node) snprintf(who, sizeof who, "%.60s (opset %d) node", c->what, p->in.opset);
     else snprintf(who, sizeof who, "%s", c->what);
     if (c->more) snprintf(more, sizeof more, " and %d more", c->more);
-    wg__onnx_say(p->in.m, c->status, "%s '%.200s'%s: %s", who, c->name, more, c->text);
+    wg__onnx_say(p->in.m, c->status, "%s '%s'%s: %s", who, name, more, text);
 }
 
 int wg__complaints_tell(struct wg__import *p)

@@ -3,10 +3,16 @@
 
 enum { PAGE = 4096 };
 
+static void raise_peak(struct wg__budget *b, int64_t used)
+{
+    int64_t peak = atomic_load_explicit(&b->peak, memory_order_relaxed);
+    while (peak < used && !atomic_compare_exchange_weak(&b->peak, &peak, used)) {}
+}
+
 static bool add(struct wg__budget *b, int64_t n)
 {
     int64_t used = atomic_fetch_add_explicit(&b->used, n, memory_order_relaxed);
-    if (n <= b->limit - used) return true;
+    if (n <= b->limit - used) return raise_peak(b, used + n), true;
     atomic_fetch_sub_explicit(&b->used, n, memory_order_relaxed);
     return false;
 }

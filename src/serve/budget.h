@@ -14,6 +14,7 @@
 struct wg__budget {
     int64_t         limit; /* bytes */
     _Atomic int64_t used;
+    _Atomic int64_t peak; /* the most that was used since whoever looks after it has set it to `used` */
     /* Releases what is kept but not in use, before a request is refused; NULL: nothing is. */
     void (*relieve)(void *context);
     void *context;

@@ -56,13 +56,13 @@ static void shrink(struct wg__server *s, uint64_t now)
 {
     if (now - s->shrunk_ns < SECOND) return;
     s->shrunk_ns = now;
-    int64_t before = atomic_load(&s->budget.used);
-    int     n = wg__exchange_shrink(s);
+    int n = wg__exchange_shrink(s);
     if (!atomic_load(&s->inflight)) wg__repository_relieve(s->repository, false);
+    int64_t used = atomic_load(&s->budget.used), freed = atomic_exchange(&s->budget.peak, used) - used;
 #ifdef __GLIBC__
-    if (n > 64 || before - atomic_load(&s->budget.used) > TRIM_BYTES) malloc_trim(0);
+    if (n > 64 || freed > TRIM_BYTES) malloc_trim(0); /* whoever it was that freed it */
 #else
-    (void)n, (void)before;
+    (void)n, (void)freed;
 #endif
 }
 

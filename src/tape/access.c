@@ -10,6 +10,7 @@ int wg__tape_fail(wg_tape *t, int status, const char *format, ...)
     va_start(ap, format);
     vsnprintf(t->message, sizeof t->message, format, ap);
     va_end(ap);
+    wg__printable(t->message, sizeof t->message);
     t->status = status;
     wg_on_error(status, t->message);
     return status;

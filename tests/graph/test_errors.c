@@ -249,3 +249,18 @@ Test(graph_errors, strerror_has_every_status)
 #undef X
     cr_expect_str_eq(wg_strerror(5), "unknown status");
 }
+
+/* Names come from files, and messages go to terminals. */
+Test(graph_errors, control_bytes_are_written_out)
+{
+    expect(wg_add(wg_input(g, "a\x1b[31m\n", WG_F32, WG_SHAPE(2)), x), WG_ESHAPE,
+           "add(a\\x1b[31m\\x0a[2], x[2,3]): cannot broadcast 2 with 3");
+    char tight[8] = "ab\x07"
+                    "cd",
+         room[12] = "ab\x07"
+                    "cd";
+    wg__printable(tight, sizeof tight);
+    wg__printable(room, sizeof room);
+    cr_expect_str_eq(tight, "ab?cd");
+    cr_expect_str_eq(room, "ab\\x07cd");
+}

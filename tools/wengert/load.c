@@ -1,4 +1,5 @@
 /* A model from its file into a graph, and a tape of it. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,8 +83,8 @@ int bind_texts(const struct command *c, const struct texts *t, struct bindings *
         const char *equals = strrchr(t->at[i], '=');
         size_t      n = equals ? (size_t)(equals - t->at[i]) : 0;
         long long   size = equals ? strtoll(equals + 1, &end, 10) : -1;
-        if (!equals || n == 0 || end == equals + 1 || *end || size < 0)
-            return misused(c, "--bind wants NAME=SIZE, not \"%s\"", t->at[i]);
+        bool        number = equals && equals[1] >= '0' && equals[1] <= '9' && !*end && size < LLONG_MAX;
+        if (!number || n == 0) return misused(c, "--bind wants NAME=SIZE, not \"%s\"", t->at[i]);
         char *name = strndup(t->at[i], n);
         if (name && find(b, name) >= 0) {
             misused(c, "--bind %s twice", name);
