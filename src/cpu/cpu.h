@@ -86,7 +86,11 @@ void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i)
 
 /* Makes sure that the calling thread can run loops and products; false if memory is short.  Asked before they run:
  * the first time takes memory, later ones do not. */
-bool wg__workspace_ready(void);
+static inline bool wg__workspace_ready(void);
+/* The workspace of the calling thread, NULL before its first use; and what makes it. */
+extern __thread struct wg__workspace *wg__own_workspace;
+bool                                  wg__workspace_made(void);
+static inline bool                    wg__workspace_ready(void) { return wg__own_workspace || wg__workspace_made(); }
 
 /* ---- Matrix products (gemm.c) ---- */
 

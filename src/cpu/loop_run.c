@@ -155,15 +155,28 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
     else run_steps(l, n, f->ptr);
 }
 
-/* One block without a frame: what loops over a few elements cost is mostly this. */
-static void run_small(const struct wg__loop *l)
+/* One block without a frame: what loops over a few elements cost is mostly this.  reg: of `bytes` bytes each. */
+static void run_block(const struct wg__loop *l, char *reg, size_t bytes)
 {
-    struct wg__frame *f = &wg__workspace()->frame;
-    void             *ptr[WG__LOOP_SLOTS], **p = ptr;
+    void *ptr[WG__LOOP_SLOTS], **p = ptr;
     for (int i = 0; i < l->inputs; i++) *p++ = l->in[i].data;
-    for (int r = 0; r < l->registers; r++) *p++ = f->reg[r];
+    for (int r = 0; r < l->registers; r++) *p++ = reg + (size_t)r * bytes;
     for (int o = 0; o < l->outputs; o++) *p++ = l->out[o].data;
     run_steps(l, l->count, ptr);
+}
+
+enum { FEW = 16 }; /* elements whose registers are small enough for any stack */
+
+static void run_few(const struct wg__loop *l)
+{
+    _Alignas(64) char reg[WG__LOOP_REGISTERS][FEW * 8];
+    run_block(l, reg[0], sizeof *reg);
+}
+
+static void run_small(const struct wg__loop *l)
+{
+    if (l->count <= FEW) run_few(l);
+    else run_block(l, wg__workspace()->frame.reg[0], WG__BUFFER_BYTES);
 }
 
 /* ---- Pieces ---- */

@@ -4,15 +4,15 @@
 
 #include "cpu/workspace.h"
 
-static _Thread_local struct wg__workspace *own;
-static pthread_key_t                       key; /* frees what `own` points to */
-static pthread_once_t                      key_once = PTHREAD_ONCE_INIT;
-static bool                                has_key;
+__thread struct wg__workspace *wg__own_workspace;
+static pthread_key_t           key; /* frees a thread's workspace */
+static pthread_once_t          key_once = PTHREAD_ONCE_INIT;
+static bool                    has_key;
 
 static void release(void *w)
 {
     free(w);
-    own = NULL;
+    wg__own_workspace = NULL;
 }
 
 static void make_key(void) { has_key = pthread_key_create(&key, release) == 0; }
@@ -27,16 +27,16 @@ bool wg__workspace_adopt(struct wg__workspace *w)
 {
     pthread_once(&key_once, make_key);
     if (!w || !has_key || pthread_setspecific(key, w)) return free(w), false;
-    own = w;
+    wg__own_workspace = w;
     return true;
 }
 
 static struct wg__workspace *make(void)
 {
     wg__workspace_adopt(wg__workspace_new());
-    return own;
+    return wg__own_workspace;
 }
 
-bool wg__workspace_ready(void) { return own || make(); }
+bool wg__workspace_made(void) { return make() != NULL; }
 
-struct wg__workspace *wg__workspace(void) { return own ? own : make(); }
+struct wg__workspace *wg__workspace(void) { return wg__own_workspace ? wg__own_workspace : make(); }
