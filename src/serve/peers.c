@@ -3,6 +3,7 @@
  * MHD closes a connection on which nothing happens.  One that sends or takes a
  * byte now and then is cut here: a request has to be complete in time, and an
  * answer has to be taken in time. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -95,6 +96,23 @@ static void cut(struct wg__peer *p, uint64_t due, int code)
     if (!atomic_compare_exchange_strong(&p->due_ns, &due, WG__CUT)) return;
     if (code) wg__peer_say(p->fd, code);
     else shutdown(p->fd, SHUT_RDWR);
+}
+
+/* Whether the client has closed its side, though MHD may not have read all that came before. */
+static bool has_hung_up(const struct wg__peer *p)
+{
+    struct pollfd f = {.fd = p->fd, .events = POLLRDHUP};
+    return poll(&f, 1, 0) == 1 && f.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
+int wg__peers_gone(struct wg__server *s)
+{
+    int n = 0;
+    pthread_mutex_lock(&s->peers_lock);
+    for (struct wg__peer *p = s->peers.next; p != &s->peers; p = p->next)
+        n += atomic_load(&p->open) && (atomic_load(&p->due_ns) == WG__CUT || has_hung_up(p));
+    pthread_mutex_unlock(&s->peers_lock);
+    return n;
 }
 
 void wg__peers_sweep(struct wg__server *s, bool look)

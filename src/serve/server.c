@@ -220,10 +220,17 @@ void wg__server_unready(struct wg__server *s) { atomic_store(&s->unready, true);
 
 static void sleep_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
 
+/* Requests under way that somebody waits for. */
+static int waited_for(struct wg__server *s)
+{
+    int n = atomic_load(&s->inflight);
+    return n ? n - wg__peers_gone(s) : 0;
+}
+
 /* No request is under way, and none has come for a moment. */
 static bool is_quiet(struct wg__server *s)
 {
-    return !atomic_load(&s->inflight) && wg__now_ns() - atomic_load(&s->last_ns) > QUIET_MS * 1000000u;
+    return waited_for(s) <= 0 && wg__now_ns() - atomic_load(&s->last_ns) > QUIET_MS * 1000000u;
 }
 
 static bool wait_quiet(struct wg__server *s, uint64_t until)
@@ -264,7 +271,8 @@ int wg__server_stop(struct wg__server *s)
     wait_quiet(s, begin + all);
     /* A suspended connection may not be closed: its job is under way and ends by itself. */
     while (atomic_load(&s->suspended)) sleep_ms(1);
-    int cut = atomic_load(&s->inflight);
+    int cut = waited_for(s);
+    if (cut < 0) cut = 0; /* one has ended in between */
     wg__log_say(&s->log, cut ? "warn" : "info", "stopped; requests cut off: %d", cut);
     destroy(s);
     return cut;

@@ -79,7 +79,7 @@ struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
     int              requests; /* that began */
-    bool             open;     /* one is under way */
+    atomic_bool      open;     /* one is under way */
     bool             ended;    /* the clock's: there was nothing more to read when it looked last */
     uint64_t         turn;     /* of its last prediction (crowd.c) */
     atomic_bool      answers;  /* what is due is the end of an answer */
@@ -89,6 +89,9 @@ struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
 void             wg__peer_free(struct wg__server *s, struct wg__peer *p);
 /* Whether the client has gone: nothing more will come from it.  The connection may not be closed meanwhile. */
 bool wg__peer_has_left(const struct wg__peer *p);
+/* Requests under way that nobody waits for: the clock has cut the connection, or the client has gone, and MHD has not
+ * noticed yet. */
+int wg__peers_gone(struct wg__server *s);
 /* False if the clock has cut the connection. */
 bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns);
 /* An answer of n bytes to a request that began then: it has to be taken in time. */
