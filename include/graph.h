@@ -235,8 +235,11 @@ WG_API wg_graph       *wg_node_graph(const wg_node *x); /* NULL for NULL */
 WG_API const wg_shape *wg_node_shape(const wg_node *x); /* NULL for NULL */
 WG_API wg_dtype        wg_node_dtype(const wg_node *x); /* WG_DTYPES for NULL */
 WG_API const char     *wg_node_name(const wg_node *x);  /* "" if it has none */
-/* "matmul", "input", "param", "const", "assign", "group"; "" for NULL. */
+/* "matmul", "input", "param", "const", "assign", "group", "result"; "" for NULL. */
 WG_API const char *wg_node_kind(const wg_node *x);
+/* Result k of a node whose operator has several, such as wg_top_k: 0 is the
+ * node itself.  NULL with an error on the graph if there is none. */
+WG_API wg_node *wg_result(wg_node *x, int k);
 /* Names a node, for messages, prints and ONNX.  Returns x.  A uniform or normal
  * node gets a random sequence of its own by its name. */
 WG_API wg_node *wg_named(wg_node *x, const char *name);

@@ -46,15 +46,20 @@ static bool find_leaf(const wg_node *x, int64_t symbol, wg_rows *at)
     return x->kind == WG__INPUT || x->kind == WG__PARAM || x->kind == WG__CONST;
 }
 
-static bool find(wg_node *x, int64_t symbol, const wg_rows all[], wg_rows operand[], wg_rows *at)
+/* Sets the rows of every result of x, whose ids follow each other. */
+static bool find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
 {
     const wg_op *op = wg_node_op(x);
-    wg_stack     s = {.node = x, .n = x->n, .x = operand, .attr = wg_node_attr(x), .symbol = symbol, .y = {-1, 1}};
+    wg_rows     *at = &all[x->id];
+    wg_stack s = {.node = x, .n = x->n, .m = x->m, .x = operand, .attr = wg_node_attr(x), .symbol = symbol, .y = at};
+    if (x->kind == WG__RESULT) return true; /* set with its operator */
     if (!op && !find_leaf(x, symbol, at)) return false;
     for (int i = 0; i < x->n; i++) operand[i] = all[x->x[i]->id];
+    for (int k = 0; k < x->m && op; k++) at[k] = (wg_rows){-1, 1};
     if (op && (!op->rows || !op->rows(&s))) return false;
-    if (op) *at = s.y;
-    return is_said_rightly(x->g, x->shape, symbol, *at);
+    for (int k = 0; k < x->m; k++)
+        if (!is_said_rightly(x->g, wg__result(x, k)->shape, symbol, at[k])) return false;
+    return true;
 }
 
 static int say_where(wg_error *why, const wg_node *x)
@@ -85,7 +90,7 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
     if (!status && (!all || !operand)) status = WG_ENOMEM;
     if (status && why) *why = (wg_error){.status = status, .offset = -1, .message = "out of memory"};
     for (int i = 0; i < count && !status; i++)
-        if (!find(order[i], symbol, all, operand, &all[order[i]->id])) status = say_where(why, order[i]);
+        if (!find(order[i], symbol, all, operand)) status = say_where(why, order[i]);
     for (int i = 0; i < n && !status; i++) at[i] = all[y[i]->id];
     free(order);
     free(all);

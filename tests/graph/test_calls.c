@@ -93,6 +93,7 @@ static void try_others(void)
 {
     wg_node *d;
     TRY(jvp, a, 1, &a, &a);
+    TRY(result, a, 1);
     TRY(assign, a, a);
     TRY(fill, g, WG_F32, WG_SHAPE(-7), 0);
     TRY(uniform, g, WG_F32, WG_SHAPE(-7), 0, 1);

@@ -220,6 +220,7 @@ Test(graph_errors, every_constructor_takes_null)
                           wg_group(0, NULL),
                           wg_named(NULL, "x"),
                           wg_watch(NULL),
+                          wg_result(NULL, 0),
                           wg_where(NULL, NULL, NULL)};
     for (size_t i = 0; i < sizeof y / sizeof *y; i++) cr_expect_null(y[i], "constructor %zu", i);
     cr_expect_eq(wg_status(NULL), WG_ENOMEM);

@@ -195,7 +195,8 @@ static int double_onnx(wg_onnx_form *f)
 }
 static int double_cpu(wg_call *c)
 {
-    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) ((float *)c->y.data)[i] = 2 * ((const float *)c->x[0].data)[i];
+    for (int64_t i = 0; i < wg_count(&c->y->shape); i++)
+        ((float *)c->y->data)[i] = 2 * ((const float *)c->x[0].data)[i];
     return WG_OK;
 }
 

@@ -277,6 +277,28 @@ static bool bump(wg_field_type type, void *at, int k)
         if (k < l->n) l->at[k]++;
         return k < l->n;
     }
+    case WG_FIELD_LONGS: {
+        static int64_t copy[16];
+        wg_longs      *l = at;
+        if (k >= l->n) return false;
+        memcpy(copy, l->at, (size_t)l->n * sizeof *copy);
+        copy[k]++;
+        copy[(k + 1) % l->n]--; /* as many in all, as a split wants */
+        l->at = copy;
+        return true;
+    }
+    case WG_FIELD_REALS: {
+        static double copy[16];
+        wg_reals     *r = at;
+        if (k >= r->n) return false;
+        memcpy(copy, r->at, (size_t)r->n * sizeof *copy);
+        copy[k] += 0.25;
+        r->at = copy;
+        return true;
+    }
+    case WG_FIELD_TEXT: *(const char **)at = "another text"; return k < 1;
+    case WG_FIELD_HANDLE:
+    case WG_FIELD_GRAPH: ++*(char **)at; return k < 1;
     }
     return false;
 }
@@ -367,7 +389,7 @@ Test(tape_merge, equal_attributes_merge)
 
 static int same_cpu(wg_call *c)
 {
-    memcpy(c->y.data, c->x[0].data, wg__bytes(c->y.dtype, &c->y.shape));
+    memcpy(c->y->data, c->x[0].data, wg__bytes(c->y->dtype, &c->y->shape));
     return WG_OK;
 }
 
