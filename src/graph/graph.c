@@ -54,7 +54,14 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
         wg__fail_nomem(g);
         return NULL;
     }
-    *x = (wg_node){.g = g, .kind = (uint8_t)kind, .dtype = (uint8_t)t, .shape = shape, .id = g->n, .n = n, .m = 1};
+    *x = (wg_node){.g = g,
+                   .kind = (uint8_t)kind,
+                   .dtype = (uint8_t)t,
+                   .shape = shape,
+                   .id = g->n,
+                   .n = n,
+                   .m = 1,
+                   .call = g->call};
     x->x = (wg_node **)(x + 1);
     return g->node[g->n++] = x;
 }
@@ -79,6 +86,11 @@ static bool valid_leaf(wg_graph *g, const char *who, wg_dtype t, const wg_shape 
 wg_node *wg_named(wg_node *x, const char *name)
 {
     if (!x || !name) return x;
+    const wg_node *other = x->kind == WG__PARAM ? wg_param_find(x->g, name) : NULL;
+    if (x->kind == WG__PARAM && !*name)
+        return wg__fail(x->g, WG_EARG, "named: %s: a parameter needs a name", wg_node_name(x)), NULL;
+    if (other && other != x)
+        return wg__fail(x->g, WG_EARG, "named: %s: there is a parameter %s already", wg_node_name(x), name), NULL;
     char *copy = wg__arena_alloc(&x->g->arena, strlen(name) + 1);
     if (!copy) {
         wg__fail_nomem(x->g);

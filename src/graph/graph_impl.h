@@ -19,6 +19,7 @@ struct wg_node {
     const wg_shape *shape;
     const void     *attr;
     const char     *name;   /* NULL: none */
+    const char     *call;   /* the composed builder that made the node, or NULL: a literal */
     void           *data;   /* of a parameter or constant; of an eager node */
     const wg_node  *origin; /* on a tape: the user's node that this one computes */
     int             id;     /* place in g->node */
@@ -28,9 +29,10 @@ struct wg_node {
     uint8_t         kind, dtype;
     uint8_t         role; /* of a parameter: enum wg_role */
     bool            watched;
-    uint64_t        place;   /* in the user's graph: see wg__place */
-    uint8_t         stale;   /* of a parameter: data are older than what a device has; see wg__param_home */
-    uint32_t        version; /* of a parameter: how often it was written, here or on a device */
+    bool            assigned; /* eager, of a tape's parameter: an assignment that was looked at writes it */
+    uint64_t        place;    /* in the user's graph: see wg__place */
+    uint8_t         stale;    /* of a parameter: data are older than what a device has; see wg__param_home */
+    uint32_t        version;  /* of a parameter: how often it was written, here or on a device */
 };
 
 /* ---- Memory that lives as long as its owner ---- */
@@ -176,6 +178,9 @@ bool wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s);
 const char *wg__shape_str(const wg_graph *g, const wg_shape *s, char *buf, size_t n);
 /* "h1[64,128]" into buf. */
 const char *wg__node_str(const wg_node *x, char *buf, size_t n);
+/* The same of a node that stands alone in a message: one without a name has its kind, "exp[64,128]", and an input its
+ * number too, "input3[2]", as in the print of a tape. */
+const char *wg__node_label(const wg_node *x, char *buf, size_t n);
 /* Appends to a text in buf of size n; *k counts what was wanted. */
 void wg__append(char *buf, size_t n, size_t *k, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* "axis=1, keep" into buf; "" without a field table. */

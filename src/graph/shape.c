@@ -114,6 +114,16 @@ const char *wg__node_str(const wg_node *x, char *buf, size_t n)
     return buf;
 }
 
+const char *wg__node_label(const wg_node *x, char *buf, size_t n)
+{
+    char shape[96];
+    if (!x || x->name) return wg__node_str(x, buf, n);
+    wg__shape_str(x->g, x->shape, shape, sizeof shape);
+    if (x->kind == WG__INPUT) snprintf(buf, n, "input%d%s", x->id, shape);
+    else snprintf(buf, n, "%s%s", wg_node_kind(x), shape);
+    return buf;
+}
+
 bool wg__is_finite_as(wg_dtype t, double v) { return t == WG_F32 ? isfinite((float)v) : isfinite(v); }
 
 double wg__load(wg_dtype t, const void *data, int64_t i)

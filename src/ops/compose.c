@@ -76,21 +76,22 @@ wg_node *wg_mse(wg_node *x, wg_node *y)
     return wg__leave(g, outer, wg_mean(wg_square(wg_sub(x, y)), WG_ALL_AXES, 0));
 }
 
-/* The label in the dtype of the logits; NULL with an error where the two do not fit. */
+/* Gives the label in the dtype of the logits, a whole one checked in each run to be 0 or 1; NULL with an error where
+ * the two do not fit.  Messages begin with the call that the user made. */
 static wg_node *binary_label(wg_node *logits, wg_node *label)
 {
-    static const char who[] = "sigmoid_cross_entropy";
-    char              z[160], y[160];
-    if (!logits || !label || !real(logits, who)) return NULL;
+    char z[160], y[160];
+    if (!logits || !label || !real(logits, logits->g->call)) return NULL;
     if (!wg__shape_equal(logits->shape, label->shape)) {
-        wg__fail(logits->g, WG_ESHAPE, "%s: needs labels of the logits' shape, not %s and %s", who,
+        wg__fail(logits->g, WG_ESHAPE, "needs labels of the logits' shape, not %s and %s",
                  wg__node_str(logits, z, sizeof z), wg__node_str(label, y, sizeof y));
         return NULL;
     }
     if (WG_BIT(label->dtype) & WG_REALS && label->dtype != logits->dtype)
-        return wg__bad(label, WG_EDTYPE, who, "labels of %s for logits of %s", wg_dtype_name((wg_dtype)label->dtype),
-                       wg_dtype_name((wg_dtype)logits->dtype));
-    return wg_cast(label, (wg_dtype)logits->dtype);
+        return wg__bad(label, WG_EDTYPE, logits->g->call, "labels of %s for logits of %s",
+                       wg_dtype_name((wg_dtype)label->dtype), wg_dtype_name((wg_dtype)logits->dtype));
+    bool whole = WG_BIT(label->dtype) & (WG_INTS | WG_BIT(WG_U8));
+    return wg_cast(whole ? wg__one_hot_index(label, 2) : label, (wg_dtype)logits->dtype);
 }
 
 /* -(y ln s + (1 - y) ln (1 - s)) with s = sigmoid(z): y softplus(-z) + (1 - y) softplus(z), of which neither

@@ -16,6 +16,8 @@ int wg__tape_fail(wg_tape *t, int status, const char *format, ...)
     return status;
 }
 
+int wg__no_tape(const char *who) { return wg__fail(NULL, WG_EARG, "%s: the tape is NULL", who); }
+
 int         wg_tape_status(const wg_tape *t) { return t ? t->status : WG_EARG; }
 const char *wg_tape_message(const wg_tape *t)
 {
@@ -27,52 +29,107 @@ wg_node *wg__lookup(const wg_tape *t, const wg_node *x)
     return x && x->g == t->user && x->id < t->n_map ? t->map[x->id] : NULL;
 }
 
-const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
+/* Whether the tape has memory of its own for the value of x, which its node v computes. */
+static bool is_kept(const wg_tape *t, const wg_node *x, const wg_node *v)
 {
-    char           name[128];
-    const wg_node *v = wg__lookup(t, x);
-    bool           held = false;
-    if (!x || x->kind == WG__ASSIGN || x->kind == WG__GROUP) {
-        wg__tape_fail(t, WG_EARG, "%s: %s has no value", who, x ? wg_node_kind(x) : "NULL");
-        return NULL;
-    }
-    if (v) {
-        const struct wg__value *s = t->eager ? NULL : &t->value[v->id];
-        held = t->eager || s->keep || s->root != v->id || s->place == WG__SHARED || v->kind == WG__INPUT;
-        if (held && !t->eager && s->root != v->id) /* a view lives as long as what it views */
-            held = s->keep || t->value[s->root].place == WG__SHARED || t->g->node[s->root]->kind == WG__INPUT ||
-                   t->value[s->root].keep;
-        if (held && x->kind != WG__PARAM) /* a node that rewriting made a parameter of, and that is no output */
-            held = t->eager || t->g->node[s->root]->kind != WG__PARAM;
-        if (held) held = t->eager ? v->data : t->device ? t->value[s->root].host : t->value[s->root].data;
-    }
-    if (!held) {
-        wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile",
-                      who, wg__node_str(x, name, sizeof name));
-        return NULL;
-    }
-    *bytes = wg__bytes((wg_dtype)v->dtype, v->shape);
-    return v;
+    if (t->eager) return v->data;
+    const struct wg__value *s = &t->value[v->id], *root = &t->value[s->root];
+    const wg_node          *r = t->g->node[s->root];
+    bool                    lives = root->place == WG__SHARED || r->kind == WG__INPUT || root->keep;
+    bool held = s->root != v->id ? s->keep || lives : s->keep || s->place == WG__SHARED || v->kind == WG__INPUT;
+    if (r->kind == WG__PARAM && x->kind != WG__PARAM)
+        held = false; /* rewriting made a parameter of what is no output */
+    return held && (t->device ? root->host : root->data);
 }
 
-static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
+/* Refuses what is no node of the tape's graph, or a node that has no value. */
+static int check_own(wg_tape *t, const wg_node *x, const char *who)
 {
-    char           name[128];
-    const wg_node *v = wg__eager_room(t, x) ? NULL : wg__kept(t, x, who, bytes);
-    if (!v || v->kind == WG__INPUT || v->kind == WG__PARAM) return v;
-    wg__tape_fail(t, WG_EARG, "%s: %s is computed, and only inputs and parameters can be set", who,
-                  wg__node_str(x, name, sizeof name));
+    char name[160];
+    if (!x || x->kind == WG__ASSIGN || x->kind == WG__GROUP)
+        return wg__tape_fail(t, WG_EARG, "%s: %s has no value", who, x ? wg_node_kind(x) : "NULL");
+    if (x->g == t->user) return WG_OK;
+    return wg__tape_fail(t, WG_EARG, "%s: %s belongs to another graph than the tape", who,
+                         wg__node_label(x, name, sizeof name));
+}
+
+const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
+{
+    char name[160];
+    if (check_own(t, x, who)) return NULL;
+    const wg_node *v = wg__lookup(t, x);
+    if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
+    wg__node_label(x, name, sizeof name);
+    if (t->eager && x->kind == WG__INPUT)
+        wg__tape_fail(t, WG_EARG, "%s: %s has no value yet: wg_set it first", who, name);
+    else if (t->eager || x->kind == WG__INPUT || x->kind == WG__PARAM)
+        wg__tape_fail(t, WG_EARG, "%s: %s takes no part in this tape", who, name);
+    else
+        wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile",
+                      who, name);
     return NULL;
 }
 
-/* Where to read the value of a node that the tape keeps, or NULL with the reason on the tape. */
-static const void *read_from(wg_tape *t, const wg_node *v)
+void wg__run_failed(wg_tape *t)
 {
-    if (t->device) return wg__device_read(t, v);
-    const wg_node *r = t->eager ? v : t->g->node[t->value[v->id].root];
-    while (t->eager && wg__is_view(r)) r = r->x[0];
+    t->outcome = WG__RUN_FAILED;
+    memcpy(t->failure, t->message, sizeof t->failure);
+}
+
+/* The node whose memory v shows. */
+static const wg_node *shown_by(const wg_tape *t, const wg_node *v)
+{
+    if (!t->eager) return t->g->node[t->value[v->id].root];
+    while (wg__is_view(v)) v = v->x[0];
+    return v;
+}
+
+/* Whether the value of x, which the tape's node v computes, is there: set, or computed by a run that succeeded. */
+static bool is_there(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+{
+    char           name[160];
+    const wg_node *r = shown_by(t, v);
+    bool           computed = wg__is_computed(r);
+    if (computed ? t->outcome == WG__RUN_DONE : t->eager || !t->value[r->id].unset) return true;
+    wg__node_label(x, name, sizeof name);
+    if (!computed) wg__tape_fail(t, WG_EARG, "%s: %s has no value yet: wg_set the input first", who, name);
+    else if (t->outcome == WG__NO_RUN) wg__tape_fail(t, WG_EARG, "%s: %s has no value yet: wg_run first", who, name);
+    else wg__tape_fail(t, WG_EARG, "%s: %s has no value, for the last run failed: %.300s", who, name, t->failure);
+    return false;
+}
+
+/* The tape's node for x, an input (or a parameter, where those are taken too) whose value can be set; or NULL with the
+ * reason on the tape. */
+static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, bool params, size_t *bytes)
+{
+    char name[160];
+    bool leaf = x && (x->kind == WG__INPUT || (params && x->kind == WG__PARAM));
+    if (leaf && x->g == t->user) {
+        const wg_node *v = wg__eager_room(t, x) ? NULL : wg__lookup(t, x);
+        if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
+        if (!v || v->data || !t->eager)
+            wg__tape_fail(t, WG_EARG, "%s: this tape does not read %s: no output depends on it", who,
+                          wg__node_label(x, name, sizeof name));
+        return NULL;
+    }
+    if (check_own(t, x, who)) return NULL;
+    wg__tape_fail(t, WG_EARG, "%s: %s is %s, and only inputs%s can be set", who, wg__node_label(x, name, sizeof name),
+                  x->kind == WG__PARAM   ? "a parameter"
+                  : x->kind == WG__CONST ? "a constant"
+                                         : "computed",
+                  params ? " and parameters" : "");
+    return NULL;
+}
+
+/* Where to read the value of x, which the tape's node v computes and the tape keeps; or NULL with the reason on the
+ * tape. */
+static const void *read_from(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+{
+    if (!is_there(t, x, v, who)) return NULL;
+    if (t->device) return wg__device_read(t, v, who);
+    const wg_node *r = shown_by(t, v);
     if (r->kind == WG__PARAM && wg__param_home(r->origin))
-        return wg__tape_fail(t, t->user->status, "get: %s", wg_message(t->user)), NULL;
+        return wg__tape_fail(t, t->user->status, "%s: %s", who, wg_message(t->user)), NULL;
     return t->eager ? v->data : t->value[r->id].data;
 }
 
@@ -101,47 +158,50 @@ static void *write_to(wg_tape *t, const wg_node *v, bool expose)
     return v->kind == WG__PARAM || t->eager ? v->data : t->value[v->id].data;
 }
 
-int wg_set(wg_tape *t, const wg_node *x, const void *data)
+int wg__set(wg_tape *t, const wg_node *x, const char *who, const void *data)
 {
     size_t bytes;
-    if (!t) return WG_EARG;
-    if (!data) return wg__tape_fail(t, WG_EARG, "set: data is NULL");
-    const wg_node *v = find_settable(t, x, "set", &bytes);
+    if (!t) return wg__no_tape(who);
+    if (!data) return wg__tape_fail(t, WG_EARG, "%s: data is NULL", who);
+    const wg_node *v = find_settable(t, x, who, true, &bytes);
     void          *p = v ? write_to(t, v, false) : NULL;
     if (!p) return t->status;
     wg__take((wg_dtype)v->dtype, p, data, bytes);
     return WG_OK;
 }
 
-int wg_get(wg_tape *t, const wg_node *x, void *data)
+int wg__get(wg_tape *t, const wg_node *x, const char *who, void *data)
 {
     size_t bytes;
-    if (!t) return WG_EARG;
-    if (!data) return wg__tape_fail(t, WG_EARG, "get: data is NULL");
-    const wg_node *v = wg__kept(t, x, "get", &bytes);
-    const void    *p = v ? read_from(t, v) : NULL;
+    if (!t) return wg__no_tape(who);
+    if (!data) return wg__tape_fail(t, WG_EARG, "%s: data is NULL", who);
+    const wg_node *v = wg__kept(t, x, who, &bytes);
+    const void    *p = v ? read_from(t, x, v, who) : NULL;
     if (!p) return t->status;
     memcpy(data, p, bytes);
     return WG_OK;
 }
+
+int wg_set(wg_tape *t, const wg_node *x, const void *data) { return wg__set(t, x, "set", data); }
+int wg_get(wg_tape *t, const wg_node *x, void *data) { return wg__get(t, x, "get", data); }
 
 static int one_element(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
 {
     char name[128];
     if (wg_count(v->shape) == 1) return WG_OK;
     return wg__tape_fail(t, WG_ESHAPE, "%s: %s has more or less than one element", who,
-                         wg__node_str(x, name, sizeof name));
+                         wg__node_label(x, name, sizeof name));
 }
 
 int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
 {
     size_t         bytes;
-    const wg_node *v = t ? find_settable(t, x, "set_scalar", &bytes) : NULL;
-    if (!v) return t ? t->status : WG_EARG;
+    const wg_node *v = t ? find_settable(t, x, "set_scalar", true, &bytes) : NULL;
+    if (!v) return t ? t->status : wg__no_tape("set_scalar");
     if (one_element(t, x, v, "set_scalar")) return t->status;
     if (!wg__holds((wg_dtype)v->dtype, value)) {
         char name[128];
-        return wg__tape_fail(t, WG_EARG, "set_scalar: %s is %s, which has no %g", wg__node_str(x, name, sizeof name),
+        return wg__tape_fail(t, WG_EARG, "set_scalar: %s is %s, which has no %g", wg__node_label(x, name, sizeof name),
                              wg_dtype_name((wg_dtype)v->dtype), value);
     }
     void *p = write_to(t, v, false);
@@ -154,7 +214,8 @@ double wg_get_scalar(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
     const wg_node *v = t ? wg__kept(t, x, "get_scalar", &bytes) : NULL;
-    const void    *p = v && !one_element(t, x, v, "get_scalar") ? read_from(t, v) : NULL;
+    const void    *p = v && !one_element(t, x, v, "get_scalar") ? read_from(t, x, v, "get_scalar") : NULL;
+    if (!t) wg__no_tape("get_scalar");
     return p ? wg__load((wg_dtype)v->dtype, p, 0) : NAN;
 }
 
@@ -162,13 +223,15 @@ const void *wg_view(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
     const wg_node *v = t ? wg__kept(t, x, "view", &bytes) : NULL;
-    return v ? read_from(t, v) : NULL;
+    if (!t) wg__no_tape("view");
+    return v ? read_from(t, x, v, "view") : NULL;
 }
 
 void *wg_input_buffer(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
-    const wg_node *v = t ? find_settable(t, x, "input_buffer", &bytes) : NULL;
+    const wg_node *v = t ? find_settable(t, x, "input_buffer", false, &bytes) : NULL;
+    if (!t) wg__no_tape("input_buffer");
     if (v && v->dtype == WG_BOOL) t->lent_bools = true;
     return v ? write_to(t, v, true) : NULL;
 }

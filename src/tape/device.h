@@ -193,7 +193,7 @@ int  wg__device_fault(wg_tape *t);
 int  wg__device_wait(wg_tape *t);
 void wg__device_settle(wg_tape *t);
 /* Where the host has the value of x as it is now, copied there; NULL with the reason on the tape. */
-const void *wg__device_read(wg_tape *t, const wg_node *x);
+const void *wg__device_read(wg_tape *t, const wg_node *x, const char *who);
 /* Where the host is to write an input or parameter. */
 void *wg__device_write(wg_tape *t, const wg_node *x, bool expose);
 /* A copy of any value that an instruction has just made, until the next call. */

@@ -12,11 +12,11 @@ static int device_failed(wg_tape *t, const char *who, const struct wg__why *w)
 
 static int tell(wg_tape *t, const struct wg__fault *f)
 {
-    char                    name[128];
+    char                    why[120];
     const struct wg__instr *p = f->instr >= 0 && f->instr < t->n_instr ? &t->instr[f->instr] : NULL;
     if (!p) return wg__tape_fail(t, WG_EDEVICE, "run: a kernel failed and does not say where");
-    return wg__tape_fail(t, f->status, "run: %s %s: index %lld is outside of an axis of size %lld", p->node->op->name,
-                         wg__value_name(t, p->node, name, sizeof name), (long long)f->index, (long long)f->size);
+    snprintf(why, sizeof why, "index %lld is outside of an axis of size %lld", (long long)f->index, (long long)f->size);
+    return wg__fail_at(t, p->node, f->status, why);
 }
 
 /* Waits for the run in hand. */
@@ -37,7 +37,9 @@ int wg__device_fault(wg_tape *t)
     t->run = f.run;
     t->begun = t->renumbered.begun + (f.run - t->renumbered.run);
     wg__follow_failed(t);
-    return tell(t, &f);
+    tell(t, &f);
+    wg__run_failed(t);
+    return t->status;
 }
 
 /* Waits until it is known whether a run has failed; what failed is told by the next call that asks. */
@@ -203,7 +205,7 @@ int wg__device_run(wg_tape *t)
 
 /* ---- Values ---- */
 
-const void *wg__device_read(wg_tape *t, const wg_node *x)
+const void *wg__device_read(wg_tape *t, const wg_node *x, const char *who)
 {
     struct wg__why          w = {0};
     struct wg__tape_device *d = t->device;
@@ -212,7 +214,7 @@ const void *wg__device_read(wg_tape *t, const wg_node *x)
     int                     status = WG_OK;
     if (r->kind == WG__PARAM) status = wg__device_fetch(t->user->node[r->origin->id], &w);
     else if (wg__is_computed(r)) status = d->api->download(d->program, v->host, v->data, v->bytes, &w);
-    if (status) return device_failed(t, "get", &w), NULL;
+    if (status) return device_failed(t, who, &w), NULL;
     return r->kind != WG__INPUT && wg__device_fault(t) ? NULL : v->host;
 }
 

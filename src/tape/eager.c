@@ -38,7 +38,8 @@ static int evaluate_into(wg_tape *t, wg_node *x, char why[static 160])
     return status;
 }
 
-static int evaluate(wg_tape *t, wg_node *x)
+/* Computes x in a run, or as a node is built: the message names the run, or the call that built. */
+static int evaluate(wg_tape *t, wg_node *x, bool building)
 {
     char why[160], name[96];
     bool fresh = !x->data;
@@ -54,7 +55,8 @@ static int evaluate(wg_tape *t, wg_node *x)
     int status = evaluate_into(t, x, why);
     if (!status) return WG_OK;
     if (fresh) free_results(x);
-    return wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why);
+    if (building) return wg__tape_fail(t, status, "%s: %s", x->op->name, why);
+    return wg__fail_at(t, x, status, why);
 }
 
 /* Random nodes that are built draw with the number that the next run would have had; that run takes the one after it,
@@ -64,7 +66,7 @@ static int evaluate_built(wg_tape *t, wg_node *x)
     bool random = x->op->flags & WG_OP_RANDOM;
     if (random && !t->drawn) t->drawn = true, t->run++;
     t->run -= random;
-    int status = evaluate(t, x);
+    int status = evaluate(t, x, true);
     t->run += random;
     return status;
 }
@@ -127,13 +129,28 @@ static int room_for(wg_tape *t, int id)
     return WG_OK;
 }
 
+/* Says why x could not be lowered; symbols have no sizes here, since there are no options to bind them in. */
+static int refuse(wg_tape *t, const wg_node *x)
+{
+    char text[160];
+    if (t->g->status == WG_EBOUND)
+        return wg__fail(t->user, WG_EBOUND, "eager: %s has a symbolic dimension, and values of eager nodes need sizes",
+                        wg__node_label(x, text, sizeof text));
+    const char *why = wg_message(t->g);
+    if (strncmp(why, "compile: ", 9) == 0) why += 9;
+    return wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "eager: %s", why);
+}
+
 static int made(void *context, wg_node *x)
 {
     wg_tape *t = context;
     int      first = t->g->n, status = room_for(t, x->id);
     if (status) return status;
+    if (x->kind == WG__ASSIGN && t->outcome == WG__RUN_FAILED)
+        return wg__fail(t->user, WG_EARG,
+                        "assign: the values to assign from are not there, for the last run failed: %.300s", t->failure);
     if (!wg__lower(t, x)) {
-        status = wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "eager: %s", wg_message(t->g));
+        status = refuse(t, x);
         wg_clear_error(t->g);
         return status;
     }
@@ -197,13 +214,32 @@ int wg__eager_room(wg_tape *t, const wg_node *x)
     return v->data ? WG_OK : wg__tape_fail(t, WG_ENOMEM, "out of memory");
 }
 
+/* Refuses two assignments of one parameter, as a compiled tape does: each was in force when it was built, but of a run
+ * one would be lost. */
+int wg__eager_check(wg_tape *t)
+{
+    for (int i = 0; i < t->g->n; i++)
+        if (t->g->node[i]->kind == WG__ASSIGN) t->map[t->g->node[i]->x[0]->origin->id]->assigned = false;
+    for (int i = 0; i < t->g->n; i++) {
+        if (t->g->node[i]->kind != WG__ASSIGN) continue;
+        const wg_node *p = t->g->node[i]->x[0]->origin;
+        if (t->map[p->id]->assigned)
+            return wg__tape_fail(t, WG_EARG,
+                                 "run: %s is assigned twice: each assignment took effect as it was built, and a run "
+                                 "would lose one of them",
+                                 wg_node_name(p));
+        t->map[p->id]->assigned = true;
+    }
+    return WG_OK;
+}
+
 int wg__eager_run(wg_tape *t)
 {
     int status = WG_OK;
     t->drawn = false;
     for (int i = 0; i < t->g->n; i++) renew_old(t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)
-        if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i]);
+        if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i], false);
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__ASSIGN) assign(t, t->g->node[i]);
     if (!status) t->run++;
@@ -217,6 +253,7 @@ wg_tape *wg_graph_eager(wg_graph *g)
     wg_tape *t = wg__tape_new(g, NULL);
     if (!t) return NULL;
     t->eager = true;
+    t->outcome = WG__RUN_DONE; /* nodes have their values as they are built */
     for (int i = 0; i < g->n; i++)
         if (made(t, g->node[i])) return wg_tape_free(t), NULL;
     g->hook = (struct wg__hooks){.context = t, .made = made, .reach = reach, .drop = drop};

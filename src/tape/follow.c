@@ -141,7 +141,7 @@ int wg_follow(wg_tape *t, const wg_node *x, int every)
     if (!v) return t->status;
     if (wg_count(v->shape) != 1)
         return wg__tape_fail(t, WG_ESHAPE, "follow: %s has more or less than one element",
-                             wg__node_str(x, name, sizeof name));
+                             wg__node_label(x, name, sizeof name));
     stop(t, x);
     return every ? start(t, x, v->id, every) : WG_OK;
 }
@@ -161,7 +161,7 @@ int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value)
     struct wg__follow *f = x ? *find(t, x) : NULL;
     if (!f)
         return wg__tape_fail(t, WG_EARG, "followed: %s is not followed: see wg_follow",
-                             x ? wg__node_str(x, name, sizeof name) : "NULL");
+                             x ? wg__node_label(x, name, sizeof name) : "NULL");
     while (f->coming && take_oldest(t, f, false)) {}
     int status = t->device ? wg__device_fault(t) : WG_OK;
     if (status) return status;

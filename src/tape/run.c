@@ -60,11 +60,18 @@ int wg__bind_memory(wg_tape *t)
     return WG_OK;
 }
 
+int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why)
+{
+    char        name[96];
+    const char *call = x->origin ? x->origin->call : NULL;
+    bool        composed = call && strcmp(call, x->op->name) != 0;
+    return wg__tape_fail(t, status, "run: %s %s%s%s: %s", x->op->name, wg__value_name(t, x, name, sizeof name),
+                         composed ? " of " : "", composed ? call : "", why);
+}
+
 static int call_failed(wg_tape *t, const struct wg__instr *p, int status)
 {
-    char name[96];
-    return wg__tape_fail(t, status, "run: %s %s: %s", p->op->name, wg__value_name(t, p->node, name, sizeof name),
-                         *p->call.why ? p->call.why : wg_strerror(status));
+    return wg__fail_at(t, p->node, status, *p->call.why ? p->call.why : wg_strerror(status));
 }
 
 static inline int run_instr(wg_tape *t, struct wg__instr *p)
@@ -120,13 +127,11 @@ static int refuse_unset(wg_tape *t)
     int  i = 0;
     while (t->g->node[i]->kind != WG__INPUT || !t->value[i].unset) i++;
     return wg__tape_fail(t, WG_EARG, "run: the input %s was never set: wg_set it before wg_run",
-                         wg__node_str(t->g->node[i]->origin, text, sizeof text));
+                         wg__node_label(t->g->node[i]->origin, text, sizeof text));
 }
 
-int wg_run(wg_tape *t)
+static int run(wg_tape *t)
 {
-    if (!t) return WG_EARG;
-    t->status = WG_OK;
     if (t->lent_bools) wg__take_lent(t);
     if (t->eager) return wg__eager_run(t);
     if (t->n_unset) return refuse_unset(t);
@@ -142,6 +147,17 @@ int wg_run(wg_tape *t)
     wg__follow_run(t);
     t->run++, t->begun++;
     return WG_OK;
+}
+
+int wg_run(wg_tape *t)
+{
+    if (!t) return WG_EARG;
+    t->status = WG_OK;
+    if (t->eager && wg__eager_check(t)) return t->status; /* the values are as they were */
+    int status = run(t);
+    if (status) wg__run_failed(t);
+    else t->outcome = WG__RUN_DONE;
+    return status;
 }
 
 int wg_wait(wg_tape *t)

@@ -89,6 +89,9 @@ struct wg__copy {
 
 struct wg__trace;
 
+/* What became of the last run: whether there are values to read. */
+enum wg__outcome { WG__NO_RUN, WG__RUN_DONE, WG__RUN_FAILED };
+
 struct wg_tape {
     wg_graph  *user; /* the owner */
     wg_graph  *g;    /* private, concrete */
@@ -134,6 +137,8 @@ struct wg_tape {
     } renumbered; /* the number that a user set last, and begun then */
     int                status;
     char               message[512];
+    enum wg__outcome   outcome;
+    char               failure[512]; /* the message of the run that failed */
     bool               watch_finite;
     bool               lent_bools; /* wg_input_buffer gave out memory of bools, which a run makes 0 and 1 */
     void             **backup;     /* [n_copy] old parameters while watching, or NULL */
@@ -191,6 +196,16 @@ void wg__await_inputs(wg_tape *t, int n, wg_node *const out[]);
 int wg__evaluate(wg_tape *t, wg_node *x, void *const y[], char why[static 160]);
 /* Records an error on the tape. */
 int wg__tape_fail(wg_tape *t, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Tells wg_on_error that a call got NULL for a tape, which has nowhere to keep a message; returns WG_EARG. */
+int wg__no_tape(const char *who);
+/* wg_set and wg_get for callers with a name of their own. */
+int wg__set(wg_tape *t, const wg_node *x, const char *who, const void *data);
+int wg__get(wg_tape *t, const wg_node *x, const char *who, void *data);
+/* Records that a run failed at node x of t->g: "run: gather %3: why", with the call that built x where that was
+ * another. */
+int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why);
+/* Notes that the last run failed for the reason on the tape, so that no value is read until another run succeeds. */
+void wg__run_failed(wg_tape *t);
 /* How a value is called in prints and messages: "x" for an input or parameter,
  * "0.5" for a constant, "%12" or "%12:h1" for what an instruction writes. */
 const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n);
@@ -210,6 +225,7 @@ void     wg__trace_free(struct wg__trace *r);
 void     wg__follow_run(wg_tape *t);
 void     wg__follow_failed(wg_tape *t);
 void     wg__follow_free(wg_tape *t);
+int      wg__eager_check(wg_tape *t);
 int      wg__eager_run(wg_tape *t);
 void     wg__eager_free(wg_tape *t);
 int      wg__eager_room(wg_tape *t, const wg_node *x);

@@ -6,27 +6,27 @@ static int check(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int
 {
     char            text[160];
     const wg_shape *s;
-    if (!t) return WG_EARG;
-    if (!x || !(s = wg_tape_shape(t, x))) return WG_OK; /* wg_set and wg_get say why not */
+    if (!t) return wg__no_tape(who);
+    if (!x || !(s = wg_tape_shape(t, x))) return WG_OK; /* wg__set and wg__get say why not */
     if (wg_node_dtype(x) != as && !(as == WG_U8 && wg_node_dtype(x) == WG_BOOL))
-        return wg__tape_fail(t, WG_EDTYPE, "%s: %s is %s", who, wg__node_str(x, text, sizeof text),
+        return wg__tape_fail(t, WG_EDTYPE, "%s: %s is %s", who, wg__node_label(x, text, sizeof text),
                              wg_dtype_name(wg_node_dtype(x)));
     if (wg_count(s) != n)
         return wg__tape_fail(t, WG_ESHAPE, "%s: %s has %lld elements, not %lld", who,
-                             wg__node_str(x, text, sizeof text), (long long)wg_count(s), (long long)n);
+                             wg__node_label(x, text, sizeof text), (long long)wg_count(s), (long long)n);
     return WG_OK;
 }
 
 static int set(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int64_t n, const void *data)
 {
     int status = check(t, x, who, as, n);
-    return status ? status : wg_set(t, x, data);
+    return status ? status : wg__set(t, x, who, data);
 }
 
 static int get(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int64_t n, void *data)
 {
     int status = check(t, x, who, as, n);
-    return status ? status : wg_get(t, x, data);
+    return status ? status : wg__get(t, x, who, data);
 }
 
 int wg_set_f32(wg_tape *t, const wg_node *x, int64_t n, const float *data)

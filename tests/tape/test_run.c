@@ -92,7 +92,7 @@ Test(tape_run, misuse_is_named)
     cr_expect_null(wg_view(t, h));
     expect_said(t, WG_EARG, "view: this tape does not keep h[2]: make it an output or wg_watch it before wg_compile");
     cr_expect_eq(wg_set_scalar(t, y, 1), WG_EARG);
-    expect_said(t, WG_EARG, "set_scalar: [] is computed, and only inputs and parameters can be set");
+    expect_said(t, WG_EARG, "set_scalar: sum[] is computed, and only inputs and parameters can be set");
     cr_expect_null(wg_input_buffer(t, y));
     cr_expect_eq(wg_get(t, NULL, v), WG_EARG);
     expect_said(t, WG_EARG, "get: NULL has no value");
