@@ -54,7 +54,7 @@ LINK     := $(BUILD)/include/wengert
 # get on with its way of starting one: there, a plain runner forks (PLAIN=1).
 RUNNER   := tests/support/plain_runner.c
 PLAIN    ?=
-TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/% tests/cuda/%,$(wildcard tests/*.c tests/*/*.c))
+TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/% tests/cuda/% tests/public/%,$(wildcard tests/*.c tests/*/*.c))
 TESTER   := $(BUILD)/tests/wengert-tests
 # Tests make the n-th allocation of the library fail.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc

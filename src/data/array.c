@@ -13,6 +13,7 @@ static bool valid(wg_dtype t, const wg_shape *s)
 
 int wg_array_new(wg_array *out, wg_dtype t, wg_shape s)
 {
+    if (!out) return wg__fail(NULL, WG_EARG, "array_new: out is NULL");
     *out = (wg_array){0};
     if (!valid(t, &s)) return WG_EARG;
     size_t bytes = wg__bytes(t, &s);

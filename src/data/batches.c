@@ -203,9 +203,11 @@ static int find_input(wg_batches *b, wg_tape *t, int k, int64_t n)
     return WG_OK;
 }
 
+static int refuse_null(const char *call) { return wg__fail(NULL, WG_EARG, "%s: the batches are NULL", call); }
+
 int wg_batch_next(wg_batches *b, wg_tape *t)
 {
-    if (!b) return WG_EARG;
+    if (!b) return refuse_null("batch_next");
     if (!t) return fail(b, WG_EARG, "wg_batch_next: no tape");
     int64_t n = wg__batch_size(b, b->batch);
     for (int k = 0; n && k < b->n; k++) {
@@ -217,7 +219,7 @@ int wg_batch_next(wg_batches *b, wg_tape *t)
 
 int wg_batch_into(wg_batches *b, void *const column[])
 {
-    if (!b) return WG_EARG;
+    if (!b) return refuse_null("batch_into");
     if (!column) return fail(b, WG_EARG, "wg_batch_into: nowhere to put a batch");
     return deliver(b, wg__batch_size(b, b->batch), column);
 }
@@ -233,7 +235,7 @@ void wg_batches_position(const wg_batches *b, uint64_t *epoch, int64_t *batch)
 
 int wg_batches_seek(wg_batches *b, uint64_t epoch, int64_t batch)
 {
-    if (!b) return WG_EARG;
+    if (!b) return refuse_null("batches_seek");
     if (batch < 0 || batch > b->count)
         return fail(b, WG_EINDEX, "wg_batches_seek: batch %lld is outside 0..%lld", (long long)batch,
                     (long long)b->count);

@@ -289,7 +289,9 @@ static int read_file(struct wg__file *f, const wg_csv_options *options, wg_csv *
 int wg_csv_read(const char *path, const wg_csv_options *options, wg_csv *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_csv_read", "out", out)) return WG_EARG;
     *out = (wg_csv){0};
+    if (wg__lacks(e, "wg_csv_read", "path", path)) return WG_EARG;
     int status = wg__file_open(&f, path, e);
     if (status) return status;
     status = read_file(&f, options, out);
@@ -300,7 +302,9 @@ int wg_csv_read(const char *path, const wg_csv_options *options, wg_csv *out, wg
 int wg_csv_parse(const void *bytes, size_t n, const wg_csv_options *options, wg_csv *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_csv_parse", "out", out)) return WG_EARG;
     *out = (wg_csv){0};
+    if (wg__lacks(e, "wg_csv_parse", "bytes", n ? bytes : "")) return WG_EARG;
     wg__file_memory(&f, bytes, n, e);
     return read_file(&f, options, out);
 }

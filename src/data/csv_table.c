@@ -34,6 +34,7 @@ static int copy_values(const wg_csv *c, int first, int n, wg_array *out, wg_erro
 
 int wg_csv_take(const wg_csv *c, int first, int n, wg_dtype t, wg_array *out, wg_error *e)
 {
+    if (wg__lacks(e, "wg_csv_take", "out", out)) return WG_EARG;
     *out = (wg_array){0};
     if (!c || !c->values.data) return wg__say(e, "wg_csv_take", WG_EARG, -1, "no table");
     if (!wg_dtype_size(t)) return wg__say(e, "wg_csv_take", WG_EDTYPE, -1, "no dtype");

@@ -61,7 +61,9 @@ static int read_file(struct wg__file *f, wg_array *out)
 int wg_idx_read(const char *path, wg_array *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_idx_read", "out", out)) return WG_EARG;
     *out = (wg_array){0};
+    if (wg__lacks(e, "wg_idx_read", "path", path)) return WG_EARG;
     int status = wg__file_open(&f, path, e);
     if (status) return status;
     status = read_file(&f, out);
@@ -72,7 +74,9 @@ int wg_idx_read(const char *path, wg_array *out, wg_error *e)
 int wg_idx_parse(const void *bytes, size_t n, wg_array *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_idx_parse", "out", out)) return WG_EARG;
     *out = (wg_array){0};
+    if (wg__lacks(e, "wg_idx_parse", "bytes", n ? bytes : "")) return WG_EARG;
     wg__file_memory(&f, bytes, n, e);
     return read_file(&f, out);
 }
@@ -116,13 +120,13 @@ static void write_values(struct wg__out *o, const wg_array *a)
 
 int wg_idx_write(const char *path, const wg_array *a, wg_error *e)
 {
-    const char *name = path ? path : "(no path)";
-    int         status = wg__array_check(name, a, e);
+    if (wg__lacks(e, "wg_idx_write", "path", path) || wg__lacks(e, "wg_idx_write", "the array", a)) return WG_EARG;
+    int status = wg__array_check(path, a, e);
     if (status) return status;
-    if (!code_of(a->dtype)) return wg__say(e, name, WG_EDTYPE, -1, "IDX has no type for %s", wg_dtype_name(a->dtype));
+    if (!code_of(a->dtype)) return wg__say(e, path, WG_EDTYPE, -1, "IDX has no type for %s", wg_dtype_name(a->dtype));
     for (int i = 0; i < a->shape.rank; i++)
         if (a->shape.dim[i] > UINT32_MAX)
-            return wg__say(e, name, WG_ESHAPE, -1, "dimension %d is %lld, but IDX has 32 bits for it", i,
+            return wg__say(e, path, WG_ESHAPE, -1, "dimension %d is %lld, but IDX has 32 bits for it", i,
                            (long long)a->shape.dim[i]);
     struct wg__out o;
     if ((status = wg__out_open(&o, path, e))) return status;

@@ -32,6 +32,11 @@ void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const c
 /* The same as an expression that is status, for the compiler to see. */
 static inline int wg__told(int status) { return status; }
 #define wg__say(e, name, status, ...) (wg__tell(e, name, status, __VA_ARGS__), wg__told(status))
+/* Refuses a call that got NULL for what it needs: "wg_csv_read: out is NULL". */
+static inline int wg__lacks(wg_error *e, const char *call, const char *what, const void *p)
+{
+    return p ? WG_OK : wg__say(e, call, WG_EARG, -1, "%s is NULL", what);
+}
 /* Complains about a file, or about the part of it that is being read. */
 void wg__tell_file(const struct wg__file *f, int status, int64_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

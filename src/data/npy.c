@@ -72,7 +72,9 @@ static int read_file(struct wg__file *f, wg_array *out)
 int wg_npy_read(const char *path, wg_array *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_npy_read", "out", out)) return WG_EARG;
     *out = (wg_array){0};
+    if (wg__lacks(e, "wg_npy_read", "path", path)) return WG_EARG;
     int status = wg__file_open(&f, path, e);
     if (status) return status;
     status = read_file(&f, out);
@@ -83,7 +85,9 @@ int wg_npy_read(const char *path, wg_array *out, wg_error *e)
 int wg_npy_parse(const void *bytes, size_t n, wg_array *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_npy_parse", "out", out)) return WG_EARG;
     *out = (wg_array){0};
+    if (wg__lacks(e, "wg_npy_parse", "bytes", n ? bytes : "")) return WG_EARG;
     wg__file_memory(&f, bytes, n, e);
     return read_file(&f, out);
 }
@@ -92,7 +96,8 @@ int wg_npy_write(const char *path, const wg_array *a, wg_error *e)
 {
     char           header[WG__NPY_HEADER];
     struct wg__out o;
-    int            status = wg__array_check(path ? path : "(no path)", a, e);
+    if (wg__lacks(e, "wg_npy_write", "path", path) || wg__lacks(e, "wg_npy_write", "the array", a)) return WG_EARG;
+    int status = wg__array_check(path, a, e);
     if (status || (status = wg__out_open(&o, path, e))) return status;
     wg__out_write(&o, header, wg__npy_header_write(a, header));
     wg__out_write(&o, a->data, wg_array_bytes(a));

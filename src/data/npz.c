@@ -78,10 +78,12 @@ static int read_all(struct wg__file *f, wg_npz *out, bool list)
     return status;
 }
 
-static int read_path(const char *path, wg_npz *out, wg_error *e, bool list)
+static int read_path(const char *call, const char *path, wg_npz *out, wg_error *e, bool list)
 {
     struct wg__file f;
+    if (wg__lacks(e, call, "out", out)) return WG_EARG;
     *out = (wg_npz){0};
+    if (wg__lacks(e, call, "path", path)) return WG_EARG;
     int status = wg__file_open(&f, path, e);
     if (status) return status;
     status = read_all(&f, out, list);
@@ -89,13 +91,15 @@ static int read_path(const char *path, wg_npz *out, wg_error *e, bool list)
     return status;
 }
 
-int wg_npz_read(const char *path, wg_npz *out, wg_error *e) { return read_path(path, out, e, false); }
-int wg_npz_list(const char *path, wg_npz *out, wg_error *e) { return read_path(path, out, e, true); }
+int wg_npz_read(const char *path, wg_npz *out, wg_error *e) { return read_path("wg_npz_read", path, out, e, false); }
+int wg_npz_list(const char *path, wg_npz *out, wg_error *e) { return read_path("wg_npz_list", path, out, e, true); }
 
 int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_npz_parse", "out", out)) return WG_EARG;
     *out = (wg_npz){0};
+    if (wg__lacks(e, "wg_npz_parse", "bytes", n ? bytes : "")) return WG_EARG;
     wg__file_memory(&f, bytes, n, e);
     return read_all(&f, out, false);
 }
@@ -128,10 +132,12 @@ static int read_named(struct wg__file *f, const char *name, wg_array *out)
 int wg_npz_read_one(const char *path, const char *name, wg_array *out, wg_error *e)
 {
     struct wg__file f;
+    if (wg__lacks(e, "wg_npz_read_one", "out", out)) return WG_EARG;
     *out = (wg_array){0};
+    if (wg__lacks(e, "wg_npz_read_one", "path", path) || wg__lacks(e, "wg_npz_read_one", "name", name)) return WG_EARG;
     int status = wg__file_open(&f, path, e);
     if (status) return status;
-    status = name ? read_named(&f, name, out) : wg__bad(&f, WG_EARG, -1, "no name to look for");
+    status = read_named(&f, name, out);
     wg__file_close(&f);
     return status;
 }

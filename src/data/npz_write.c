@@ -141,13 +141,15 @@ static int write_all(const char *path, int n, struct item *t, wg_error *e)
 
 int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[], wg_error *e)
 {
-    const char *where = path ? path : "(no path)";
-    if (n < 0) return wg__say(e, where, WG_EARG, -1, "%d arrays to write", n);
+    static const char call[] = "wg_npz_write";
+    if (wg__lacks(e, call, "path", path)) return WG_EARG;
+    if (n > 0 && (wg__lacks(e, call, "name", name) || wg__lacks(e, call, "array", array))) return WG_EARG;
+    if (n < 0) return wg__say(e, path, WG_EARG, -1, "%d arrays to write", n);
     struct item *t = calloc(n ? (size_t)n : 1, sizeof *t);
-    int          status = t ? WG_OK : wg__say(e, where, WG_ENOMEM, -1, "out of memory");
-    for (int i = 0; !status && i < n; i++) status = prepare(where, i, &t[i], name[i], array[i], e);
-    if (!status) status = check_names(where, n, t, e);
-    if (!status) status = check_size(where, n, t, e);
+    int          status = t ? WG_OK : wg__say(e, path, WG_ENOMEM, -1, "out of memory");
+    for (int i = 0; !status && i < n; i++) status = prepare(path, i, &t[i], name[i], array[i], e);
+    if (!status) status = check_names(path, n, t, e);
+    if (!status) status = check_size(path, n, t, e);
     if (!status) status = write_all(path, n, t, e);
     free(t);
     return status;

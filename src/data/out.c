@@ -244,7 +244,8 @@ int wg__out_commit(struct wg__out *o)
 int wg_file_check(const char *path, wg_error *e)
 {
     struct wg__out o;
-    int            status = wg__out_open(&o, path, e);
+    if (wg__lacks(e, "wg_file_check", "path", path)) return WG_EARG;
+    int status = wg__out_open(&o, path, e);
     if (!status) discard(&o);
     return status;
 }
@@ -252,7 +253,8 @@ int wg_file_check(const char *path, wg_error *e)
 int wg_file_write(const char *path, const void *bytes, size_t n, wg_error *e)
 {
     struct wg__out o;
-    if (!bytes && n) return wg__say(e, path ? path : "(no path)", WG_EARG, -1, "nothing to write");
+    if (wg__lacks(e, "wg_file_write", "path", path) || wg__lacks(e, "wg_file_write", "bytes", n ? bytes : ""))
+        return WG_EARG;
     int status = wg__out_open(&o, path, e);
     if (status) return status;
     wg__out_write(&o, bytes, n);

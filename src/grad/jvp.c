@@ -61,6 +61,7 @@ wg_node *wg_jvp(wg_node *y, int n, wg_node *const x[], wg_node *const tangent[])
     struct wg__aside aside;
     if (!y) return NULL;
     wg_graph *g = y->g;
+    if (wg__lacks_list(g, "jvp", n, "x", x) || wg__lacks_list(g, "jvp", n, "tangent", tangent)) return NULL;
     for (int i = 0; i < n; i++)
         if ((!x[i] || !tangent[i]) && g->status) return NULL;
     wg__error_aside(g, &aside);

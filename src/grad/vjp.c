@@ -286,8 +286,7 @@ static int pull(const char *who, enum wg__absent absent, const struct wg__mark *
 /* The status for a NULL argument, whose cause the graph has told if it knows. */
 static int missing(wg_graph *g, const char *who, const char *what)
 {
-    if (!g) return WG_EARG;
-    return g->status ? g->status : wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
+    return g && g->status ? g->status : wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
 }
 
 static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
@@ -295,7 +294,8 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
     char             text[160];
     struct wg__aside aside;
     wg_graph        *g = wg_node_graph(loss);
-    for (int i = 0; i < n; i++) dx[i] = NULL;
+    for (int i = 0; dx && i < n; i++) dx[i] = NULL;
+    if (wg__lacks_list(g, who, n, "x", x) || wg__lacks_list(g, who, n, "dx", dx)) return WG_EARG;
     for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
     if (!loss) return missing(g, who, "the loss");
     for (int i = 0; i < n; i++)
@@ -304,7 +304,7 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
     int status = check_value(g, who, "the loss", loss);
     if (!status && wg_count(loss->shape) != 1)
         status =
-            wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who, wg__node_str(loss, text, sizeof text));
+            wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who, wg__node_label(loss, text, sizeof text));
     struct wg__mark before = wg__mark(g);
     wg_node        *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
     if (one) pull(who, absent, &before, loss, one, n, x, dx);
@@ -326,7 +326,8 @@ int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
 {
     struct wg__aside aside;
     wg_graph        *g = y ? y->g : wg_node_graph(seed);
-    for (int i = 0; i < n; i++) dx[i] = NULL;
+    for (int i = 0; dx && i < n; i++) dx[i] = NULL;
+    if (wg__lacks_list(g, "vjp", n, "x", x) || wg__lacks_list(g, "vjp", n, "dx", dx)) return WG_EARG;
     for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
     if (!y || !seed) return missing(g, "vjp", y ? "the seed" : "y");
     for (int i = 0; i < n; i++)

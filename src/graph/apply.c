@@ -172,11 +172,14 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     wg_graph *g = NULL;
     bool      missing = false;
+    if (n < 1) return wg__fail(NULL, WG_EARG, "apply: there are no operands"), NULL;
+    if (wg__lacks_list(NULL, "apply", n, "x", x)) return NULL;
     for (int i = 0; i < n; i++) {
         if (x[i]) g = g ? g : x[i]->g;
         else missing = true;
     }
     if (!g || (missing && g->status)) return NULL; /* the cause is known already */
+    if (!op) return wg__fail(g, WG_EARG, "apply: op is NULL"), NULL;
     return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr)
                                      : wg__apply_raw(g, op, n, x, attr);
 }

@@ -189,6 +189,7 @@ static void say_dim(struct text *t, int64_t d)
 const char *wg_dim_name(const wg_graph *g, int64_t d, char *buf, size_t n)
 {
     struct text t = {g, buf, n, 0};
+    if (!buf) return NULL;
     if (n) *buf = 0;
     if (d >= 0 || (g && wg__dim_entry(g, d))) say_dim(&t, d);
     return buf;

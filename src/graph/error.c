@@ -60,6 +60,11 @@ wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y)
     return y;
 }
 
+int wg__lacks_list(wg_graph *g, const char *who, int n, const char *what, const void *list)
+{
+    return n <= 0 || list ? WG_OK : wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
+}
+
 int wg__fail_nomem(wg_graph *g) { return wg__fail(g, WG_ENOMEM, "out of memory"); }
 
 int         wg_status(const wg_graph *g) { return g ? g->status : WG_ENOMEM; }

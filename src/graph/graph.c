@@ -222,7 +222,7 @@ int wg_param_get(const wg_node *p, void *data)
 }
 const void *wg_param_view(const wg_node *p)
 {
-    return p && p->kind == WG__PARAM && wg__param_home(p) == WG_OK ? p->data : NULL;
+    return check_param(p, "param_view", p) == WG_OK && wg__param_home(p) == WG_OK ? p->data : NULL;
 }
 
 int wg_set_role(wg_node *p, wg_role role)
@@ -268,6 +268,8 @@ wg_node *wg_assign(wg_node *p, wg_node *next)
 wg_node *wg_group(int n, wg_node *const x[])
 {
     wg_graph *g = NULL;
+    if (n < 1) return wg__fail(NULL, WG_EARG, "group: there are no nodes"), NULL;
+    if (wg__lacks_list(NULL, "group", n, "x", x)) return NULL;
     for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
     if (!g) return NULL;
     for (int i = 0; i < n; i++)
@@ -278,7 +280,7 @@ wg_node *wg_group(int n, wg_node *const x[])
         }
     wg_node *y = wg__node_new(g, WG__GROUP, WG_F32, &(wg_shape){0}, n);
     if (!y) return NULL;
-    if (n) memcpy(y->x, x, (size_t)n * sizeof *x);
+    memcpy(y->x, x, (size_t)n * sizeof *x);
     return made(y);
 }
 

@@ -129,6 +129,8 @@ struct wg_graph {
  * that builder's name. */
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
+/* Refuses NULL for a list of n > 0 elements, which the call `who` calls `what`: WG_OK or WG_EARG.  g may be NULL. */
+int wg__lacks_list(wg_graph *g, const char *who, int n, const char *what, const void *list);
 
 /* Names the builder that the user called for as long as it builds on other builders: returns what wg__leave takes.
  * Where builders are nested, the outermost one keeps the name.  g may be NULL. */

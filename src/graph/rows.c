@@ -62,6 +62,12 @@ static bool find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
     return true;
 }
 
+static int refuse(wg_error *why, const char *text)
+{
+    if (why) snprintf(why->message, sizeof why->message, "rows_apart: %s", text), why->status = WG_EARG;
+    return WG_EARG;
+}
+
 static int say_where(wg_error *why, const wg_node *x)
 {
     char text[160];
@@ -102,11 +108,15 @@ int wg_rows_apart(int n, wg_node *const y[], int64_t dim, wg_error *why)
 {
     int status = WG_OK;
     if (why) *why = (wg_error){.offset = -1};
+    if (n < 1 || !y) return refuse(why, n < 1 ? "there are no nodes" : "y is NULL");
     for (int i = 0; i < n; i++)
-        if (!y || !y[i] || y[i]->g != y[0]->g) return WG_EARG;
-    if (n < 1 || dim >= 0) return WG_EARG;
+        if (!y[i] || y[i]->g != y[0]->g) return refuse(why, y[i] ? "the nodes are of two graphs" : "a node is NULL");
+    if (wg__dim_is_number(y[0]->g, dim)) return refuse(why, "the dimension is no symbol of the graph");
     wg_rows *at = calloc((size_t)n, sizeof *at);
-    if (!at) return WG_ENOMEM;
+    if (!at) {
+        if (why) *why = (wg_error){.status = WG_ENOMEM, .offset = -1, .message = "out of memory"};
+        return WG_ENOMEM;
+    }
     status = wg__rows_find(n, y, dim, at, why);
     for (int i = 0; i < n && !status; i++)
         if (at[i].axis != 0 || at[i].each != 1) status = say_where(why, y[i]);

@@ -26,15 +26,15 @@ const char *wg_dtype_name(wg_dtype t)
 
 wg_shape wg_shape_make(int rank, const int64_t *dim)
 {
-    wg_shape s = {.rank = rank};
-    for (int i = 0; i < rank && i < WG_MAX_RANK; i++) s.dim[i] = dim[i];
+    wg_shape s = {.rank = rank > 0 && !dim ? -1 : rank}; /* no shape, as every call that takes it says */
+    for (int i = 0; dim && i < rank && i < WG_MAX_RANK; i++) s.dim[i] = dim[i];
     return s;
 }
 
 wg_axes wg_axes_make(int n, const int *axis)
 {
-    wg_axes a = {.n = n};
-    for (int i = 0; i < n && i < WG_MAX_RANK; i++) a.axis[i] = axis[i];
+    wg_axes a = {.n = n > 0 && !axis ? WG_MAX_RANK + 1 : n};
+    for (int i = 0; axis && i < n && i < WG_MAX_RANK; i++) a.axis[i] = axis[i];
     return a;
 }
 

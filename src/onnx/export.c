@@ -238,8 +238,8 @@ static void release(struct wg__export *e)
 int wg_onnx_export(wg_graph *g, int n, wg_node *const out[], const char *path, const wg_onnx_export_options *options)
 {
     static const wg_onnx_export_options none;
-    if (!g) return WG_EARG;
-    if (!path) return wg__fail(g, WG_EARG, "onnx_export: no path");
+    if (!g) return wg__fail(NULL, WG_EARG, "onnx_export: the graph is NULL");
+    if (!path) return wg__fail(g, WG_EARG, "onnx_export: path is NULL");
     struct wg__export e = {.g = g, .options = options ? options : &none, .path = path, .out = out, .n_out = n};
     int               status = check_outputs(g, n, out);
     if (!status) status = check_options(g, e.options);

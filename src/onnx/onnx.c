@@ -220,15 +220,15 @@ int wg_onnx_meta_at(const wg_onnx *m, int i, const char **key, const char **valu
 {
     const struct wg__onnx_model *x = model_of(m);
     bool                         there = i >= 0 && i < x->n_meta;
-    *key = there ? x->meta[i].key : NULL;
-    *value = there ? x->meta[i].text : NULL;
+    if (key) *key = there ? x->meta[i].key : NULL;
+    if (value) *value = there ? x->meta[i].text : NULL;
     return there;
 }
 
 const char *wg_onnx_meta(const wg_onnx *m, const char *key)
 {
     const struct wg__onnx_model *x = model_of(m);
-    for (int i = 0; i < x->n_meta; i++)
+    for (int i = 0; key && i < x->n_meta; i++)
         if (strcmp(x->meta[i].key, key) == 0) return x->meta[i].text;
     return NULL;
 }

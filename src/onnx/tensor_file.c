@@ -8,9 +8,11 @@
 int wg_onnx_tensor_read(const char *path, wg_array *out, char *name, size_t n, wg_error *e)
 {
     struct wg__onnx_tensor t = {.name = ""};
-    wg_onnx               *m = wg__onnx_load(path);
+    if (wg__lacks(e, "wg_onnx_tensor_read", "out", out)) return WG_EARG;
     *out = (wg_array){0};
-    if (!m) return wg__say(e, path ? path : "(no path)", WG_ENOMEM, -1, "out of memory");
+    if (wg__lacks(e, "wg_onnx_tensor_read", "path", path)) return WG_EARG;
+    wg_onnx *m = wg__onnx_load(path);
+    if (!m) return wg__say(e, path, WG_ENOMEM, -1, "out of memory");
     if (!m->file.status) wg__onnx_tensor_parse(&m->file, &t);
     if (!m->file.status) wg__tensor_array(&m->file, &t, &out->dtype, &out->shape, &out->data);
     int status = m->file.status;
@@ -56,11 +58,12 @@ int wg_onnx_tensor_write(const char *path, const wg_array *a, const char *name, 
 {
     struct wg__out o;
     struct wg__pb  p = {0};
-    int            status = wg__array_check(path ? path : "(no path)", a, e);
+    if (wg__lacks(e, "wg_onnx_tensor_write", "path", path) || wg__lacks(e, "wg_onnx_tensor_write", "the array", a))
+        return WG_EARG;
+    int status = wg__array_check(path, a, e);
     if (status) return status;
     head(&p, a, name);
-    status =
-        p.failed ? wg__say(e, path ? path : "(no path)", WG_ENOMEM, -1, "out of memory") : wg__out_open(&o, path, e);
+    status = p.failed ? wg__say(e, path, WG_ENOMEM, -1, "out of memory") : wg__out_open(&o, path, e);
     if (!status) {
         wg__out_write(&o, p.at, p.n);
         values(&o, a);

@@ -97,7 +97,8 @@ const wg_op wg_op_concat = {.name = "concat",
 
 wg_node *wg_concat(int n, wg_node *const x[], int axis)
 {
-    if (n < 1 || !x) return NULL;
+    if (n < 1) return wg__fail(NULL, WG_EARG, "concat: there are no nodes"), NULL;
+    if (wg__lacks_list(NULL, "concat", n, "x", x)) return NULL;
     if (x[0] && !wg__axis_in(x[0], "concat", &axis)) return NULL;
     return n == 1 ? wg__unchanged(x[0]) : wg_apply(&wg_op_concat, n, x, &(struct attr){axis});
 }

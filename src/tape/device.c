@@ -96,6 +96,7 @@ int wg_device_name(int device, char *buf, size_t n)
     struct wg__why               w = {0};
     const struct wg__device_api *api;
     struct wg__device           *d = NULL;
+    if (!buf && n) return wg__fail(NULL, WG_EARG, "device_name: buf is NULL");
     if (device == WG_CPU) return snprintf(buf, n, "%s", wg__cpu_model()), WG_OK;
     if (device < 0) return snprintf(buf, n, "%d is no device", device), WG_EARG;
     int status = open_device(device - 1, &api, &d, &w);

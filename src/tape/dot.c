@@ -45,7 +45,9 @@ static void dot_node(const wg_node *x, FILE *f)
 int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f)
 {
     wg_node **order = NULL;
-    if (!g || !f || n < 1 || !out) return WG_EARG;
+    if (!g || !f) return wg__fail(g, WG_EARG, "dot: the %s is NULL", g ? "file" : "graph");
+    if (n < 1) return wg__fail(g, WG_EARG, "dot: there are no nodes");
+    if (wg__lacks_list(g, "dot", n, "out", out)) return WG_EARG;
     for (int i = 0; i < n; i++)
         if (!out[i] || out[i]->g != g)
             return wg__fail(g, WG_EARG, "dot: output %d is %s", i, out[i] ? "of another graph" : "NULL");
@@ -83,7 +85,9 @@ static void dot_instr(const wg_tape *t, int i, FILE *f)
 int wg_tape_dot(const wg_tape *t, FILE *f)
 {
     char name[128];
-    if (!t || !f || t->eager) return WG_EARG;
+    if (!t) return wg__no_tape("tape_dot");
+    if (!f) return wg__fail(t->user, WG_EARG, "tape_dot: the file is NULL");
+    if (t->eager) return wg__fail(t->user, WG_EARG, "tape_dot: an eager tape has no instructions: see wg_dot");
     void *locale = wg__locale_c();
     fprintf(f, "digraph tape {\n  node [fontname=\"sans-serif\"];\n");
     for (int i = 0; i < t->n_order; i++) {

@@ -47,7 +47,7 @@ int wg__check_finite(wg_tape *t, int i)
 
 int wg_watch_finite(wg_tape *t, int on)
 {
-    if (!t) return WG_EARG;
+    if (!t) return wg__no_tape("watch_finite");
     if (t->eager) return wg__tape_fail(t, WG_EARG, "watch_finite: an eager tape has no instructions");
     t->watch_finite = false;
     wg__backup_free(t);

@@ -134,7 +134,7 @@ int wg_follow(wg_tape *t, const wg_node *x, int every)
 {
     char   name[128];
     size_t bytes;
-    if (!t) return WG_EARG;
+    if (!t) return wg__no_tape("follow");
     if (t->eager) return wg__tape_fail(t, WG_EARG, "follow: an eager tape has no runs to follow");
     if (every < 0) return wg__tape_fail(t, WG_EARG, "follow: every %d runs", every);
     const wg_node *v = wg__kept(t, x, "follow", &bytes);
@@ -157,7 +157,7 @@ static int tell(wg_tape *t, struct wg__follow *f)
 int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value)
 {
     char name[128];
-    if (!t) return WG_EARG;
+    if (!t) return wg__no_tape("followed");
     struct wg__follow *f = x ? *find(t, x) : NULL;
     if (!f)
         return wg__tape_fail(t, WG_EARG, "followed: %s is not followed: see wg_follow",

@@ -160,7 +160,8 @@ static void print_kept(const wg_tape *t, FILE *f)
 
 int wg_tape_print(const wg_tape *t, FILE *f)
 {
-    if (!t || !f) return WG_EARG;
+    if (!t) return wg__no_tape("tape_print");
+    if (!f) return wg__fail(t->user, WG_EARG, "tape_print: the file is NULL");
     if (t->eager) return fprintf(f, "eager tape: %d nodes\n", t->g->n) < 0 ? WG_EIO : WG_OK;
     void *locale = wg__locale_c();
     if (t->device) fprintf(f, "on %s\n", t->device->api->name(t->device->use->device));

@@ -151,7 +151,7 @@ static int run(wg_tape *t)
 
 int wg_run(wg_tape *t)
 {
-    if (!t) return WG_EARG;
+    if (!t) return wg__no_tape("run");
     t->status = WG_OK;
     if (t->eager && wg__eager_check(t)) return t->status; /* the values are as they were */
     int status = run(t);
@@ -162,7 +162,7 @@ int wg_run(wg_tape *t)
 
 int wg_wait(wg_tape *t)
 {
-    if (!t) return WG_EARG;
+    if (!t) return wg__no_tape("wait");
     t->status = WG_OK;
     return t->device ? wg__device_wait(t) : WG_OK;
 }

@@ -31,11 +31,12 @@ void wg__trace_free(struct wg__trace *r)
 
 int wg_trace(wg_tape *t, int runs)
 {
-    if (!t) return WG_EARG;
+    if (!t) return wg__no_tape("trace");
     if (t->eager) return wg__tape_fail(t, WG_EARG, "trace: an eager tape has no instructions");
+    if (runs < 0) return wg__tape_fail(t, WG_EARG, "trace: %d runs", runs);
     wg__trace_free(t->trace);
     t->trace = NULL;
-    if (runs <= 0) return WG_OK;
+    if (runs == 0) return WG_OK;
     struct wg__trace *r = calloc(1, sizeof *r);
     if (r) {
         *r = (struct wg__trace){.runs = runs, .n_instr = t->n_instr, .origin = now()};
@@ -100,7 +101,11 @@ static void event(const wg_tape *t, const struct wg__trace *r, int run, int i, F
 
 int wg_trace_write(const wg_tape *t, FILE *f)
 {
-    if (!t || !f || !t->trace) return WG_EARG;
+    if (!t) return wg__no_tape("trace_write");
+    if (!f) return wg__fail(t->user, WG_EARG, "trace_write: the file is NULL");
+    if (!t->trace)
+        return wg__fail(t->user, WG_EARG, "trace_write: nothing was recorded: %s",
+                        t->eager ? "an eager tape has no instructions" : "see wg_trace");
     void *locale = wg__locale_c();
     fprintf(f, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n");
     for (int run = 0; run < t->trace->done; run++)

@@ -2,11 +2,12 @@
 #include "tape/tape_impl.h"
 
 /* Whether x is on the tape with n elements of dtype `as`, or of bool, whose elements are bytes too. */
-static int check(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int64_t n)
+static int check(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int64_t n, const void *data)
 {
     char            text[160];
     const wg_shape *s;
     if (!t) return wg__no_tape(who);
+    if (!data) return wg__tape_fail(t, WG_EARG, "%s: data is NULL", who);
     if (!x || !(s = wg_tape_shape(t, x))) return WG_OK; /* wg__set and wg__get say why not */
     if (wg_node_dtype(x) != as && !(as == WG_U8 && wg_node_dtype(x) == WG_BOOL))
         return wg__tape_fail(t, WG_EDTYPE, "%s: %s is %s", who, wg__node_label(x, text, sizeof text),
@@ -19,13 +20,13 @@ static int check(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int
 
 static int set(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int64_t n, const void *data)
 {
-    int status = check(t, x, who, as, n);
+    int status = check(t, x, who, as, n, data);
     return status ? status : wg__set(t, x, who, data);
 }
 
 static int get(wg_tape *t, const wg_node *x, const char *who, wg_dtype as, int64_t n, void *data)
 {
-    int status = check(t, x, who, as, n);
+    int status = check(t, x, who, as, n, data);
     return status ? status : wg__get(t, x, who, data);
 }
 

@@ -45,6 +45,7 @@ int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, co
     wg_save_options o = options ? *options : (wg_save_options){0};
     int             status = check_save(g, &o, e), n = 0;
     char            seed[24], run[24];
+    if (!status) status = wg__lacks(e, "wg_checkpoint_save", "path", path);
     if (status) return status;
     wg_safetensor *x = calloc((size_t)wg_param_count(g) + 1, sizeof *x);
     const char *(*meta)[2] = calloc((size_t)o.n_meta + MAX_OWN, sizeof *meta);
@@ -267,6 +268,7 @@ int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_
     if (!e) e = &own;
     if (!g || (t && wg_tape_graph(t) != g))
         return wg__say(e, "checkpoint_load", WG_EARG, -1, g ? "the tape is of another graph" : "the graph is NULL");
+    if (wg__lacks(e, "wg_checkpoint_load", "path", path)) return WG_EARG;
     wg_safetensors *f = wg_safetensors_read(path, e);
     if (!f) return e->status;
     struct load l = {.g = g, .t = t, .path = path, .f = f, .e = e};

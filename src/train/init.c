@@ -164,8 +164,10 @@ static int check(const wg_node *p, const wg_initializer *w)
 int wg_init(wg_node *p, const wg_initializer *init)
 {
     wg_initializer w = init ? *init : (wg_initializer){0};
-    if (!p) return WG_EARG;
-    if (p->kind != WG__PARAM) return wg__fail(p->g, WG_EARG, "init: %s is no parameter", wg_node_kind(p));
+    char           text[160];
+    if (!p) return wg__fail(NULL, WG_EARG, "init: the parameter is NULL");
+    if (p->kind != WG__PARAM)
+        return wg__fail(p->g, WG_EARG, "init: %s is no parameter", wg__node_label(p, text, sizeof text));
     int status = check(p, &w);
     if (status) return status;
     if (w.kind == WG_INIT_DEFAULT) w.kind = p->shape->rank >= 2 ? WG_INIT_GLOROT_UNIFORM : WG_INIT_ZEROS;

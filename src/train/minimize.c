@@ -32,8 +32,8 @@ static int find_weights(const char *who, wg_node *loss, wg_node ***found)
     }
     if (nodes >= 0 && n == 0) {
         char        text[160];
-        const char *what = wg__node_str(loss, text, sizeof text);
-        return wg__fail(loss->g, WG_EARG, "%s: %s depends on no real %s", who, what,
+        const char *what = wg__node_label(loss, text, sizeof text);
+        return wg__fail(loss->g, WG_EARG, "%s: the loss %s depends on no real %s", who, what,
                         others ? "weight, on parameters that are state or frozen alone" : "parameter");
     }
     return nodes < 0 ? nodes : n;
@@ -215,9 +215,12 @@ static bool check_params(wg_node *loss, int n, wg_node *const param[], int known
 wg_node *wg_minimize_over(wg_node *loss, int n, wg_node *const param[], const wg_solver *solver)
 {
     wg_node **all = NULL, *step = NULL;
+    if (!loss || wg__lacks_list(loss->g, "minimize_over", n, "param", param)) return NULL;
     for (int i = 0; i < n; i++)
-        if (!param[i]) return NULL;
-    if (!loss) return NULL;
+        if (!param[i]) {
+            if (!loss->g->status) wg__fail(loss->g, WG_EARG, "minimize_over: parameter %d is NULL", i);
+            return NULL;
+        }
     if (n < 1) return wg__fail(loss->g, WG_EARG, "minimize_over: there are no parameters"), NULL;
     const char     *outer = wg__enter(loss->g, "minimize_over");
     struct wg__mark before = wg__mark(loss->g);

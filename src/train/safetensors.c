@@ -207,7 +207,7 @@ static wg_safetensors *read_checked(const struct wg__file *file)
 wg_safetensors *wg_safetensors_parse(const void *data, size_t size, wg_error *e)
 {
     struct wg__file file;
-    if (!data && size) return wg__say(e, "(memory)", WG_EARG, -1, "nothing to read"), NULL;
+    if (wg__lacks(e, "wg_safetensors_parse", "data", size ? data : "")) return NULL;
     wg__file_memory(&file, data, size, e);
     return read_checked(&file);
 }
@@ -215,6 +215,7 @@ wg_safetensors *wg_safetensors_parse(const void *data, size_t size, wg_error *e)
 wg_safetensors *wg_safetensors_read(const char *path, wg_error *e)
 {
     struct wg__file file;
+    if (wg__lacks(e, "wg_safetensors_read", "path", path)) return NULL;
     if (wg__file_open(&file, path, e)) return NULL;
     wg_safetensors *f = read_checked(&file);
     wg__file_close(&file);

@@ -169,8 +169,10 @@ static int write_file(const char *path, const struct file *f, wg_error *e)
 int wg_safetensors_write(const char *path, int n, const wg_safetensor x[], int n_meta, const char *const meta[][2],
                          wg_error *e)
 {
-    if (!path || n < 0 || n_meta < 0 || (n && !x) || (n_meta && !meta))
-        return wg__say(e, path ? path : "(no path)", WG_EARG, -1, "nothing to write, or nowhere");
+    static const char call[] = "wg_safetensors_write";
+    if (wg__lacks(e, call, "path", path)) return WG_EARG;
+    if (n < 0 || n_meta < 0) return wg__say(e, call, WG_EARG, -1, "%d tensors and %d pairs of metadata", n, n_meta);
+    if ((n && wg__lacks(e, call, "x", x)) || (n_meta && wg__lacks(e, call, "meta", meta))) return WG_EARG;
     struct file  f = {.path = path, .n = n, .n_meta = n_meta, .x = x, .meta = meta};
     size_t       most = (size_t)(n > n_meta ? n : n_meta) + 1;
     const char **names = calloc(most, sizeof *names);

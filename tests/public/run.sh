@@ -50,6 +50,14 @@ all_there() {
 try 'the shared library exports public names only' only_public
 try 'every function of the headers is in the shared library' all_there
 
+# NULL for each pointer of each function.
+nulls() {
+    cat include/*.h | awk -f tests/public/nulls.awk > "$work/calls.c"
+    $CC -std=c11 -D_POSIX_C_SOURCE=200809L $strict $SANITIZE -Itests/public -I"$BUILD/include" tests/public/nulls.c "$work/calls.c" \
+        -o "$work/nulls" "$shared" -Wl,-rpath,"$(cd "$BUILD" && pwd)" && (cd "$work" && ./nulls)
+}
+try 'NULL for any pointer is refused with a message, or is documented' nulls
+
 # Installed below a folder of its own, as a package builder does it.
 prefix=$work/prefix
 try 'make install' make --no-print-directory -s install PREFIX="$prefix" DESTDIR=
