@@ -27,14 +27,22 @@ struct table {
 
 static const wg_csv_options defaults;
 
+static int refuse_character(const struct wg__file *f, char c, const char *why)
+{
+    if (c == '\n' || c == '\r') return wg__bad(f, WG_EARG, -1, "'\\%c' %s", c == '\n' ? 'n' : 'r', why);
+    return wg__bad(f, WG_EARG, -1, "'%c' %s", c, why);
+}
+
 static int check_options(const struct wg__file *f, const wg_csv_options *o)
 {
     char d = o->delimiter;
     if (o->dtype != WG_F32 && o->dtype != WG_F64)
         return wg__bad(f, WG_EDTYPE, -1, "CSV gives f32 or f64, not %s", wg_dtype_name(o->dtype));
-    if (d == '"' || d == '\n' || d == '\r') return wg__bad(f, WG_EARG, -1, "that character cannot be the delimiter");
-    if (o->comment == '"' || o->comment == '\n' || o->comment == '\r' || (o->comment && o->comment == (d ? d : ',')))
-        return wg__bad(f, WG_EARG, -1, "that character cannot begin comments");
+    if (d == '"' || d == '\n' || d == '\r') return refuse_character(f, d, "cannot be the delimiter");
+    if (o->comment == '"' || o->comment == '\n' || o->comment == '\r')
+        return refuse_character(f, o->comment, "cannot begin comments");
+    if (o->comment && o->comment == (d ? d : ','))
+        return refuse_character(f, o->comment, "cannot begin comments, for it is the delimiter");
     if (o->skip < 0) return wg__bad(f, WG_EARG, -1, "%d lines to skip", o->skip);
     if (o->n_columns < 0 || (o->n_columns > 0) != (o->columns || o->names) || (o->columns && o->names))
         return wg__bad(f, WG_EARG, -1, "give n_columns with either columns or names");
@@ -68,7 +76,8 @@ static int find_name(const struct table *t, const char *name)
 static int find_field(const struct table *t, int i, const int *columns, const char *const *names)
 {
     int k = names ? find_name(t, names[i]) : columns[i];
-    if (names && k < 0) wg__bad(t->r.s.f, WG_EARG, -1, "has no column named '%.60s'", names[i] ? names[i] : "(null)");
+    if (names && !names[i]) wg__bad(t->r.s.f, WG_EARG, -1, "name %d of the columns asked for is NULL", i);
+    else if (names && k < 0) wg__bad(t->r.s.f, WG_EARG, -1, "has no column named '%.60s'", names[i]);
     else if (k < 0 || k >= t->width)
         wg__bad(t->r.s.f, WG_EARG, -1, "column %d was asked for, but there are %d", k, t->width);
     return k < t->width ? k : -1;
@@ -88,13 +97,19 @@ static int pick_column(struct table *t, int i)
     return WG_OK;
 }
 
-/* Marks the columns of one option as classes; a column that is not picked stays out. */
+/* Marks the columns of one option as classes: columns that are picked. */
 static int mark_classes(struct table *t, int i)
 {
-    int k = find_field(t, i, t->o->class_columns, t->o->class_names);
+    int  k = find_field(t, i, t->o->class_columns, t->o->class_names);
+    bool picked = false;
+    if (k < 0) return WG_EARG;
     for (int j = 0; j < t->out->columns; j++)
-        if (t->column[j].field == k) t->column[j].kind = CLASSES;
-    return k < 0 ? WG_EARG : WG_OK;
+        if (t->column[j].field == k) t->column[j].kind = CLASSES, picked = true;
+    if (picked) return WG_OK;
+    if (t->o->class_names)
+        return wg__bad(t->r.s.f, WG_EARG, -1, "column '%.60s' is to be classes, but is not picked",
+                       t->o->class_names[i]);
+    return wg__bad(t->r.s.f, WG_EARG, -1, "column %d is to be classes, but is not picked", k);
 }
 
 /* The classes that an earlier file has in column i of this one, or NULL. */

@@ -109,13 +109,23 @@ struct text {
 
 static void say_dim(struct text *t, int64_t d);
 
+/* A part of a larger expression, between parentheses where its own signs would be read as the larger one's. */
+static void say_part(struct text *t, int64_t d, bool factor)
+{
+    const struct wg__dim *p = d < 0 ? wg__dim_entry(t->g, d) : NULL;
+    bool                  loose = p && (p->kind == WG__MEET || (p->kind == WG__PRODUCT && !factor));
+    if (loose) wg__append(t->buf, t->n, &t->k, "(");
+    say_dim(t, d);
+    if (loose) wg__append(t->buf, t->n, &t->k, ")");
+}
+
 static void say_product(struct text *t, const struct wg__dim *p)
 {
     const char *times = "";
     if (p->number != 1) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number), times = "*";
     for (int i = 0; i < p->n; i++, times = "*") {
         wg__append(t->buf, t->n, &t->k, "%s", times);
-        say_dim(t, WG__DIM_BASE - p->atom[i]);
+        say_part(t, WG__DIM_BASE - p->atom[i], true);
     }
 }
 
@@ -131,7 +141,7 @@ static void say_sum(struct text *t, const struct wg__dim *p)
         if (times != 1 && times != -1)
             wg__append(t->buf, t->n, &t->k, "%llu*",
                        times < 0 ? 0ull - (unsigned long long)times : (unsigned long long)times);
-        say_dim(t, p->term[i].d);
+        say_part(t, p->term[i].d, true);
     }
     if (p->number < 0) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number);
     wg__append(t->buf, t->n, &t->k, ")");
@@ -140,7 +150,7 @@ static void say_sum(struct text *t, const struct wg__dim *p)
 /* "n[1:-1:2]", as Python writes a range */
 static void say_range(struct text *t, const struct wg__dim *p)
 {
-    say_dim(t, p->a);
+    say_part(t, p->a, false);
     wg__append(t->buf, t->n, &t->k, "[");
     if (p->start) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->start);
     wg__append(t->buf, t->n, &t->k, ":");
@@ -154,7 +164,7 @@ static void say_list(struct text *t, int n, const int64_t *d, const char *betwee
     wg__append(t->buf, t->n, &t->k, "(");
     for (int i = 0; i < n; i++) {
         wg__append(t->buf, t->n, &t->k, "%s", i ? between : "");
-        say_dim(t, d[i]);
+        say_part(t, d[i], i == 0);
     }
     wg__append(t->buf, t->n, &t->k, ")");
 }

@@ -120,8 +120,11 @@ wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
                NULL;
     wg_node *x = wg_named(wg__node_new(g, WG__PARAM, t, &s, 0), name);
     if (!x) return NULL;
-    if (!grow(&g->param, g->n_param, &g->cap_param) || !(x->data = wg__data_alloc(bytes)))
-        return wg__fail_nomem(g), NULL;
+    if (!grow(&g->param, g->n_param, &g->cap_param)) return wg__fail_nomem(g), NULL;
+    if (!(x->data = wg__data_alloc(bytes)))
+        return wg__fail(g, WG_ENOMEM, "param: out of memory: %s takes %zu bytes", wg__node_str(x, text, sizeof text),
+                        bytes),
+               NULL;
     g->param[g->n_param++] = x;
     return made(x);
 }
@@ -142,7 +145,7 @@ wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *d
         return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
     void    *copy = borrow ? (void *)(uintptr_t)data : room(g, bytes);
     wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
-    if (!copy) wg__fail_nomem(g);
+    if (!copy) wg__fail(g, WG_ENOMEM, "const: out of memory: a constant of %zu bytes", bytes);
     if (!x) return NULL;
     if (!borrow) wg__take(t, copy, data, bytes);
     x->data = copy;

@@ -99,8 +99,10 @@ const char *wg__shape_str(const wg_graph *g, const wg_shape *s, char *buf, size_
     size_t k = 0;
     char   dim[48];
     wg__append(buf, n, &k, "[");
-    for (int i = 0; i < s->rank && i < WG_MAX_RANK; i++)
-        wg__append(buf, n, &k, "%s%s", i ? "," : "", wg_dim_name(g, s->dim[i], dim, sizeof dim));
+    for (int i = 0; i < s->rank && i < WG_MAX_RANK; i++) {
+        if (!*wg_dim_name(g, s->dim[i], dim, sizeof dim)) snprintf(dim, sizeof dim, "%lld", (long long)s->dim[i]);
+        wg__append(buf, n, &k, "%s%s", i ? "," : "", dim);
+    }
     wg__append(buf, n, &k, "]");
     return buf;
 }
@@ -109,17 +111,18 @@ const char *wg__node_str(const wg_node *x, char *buf, size_t n)
 {
     size_t k = 0;
     char   shape[96];
-    if (!x) snprintf(buf, n, "NULL");
-    else wg__append(buf, n, &k, "%s%s", x->name ? x->name : "", wg__shape_str(x->g, x->shape, shape, sizeof shape));
+    if (!x) return snprintf(buf, n, "NULL"), buf;
+    const char *name = x->name ? x->name : x->origin && x->origin->name ? x->origin->name : ""; /* origin: on a tape */
+    wg__append(buf, n, &k, "%s%s", name, wg__shape_str(x->g, x->shape, shape, sizeof shape));
     return buf;
 }
 
 const char *wg__node_label(const wg_node *x, char *buf, size_t n)
 {
     char shape[96];
-    if (!x || x->name) return wg__node_str(x, buf, n);
+    if (!x || x->name || (x->origin && x->origin->name)) return wg__node_str(x, buf, n);
     wg__shape_str(x->g, x->shape, shape, sizeof shape);
-    if (x->kind == WG__INPUT) snprintf(buf, n, "input%d%s", x->id, shape);
+    if (x->kind == WG__INPUT) snprintf(buf, n, "input%d%s", x->origin ? x->origin->id : x->id, shape);
     else snprintf(buf, n, "%s%s", wg_node_kind(x), shape);
     return buf;
 }

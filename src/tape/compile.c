@@ -59,6 +59,19 @@ void wg_tape_free(wg_tape *t)
     release(t);
 }
 
+/* Tells the user which of the nodes has no form with the sizes of this tape, and why. */
+static int refuse_lowering(wg_tape *t, const wg_node *x)
+{
+    const char *why = wg_message(t->g);
+    char        operands[240] = "", text[160];
+    size_t      k = 0;
+    int         status = t->g->status ? t->g->status : WG_EINTERNAL;
+    if (status == WG_ENOMEM || strncmp(why, "compile: ", 9) == 0) return wg__fail(t->user, status, "%s", why);
+    for (int i = 0; i < x->n; i++)
+        wg__append(operands, sizeof operands, &k, "%s%s", i ? ", " : "", wg__node_str(x->x[i], text, sizeof text));
+    return wg__fail(t->user, status, "compile: %s(%s) with these sizes: %s", wg_node_kind(x), operands, why);
+}
+
 /* Every node that the outputs need, lowered; watched nodes among them are kept. */
 static int lower_all(wg_tape *t, int n, wg_node *const out[])
 {
@@ -68,8 +81,7 @@ static int lower_all(wg_tape *t, int n, wg_node *const out[])
     t->map = calloc((size_t)t->n_map + 1, sizeof *t->map);
     if (!status && !t->map) status = wg__fail_nomem(t->user);
     for (int i = 0; i < count && !status; i++)
-        if (!wg__lower(t, order[i]))
-            status = wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "%s", wg_message(t->g));
+        if (!wg__lower(t, order[i])) status = refuse_lowering(t, order[i]);
     free(order);
     return status;
 }
@@ -219,6 +231,9 @@ static int check_outputs(wg_graph *g, int n, wg_node *const out[])
 
 static int check_options(wg_graph *g, const wg_options *o)
 {
+    const unsigned known = WG_SKIP_REWRITE | WG_SKIP_MERGE | WG_SKIP_FUSE | WG_SKIP_REUSE;
+    if (o && o->threads < 0) return wg__fail(g, WG_EARG, "compile: threads cannot be %d", o->threads);
+    if (o && o->skip & ~known) return wg__fail(g, WG_EARG, "compile: skip has unknown bits: %#x", o->skip & ~known);
     if (o && o->max_bytes < 0)
         return wg__fail(g, WG_EARG, "compile: max_bytes cannot be %lld", (long long)o->max_bytes);
     if (o && (o->precision < WG_EXACT || o->precision > WG_FP16))

@@ -51,7 +51,8 @@ static int evaluate(wg_tape *t, wg_node *x, bool building)
         if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
             return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));
     if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
-    if (fresh && !alloc_results(x)) return wg__tape_fail(t, WG_ENOMEM, "out of memory");
+    if (fresh && !alloc_results(x))
+        return wg__tape_fail(t, WG_ENOMEM, "eager: out of memory for %s", wg__node_label(x, why, sizeof why));
     int status = evaluate_into(t, x, why);
     if (!status) return WG_OK;
     if (fresh) free_results(x);

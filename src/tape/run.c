@@ -36,6 +36,17 @@ void wg__bind_instr(wg_tape *t, int i, bool host)
     for (int k = 0; k < p->n_out; k++) p->call.y[k].data = data_of(t, p->out[k], host);
 }
 
+int wg__refuse_room(wg_tape *t, size_t bytes)
+{
+    char text[160];
+    int  most = -1;
+    for (int i = 0; i < t->g->n; i++)
+        if (t->value[i].place == WG__BUFFER && (most < 0 || t->value[i].bytes > t->value[most].bytes)) most = i;
+    if (most < 0) return wg__fail_nomem(t->user);
+    return wg__fail(t->user, WG_ENOMEM, "compile: out of memory: the values take %zu bytes, %s most of all", bytes,
+                    wg__node_label(t->g->node[most], text, sizeof text));
+}
+
 int wg__bind_memory(wg_tape *t)
 {
     size_t  scratch = 0;
@@ -44,7 +55,7 @@ int wg__bind_memory(wg_tape *t)
     if (t->options.device != WG_CPU) return wg__device_bind(t);
     wg__number_values(t);
     t->buffer = wg__data_alloc(t->buffer_bytes);
-    if (!t->buffer) return wg__fail_nomem(t->user);
+    if (!t->buffer) return wg__refuse_room(t, t->buffer_bytes);
     for (int i = 0; i < t->g->n; i++)
         if (t->value[i].place == WG__BUFFER) t->value[i].data = t->buffer + t->value[i].offset;
     for (int i = 0; i < t->n_instr; i++) {

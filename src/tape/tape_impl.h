@@ -201,6 +201,8 @@ int wg__no_tape(const char *who);
 /* wg_set and wg_get for callers with a name of their own. */
 int wg__set(wg_tape *t, const wg_node *x, const char *who, const void *data);
 int wg__get(wg_tape *t, const wg_node *x, const char *who, void *data);
+/* Says that there is no memory for `bytes` bytes of values, and which is the largest; WG_ENOMEM on the user's graph. */
+int wg__refuse_room(wg_tape *t, size_t bytes);
 /* Records that a run failed at node x of t->g: "run: gather %3: why", with the call that built x where that was
  * another. */
 int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why);

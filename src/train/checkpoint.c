@@ -18,8 +18,9 @@ enum { MAX_OWN = 4 };
 static int check_save(const wg_graph *g, const wg_save_options *o, wg_error *e)
 {
     if (!g) return wg__say(e, "checkpoint_save", WG_EARG, -1, "the graph is NULL");
-    if (o->n_meta < 0 || (o->n_meta && !o->meta))
-        return wg__say(e, "checkpoint_save", WG_EARG, -1, "%d pairs of metadata", o->n_meta);
+    if (o->n_meta < 0) return wg__say(e, "checkpoint_save", WG_EARG, -1, "n_meta cannot be %d", o->n_meta);
+    if (o->n_meta && !o->meta)
+        return wg__say(e, "checkpoint_save", WG_EARG, -1, "n_meta is %d, but meta is NULL", o->n_meta);
     for (int i = 0; i < o->n_meta; i++)
         if (o->meta[i][0] && strncmp(o->meta[i][0], OWN_KEYS, strlen(OWN_KEYS)) == 0)
             return wg__say(e, "checkpoint_save", WG_EARG, -1, "the key %.100s begins with " OWN_KEYS, o->meta[i][0]);

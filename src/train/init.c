@@ -141,15 +141,46 @@ static int fill_in(enum wg_init_kind kind, const struct draw *d)
     }
 }
 
+/* The fields that a kind takes; the default kind is Glorot's or zeros, as the shape says, and takes what either does.
+ */
+enum { A = 1, B = 2, GAIN = 4, IN = 8, OUT = 16 };
+static const unsigned takes[WG_INITS] = {
+    [WG_INIT_DEFAULT] = GAIN | IN | OUT,
+    [WG_INIT_CONSTANT] = A,
+    [WG_INIT_UNIFORM] = A | B,
+    [WG_INIT_NORMAL] = A | B,
+    [WG_INIT_GLOROT_UNIFORM] = GAIN | IN | OUT,
+    [WG_INIT_GLOROT_NORMAL] = GAIN | IN | OUT,
+    [WG_INIT_HE_UNIFORM] = GAIN | IN,
+    [WG_INIT_HE_NORMAL] = GAIN | IN,
+    [WG_INIT_ORTHOGONAL] = GAIN,
+};
+
+/* Refuses a field that the kind has no use for. */
+static int check_used(const wg_node *p, const wg_initializer *w, const char *name)
+{
+    const struct {
+        const char *name;
+        double      value;
+    } field[] = {{"a", w->a}, {"b", w->b}, {"gain", w->gain}, {"fan_in", w->fan_in}, {"fan_out", w->fan_out}};
+    for (unsigned i = 0; i < sizeof field / sizeof *field; i++)
+        if (field[i].value != 0 && !(takes[w->kind] & 1u << i))
+            return wg__fail(p->g, WG_EARG, "init: %s: %s has no use for %s, which is %g", p->name, name, field[i].name,
+                            field[i].value);
+    return WG_OK;
+}
+
 static int check(const wg_node *p, const wg_initializer *w)
 {
     const char *name = wg_init_name((int)w->kind);
     wg_graph   *g = p->g;
+    int         status;
     if (!name) return wg__fail(g, WG_EARG, "init: %s: %d is no kind of initialiser", p->name, (int)w->kind);
     if (!(WG_BIT(p->dtype) & WG_REALS))
         return wg__fail(g, WG_EDTYPE, "init: %s is %s, not f32 or f64", p->name, wg_dtype_name((wg_dtype)p->dtype));
     if (!isfinite(w->a) || !isfinite(w->b) || !isfinite(w->gain) || !isfinite(w->fan_in) || !isfinite(w->fan_out))
         return wg__fail(g, WG_EARG, "init: %s: %s has a number that is not finite", p->name, name);
+    if ((status = check_used(p, w, name))) return status;
     if (w->gain < 0 || w->fan_in < 0 || w->fan_out < 0)
         return wg__fail(g, WG_EARG, "init: %s: %s has a negative gain or fan", p->name, name);
     if (w->kind == WG_INIT_UNIFORM && w->a > w->b)

@@ -54,14 +54,26 @@ static int group_of(int n, const wg_param_group group[], const wg_node *p)
     return wg__fail(p->g, WG_EARG, "minimize_groups: no pattern matches parameter %s: end with \"*\"", p->name);
 }
 
+/* A parameter that the pattern matches and that is no weight, or NULL. */
+static const wg_node *find_other(const wg_graph *g, const char *pattern)
+{
+    for (int i = 0; i < g->n_param; i++)
+        if (g->param[i]->role != WG_WEIGHT && fnmatch(pattern, g->param[i]->name, 0) == 0) return g->param[i];
+    return NULL;
+}
+
 static int check_patterns(wg_graph *g, int groups, const wg_param_group group[], int n, wg_node *const p[])
 {
     for (int i = 0; i < groups; i++) {
         int k = 0;
         if (!group[i].pattern) return wg__fail(g, WG_EARG, "minimize_groups: group %d has no pattern", i);
         while (k < n && fnmatch(group[i].pattern, p[k]->name, 0) != 0) k++;
+        const wg_node *other = k == n ? find_other(g, group[i].pattern) : NULL;
+        if (other)
+            return wg__fail(g, WG_EARG, "minimize_groups: pattern \"%s\" matches no weight of the loss: %s is %s",
+                            group[i].pattern, other->name, other->role == WG_STATE ? "state" : "frozen");
         if (k == n)
-            return wg__fail(g, WG_EARG, "minimize_groups: pattern \"%s\" matches none of the %d parameters of the loss",
+            return wg__fail(g, WG_EARG, "minimize_groups: pattern \"%s\" matches none of the %d weights of the loss",
                             group[i].pattern, n);
     }
     return WG_OK;

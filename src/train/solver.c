@@ -70,14 +70,16 @@ static int read_field(wg_graph *g, const struct kind *k, const struct field *f, 
     return WG_OK;
 }
 
-static int check_rate_node(wg_graph *g, const wg_node *rate)
+static int check_rate_node(wg_graph *g, const wg_solver *s)
 {
-    char text[160];
+    char           text[160];
+    const wg_node *rate = s->rate_node;
     if (!rate) return WG_OK;
+    if (s->rate != 0) return wg__fail(g, WG_EARG, "rate is %g, and there is a rate_node: give one of the two", s->rate);
     if (rate->g != g) return wg__fail(g, WG_EARG, "the rate belongs to another graph");
     if (rate->shape->rank || !(WG_BIT(rate->dtype) & WG_REALS))
         return wg__fail(g, WG_ESHAPE, "the rate is %s of %s, not one real number",
-                        wg__node_str(rate, text, sizeof text), wg_dtype_name((wg_dtype)rate->dtype));
+                        wg__node_label(rate, text, sizeof text), wg_dtype_name((wg_dtype)rate->dtype));
     return WG_OK;
 }
 
@@ -89,7 +91,7 @@ int wg__solver_read(wg_graph *g, const wg_solver *s, wg_solver *read)
         int status = read_field(g, &kinds[s->kind], &fields[i], s, read);
         if (status) return status;
     }
-    return check_rate_node(g, s->rate_node);
+    return check_rate_node(g, s);
 }
 
 /* After the kind's name in a name of state: "", or "#2"; NULL if it is something else. */

@@ -245,7 +245,14 @@ Test(solver, says_what_is_wrong)
     expect_refused(b.g, wg_minimize_groups(b.loss, 1, (wg_param_group[]){{"*", .freeze = 1}}), "frozen");
     cr_assert_eq(wg_param_count(b.g), 3, "nothing was made on the way");
     cr_assert_null(wg_minimize(NULL, NULL));
-    cr_assert_null(wg_minimize_over(b.loss, 1, (wg_node *[]){NULL}, NULL));
+    expect_refused(b.g, wg_minimize_over(b.loss, 1, (wg_node *[]){NULL}, NULL), "parameter 0 is NULL");
+    expect_refused(b.g, wg_minimize_over(b.loss, 1, NULL, NULL), "param is NULL");
+    wg_node *rate = wg_scalar(b.g, WG_F32, 0.1);
+    expect_refused(b.g, wg_minimize(b.loss, &(wg_solver){.rate = 0.1, .rate_node = rate}), "rate_node");
+    expect_refused(b.g, wg_minimize(wg_square(vector), NULL), "minimize: the loss square[");
+    wg_set_role(b.p, WG_FROZEN);
+    wg_param_group groups[] = {{wg_node_name(b.p), {0}, 0}, {"*", {0}, 0}};
+    expect_refused(b.g, wg_minimize_groups(b.loss, 2, groups), "matches no weight of the loss: net.p is frozen");
     cr_assert_eq(wg_status(b.g), WG_OK);
     wg_graph_free(b.g);
 }
