@@ -14,7 +14,8 @@
  *
  * Readers return WG_OK or a negative status; on an error *out is all zero,
  * nothing is kept, and *e (which may be NULL) says which file, where in it, and
- * what is wrong.  No reader takes more memory than its file can justify: an
+ * what is wrong.  NULL for anything else that a call needs is WG_EARG, and *e names
+ * the call.  No reader takes more memory than its file can justify: an
  * absurd size in a header is refused before anything is allocated for it.
  * Writers write beside the file and rename, so that a failure leaves an older
  * file as it was; a symbolic link stays, and the file that it names is replaced. */
@@ -89,7 +90,7 @@ typedef struct wg_csv_options {
      * texts in the order of strcmp, blanks around a text left off, and the
      * texts come back in wg_csv.classes. */
     int                text_is_class; /* a column is one if its first value that is not missing is no number */
-    int                n_classes;     /* so many columns are, whatever they look like: by index or by name */
+    int                n_classes;     /* so many columns are, whatever they look like: by index or name; all picked */
     const int         *class_columns;
     const char *const *class_names;
     /* Classes are numbered as in this earlier file, in the column of the same
@@ -114,7 +115,9 @@ WG_API int wg_csv_find(const wg_csv *c, const char *name);
  * or [records] where n is 1.  So one read gives features and labels.  WG_EARG
  * for columns that are not there, or for a value that t does not hold (for
  * whole numbers and bool that is NaN, a fraction, anything out of range), which
- * the message names with its record and column; WG_ENOMEM. */
+ * the message names with its record and column; WG_ENOMEM.  first counts from 0;
+ * the record and column of a value are counted from 1.  Records are those of
+ * values: the header is none, and lines of the file are counted by readers only. */
 WG_API int  wg_csv_take(const wg_csv *c, int first, int n, wg_dtype t, wg_array *out, wg_error *e);
 WG_API void wg_csv_free(wg_csv *c);
 

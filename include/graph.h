@@ -13,10 +13,13 @@
  * wg_graph_free releases them all.  Data go in and out by copy (set, get);
  * a view borrows.
  *
- * Errors: a builder (a function that returns a node) takes NULL and gives
- * NULL, so whole expressions are written first and checked once.  The first
- * error stays on its graph with operator, shapes and names.  Functions that
- * return int give WG_OK or one of the negative codes below. */
+ * Errors: a builder (a function that returns a node) takes NULL for a node and
+ * gives NULL, so whole expressions are written first and checked once.  The
+ * first error stays on its graph with operator, shapes and names.  Functions
+ * that return int give WG_OK or one of the negative codes below.  NULL for any
+ * other pointer is WG_EARG (or NULL) with a message, unless it is said here what
+ * it stands for; where there is neither graph nor tape to keep the message (no
+ * node at all in wg_group, no tape in wg_run), wg_on_error alone is told. */
 #ifndef WENGERT_GRAPH_H
 #define WENGERT_GRAPH_H
 
@@ -113,7 +116,8 @@ typedef struct wg_axes {
     int axis[WG_MAX_RANK];
 } wg_axes;
 
-/* What the macros below call. */
+/* What the macros below call.  NULL for n > 0 numbers gives what every function
+ * refuses. */
 WG_API wg_shape wg_shape_make(int rank, const int64_t *dim);
 WG_API wg_axes  wg_axes_make(int n, const int *axis);
 
@@ -137,19 +141,20 @@ template <class... T> char (&wg__sized(T...))[sizeof...(T)];
 template <class... T> inline wg_shape wg__shape_of(T... d)
 {
     const int64_t dim[] = {static_cast<int64_t>(d)...};
-    return wg_shape_make((int)sizeof...(T), dim);
+    return wg_shape_make(static_cast<int>(sizeof...(T)), dim);
 }
 template <class... T> inline wg_axes wg__axes_of(T... a)
 {
     const int axis[] = {static_cast<int>(a)...};
-    return wg_axes_make((int)sizeof...(T), axis);
+    return wg_axes_make(static_cast<int>(sizeof...(T)), axis);
 }
 }
 #define WG_SCALAR (wg_shape_make(0, nullptr))
 #define WG_SHAPE(...) (wg__shape_of(__VA_ARGS__))
 #define WG_AXES(...) (wg__axes_of(__VA_ARGS__))
 #define WG_ALL_AXES (wg_axes_make(-1, nullptr))
-#define WG_NODES(...) (int)sizeof(wg__sized(__VA_ARGS__)), std::initializer_list<wg_node *>{__VA_ARGS__}.begin()
+#define WG_NODES(...) \
+    static_cast<int>(sizeof(wg__sized(__VA_ARGS__))), std::initializer_list<wg_node *>{__VA_ARGS__}.begin()
 #endif
 
 /* In wg_reshape only: the one dimension that follows from the others. */
@@ -185,7 +190,8 @@ WG_API uint64_t wg_seed(const wg_graph *g);
  * symbol; equal symbols are equal sizes.  Its size is given to wg_compile. */
 WG_API int64_t wg_dim(wg_graph *g, const char *name);
 /* The name of a symbolic dimension ("batch", or an expression such as
- * "2*batch").  Writes at most n bytes into buf and returns buf. */
+ * "2*batch"; "" for what is none).  Writes at most n bytes into buf and returns
+ * buf. */
 WG_API const char *wg_dim_name(const wg_graph *g, int64_t dim, char *buf, size_t n);
 
 /* ---- Leaves ------------------------------------------------------------ */
@@ -226,7 +232,8 @@ WG_API wg_node *wg_param_find(const wg_graph *g, const char *name);
 WG_API int wg_param_set(wg_node *param, const void *data);
 WG_API int wg_param_get(const wg_node *param, void *data);
 /* Borrowed: the live values, until wg_graph_free; what a device writes is there
- * after the next call.  NULL if it cannot be copied from its device. */
+ * after the next call.  NULL with the reason on the graph for what is no
+ * parameter, or cannot be copied from its device. */
 WG_API const void *wg_param_view(const wg_node *param);
 
 /* ---- Asking a node ----------------------------------------------------- */
@@ -240,8 +247,10 @@ WG_API const char *wg_node_kind(const wg_node *x);
 /* Result k of a node whose operator has several, such as wg_top_k: 0 is the
  * node itself.  NULL with an error on the graph if there is none. */
 WG_API wg_node *wg_result(wg_node *x, int k);
-/* Names a node, for messages, prints and ONNX.  Returns x.  A uniform or normal
- * node gets a random sequence of its own by its name. */
+/* Names a node, for messages, prints and ONNX.  Returns x; name NULL leaves x as
+ * it is.  A parameter's name stays unique and not empty: another parameter's
+ * name is an error (NULL).  A uniform or normal node gets a random sequence of
+ * its own by its name. */
 WG_API wg_node *wg_named(wg_node *x, const char *name);
 
 /* ---- Operators: elementwise (NumPy broadcasting; docs/ops.md lists all) --- */
@@ -359,8 +368,10 @@ WG_API wg_node *wg_log_softmax(wg_node *x, int axis);
  * label [b] of i32, i64 or u8.  A label outside 0..classes-1 is a run-time error. */
 WG_API wg_node *wg_softmax_cross_entropy(wg_node *logits, wg_node *label);
 /* Mean over all elements of -(y ln s + (1 - y) ln (1 - s)), s = sigmoid(logits),
- * finite for finite logits.  y, the label, is of the logits' shape: bool or
- * integers 0 and 1, or probabilities of the logits' dtype. */
+ * finite for finite logits.  y, the label, is of the logits' shape: bool, or
+ * i32, i64 or u8, where anything but 0 and 1 is a run-time error (WG_EINDEX), or
+ * of the logits' dtype.  Real labels are probabilities and are not checked: the
+ * formula holds for any, and outside of 0..1 the loss has no lower bound. */
 WG_API wg_node *wg_sigmoid_cross_entropy(wg_node *logits, wg_node *label);
 /* The same without the mean, for each element. */
 WG_API wg_node *wg_sigmoid_cross_entropy_each(wg_node *logits, wg_node *label);
@@ -371,9 +382,12 @@ WG_API wg_node *wg_mse(wg_node *x, wg_node *y);
 
 /* A fresh draw each run: a function of (graph seed, place of the node in its
  * expression, run), the same bits on every CPU, for any number of threads and
- * in whatever order nodes are built.  Two nodes of one expression draw alike on
- * two tapes that need one of them each, unless their names differ.  Ends, mean and deviation must fit into
- * the dtype. */
+ * in whatever order nodes are built.  Two random nodes of one and the same
+ * expression (wg_uniform(g, t, s, 0, 1), written twice) are told apart by their
+ * order on the tape: the first that the tape's outputs need has the first
+ * sequence.  So what such a node draws depends on which tape it is on, and in
+ * which place.  Name the node (wg_named) to pin it: a named one draws the same on
+ * every tape.  Ends, mean and deviation must fit into the dtype. */
 WG_API wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi);
 WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd);
 /* Zeroes elements with probability p and scales the rest by 1/(1-p);
@@ -395,9 +409,10 @@ WG_API wg_node *wg_jvp(wg_node *y, int n, wg_node *const x[], wg_node *const tan
 /* ---- State ----------------------------------------------------------------- */
 
 /* Compiled as an output: after each run, param takes the value of next.
- * Every assignment of a tape reads only old values. */
+ * Every assignment of a tape reads only old values, and a tape has one
+ * assignment of a parameter at most.  (For eager mode see wg_graph_eager.) */
 WG_API wg_node *wg_assign(wg_node *param, wg_node *next);
-/* One node that stands for several (several assignments, say). */
+/* One node that stands for several, n > 0 (several assignments, say). */
 WG_API wg_node *wg_group(int n, wg_node *const x[]);
 /* Every tape compiled from now on that computes x keeps its value for
  * wg_get.  Returns x. */

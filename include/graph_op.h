@@ -227,7 +227,10 @@ WG_API wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void 
 /* Every built-in operator, NULL-terminated. */
 WG_API extern const wg_op *const wg_ops[];
 
-/* ---- For infer ---------------------------------------------------------- */
+/* What follows is for the functions of an operator: the struct is the one that
+ * the library handed to them, and not NULL.
+ *
+ * ---- For infer ---------------------------------------------------------- */
 
 /* Writes c->why and returns status. */
 WG_API int wg_reject(wg_infer *c, int status, const char *format, ...)

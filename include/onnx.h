@@ -77,7 +77,8 @@ typedef struct wg_onnx_given {
 } wg_onnx_given;
 
 /* The inputs that a file lists, by number from 0, known before the import:
- * name and dtype (WG_DTYPES where it is none of ours); 0 past the last. */
+ * name and dtype (WG_DTYPES where it is none of ours), either of which may be
+ * NULL; 0 past the last. */
 WG_API int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype);
 
 typedef struct wg_onnx_import_options {
@@ -131,12 +132,13 @@ typedef struct wg_onnx_info {
 } wg_onnx_info;
 /* What the file says of itself; borrowed until wg_onnx_free. */
 WG_API wg_onnx_info wg_onnx_about(const wg_onnx *m);
-/* metadata_props by number (0 <= i < meta; 0 or NULL where there is none) and by key. */
+/* metadata_props by number (0 <= i < meta; 0 or NULL where there is none; key and
+ * text may be NULL) and by key. */
 WG_API int         wg_onnx_meta_at(const wg_onnx *m, int i, const char **key, const char **text);
 WG_API const char *wg_onnx_meta(const wg_onnx *m, const char *key);
 
 /* The file's nodes in its order, by number (0 <= i < nodes): operator and name,
- * "" if it has none; 0 where there is no such node. */
+ * "" if it has none; 0 where there is no such node.  op and name may be NULL. */
 WG_API int wg_onnx_node_at(const wg_onnx *m, int i, const char **op, const char **name);
 
 /* A TensorProto file, as the data sets of ONNX's own tests have them.  name
@@ -145,7 +147,7 @@ WG_API int wg_onnx_tensor_read(const char *path, wg_array *out, char *name, size
 WG_API int wg_onnx_tensor_write(const char *path, const wg_array *a, const char *name, wg_error *e);
 
 /* The ONNX operators that wg_onnx_import takes, by number from 0: name and the
- * first opset of it; 0 past the last. */
+ * first opset of it, either of which may be NULL; 0 past the last. */
 WG_API int wg_onnx_operator(int i, const char **name, int *since);
 
 #ifdef __cplusplus

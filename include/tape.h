@@ -31,9 +31,9 @@ typedef struct wg_binding {
     int64_t     size;
 } wg_binding;
 typedef struct wg_options {
-    wg_binding bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions */
+    wg_binding bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions, without a gap */
     int      evaluate;       /* leave out what only training does (dropout); assignments of weights are refused */
-    int      threads;        /* at most so many; 0: as many as the process has (WG_THREADS) */
+    int      threads;        /* at most so many; not negative; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
     int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
@@ -67,7 +67,8 @@ typedef struct wg_options {
 /* How many CUDA devices this process can use: 0 where the library or the driver is missing. */
 WG_API int wg_device_count(void);
 /* The name of a device (WG_CPU, WG_CUDA(i)) into buf of n bytes.  WG_OK; else
- * WG_EARG or WG_EDEVICE, and buf says why there is no such device. */
+ * WG_EARG or WG_EDEVICE, and buf says why there is no such device.  buf may be
+ * NULL where n is 0. */
 WG_API int wg_device_name(int device, char *buf, size_t n);
 
 /* A tape that computes the n nodes of out.  NULL with the reason on the graph.
@@ -82,16 +83,31 @@ WG_API void wg_tape_free(wg_tape *t);
  * have symbols; wg_run computes everything again.  The values are those of a
  * compiled tape, bit for bit.  Random nodes draw as they are built, with the
  * number of the next run; that run has the number after it.  Two random nodes
- * of one and the same expression draw in the order in which they are built. */
+ * of one and the same expression draw in the order in which they are built.
+ *
+ * An assignment takes effect as it is built, and again in each wg_run.  A
+ * parameter may be assigned by several nodes, one after the other; but then
+ * wg_run is refused, as a compiled tape would be, since all assignments of a run
+ * read old values and all but one would be lost.
+ *
+ * NULL with the reason on the graph: where the graph is eager already, and where
+ * operators stand on inputs (as in an imported model), which have no values yet:
+ * begin with an empty graph, or compile a tape.  wg_follow, wg_trace,
+ * wg_watch_finite and wg_tape_dot are of compiled tapes: WG_EARG.  wg_tape_free
+ * ends eager mode, and the graph is one as any other. */
 WG_API wg_tape *wg_graph_eager(wg_graph *g);
 
 /* Runs the tape once.  A failure is on the tape and leaves parameters as they
  * were; an input that the tape reads and that was never set is one (WG_EARG).
+ * After a failed run computed values cannot be read until a run succeeds.
  * One thread at a time per tape; tapes of one graph may run in parallel as long
  * as none assigns. */
 WG_API int         wg_run(wg_tape *t);
-/* Until all runs are over.  WG_OK, or why one failed of which nobody has been told. */
+/* Waits until all runs are over.  WG_OK, or the status of a failed run that no call has reported yet. */
 WG_API int         wg_wait(wg_tape *t);
+/* The last failure of a call on this tape, and its text.  wg_run and wg_wait
+ * begin with WG_OK; other calls that succeed leave an older failure there, so
+ * look at what a call returns first. */
 WG_API int         wg_tape_status(const wg_tape *t);
 WG_API const char *wg_tape_message(const wg_tape *t);
 
@@ -100,7 +116,10 @@ WG_API const char *wg_tape_message(const wg_tape *t);
  * tape (WG_ESHAPE), of the dtype in the name, which must be the node's
  * (WG_EDTYPE).  u8 is for bool too: a byte other than 0 is taken as 1.  An
  * output is what the run computed from the old values of parameters; a
- * parameter itself shows what assignments and wg_set have made of it since. */
+ * parameter itself shows what assignments and wg_set have made of it since.
+ * WG_EARG, with the reason on the tape, for a computed value before the first
+ * run or after one that failed, and for an input that a run reads and nobody has
+ * set. */
 WG_API int wg_set_f32(wg_tape *t, const wg_node *x, int64_t n, const float *data);
 WG_API int wg_set_f64(wg_tape *t, const wg_node *x, int64_t n, const double *data);
 WG_API int wg_set_i32(wg_tape *t, const wg_node *x, int64_t n, const int32_t *data);
@@ -137,10 +156,10 @@ WG_API int wg_follow(wg_tape *t, const wg_node *x, int every);
  * here now, or a negative status: one could not be copied. */
 WG_API int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value);
 /* Borrowed: valid until the next wg_run(t) or wg_graph_free.  NULL with the
- * reason on the tape if t does not keep x. */
+ * reason on the tape if t does not keep x, or where wg_get has no value. */
 WG_API const void *wg_view(wg_tape *t, const wg_node *x);
-/* Borrowed: where wg_set would copy to, to be filled in place.  NULL if x is
- * no input of t. */
+/* Borrowed: where wg_set would copy to, to be filled in place.  NULL with the
+ * reason on the tape if x is no input of t. */
 WG_API void *wg_input_buffer(wg_tape *t, const wg_node *x);
 /* The shape x has on this tape: symbols replaced by sizes.  NULL if not there. */
 WG_API const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x);
@@ -159,10 +178,13 @@ typedef struct wg_tape_stats {
 } wg_tape_stats;
 WG_API wg_tape_stats wg_stats(const wg_tape *t);
 
-/* One instruction a line: value, operator, operands, dtype, shape, place in
+/* The writers below return WG_OK, WG_EIO, or WG_EARG with the reason on the graph.
+ *
+ * One instruction a line: value, operator, operands, dtype, shape, place in
  * the buffer, what it frees; then instructions, FLOPs and peak bytes. */
 WG_API int wg_tape_print(const wg_tape *t, FILE *f);
-/* Graphviz: the part of a graph that out needs, or a compiled tape. */
+/* Graphviz: the part of a graph that out needs, or a compiled tape (WG_EARG for
+ * an eager one). */
 WG_API int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f);
 WG_API int wg_tape_dot(const wg_tape *t, FILE *f);
 
@@ -170,9 +192,11 @@ WG_API int wg_tape_dot(const wg_tape *t, FILE *f);
  * NaN or an infinity, and names node, operator and operands. */
 WG_API int wg_watch_finite(wg_tape *t, int on);
 /* Records the time of each instruction for up to `runs` runs from now, into
- * memory taken here; 0 stops and releases it. */
+ * memory taken here; 0 stops and releases it.  WG_EARG for a negative number, and
+ * on an eager tape, as wg_watch_finite. */
 WG_API int wg_trace(wg_tape *t, int runs);
-/* Writes what was recorded as Chrome trace JSON (chrome://tracing, Perfetto). */
+/* Writes what was recorded as Chrome trace JSON (chrome://tracing, Perfetto).
+ * WG_EARG without a wg_trace. */
 WG_API int wg_trace_write(const wg_tape *t, FILE *f);
 
 #ifdef __cplusplus

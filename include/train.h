@@ -61,6 +61,8 @@ typedef struct wg_initializer {
  * n, of a scalar 1.  Orthogonal wants rank 2 or more and takes all axes but
  * the last as rows: columns are orthonormal, or rows where there are fewer.
  *
+ * A field that the kind's formula has no use for must be 0.
+ *
  * WG_OK, or a status with the reason on the graph and the values as they were. */
 WG_API int wg_init(wg_node *param, const wg_initializer *init);
 /* "glorot_uniform"; NULL for a value that is no kind.  And back: -1 if there is none. */
@@ -150,7 +152,7 @@ typedef struct wg_solver {
     double              clip_value; /* g into [-clip_value, clip_value] */
     double              clip_norm;  /* g *= min(1, clip_norm / (norm + 1e-6)), norm over all gradients of the group */
     double              l1, l2;     /* g += l1 sign p + l2 p, after clipping */
-    wg_node            *rate_node;  /* instead of rate: a rank-0 real node, an input fed from a schedule say */
+    wg_node            *rate_node;  /* instead of rate, which must be 0: a rank-0 real node, an input fed from a schedule say */
 } wg_solver;
 
 /* One node that stands for a step of the solver: compile it as an output.
@@ -175,9 +177,10 @@ typedef struct wg_param_group {
     int         freeze; /* leave the parameters as they are; solver is not read */
 } wg_param_group;
 
-/* Every parameter that loss depends on belongs to the first group whose
- * pattern matches.  A pattern that matches no parameter is an error, and so is
- * a parameter that no pattern matches.  clip_norm is over one group. */
+/* Every weight (real, of role WG_WEIGHT) that loss depends on belongs to the
+ * first group whose pattern matches; state and frozen parameters take no part.
+ * A pattern that matches no weight is an error, also with freeze, and so is a
+ * weight that no pattern matches.  clip_norm is over one group. */
 WG_API wg_node *wg_minimize_groups(wg_node *loss, int n, const wg_param_group group[]);
 
 /* "adam"; NULL for a value that is no kind.  And back: -1 if there is none. */
@@ -254,7 +257,7 @@ WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[]
 /* ---- Checkpoints ----------------------------------------------------------------- */
 
 typedef struct wg_save_options {
-    int weights_only; /* leave the solvers' state out */
+    int weights_only; /* leave the solvers' state out ("adam.step" and the like); a program's own WG_STATE stays */
     int n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
     const char *const (*meta)[2];
 } wg_save_options;

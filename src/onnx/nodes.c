@@ -4,7 +4,7 @@
 int wg_onnx_node_at(const wg_onnx *m, int i, const char **op, const char **name)
 {
     if (!m || i < 0 || i >= m->model.n_node) return 0;
-    *op = m->model.node[i].op;
-    *name = m->model.node[i].name;
+    if (op) *op = m->model.node[i].op;
+    if (name) *name = m->model.node[i].name;
     return 1;
 }

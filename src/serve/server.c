@@ -29,7 +29,7 @@ static int or_else(int v, int otherwise) { return v ? v : otherwise; }
 static struct wg__server_options resolve(const struct wg__server_options *o)
 {
     struct wg__server_options r = *o;
-    r.host = o->host ? o->host : "0.0.0.0";
+    r.host = o->host ? o->host : "127.0.0.1";
     r.port = or_else(o->port, 8501);
     r.threads = o->threads > 0 ? o->threads : wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
     r.max_batch = or_else(o->max_batch, 32);

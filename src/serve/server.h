@@ -27,7 +27,7 @@ enum wg__non_finite {
 struct wg__server_options { /* 0 and NULL: the default in parentheses */
     int                 n_models;
     const char *const  *model;        /* "name=path" */
-    const char         *host;         /* address to listen on ("0.0.0.0") */
+    const char         *host;         /* address to listen on ("127.0.0.1") */
     int                 port;         /* (8501); -1: any free one */
     int                 threads;      /* of HTTP, and workers (as many as CPUs) */
     int                 max_batch;    /* (32); 1: no dynamic batching */

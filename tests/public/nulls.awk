@@ -73,6 +73,7 @@ function value(type, id,    t) {
     t = type
     sub(/^const /, "", t)
     if (id == "path") return "path"
+    if (id == "i") return "0" # the first of several
     if (sub(/ *\*const \[\]\[2\]/, "_pairs", t)) return "some_" t
     gsub(/ \*const \[\]| \*const\[\]/, "_list", t); gsub(/ \*\[\]/, "_list", t)
     gsub(/\*const/, "*", t); gsub(/\*/, "p", t); gsub(/ /, "_", t)

@@ -29,7 +29,7 @@ for path in include/*.h; do
     printf 'extern "C" {\n%s\n}\n' "$(cat "$work/alone.c")" > "$work/inside.cc"
     try "$header between extern \"C\" braces" $CXX -std=c++11 $strict -I"$BUILD/include" -fsyntax-only "$work/inside.cc"
     for std in 11 17 20; do
-        try "$header alone as C++$std" $CXX -std=c++$std $strict -I"$BUILD/include" -fsyntax-only "$work/alone.cc"
+        try "$header alone as C++$std" $CXX -std=c++$std $strict -Wold-style-cast -I"$BUILD/include" -fsyntax-only "$work/alone.cc"
     done
 done
 
@@ -77,7 +77,7 @@ try 'C, static' $CC -std=c11 $strict $SANITIZE examples/scalar.c -o "$program-s"
 try 'C, static: runs' "$program-s"
 try 'C, shared, with rpath' $CC -std=c11 $strict $SANITIZE examples/scalar.c -o "$program-r" $(flags --cflags --libs) -Wl,-rpath,"$prefix/lib"
 try 'C, shared, with rpath: runs' env -u LD_LIBRARY_PATH "$program-r"
-try 'C++11' $CXX -std=c++11 $strict $SANITIZE -fsyntax-only tests/public/program.cc $(flags --cflags)
+try 'C++11' $CXX -std=c++11 $strict -Wold-style-cast $SANITIZE -fsyntax-only tests/public/program.cc $(flags --cflags)
 try 'C++, shared' $CXX -std=c++17 $strict $SANITIZE tests/public/program.cc -o "$program-cc" $(flags --cflags --libs)
 try 'C++, shared: runs' env LD_LIBRARY_PATH="$prefix/lib" "$program-cc"
 awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' README.md > "$work/readme.cc"

@@ -20,7 +20,7 @@ struct serve {
 static const struct option options[] = {
     {"--model", "NAME=PATH", "a file .onnx, or a folder with versions 1/, 2/, .. of model.onnx", TEXTS, AT(model), 0,
      0},
-    {"--host", "ADDRESS", "to listen on (0.0.0.0)", TEXT, AT(host), 0, 0},
+    {"--host", "ADDRESS", "to listen on (127.0.0.1); 0.0.0.0: for other machines", TEXT, AT(host), 0, 0},
     {"--port", "N", "to listen on; 0: any that is free (8501)", WHOLE, AT(port), 0, 65535},
     {"--threads", "N", "of HTTP, and workers (as many as there are CPUs)", WHOLE, AT(threads), 1, 1024},
     {"--max-batch", "N", "rows that may run together; 1: none (32)", WHOLE, AT(max_batch), 1, 4096},
@@ -98,7 +98,7 @@ static void open_standard_files(void)
 
 static void say_where(const struct serve *s, int port)
 {
-    const char *host = s->host ? s->host : "0.0.0.0";
+    const char *host = s->host ? s->host : "127.0.0.1";
     if (!strcmp(host, "0.0.0.0")) host = "127.0.0.1";
     if (!strcmp(host, "::")) host = "::1";
     fprintf(stderr, strchr(host, ':') ? "wengert serve: http://[%s]:%d/\n" : "wengert serve: http://%s:%d/\n", host,
