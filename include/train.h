@@ -152,7 +152,7 @@ typedef struct wg_solver {
     double              clip_value; /* g into [-clip_value, clip_value] */
     double              clip_norm;  /* g *= min(1, clip_norm / (norm + 1e-6)), norm over all gradients of the group */
     double              l1, l2;     /* g += l1 sign p + l2 p, after clipping */
-    wg_node            *rate_node;  /* instead of rate, which must be 0: a rank-0 real node, an input fed from a schedule say */
+    wg_node            *rate_node;  /* instead of rate (then 0): a rank-0 real node, an input fed from a schedule say */
 } wg_solver;
 
 /* One node that stands for a step of the solver: compile it as an output.

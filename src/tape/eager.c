@@ -45,8 +45,10 @@ static int evaluate(wg_tape *t, wg_node *x, bool building)
     bool fresh = !x->data;
     for (int k = 0; k < x->n; k++)
         if (!x->x[k]->data)
-            return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: wg_set it before building on it",
-                                 wg__value_name(t, x->x[k], name, sizeof name));
+            return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: %s",
+                                 wg__value_name(t, x->x[k], name, sizeof name),
+                                 t->user->hook.made ? "wg_set it before building on it"
+                                                    : "begin with an empty graph, or compile a tape");
     for (int k = 0; k < x->n; k++)
         if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
             return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));

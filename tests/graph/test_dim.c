@@ -195,3 +195,21 @@ Test(graph_dim, shapes_with_symbols)
                                     "the end to one counted from the front");
     cr_expect_lt(wg_count(wg_node_shape(x)), 0);
 }
+
+/* A name reads as the expression it is: parts that a sign would tear apart stand between parentheses. */
+Test(graph_dim, names_keep_their_parts_together)
+{
+    char    name[80];
+    int64_t y, most = mul(4, a);
+    cr_assert_eq(wg__dim_range(&c, most, 1, WG_END, 2, &y), WG_OK);
+    cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "(4*a)[1::2]");
+    cr_assert_eq(wg__dim_range(&c, a, 1, WG_END, 2, &y), WG_OK);
+    cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "a[1::2]");
+    cr_assert_eq(wg__dim_floor(&c, b, most, &y), WG_OK);
+    cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "(b//(4*a))");
+    g->open = true;
+    cr_assert_eq(wg__dim_meet(&c, a, b, &y), WG_OK);
+    cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "a~b");
+    cr_expect_str_eq(wg_dim_name(g, mul(3, y), name, sizeof name), "3*(a~b)");
+    cr_expect_str_eq(wg_dim_name(g, add(3, y), name, sizeof name), "(3+(a~b))");
+}

@@ -191,3 +191,58 @@ Test(graph_doors, sigmoid_cross_entropy)
     cr_expect_null(wg_sigmoid_cross_entropy(NULL, NULL));
     wg_graph_free(g);
 }
+
+/* Whole labels are 0 and 1, or a run fails and says which is not; in eager mode the call does. */
+Test(graph_doors, sigmoid_cross_entropy_of_whole_labels)
+{
+    static const wg_dtype whole[] = {WG_I32, WG_I64, WG_U8};
+    static const double   bad[] = {2, 7, -1, 255};
+    for (int k = 0; k < 3; k++)
+        for (int j = 0; j < 4; j++) {
+            if (whole[k] == WG_U8 && bad[j] < 0) continue;
+            wg_graph *g = wg_graph_new();
+            wg_node  *z = wg_input(g, "z", WG_F64, WG_SHAPE(3)), *y = wg_input(g, "y", whole[k], WG_SHAPE(3)), *d, *dd;
+            wg_node  *loss = wg_sigmoid_cross_entropy(z, y);
+            wg_node *real = wg_sigmoid_cross_entropy(z, wg_const(g, WG_F64, WG_SHAPE(3), (double[]){0, 1, 1})), *r, *rr;
+            cr_assert(!wg_grad(loss, 1, &z, &d) && !wg_grad(wg_sum(d, WG_ALL_AXES, 0), 1, &z, &dd), "%s",
+                      wg_message(g));
+            cr_assert(!wg_grad(real, 1, &z, &r) && !wg_grad(wg_sum(r, WG_ALL_AXES, 0), 1, &z, &rr), "%s",
+                      wg_message(g));
+            wg_tape *t = compiled(g, 6, (wg_node *[]){loss, d, dd, real, r, rr});
+            double   label[3] = {0, 1, 1}, v[3], w[3];
+            uint64_t raw[3];
+            wg_set(t, z, (double[]){0.5, -2, 3});
+            for (int bad_at = -1; bad_at < 3; bad_at++) {
+                for (int i = 0; i < 3; i++) wg__store(whole[k], raw, i, i == bad_at ? bad[j] : label[i]);
+                wg_set(t, y, raw);
+                if (bad_at < 0) {
+                    must_run(t);
+                    get_values(t, d, v), get_values(t, r, w);
+                    for (int i = 0; i < 3; i++) cr_expect_eq(v[i], w[i], "slope %d", i);
+                    get_values(t, dd, v), get_values(t, rr, w);
+                    for (int i = 0; i < 3; i++) cr_expect_eq(v[i], w[i], "curvature %d", i);
+                    cr_expect_eq(wg_get_scalar(t, loss), wg_get_scalar(t, real));
+                    continue;
+                }
+                char text[60];
+                snprintf(text, sizeof text, "sigmoid_cross_entropy: index %g at position %d", bad[j], bad_at);
+                cr_expect_eq(wg_run(t), WG_EINDEX);
+                cr_expect(strstr(wg_tape_message(t), text), "%s: %s", text, wg_tape_message(t));
+            }
+            wg_graph_free(g);
+        }
+}
+
+Test(graph_doors, sigmoid_cross_entropy_of_a_bad_label_in_eager_mode)
+{
+    wg_graph *g = wg_graph_new();
+    wg_graph_eager(g);
+    wg_node *z = wg_const(g, WG_F32, WG_SCALAR, &(float){1}), *y = wg_const(g, WG_I32, WG_SCALAR, &(int32_t){7});
+    cr_expect_null(wg_sigmoid_cross_entropy_each(z, y));
+    cr_expect(wg_status(g) == WG_EINDEX && !strncmp(wg_message(g), "sigmoid_cross_entropy_each: ", 28), "%s",
+              wg_message(g));
+    wg_clear_error(g);
+    wg_node *each = wg_sigmoid_cross_entropy_each(z, wg_const(g, WG_F64, WG_SCALAR, &(double){1}));
+    cr_expect(!each && !strstr(wg_message(g), "sigmoid_cross_entropy:"), "named once: %s", wg_message(g));
+    wg_graph_free(g);
+}

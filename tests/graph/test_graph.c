@@ -167,3 +167,21 @@ Test(graph, seeds_and_streams)
     cr_expect_neq(a->place, wg_normal(g, WG_F32, WG_SHAPE(3), 0, 2)->place);
     cr_expect_neq(wg_exp(a)->place, wg_exp(wg_exp(a))->place);
 }
+
+Test(graph, names_of_parameters_stay_unique)
+{
+    wg_node  *w = wg_param(g, "fc.weight", WG_F32, WG_SHAPE(2)), *b = wg_param(g, "fc.bias", WG_F32, WG_SHAPE(2));
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2));
+    cr_expect_null(wg_named(b, "fc.weight"));
+    cr_expect_str_eq(wg_message(g), "named: fc.bias: there is a parameter fc.weight already");
+    wg_clear_error(g);
+    cr_expect_null(wg_named(b, ""));
+    cr_expect_str_eq(wg_message(g), "named: fc.bias: a parameter needs a name");
+    wg_clear_error(g);
+    cr_expect(wg_param_find(g, "fc.bias") == b && wg_param_find(g, "fc.weight") == w);
+    cr_expect_eq(wg_named(b, "fc.bias"), b, "its own name");
+    cr_expect_eq(wg_named(b, "offset"), b);
+    cr_expect_eq(wg_param_find(g, "offset"), b);
+    cr_expect_eq(wg_named(x, "fc.weight"), x, "inputs have names of their own");
+    cr_expect_eq(wg_named(x, ""), x);
+}

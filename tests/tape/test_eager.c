@@ -176,6 +176,7 @@ Test(tape_eager, symbols_need_a_size)
     wg_graph_eager(g);
     cr_expect_null(wg_input(g, "x", WG_F64, WG_SHAPE(wg_dim(g, "batch"))));
     cr_expect_eq(wg_status(g), WG_EBOUND, "%s", wg_message(g));
+    cr_expect_str_eq(wg_message(g), "eager: x[batch] has a symbolic dimension, and values of eager nodes need sizes");
     wg_graph_free(g);
 }
 
@@ -211,6 +212,39 @@ Test(tape_eager, assignments_of_a_run_read_only_old_values)
     run(t);
     cr_expect_eq(wg_get_scalar(t, a), 2);
     cr_expect_eq(wg_get_scalar(t, b), 1);
+    wg_graph_free(g);
+}
+
+Test(tape_eager, a_run_does_not_lose_one_of_two_assignments)
+{
+    wg_graph *g = wg_graph_new();
+    wg_tape  *t = wg_graph_eager(g);
+    wg_node  *w = wg_param(g, "w", WG_F64, WG_SCALAR), *v = wg_param(g, "v", WG_F64, WG_SCALAR);
+    wg_assign(v, wg_shift(v, 1));
+    wg_assign(w, wg_shift(w, 1));
+    run(t);
+    cr_expect_eq(wg_get_scalar(t, w), 2);
+    wg_node *y = wg_shift(w, 0.5);
+    wg_assign(w, wg_shift(w, 100));
+    cr_expect_eq(wg_get_scalar(t, w), 102, "each takes effect as it is built");
+    cr_expect_eq(wg_run(t), WG_EARG);
+    cr_expect(!strncmp(wg_tape_message(t), "run: w is assigned twice", 24), "%s", wg_tape_message(t));
+    cr_expect_eq(wg_get_scalar(t, w), 102);
+    cr_expect_eq(wg_get_scalar(t, v), 2);
+    cr_expect_eq(wg_get_scalar(t, y), 2.5, "a run that was refused leaves the values: %s", wg_tape_message(t));
+    cr_expect_eq(wg_run_number(t), 1);
+    wg_graph_free(g);
+}
+
+Test(tape_eager, a_graph_with_operators_on_inputs)
+{
+    wg_graph *g = wg_graph_new();
+    wg_exp(wg_input(g, "x", WG_F64, WG_SHAPE(2)));
+    cr_expect_null(wg_graph_eager(g));
+    cr_expect(!strncmp(wg_message(g), "eager: ", 7) && strstr(wg_message(g), "begin with an empty graph"), "%s",
+              wg_message(g));
+    wg_clear_error(g);
+    cr_expect_not_null(wg_input(g, "z", WG_F64, WG_SHAPE(wg_dim(g, "n"))), "the graph is as it was");
     wg_graph_free(g);
 }
 

@@ -237,3 +237,32 @@ Test(init, memory_may_be_short)
     for (int i = 0; i < 4; i++) cr_assert_eq(at(p, i), 0);
     wg_graph_free(g);
 }
+
+/* Each field is refused by the kinds whose formula has no such number. */
+Test(init, fields_that_a_kind_has_no_use_for)
+{
+    static const char *const takes[WG_INITS] = {[WG_INIT_DEFAULT] = "gio",
+                                                [WG_INIT_ZEROS] = "",
+                                                [WG_INIT_ONES] = "",
+                                                [WG_INIT_CONSTANT] = "a",
+                                                [WG_INIT_UNIFORM] = "ab",
+                                                [WG_INIT_NORMAL] = "ab",
+                                                [WG_INIT_GLOROT_UNIFORM] = "gio",
+                                                [WG_INIT_GLOROT_NORMAL] = "gio",
+                                                [WG_INIT_HE_UNIFORM] = "gi",
+                                                [WG_INIT_HE_NORMAL] = "gi",
+                                                [WG_INIT_ORTHOGONAL] = "g"};
+    wg_graph                *g = wg_graph_new();
+    wg_node *w = wg_param(g, "w", WG_F32, WG_SHAPE(2, 2)), *x = wg_input(g, "x", WG_F32, WG_SHAPE(2, 3));
+    for (int k = 0; k < WG_INITS; k++)
+        for (const char *f = "abgio"; *f; f++) {
+            wg_initializer i = {.kind = (enum wg_init_kind)k, .b = k == WG_INIT_UNIFORM && *f == 'a' ? 2 : 0};
+            *(*f == 'a' ? &i.a : *f == 'b' ? &i.b : *f == 'g' ? &i.gain : *f == 'i' ? &i.fan_in : &i.fan_out) = 1;
+            cr_expect_eq(wg_init(w, &i), strchr(takes[k], *f) ? WG_OK : WG_EARG, "%s, field %c: %s", wg_init_name(k),
+                         *f, wg_message(g));
+            wg_clear_error(g);
+        }
+    cr_expect_eq(wg_init(x, NULL), WG_EARG);
+    cr_expect_str_eq(wg_message(g), "init: x[2,3] is no parameter");
+    wg_graph_free(g);
+}

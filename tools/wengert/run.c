@@ -9,7 +9,8 @@ struct run {
     struct texts input, output, bind;
 };
 static const struct option options[] = {
-    {"--input", "[NAME=]FILE", "a value: .npy (converted to the input's dtype), or .pb", TEXTS, offsetof(struct run, input), 0, 0},
+    {"--input", "[NAME=]FILE", "a value: .npy (converted to the input's dtype), or .pb", TEXTS,
+     offsetof(struct run, input), 0, 0},
     {"--output", "[NAME=]FILE", "where a result goes, .npy or .pb; without it all are printed", TEXTS,
      offsetof(struct run, output), 0, 0},
     {"--bind", "NAME=SIZE", "size of a symbolic dimension", TEXTS, offsetof(struct run, bind), 0, 0},
