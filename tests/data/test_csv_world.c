@@ -141,7 +141,10 @@ Test(csv_world, comments_leading_lines_and_runs_of_blanks)
     expect_refused("1  2\n3\n", &blanks, "line 2, column 1: the record has 1 fields");
     expect_refused("1\n2\nx\n", &(wg_csv_options){.skip = 1}, "line 3, column 1");
     expect_refused("1\n", &(wg_csv_options){.skip = -1}, "-1 lines");
-    expect_refused("1\n", &(wg_csv_options){.comment = ','}, "begin comments");
+    expect_refused("1\n", &(wg_csv_options){.comment = ','}, "',' cannot begin comments, for it is the delimiter");
+    expect_refused("1\n", &(wg_csv_options){.comment = '"'}, "'\"' cannot begin comments");
+    expect_refused("1\n", &(wg_csv_options){.comment = '\n'}, "'\\n' cannot begin comments");
+    expect_refused("1\n", &(wg_csv_options){.delimiter = '\r'}, "'\\r' cannot be the delimiter");
 }
 
 Test(csv_world, names_lose_blanks_and_truth_is_a_number)
@@ -271,4 +274,17 @@ Test(csv_world, any_damage_is_survived)
     struct bytes      b = {(uint8_t *)(uintptr_t)text, sizeof text - 1};
     damage(parse, b, 30000);
     starve(parse, b);
+}
+
+/* What an option asks for and cannot have is said, whichever way columns are named. */
+Test(csv_world, columns_that_cannot_be)
+{
+    static const char *const a[] = {"a"}, *const b[] = {"b"}, *const none[] = {NULL};
+    const wg_csv_options left_out = {.header = 1, .n_columns = 1, .names = a, .n_classes = 1, .class_names = b};
+    const wg_csv_options by_index = {
+        .n_columns = 1, .columns = (const int[]){0}, .n_classes = 1, .class_columns = (const int[]){1}};
+    expect_refused("a,b\n1,x\n", &left_out, "column 'b' is to be classes, but is not picked");
+    expect_refused("1,x\n", &by_index, "column 1 is to be classes, but is not picked");
+    expect_refused("a,b\n1,2\n", &(wg_csv_options){.header = 1, .n_columns = 1, .names = none}, "name 0");
+    expect_refused("a,b\n1,2\n", &(wg_csv_options){.header = 1, .n_classes = 1, .class_names = none}, "is NULL");
 }

@@ -192,9 +192,34 @@ static void devices(void)
     tap(clean() && ok, "devices are counted and named");
 }
 
+/* Values of a device's tape: none before a run, none after one of which it turned out that it failed, until one
+ * succeeds; and labels of a sigmoid's cross entropy that are neither 0 nor 1 are such a failure. */
+static void values_of_failed_runs(void)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *z = wg_input(g, "z", WG_F32, WG_SHAPE(3)), *y = wg_input(g, "y", WG_I32, WG_SHAPE(3));
+    wg_node  *each = wg_sigmoid_cross_entropy_each(z, y), *plain = wg_exp(z);
+    wg_tape  *t = wg_compile(g, WG_NODES(each, plain), &(wg_options){.device = WG_CUDA(0)});
+    float     v[3];
+    bool      ok = t && wg_get(t, plain, v) == WG_EARG && strstr(wg_tape_message(t), "has no value yet: wg_run first");
+    for (int round = 0; round < 3 && ok; round++) {
+        bool bad = round == 1;
+        ok = !wg_set(t, z, (float[]){0, 1, 2}) && !wg_set(t, y, (int32_t[]){0, bad ? 7 : 1, 1});
+        ok = ok && wg_run(t) == WG_OK && wg_get(t, each, v) == (bad ? WG_EINDEX : WG_OK);
+        if (bad) ok = ok && strstr(wg_tape_message(t), " of sigmoid_cross_entropy_each: index 7");
+        ok = ok && wg_get(t, plain, v) == (bad ? WG_EARG : WG_OK);
+        if (bad)
+            ok = ok && strstr(wg_tape_message(t), "for the last run failed: run: one_hot_index") && !wg_get(t, z, v);
+        if (!ok) tap_note("%s", wg_tape_message(t));
+    }
+    wg_graph_free(g);
+    tap(clean() && ok, "no values before a run or after a failed one; labels of 0 and 1");
+}
+
 void test_errors(void)
 {
     devices();
+    values_of_failed_runs();
     fault(0, "");
     fault(WG_SKIP_REUSE, ", copied ones too");
     who_is_told();
