@@ -170,8 +170,8 @@ Test(graph, seeds_and_streams)
 
 Test(graph, names_of_parameters_stay_unique)
 {
-    wg_node  *w = wg_param(g, "fc.weight", WG_F32, WG_SHAPE(2)), *b = wg_param(g, "fc.bias", WG_F32, WG_SHAPE(2));
-    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2));
+    wg_node *w = wg_param(g, "fc.weight", WG_F32, WG_SHAPE(2)), *b = wg_param(g, "fc.bias", WG_F32, WG_SHAPE(2));
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(2));
     cr_expect_null(wg_named(b, "fc.weight"));
     cr_expect_str_eq(wg_message(g), "named: fc.bias: there is a parameter fc.weight already");
     wg_clear_error(g);

@@ -17,20 +17,20 @@ extern const int              null_functions;
 
 typedef void wg_body(void *context, int64_t begin, int64_t end);
 
-extern char        path[];
-extern wg_graph   *some_wg_graph_p;
-extern wg_node    *some_wg_node_p, *some_wg_node_list[2];
-extern wg_tape    *some_wg_tape_p;
-extern wg_onnx    *some_wg_onnx_p;
-extern wg_batches *some_wg_batches_p;
+extern char            path[];
+extern wg_graph       *some_wg_graph_p;
+extern wg_node        *some_wg_node_p, *some_wg_node_list[2];
+extern wg_tape        *some_wg_tape_p;
+extern wg_onnx        *some_wg_onnx_p;
+extern wg_batches     *some_wg_batches_p;
 extern wg_safetensors *some_wg_safetensors_p;
-extern wg_error    some_wg_error;
-extern char        some_char_p[64];
-extern const char *some_char_pp[2], *some_char_list[2];
-extern wg_array    some_wg_array;
+extern wg_error        some_wg_error;
+extern char            some_char_p[64];
+extern const char     *some_char_pp[2], *some_char_list[2];
+extern wg_array        some_wg_array;
 extern const wg_array *some_wg_array_list[2];
-extern void       *some_void_list[2];
-extern FILE       *some_FILE_p;
+extern void           *some_void_list[2];
+extern FILE           *some_FILE_p;
 extern _Alignas(64) char some_memory[4096];
 
 #define some_int 1
