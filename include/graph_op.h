@@ -184,6 +184,9 @@ enum wg_domain {
  *             int, one with a point or exponent a float; a dtype is ONNX's
  *             number of it, with x for that of operand 0
  *
+ * Of an operator with several results the form is asked for each of them
+ * (`result`), unless its outermost operator gives them all: `all`.
+ *
  * An alternative may also ask for the dtype of operand 0, "real" being f32 and
  * f64:  real:Min; 12:Min; Where(Less(x,y),x,y)
  * u8 and bool go through i32 where ONNX's arithmetic does not take them. */
@@ -191,6 +194,8 @@ typedef struct wg_onnx_form {
     const wg_node *y; /* the node: operands and shapes by wg_node_operand, wg_node_shape */
     const void    *attr;
     int            opset;
+    int            result; /* which result the form is asked for */
+    int            all;    /* set to 1: the text's outermost operator gives all results, in their order */
     size_t         n;
     char           text[1024], why[200];
 } wg_onnx_form;
