@@ -42,7 +42,7 @@ struct wg__exported {
     int         inputs; /* of nodes in the file */
     int         turned; /* of those, by a product that wants it transposed */
     bool        needed;
-    bool        read; /* by an output or a node, and not as the operator of another result alone */
+    bool        read;   /* by an output or a node, and not as the operator of another result alone */
     bool        output; /* its value is an output of the file */
 };
 

@@ -70,9 +70,9 @@ struct emit {
     struct wg__export    *e;
     const wg_node        *y;
     int                   n;
-    const struct wg__val *x;  /* [n] operands */
-    wg_dtype              t;  /* of numbers and of "x" */
-    const char           *to; /* name of the result */
+    const struct wg__val *x;   /* [n] operands */
+    wg_dtype              t;   /* of numbers and of "x" */
+    const char           *to;  /* name of the result */
     const wg_node        *all; /* whose further results the outermost node gives too, or NULL */
     struct wg__form       f;
     struct wg__val        val[WG__FORM_ITEMS]; /* of calls that are made */

@@ -86,7 +86,8 @@ static void some(void *context, int64_t begin, int64_t end)
         if (cols > FEW) cols = FEW;
         columns(x->dtype, x->data, &w->w.go, wg__walk_at(&w->w.stay, o), cols, best, index + o);
         for (int64_t j = 0; j < cols; j++)
-            memcpy((char *)w->c->y[0].data + (size_t)(o + j) * size, (const char *)x->data + (size_t)best[j] * size, size);
+            memcpy((char *)w->c->y[0].data + (size_t)(o + j) * size, (const char *)x->data + (size_t)best[j] * size,
+                   size);
     }
 }
 

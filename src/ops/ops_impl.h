@@ -64,8 +64,8 @@ int wg__rows_over_axes_all(wg_stack *s, const wg_axes *axes, bool keep);
 /* y of shape `to` = 0 but for y[place[i]] += x[i], places counted row-major over all of y; x and place have as many
  * elements, place is i64.  Sizes may be symbolic. */
 wg_node *wg__scatter_flat(wg_node *x, wg_node *place, wg_shape to);
-/* 0, stride, 2 stride, .. as i64 along axis `axis` of `rank` axes, the others of size 1: as many as axes from..to-1 of x
- * have elements, where stride is the number of elements of the axes behind them.  So a sum of such nodes is the place
+/* 0, stride, 2 stride, .. as i64 along axis `axis` of `rank` axes, the others of size 1: as many as axes from..to-1 of
+ * x have elements, where stride is the number of elements of the axes behind them.  So a sum of such nodes is the place
  * of an element of x. */
 wg_node *wg__places(wg_node *x, int from, int to, int rank, int axis);
 

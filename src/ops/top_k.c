@@ -42,11 +42,11 @@ struct line {
 static inline bool comes_before(const struct line *l, int64_t i, int64_t k)
 {
     switch (l->t) {
-#define X(name, type, text)                                                       \
-    case WG_##name: {                                                             \
+#define X(name, type, text)                                                                \
+    case WG_##name: {                                                                      \
         type a = ((const type *)l->x)[i * l->step], b = ((const type *)l->x)[k * l->step]; \
-        bool more = a > b || (a != a && b == b), less = a < b || (b != b && a == a); \
-        return more || less ? more != l->smallest : i < k;                        \
+        bool more = a > b || (a != a && b == b), less = a < b || (b != b && a == a);       \
+        return more || less ? more != l->smallest : i < k;                                 \
     }
         WG_DTYPE_MAP(X)
 #undef X
@@ -140,8 +140,9 @@ static int onnx(wg_onnx_form *f)
     const struct attr *a = f->attr;
     int                rank = wg_node_shape(f->y)->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
     f->all = 1;
-    if (f->opset >= 11) return wg_onnx_say(f, "TopK{axis=%d,largest=%d}(x,[%lld])", axis, !a->smallest, (long long)a->k);
-    if (a->smallest) return wg_onnx_refuse(f, "the smallest elements need opset 11");
+    if (f->opset >= 11)
+        return wg_onnx_say(f, "TopK{axis=%d,largest=%d}(x,[%lld])", axis, !a->smallest, (long long)a->k);
+    if (a->smallest) return wg_onnx_refuse(f, "taking the smallest elements needs opset 11");
     return f->opset == 10 ? wg_onnx_say(f, "TopK{axis=%d}(x,[%lld])", axis, (long long)a->k)
                           : wg_onnx_say(f, "TopK{axis=%d,k=%lld}(x)", axis, (long long)a->k);
 }
