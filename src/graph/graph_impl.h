@@ -119,8 +119,9 @@ struct wg_graph {
     int (*fetch)(wg_node *p);        /* these two are set with the first device */
     void (*free_devices)(wg_graph *g);
     struct wg__hooks hook;
-    bool             open;  /* unlike symbols may turn out equal: set while a model is imported */
-    bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
+    bool             missing; /* the error is that an operand was NULL */
+    bool             open;    /* unlike symbols may turn out equal: set while a model is imported */
+    bool             quiet;   /* a tape's private graph: errors are reported by the tape's owner */
 };
 
 /* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with

@@ -60,7 +60,7 @@ static int check_options(wg_graph *g, const wg_onnx_export_options *o)
 static wg_node *same(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
 
 /* The operands that y has in the file, and which of them is wanted transposed. */
-static int operands(const struct wg__export *e, const wg_node *y, struct wg__rule *r, wg_node *const **x)
+static int operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
 {
     if (y->kind == WG__OP && wg__export_rule(e, y, r)) return *x = r->x, r->n;
     r->form = NULL;
@@ -86,8 +86,8 @@ static void mark_needed(struct wg__export *e)
         e->of[same(e, i)->id].inputs++;
     }
     for (int i = e->n_order - 1; i >= 0; i--) {
-        struct wg__rule r;
-        wg_node *const *x;
+        struct wg__export_rule r;
+        wg_node *const        *x;
         if (!e->of[e->order[i]->id].needed) continue;
         int n = operands(e, e->order[i], &r, &x);
         for (int k = 0; k < n; k++) {
@@ -205,10 +205,10 @@ static int put_results(struct wg__export *e, const wg_node *y)
 
 static int put_op(struct wg__export *e, wg_node *y)
 {
-    struct wg__exported *of = &e->of[y->id];
-    struct wg__rule      r;
-    struct wg__val       x[WG__RULE_ARITY];
-    bool                 rule = wg__export_rule(e, y, &r);
+    struct wg__exported   *of = &e->of[y->id];
+    struct wg__export_rule r;
+    struct wg__val         x[WG__RULE_ARITY];
+    bool                   rule = wg__export_rule(e, y, &r);
     name_results(e, y, rule ? r.kind : y->op->name);
     if (!rule) return put_results(e, y);
     for (int i = 0; i < r.n; i++) x[i] = value_of(e, r.x[i]);

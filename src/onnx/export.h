@@ -103,7 +103,7 @@ void        wg__names_set(struct wg__export *e, struct wg__names *t, const char 
 enum { WG__RULE_ARITY = 3 };
 
 /* How a node is made: as another node, or a form over operands. */
-struct wg__rule {
+struct wg__export_rule {
     const char *kind;      /* for a name: "gemm" */
     const char *form;      /* NULL: its operator's own */
     int         n, turned; /* operands; which is wanted transposed, or -1 */
@@ -113,7 +113,7 @@ struct wg__rule {
 /* The node that computes the same in evaluation: past dropout. */
 wg_node *wg__export_same(wg_node *x);
 /* A form for y that is not its operator's own; false: none.  Knows uses. */
-bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__rule *r);
+bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r);
 
 /* ---- export_values.c ---- */
 

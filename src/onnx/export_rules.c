@@ -53,7 +53,7 @@ static bool is_bias(const wg_node *c, const wg_node *y)
     return fits;
 }
 
-static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
     for (int side = 0; is(y, "add") && side < 2; side++) {
         wg_node *p = wg__export_same(y->x[side]), *b = wg__export_same(y->x[!side]);
@@ -61,7 +61,7 @@ static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__rule *
         wg_node *x = wg__export_same(p->x[0]), *w = wg__export_same(p->x[1]);
         bool     turn = !flag(p, "tb");
         if (x->shape->rank != 2 || w->shape->rank != 2 || !is_stored(w) || !is_bias(b, y)) continue;
-        *r = (struct wg__rule){.kind = "gemm", .form = r->text, .n = 3, .turned = turn ? 1 : -1, .x = {x, w, b}};
+        *r = (struct wg__export_rule){.kind = "gemm", .form = r->text, .n = 3, .turned = turn ? 1 : -1, .x = {x, w, b}};
         bool turned = turn && e->of[w->id].turned == e->of[w->id].inputs;
         snprintf(r->text, sizeof r->text, "Gemm{alpha=1.0,beta=1.0,transA=%d,transB=%d}", flag(p, "ta"),
                  turned || !turn);
@@ -121,7 +121,7 @@ static void mean_form(const wg_node *x, const bool in[WG_MAX_RANK], bool keep, c
 }
 
 /* A sum along several runs of axes is a sum of sums. */
-static bool mean(const wg_node *y, struct wg__rule *r)
+static bool mean(const wg_node *y, struct wg__export_rule *r)
 {
     bool in[WG_MAX_RANK] = {0};
     if (!is(y, "div") || !(WG_BIT(y->dtype) & WG_REALS)) return false;
@@ -130,7 +130,7 @@ static bool mean(const wg_node *y, struct wg__rule *r)
         sum_axes(x, in);
         x = wg__export_same(x->x[0]);
         if (!counts(size, x, in)) continue;
-        *r = (struct wg__rule){.kind = "mean", .form = r->text, .n = 1, .turned = -1, .x = {x}};
+        *r = (struct wg__export_rule){.kind = "mean", .form = r->text, .n = 1, .turned = -1, .x = {x}};
         mean_form(x, in, flag(sum, "keep"), r->text, sizeof r->text);
         return true;
     }
@@ -171,7 +171,7 @@ static wg_node *clipped(const wg_node *y, double *least, double *most)
 }
 
 /* Before opset 11 the bounds are attributes, which are f32; at 11 runtimes know f32 only. */
-static bool clip(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+static bool clip(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
     double       least, most;
     wg_onnx_form f = {.opset = e->opset};
@@ -183,12 +183,12 @@ static bool clip(const struct wg__export *e, const wg_node *y, struct wg__rule *
     wg_onnx_say(&f, e->opset >= 11 ? "," : ",max=");
     wg_onnx_say_real(&f, most);
     wg_onnx_say(&f, e->opset >= 11 ? ")" : "}(x)");
-    *r = (struct wg__rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {x}};
+    *r = (struct wg__export_rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {x}};
     memcpy(r->text, f.text, sizeof r->text); /* two numbers are shorter */
     return true;
 }
 
-bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
     return gemm(e, y, r) || mean(y, r) || clip(e, y, r);
 }

@@ -235,12 +235,12 @@ struct wg__server {
     struct wg__linger *linger;
     int                n_linger;
 
-    struct wg__aside *clock;                /* a thread that keeps time, and nothing that takes long */
-    struct wg__aside *keeper;               /* a thread that loads models */
-    struct wg__aside *clerks;               /* threads for large bodies and answers */
-    atomic_bool       reload;               /* all models, as soon as the keeper can */
-    uint64_t          looked_ns, shrunk_ns; /* the clock's */
-    uint64_t          polled_ns;            /* the keeper's */
+    struct wg__aside_threads *clock;                /* a thread that keeps time, and nothing that takes long */
+    struct wg__aside_threads *keeper;               /* a thread that loads models */
+    struct wg__aside_threads *clerks;               /* threads for large bodies and answers */
+    atomic_bool               reload;               /* all models, as soon as the keeper can */
+    uint64_t                  looked_ns, shrunk_ns; /* the clock's */
+    uint64_t                  polled_ns;            /* the keeper's */
 };
 
 #endif

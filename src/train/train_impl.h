@@ -45,7 +45,7 @@ bool wg__is_solver_state(const char *name);
 enum { WG__ST_HEADER = 100000000 };
 
 /* A key of "__metadata__". */
-struct wg__note {
+struct wg__tensor_note {
     const char *key, *text;
     size_t      at; /* offset in the file */
 };
@@ -56,17 +56,17 @@ struct wg_safetensors {
     size_t         size, header; /* header: bytes of JSON, after the first 8 */
     char          *text;         /* decoded strings of the header */
     wg_safetensor *tensor;       /* [n] */
-    struct wg__span {
+    struct wg__tensor_span {
         size_t                    begin, end; /* in the data */
         size_t                    at;         /* offset in the file of what the header says of it */
         const struct wg__element *element;    /* as the file has them; NULL: no dtype of this library */
         char                     *reason;     /* owned; why the tensor was left out, or NULL */
     } * place;                                /* [n] */
-    unsigned char   *wide;                    /* the data of all tensors that take more room here than in the file */
-    int             *by_name;                 /* [n] indices, in the order of the names */
-    int              n, cap;
-    struct wg__note *meta; /* [n_meta], once checked in the order of the keys */
-    int              n_meta, cap_meta;
+    unsigned char          *wide;             /* the data of all tensors that take more room here than in the file */
+    int                    *by_name;          /* [n] indices, in the order of the names */
+    int                     n, cap;
+    struct wg__tensor_note *meta; /* [n_meta], once checked in the order of the keys */
+    int                     n_meta, cap_meta;
 };
 
 /* "F32"; NULL for what is no dtype. */
