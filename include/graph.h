@@ -377,6 +377,13 @@ WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, doub
  * x itself on a tape compiled with .evaluate (Srivastava et al. 2014). */
 WG_API wg_node *wg_dropout(wg_node *x, double p);
 
+/* ---- Training or not -------------------------------------------------------- */
+
+/* 1 on a tape that may train, 0 on one compiled with .evaluate; rank 0, bool.
+ * wg_where(wg_training(g), x, y) is x on the one and y on the other: the tape
+ * computes nothing of what is not chosen.  1 in eager mode. */
+WG_API wg_node *wg_training(wg_graph *g);
+
 /* ---- Gradients ------------------------------------------------------------- */
 
 /* dx[i] = d loss / d x[i] as nodes of the same graph, so that the gradient of

@@ -2,9 +2,10 @@
  *
  * Each value is one of two things: the same for every row, or a stack of rows
  * along one axis, `each` places for a row.  An operator says by its member
- * `rows` where the rows of its operands come out; whatever cannot be said so
- * ends the proof.  What an operator says is then held against the shape of its
- * result: the symbol of the rows is in the stacked axis, and in no other. */
+ * `rows` where the rows of its operands come out; wherever that cannot be said
+ * rows may have met, and so they have in all that reads the value.  What an
+ * operator says is then held against the shape of its result: the symbol of
+ * the rows is in the stacked axis, and in no other. */
 #include <stdlib.h>
 
 #include "graph/dim_impl.h"
@@ -46,15 +47,19 @@ static bool find_leaf(const wg_node *x, int64_t symbol, wg_rows *at)
     return x->kind == WG__INPUT || x->kind == WG__PARAM || x->kind == WG__CONST;
 }
 
+/* A value in which rows may have met: `each` is the id of the first node where they may. */
+enum { MET = -2 };
+
 static bool find(wg_node *x, int64_t symbol, const wg_rows all[], wg_rows operand[], wg_rows *at)
 {
     const wg_op *op = wg_node_op(x);
     wg_stack     s = {.node = x, .n = x->n, .x = operand, .attr = wg_node_attr(x), .symbol = symbol, .y = {-1, 1}};
-    if (!op && !find_leaf(x, symbol, at)) return false;
-    for (int i = 0; i < x->n; i++) operand[i] = all[x->x[i]->id];
-    if (op && (!op->rows || !op->rows(&s))) return false;
-    if (op) *at = s.y;
-    return is_said_rightly(x->g, x->shape, symbol, *at);
+    for (int i = 0; i < x->n; i++) operand[i] = all[x->x[i]->id].axis == MET ? (wg_rows){-1, 1} : all[x->x[i]->id];
+    bool said = op ? op->rows && op->rows(&s) : find_leaf(x, symbol, &s.y);
+    for (int i = 0; i < x->n; i++)
+        if (all[x->x[i]->id].axis == MET && (i >= 32 || !(s.unread >> i & 1))) return *at = all[x->x[i]->id], true;
+    *at = s.y;
+    return said && is_said_rightly(x->g, x->shape, symbol, *at);
 }
 
 static int say_where(wg_error *why, const wg_node *x)
@@ -85,8 +90,11 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
     if (!status && (!all || !operand)) status = WG_ENOMEM;
     if (status && why) *why = (wg_error){.status = status, .offset = -1, .message = "out of memory"};
     for (int i = 0; i < count && !status; i++)
-        if (!find(order[i], symbol, all, operand, &all[order[i]->id])) status = say_where(why, order[i]);
-    for (int i = 0; i < n && !status; i++) at[i] = all[y[i]->id];
+        if (!find(order[i], symbol, all, operand, &all[order[i]->id])) all[order[i]->id] = (wg_rows){MET, order[i]->id};
+    for (int i = 0; i < n && !status; i++) {
+        at[i] = all[y[i]->id];
+        if (at[i].axis == MET) status = say_where(why, g->node[at[i].each]);
+    }
     free(order);
     free(all);
     free(operand);
