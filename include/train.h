@@ -100,6 +100,19 @@ WG_API int wg_dense_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units, cons
 /* y = activation(x W + b): x [.., in] -> [.., units]. */
 WG_API wg_node *wg_dense_apply(const wg_dense_layer *layer, wg_node *x);
 
+/* What a layer does to state of its own with each training step, such as a running
+ * mean: y is the layer's value, assign an assignment (wg_assign) of a parameter of
+ * role WG_STATE.  Every step that wg_minimize and its sisters make from now on of a
+ * loss that depends on y does it too; tapes without such a step do not.  Two steps
+ * on one tape do it once.  Where a layer is applied several times, or for other
+ * reasons a loss brings several updates of one parameter, they act one after the
+ * other, in the order they were added.  Returns y, or NULL with the reason on the
+ * graph. */
+WG_API wg_node *wg_with_update(wg_node *y, wg_node *assign);
+/* One node that stands for the updates that a step of y takes along, none maybe: for
+ * programs that make their steps of wg_grad and wg_assign. */
+WG_API wg_node *wg_updates(wg_node *y);
+
 /* Penalties to add to a loss: sum |p| and 1/2 sum p^2 over all elements of n
  * nodes of one dtype (so that the gradients are sign p and p). */
 WG_API wg_node *wg_l1_penalty(int n, wg_node *const x[]);

@@ -14,6 +14,7 @@ void wg_graph_free(wg_graph *g)
     for (int i = 0; i < g->n_param; i++) wg__data_free(g->param[i]->data);
     wg__arena_free(&g->arena);
     free(g->dims.dim);
+    free(g->update);
     free(g->param);
     free(g->node);
     free(g);

@@ -39,6 +39,12 @@ const char *wg__solver_slot(int kind, int i);
 /* Whether a parameter of this name is a solver's: "adam.step", "adam#2.m/w". */
 bool wg__is_solver_state(const char *name);
 
+/* ---- Updates of layers ---- */
+
+/* The assignments that a step of y takes along into list, which has room for all updates of the graph: how many, or -1
+ * with the reason on the graph. */
+int wg__updates_of(wg_node *y, wg_node *list[]);
+
 /* ---- safetensors ---- */
 
 /* The longest header, as in the format's first reader. */

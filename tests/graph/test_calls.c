@@ -118,7 +118,7 @@ static void try_others(void)
 
 /* What builds nothing, or takes whatever it is given. */
 static const char *const no_builders = " scalar lit named watch param_find param_at node_operand group dense_with"
-                                       " matmul_t dense_apply apply training ";
+                                       " matmul_t dense_apply apply training with_update updates ";
 
 /* Each "wg_node *wg_name(" of a header has been tried. */
 static void expect_all_tried(const char *path)
