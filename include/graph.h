@@ -213,7 +213,8 @@ typedef enum wg_role {
     WG_FROZEN  /* a weight that stays as it is: no solver trains it */
 } wg_role;
 /* WG_OK; WG_EARG, with the reason on the graph, for what is no parameter or no
- * role.  Steps that were made before keep the roles of their time. */
+ * role.  Steps that were made before keep the roles of their time, and no
+ * checkpoint changes a role that was set here. */
 WG_API int     wg_set_role(wg_node *param, wg_role role);
 WG_API wg_role wg_node_role(const wg_node *param); /* WG_WEIGHT for what is no parameter */
 

@@ -267,7 +267,7 @@ WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[]
 /* ---- Checkpoints ----------------------------------------------------------------- */
 
 typedef struct wg_save_options {
-    int weights_only; /* leave the solvers' state out */
+    int weights_only; /* leave the solvers' state out; a layer's own, such as a running mean, stays in */
     int n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
     const char *const (*meta)[2];
 } wg_save_options;
@@ -287,8 +287,10 @@ typedef struct wg_load_info {
     uint64_t seed, run;
 } wg_load_info;
 
-/* All parameters of g, its seed, and the run number of t (NULL: none), as a
- * safetensors file that other tools read too.  No tape of g may run
+/* All parameters of g with their roles, its seed, and the run number of t (NULL:
+ * none), as a safetensors file that other tools read too: "__metadata__" has
+ * "wengert.role/<name>" for each parameter that is no plain weight, "state",
+ * "frozen" or "solver" (state that a solver made).  No tape of g may run
  * meanwhile.  options and e may be NULL. */
 WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, const wg_save_options *options,
                               wg_error *e);
@@ -300,8 +302,9 @@ WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *p
  * t NULL: the graph takes the seed; the run number is in info, for
  * wg_set_run_number after wg_compile.  With a tape: t takes the run number,
  * and the file's seed must be the graph's, since tapes keep the seed that they
- * were compiled with.  With either option seed and run number stay as they
- * are: they are meant for weights from elsewhere.
+ * were compiled with.  A parameter takes the file's role, unless the program has
+ * called wg_set_role on it.  With either option seed, run number and roles stay
+ * as they are: they are meant for weights from elsewhere.
  *
  * options, info and e may be NULL. */
 WG_API int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_options *options,

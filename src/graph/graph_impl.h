@@ -21,7 +21,9 @@ struct wg_node {
     int             id;     /* place in g->node */
     int             n;      /* operands */
     uint8_t         kind, dtype;
-    uint8_t         role; /* of a parameter: enum wg_role */
+    uint8_t         role;      /* of a parameter: enum wg_role */
+    bool            role_set;  /* of a parameter: the program has called wg_set_role */
+    bool            of_solver; /* of a parameter: state of a solver */
     bool            watched;
     uint64_t        place;   /* in the user's graph: see wg__place */
     uint8_t         stale;   /* of a parameter: data are older than what a device has; see wg__param_home */
