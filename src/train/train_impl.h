@@ -11,6 +11,9 @@
 wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* How many operands a layer takes. */
+int wg__layer_inputs(const wg_layer *l);
+
 /* ---- Solvers ---- */
 
 enum { WG__MAX_SLOTS = 2 };
