@@ -156,7 +156,7 @@ Test(batches_tape, a_batch_that_does_not_fit_sets_nothing)
     cr_assert(t && b, "%s", wg_message(net.g));
     cr_expect_eq(wg_batch_next(b, t), WG_ESHAPE);
     cr_expect_eq(wg_run(t), WG_EARG);
-    cr_expect(strstr(wg_tape_message(t), "x[4,4]"), "%s", wg_tape_message(t));
+    cr_expect(strstr(wg_tape_message(t), "input x["), "%s", wg_tape_message(t));
     wg_batches_free(b);
     wg_graph_free(net.g);
 }
