@@ -42,7 +42,7 @@ static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[],
 {
     wg_tape *t = context;
     if (op == &wg_op_training) return wg_scalar(t->g, WG_BOOL, !t->options.evaluate);
-    bool     mergeable = !(op->flags & WG_OP_RANDOM) && !(t->options.skip & WG_SKIP_MERGE);
+    bool mergeable = !(op->flags & WG_OP_RANDOM) && !(t->options.skip & WG_SKIP_MERGE);
     if (!(t->options.skip & WG_SKIP_REWRITE)) {
         wg_node *y = wg__rewrite(t, op, n, x, attr);
         if (y || t->g->status) return y;
