@@ -48,8 +48,8 @@ int main()
     wg_set_scalar(t, x, 2);
     wg_set_f64(t, m, 6, values);
     if (wg_run(t) != WG_OK) return std::fprintf(stderr, "%s\n", wg_tape_message(t)), 1;
-    bool right = macros_hold() && layers_hold(g, m) && built == 1 && wg_get_scalar(t, y) == 10 && wg_get_scalar(t, dx) == 7 &&
-                 wg_get_scalar(t, mean) == 3.5;
+    bool right = macros_hold() && layers_hold(g, m) && built == 1 && wg_get_scalar(t, y) == 10 &&
+                 wg_get_scalar(t, dx) == 7 && wg_get_scalar(t, mean) == 3.5;
     wg_graph_free(g);
     return right ? 0 : 1;
 }
