@@ -45,7 +45,7 @@ static void swish_grad(wg_adjoint *v)
     double   beta = ((const struct swish *)v->attr)->beta;
     wg_node *s = wg_sigmoid(wg_scale(v->x[0], beta));
     wg_node *slope = wg_add(s, wg_scale(wg_mul(v->y, wg_one_minus(s)), beta));
-    v->dx[0] = wg_mul(v->g, slope);
+    v->dx[0] = wg_mul(v->g[0], slope);
 }
 
 /* In an ONNX file: x sigmoid(beta x), with beta as a number. */
@@ -88,9 +88,9 @@ static int running_sum_infer(wg_infer *c)
 static int running_sum_cpu(wg_call *c)
 {
     const struct running_sum *a = c->attr;
-    const wg_shape           *s = &c->y.shape;
+    const wg_shape           *s = &c->y->shape;
     const double             *x = c->x[0].data;
-    double                   *y = c->y.data;
+    double                   *y = c->y->data;
     int64_t                   n = s->dim[s->rank - 1], count = wg_count(s);
     for (int64_t row = 0; row < count; row += n) {
         double sum = 0;
@@ -107,7 +107,7 @@ static wg_node *running_sum(wg_node *x, int backward);
 /* x[i] is in every sum from i on: the gradient is the sum the other way round. */
 static void running_sum_grad(wg_adjoint *v)
 {
-    v->dx[0] = running_sum(v->g, !((const struct running_sum *)v->attr)->backward);
+    v->dx[0] = running_sum(v->g[0], !((const struct running_sum *)v->attr)->backward);
 }
 
 static const wg_op op_running_sum = {

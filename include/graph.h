@@ -236,8 +236,11 @@ WG_API wg_graph       *wg_node_graph(const wg_node *x); /* NULL for NULL */
 WG_API const wg_shape *wg_node_shape(const wg_node *x); /* NULL for NULL */
 WG_API wg_dtype        wg_node_dtype(const wg_node *x); /* WG_DTYPES for NULL */
 WG_API const char     *wg_node_name(const wg_node *x);  /* "" if it has none */
-/* "matmul", "input", "param", "const", "assign", "group"; "" for NULL. */
+/* "matmul", "input", "param", "const", "assign", "group", "result"; "" for NULL. */
 WG_API const char *wg_node_kind(const wg_node *x);
+/* Result k of a node whose operator has several, such as wg_top_k: 0 is the
+ * node itself.  NULL with an error on the graph if there is none. */
+WG_API wg_node *wg_result(wg_node *x, int k);
 /* Names a node, for messages, prints and ONNX.  Returns x.  A uniform or normal
  * node gets a random sequence of its own by its name. */
 WG_API wg_node *wg_named(wg_node *x, const char *name);
@@ -317,6 +320,20 @@ WG_API wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep);
 /* Index of the (first) largest element along one axis, as i64; a NaN counts
  * as the largest. */
 WG_API wg_node *wg_argmax(wg_node *x, int axis, int keep);
+/* The largest element over axes, and which of them it is: wg_result(y, 1) is the
+ * index as i64, counted row-major over the reduced axes, of the first of equal
+ * ones.  A NaN counts as the largest; an axis of size 0 is an error.  The
+ * gradient goes to that one element (wg_max shares it between ties). */
+WG_API wg_node *wg_max_with_index(wg_node *x, wg_axes axes, int keep);
+/* The k largest elements along one axis, the largest first (smallest != 0: the
+ * k smallest, the smallest first), and wg_result(y, 1): their indices in x as
+ * i64.  Equal elements come in the order of x; a NaN counts as larger than any
+ * number.  0 <= k <= the size of the axis.  The gradient goes to those elements. */
+WG_API wg_node *wg_top_k(wg_node *x, int axis, int64_t k, int smallest);
+/* The mean of x over axes and wg_result(y, 1): the mean of (x - mean)^2, the
+ * variance of what is there (not of a sample); in one pass, without
+ * cancellation.  x is f32 or f64.  Of no elements both are NaN. */
+WG_API wg_node *wg_moments(wg_node *x, wg_axes axes, int keep);
 /* The number of elements along axes, as a rank-0 value of x's dtype: a
  * number at compile time even where a dimension is symbolic. */
 WG_API wg_node *wg_size(wg_node *x, wg_axes axes);
@@ -340,6 +357,10 @@ WG_API wg_node *wg_unsqueeze(wg_node *x, int axis);       /* adds an axis of siz
 #define WG_END INT64_MAX
 WG_API wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step);
 WG_API wg_node *wg_concat(int n, wg_node *const x[], int axis);
+/* x in n pieces along axis: piece k, of size[k] elements there, is
+ * wg_result(y, k).  The sizes add up to that of the axis.  size NULL: n equal
+ * pieces of an axis of known size. */
+WG_API wg_node *wg_split(wg_node *x, int axis, int n, const int64_t size[]);
 /* before[i] and after[i] copies of value around axis i, i < rank. */
 WG_API wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double value);
 /* y[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, negative

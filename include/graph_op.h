@@ -26,9 +26,14 @@ typedef enum wg_field_type {
     WG_FIELD_SHAPE, /* wg_shape; its symbols are bound at compile time */
     WG_FIELD_AXES,  /* wg_axes */
     WG_FIELD_LIST,  /* wg_list */
-    WG_FIELD_STREAM /* uint64_t: which of the graph's random sequences a WG_OP_RANDOM reads.  wg_apply makes it of the
+    WG_FIELD_STREAM, /* uint64_t: which of the graph's random sequences a WG_OP_RANDOM reads.  wg_apply makes it of the
                      * node's place in the expression and of the value it is given, a tape tells equal places apart;
                      * it is not printed */
+    WG_FIELD_TEXT,   /* const char *, or NULL; wg_apply copies the text */
+    WG_FIELD_LONGS,  /* wg_longs; wg_apply copies the numbers */
+    WG_FIELD_REALS,  /* wg_reals; wg_apply copies the numbers */
+    WG_FIELD_HANDLE, /* void *: something of the program's, equal where the pointer is; outlives the graph */
+    WG_FIELD_GRAPH   /* wg_graph *: a body, equal where the pointer is; outlives the graph */
 } wg_field_type;
 
 /* One number for each axis. */
@@ -36,6 +41,16 @@ typedef struct wg_list {
     int     n;
     int64_t at[WG_MAX_RANK];
 } wg_list;
+
+/* Numbers without a limit: `at` is the caller's until wg_apply, and the graph's in a node. */
+typedef struct wg_longs {
+    int            n;
+    const int64_t *at; /* [n] */
+} wg_longs;
+typedef struct wg_reals {
+    int           n;
+    const double *at; /* [n] */
+} wg_reals;
 
 typedef struct wg_field {
     const char   *name; /* NULL ends the table */
@@ -46,15 +61,15 @@ typedef struct wg_field {
 
 /* ---- The four calls an operator answers --------------------------------- */
 
-/* infer: shape and dtype of the result.  Dimensions may be symbolic. */
+/* infer: shapes and dtypes of the results.  Dimensions may be symbolic. */
 typedef struct wg_infer {
     wg_graph       *g;
-    int             n;     /* operands */
+    int             n, m;  /* operands, results */
     const wg_shape *x;     /* [n] */
     const wg_dtype *dtype; /* [n] */
     const void     *attr;
-    wg_shape        y;      /* result */
-    wg_dtype        ydtype; /* result; starts as the first operand's */
+    wg_shape       *y;      /* [m], of rank 0 at the start */
+    wg_dtype       *ydtype; /* [m]; each starts as the first operand's */
     char            why[200];
 } wg_infer;
 
@@ -65,12 +80,12 @@ typedef struct wg_tensor {
     wg_shape shape; /* no symbols */
 } wg_tensor;
 
-/* cpu: y from x.  Everything was checked by infer; what remains (an index out
+/* cpu: every y from x.  Everything was checked by infer; what remains (an index out
  * of range) is said with wg_reject_run. */
 typedef struct wg_call {
-    int              n; /* operands */
-    const wg_tensor *x; /* [n] */
-    wg_tensor        y; /* never the memory of an x, unless WG_OP_IN_PLACE */
+    int              n, m; /* operands, results */
+    const wg_tensor *x;    /* [n] */
+    wg_tensor       *y;    /* [m], none in the memory of an x, unless WG_OP_IN_PLACE */
     const void      *attr;
     void            *scratch; /* as many bytes as wg_op.scratch asked for, 64-byte aligned */
     uint64_t         seed;    /* of the graph */
@@ -79,12 +94,14 @@ typedef struct wg_call {
     char             why[120];
 } wg_call;
 
-/* grad: dx[i] from g, the gradient of the result.  Where operands broadcast,
- * dx[i] may have the result's shape: it is summed back by the caller.  dx[i]
- * stays NULL where nothing flows (an index, a mask). */
+/* grad: dx[i] from g, the gradients of the results.  g[k] is NULL where nothing
+ * flows back to result k; of an operator with one result g[0] is there.  Where
+ * operands broadcast, dx[i] may have the result's shape: it is summed back by
+ * the caller.  dx[i] stays NULL where nothing flows (an index, a mask). */
 typedef struct wg_adjoint {
-    wg_node        *g, *y;
-    int             n;
+    wg_node *const *g;    /* [m] */
+    wg_node        *y;    /* the node: result 0; wg_result(y, k) has the others */
+    int             n, m; /* operands, results */
     wg_node *const *x;    /* [n] */
     wg_node       **dx;   /* [n], NULL at the start */
     const char     *need; /* [n]: whether dx[i] is wanted */
@@ -111,10 +128,10 @@ typedef struct wg_rows {
 typedef struct wg_stack {
     const wg_node *node; /* with its operands and shapes */
     const void    *attr;
-    int            n;      /* operands */
+    int            n, m;   /* operands, results */
     const wg_rows *x;      /* [n] */
     int64_t        symbol; /* how many rows */
-    wg_rows        y;      /* result; starts as the same for every row */
+    wg_rows       *y;      /* [m]; each starts as the same for every row */
     unsigned       unread; /* bit i is set by the function: on an evaluation tape nothing of operand i is in y */
 } wg_stack;
 
@@ -125,7 +142,9 @@ enum wg_op_flags {
     WG_OP_IN_PLACE = 2, /* y may be the memory of operand 0 of the same size */
     WG_OP_VIEW     = 4, /* y is operand 0's bytes with another shape: nothing runs */
     WG_OP_SHAPE    = 16, /* y depends on the shapes of its operands only: known at compile time */
-    WG_OP_MAY_FAIL = 32  /* cpu can answer with an error */
+    WG_OP_MAY_FAIL = 32, /* cpu can answer with an error */
+    WG_OP_ORDERED  = 64  /* does something beside its result: never merged, never folded; on a tape such operators run
+                          * in the order of the expression */
 };
 
 /* Where tests may sample operand values. */
@@ -165,6 +184,9 @@ enum wg_domain {
  *             int, one with a point or exponent a float; a dtype is ONNX's
  *             number of it, with x for that of operand 0
  *
+ * Of an operator with several results the form is asked for each of them
+ * (`result`), unless its outermost operator gives them all: `all`.
+ *
  * An alternative may also ask for the dtype of operand 0, "real" being f32 and
  * f64:  real:Min; 12:Min; Where(Less(x,y),x,y)
  * u8 and bool go through i32 where ONNX's arithmetic does not take them. */
@@ -172,6 +194,8 @@ typedef struct wg_onnx_form {
     const wg_node *y; /* the node: operands and shapes by wg_node_operand, wg_node_shape */
     const void    *attr;
     int            opset;
+    int            result; /* which result the form is asked for */
+    int            all;    /* set to 1: the text's outermost operator gives all results, in their order */
     size_t         n;
     char           text[1024], why[200];
 } wg_onnx_form;
@@ -181,11 +205,15 @@ typedef struct wg_op {
     const char     *onnx; /* its form in ONNX, or with to_onnx the ONNX operator's name; NULL: none */
     const char     *doc;  /* one line, with the formula */
     int             arity; /* or WG_VARIADIC: one or more */
-    unsigned        flags, dtypes;
+    int             results; /* 0: one; or WG_VARIADIC: what `count` says */
+    unsigned        flags;
+    unsigned        dtypes;  /* that operands may have; 0: any */
+    const unsigned *takes;   /* instead of dtypes: [arity] a set for each operand; NULL: none */
     enum wg_domain  domain;
     size_t          attr_size;
     const wg_field *fields; /* of the attributes; with none, nodes with attributes are never merged */
 
+    int (*count)(int n, const void *attr); /* results, one or more; NULL unless results is WG_VARIADIC */
     int (*infer)(wg_infer *c);
     int (*cpu)(wg_call *c); /* NULL only where block is there */
     wg_block *(*block)(int n, const wg_dtype x[], wg_dtype y); /* elementwise operators only */
@@ -196,7 +224,9 @@ typedef struct wg_op {
     int (*rows)(wg_stack *s);            /* NULL: rows may meet */
 } wg_op;
 
-/* A node of op over x[0..n-1]; attr is copied.  NULL as every builder. */
+/* A node of op over x[0..n-1]; attr is copied.  NULL as every builder.  Of an
+ * operator with several results the node is result 0, and wg_result finds the
+ * others. */
 WG_API wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr);
 
 /* Every built-in operator, NULL-terminated. */
@@ -207,7 +237,7 @@ WG_API extern const wg_op *const wg_ops[];
 /* Writes c->why and returns status. */
 WG_API int wg_reject(wg_infer *c, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* y as operand 0. */
+/* Every y as operand 0. */
 WG_API int wg_infer_same(wg_infer *c);
 /* y the NumPy broadcast of all operands, which have one dtype. */
 WG_API int wg_infer_broadcast(wg_infer *c);
@@ -275,7 +305,11 @@ WG_API int wg_onnx_refuse(wg_onnx_form *f, const char *format, ...) __attribute_
 WG_API int            wg_node_arity(const wg_node *x);
 WG_API wg_node       *wg_node_operand(const wg_node *x, int i);
 WG_API const void    *wg_node_attr(const wg_node *x);
-WG_API const wg_op   *wg_node_op(const wg_node *x); /* NULL for leaves and assignments */
+WG_API const wg_op   *wg_node_op(const wg_node *x); /* NULL for leaves, assignments and results above 0 */
+/* How many results the operator of x has; 1 where x is no node of an operator. */
+WG_API int            wg_node_results(const wg_node *x);
+/* Which result of its operator x is; 0 for any other node. */
+WG_API int            wg_node_result(const wg_node *x);
 
 #ifdef __cplusplus
 }

@@ -153,9 +153,9 @@ static void one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
         l->in[i].size = wg_dtype_size(x[i]);
         s->x[i] = (uint8_t)i;
     }
-    l->out[0].data = c->y.data;
-    l->out[0].size = wg_dtype_size(c->y.dtype);
-    s->block = op->block(c->n, x, c->y.dtype);
+    l->out[0].data = c->y->data;
+    l->out[0].size = wg_dtype_size(c->y->dtype);
+    s->block = op->block(c->n, x, c->y->dtype);
     s->attr = c->attr;
     s->n = (uint8_t)c->n;
     s->y = (uint8_t)c->n;
@@ -176,8 +176,9 @@ int wg__loop_call(const wg_op *op, wg_call *c)
     l.step = &step;
     one_step(&l, op, c);
     if (!step.block)
-        return wg_reject_run(c, WG_EDTYPE, "no kernel for %s", wg_dtype_name(c->n ? c->x[c->n - 1].dtype : c->y.dtype));
-    wg__loop_domain(&l, &c->y.shape, shape, false);
+        return wg_reject_run(c, WG_EDTYPE, "no kernel for %s",
+                             wg_dtype_name(c->n ? c->x[c->n - 1].dtype : c->y->dtype));
+    wg__loop_domain(&l, &c->y->shape, shape, false);
     wg__loop_prepare(&l);
     wg__loop_run(&l, c->threads);
     return WG_OK;

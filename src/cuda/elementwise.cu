@@ -121,7 +121,7 @@ static cudaError_t launch(const struct wg__cuda_launch *at, int row, double a)
     wg__cuda_loop_of_call(c, &l);
     wg__cuda_plan(&l, at, &p);
     if (!p.grid) return cudaSuccess;
-    alone s = {row, c->n, c->y.dtype, a, {l.rank, {}}};
+    alone s = {row, c->n, c->y->dtype, a, {l.rank, {}}};
     for (int i = 0; i < c->n; i++) s.forms.form[i] = (unsigned char)wg__cuda_form(&l, &l.in[i]);
     kernel *k = kernels[c->x[c->n - 1].dtype][kind_of(row)];
     WG_LAUNCH(k, p.grid, WG_LOOP_BLOCK, 0, at->stream)(p.args, s);

@@ -70,7 +70,7 @@ static cudaError_t gather_launch(const struct wg__cuda_launch *l, const struct i
         D::by(width), D::by(s->m), p->n, p->outer * s->m *width
     };
     WG_LAUNCH(k, grid_of(l, ceil_div(by.count, BLOCK)), BLOCK, 0, l->stream)
-    (*s, by, (const U *)l->call->x[0].data, (U *)l->call->y.data);
+    (*s, by, (const U *)l->call->x[0].data, (U *)l->call->y->data);
     return cudaGetLastError();
 }
 
@@ -82,12 +82,12 @@ static cudaError_t gather(const struct wg__cuda_launch *l)
     int                 axis = axis_of(((const struct wg__axis_attr *)c->attr)->axis, x->rank);
     struct split        p = split_at(x, axis, axis + 1);
     struct indices      s = indices_of(l, p.n);
-    int64_t             bytes = p.inner * (int64_t)wg_dtype_size(c->y.dtype), all = wg_count(&c->y.shape);
+    int64_t             bytes = p.inner * (int64_t)wg_dtype_size(c->y->dtype), all = wg_count(&c->y->shape);
     struct unit_choice  u = {(uint64_t)bytes};
     launcher           *launch;
     if (all == 0) return check(l, &s);
     unit_at(&u, c->x[0].data);
-    unit_at(&u, c->y.data);
+    unit_at(&u, c->y->data);
     int unit = unit_of(&u);
     BY_UNIT(launch, gather_launch, unit, p.outer * s.m * bytes / unit)
     return launch(l, &s, &p, bytes / unit);
@@ -112,7 +112,7 @@ static cudaError_t one_hot_index(const struct wg__cuda_launch *l)
     const wg_tensor                   *x = &c->x[0];
     struct indices s = {x->data, x->dtype, false, l->instr, wg_count(&x->shape), a->size.dim[0], l->fault};
     if (s.m == 0) return cudaSuccess;
-    WG_LAUNCH(checked_indices, grid_of(l, ceil_div(s.m, BLOCK)), BLOCK, 0, l->stream)(s, (int64_t *)c->y.data);
+    WG_LAUNCH(checked_indices, grid_of(l, ceil_div(s.m, BLOCK)), BLOCK, 0, l->stream)(s, (int64_t *)c->y->data);
     return cudaGetLastError();
 }
 
@@ -258,7 +258,7 @@ static cudaError_t scatter_launch(const struct wg__cuda_launch *l, const struct 
     bool    few = p.inner < WARP && p.m <= FEW;
     int64_t blocks = few ? ceil_div(p.outer * p.n * p.inner, BLOCK) : p.outer * p.across * p.groups;
     void (*k)(struct indices, struct scatter, const T *, T *) = few ? scatter_elements<T> : scatter_rows<T>;
-    WG_LAUNCH(k, grid_of(l, blocks), BLOCK, 0, l->stream)(*s, p, (const T *)l->call->x[0].data, (T *)l->call->y.data);
+    WG_LAUNCH(k, grid_of(l, blocks), BLOCK, 0, l->stream)(*s, p, (const T *)l->call->x[0].data, (T *)l->call->y->data);
     return cudaGetLastError();
 }
 
@@ -271,7 +271,7 @@ static cudaError_t scatter_add(const struct wg__cuda_launch *l)
     struct indices                     s = indices_of(l, d.n);
     struct scatter                     p = {d.outer, d.n, d.inner, s.m, ceil_div(d.n, OWNED), ceil_div(d.inner, TILE)};
     if (d.outer * d.n * d.inner == 0) return check(l, &s);
-    switch (c->y.dtype) {
+    switch (c->y->dtype) {
     case WG_F32: return scatter_launch<float>(l, &s, p);
     case WG_F64: return scatter_launch<double>(l, &s, p);
     case WG_I32: return scatter_launch<int32_t>(l, &s, p);

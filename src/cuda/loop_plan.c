@@ -225,14 +225,14 @@ void wg__cuda_loop_of_call(const wg_call *c, struct wg__cuda_loop *l)
     for (int i = 0; i < c->n; i++) {
         l->in[i].data = c->x[i].data;
         l->in[i].dtype = (uint8_t)c->x[i].dtype;
-        strides(&c->y.shape, &c->x[i].shape, all[i]);
+        strides(&c->y->shape, &c->x[i].shape, all[i]);
     }
-    l->out[0].data = c->y.data;
-    l->out[0].dtype = (uint8_t)c->y.dtype;
-    for (int d = 0; d < c->y.shape.rank; d++) {
-        if (c->y.shape.dim[d] == 1) continue;
+    l->out[0].data = c->y->data;
+    l->out[0].dtype = (uint8_t)c->y->dtype;
+    for (int d = 0; d < c->y->shape.rank; d++) {
+        if (c->y->shape.dim[d] == 1) continue;
         for (int i = 0; i < c->n; i++) one[i] = all[i][d];
-        add_axis(l, c->y.shape.dim[d], one);
+        add_axis(l, c->y->shape.dim[d], one);
     }
     for (int i = 0; i < c->n; i++) one[i] = 1;
     if (!l->rank) add_axis(l, 1, one);

@@ -265,7 +265,7 @@ struct axes {
 static struct axes axes_of(const wg_call *c)
 {
     struct axes     x = {0};
-    const wg_shape *y = &c->y.shape;
+    const wg_shape *y = &c->y->shape;
     int64_t         a[WG_MAX_RANK], b[WG_MAX_RANK];
     steps(&c->x[0].shape, y, a);
     steps(&c->x[1].shape, y, b);
@@ -284,8 +284,8 @@ static struct axes axes_of(const wg_call *c)
 static struct wg__gemm one_of(const wg_call *c)
 {
     const int      *flag = c->attr; /* ta, tb */
-    const wg_shape *a = &c->x[0].shape, *y = &c->y.shape;
-    return (struct wg__gemm){.dtype = c->y.dtype,
+    const wg_shape *a = &c->x[0].shape, *y = &c->y->shape;
+    return (struct wg__gemm){.dtype = c->y->dtype,
                              .ta = flag[0],
                              .tb = flag[1],
                              .m = y->dim[y->rank - 2],
@@ -293,7 +293,7 @@ static struct wg__gemm one_of(const wg_call *c)
                              .k = a->dim[a->rank - (flag[0] ? 2 : 1)],
                              .a = c->x[0].data,
                              .b = c->x[1].data,
-                             .c = c->y.data};
+                             .c = c->y->data};
 }
 
 /* One b for all rows of a is one product. */
@@ -319,8 +319,8 @@ int wg__cuda_product_plan_call(const struct wg__cuda_place *at, const wg_call *c
     int64_t size = (int64_t)wg_dtype_size(g.dtype), asize = g.m * g.k, bsize = g.k * g.n, csize = g.m * g.n;
     int     last = x.n - 1; /* cuBLAS's batch; the axes before it are walked here */
     *p = (struct wg__cuda_product_plan){.g = g, .rank = last, .calls = 1};
-    if (!wg_count(&c->y.shape)) return p->calls = 0, WG_OK;
-    if (!g.k) return p->calls = 0, p->clear = (size_t)(wg_count(&c->y.shape) * size), WG_OK;
+    if (!wg_count(&c->y->shape)) return p->calls = 0, WG_OK;
+    if (!g.k) return p->calls = 0, p->clear = (size_t)(wg_count(&c->y->shape) * size), WG_OK;
     struct batch n = {x.dim[last], x.a[last] * asize, x.b[last] * bsize, csize};
     p->c_step = n.count * csize * size;
     for (int i = 0; i < last; i++) {

@@ -73,7 +73,7 @@ static struct padding padding_of(const wg_call *c)
 {
     const struct wg__pad_attr *a = (const struct wg__pad_attr *)c->attr;
     struct padding             p = {};
-    p.size = (int64_t)wg_dtype_size(c->y.dtype);
+    p.size = (int64_t)wg_dtype_size(c->y->dtype);
     for (int i = 0; i < a->to.rank; i++) {
         int64_t dim = c->x[0].shape.dim[i], to = a->to.dim[i];
         int     k = p.rank - 1;
@@ -125,7 +125,7 @@ static cudaError_t pad_launch(const struct wg__cuda_launch *l, const struct padd
     }
     void (*k)(struct pad_axes<D>, unit16, const U *, U *) = pad_units<U, D>;
     WG_LAUNCH(k, grid_of(l, ceil_div(a.count, BLOCK)), BLOCK, 0, l->stream)
-    (a, value, (const U *)l->call->x[0].data, (U *)l->call->y.data);
+    (a, value, (const U *)l->call->x[0].data, (U *)l->call->y->data);
     return cudaGetLastError();
 }
 
@@ -135,11 +135,11 @@ cudaError_t wg__cuda_pad(const struct wg__cuda_launch *l)
     cudaError_t (*launch)(const struct wg__cuda_launch *, const struct padding *, unit16);
     struct padding p = padding_of(c);
     int64_t        count = 1;
-    if (wg_count(&c->y.shape) == 0) return cudaSuccess;
-    padding_widen(&p, c->x[0].data, c->y.data);
+    if (wg_count(&c->y->shape) == 0) return cudaSuccess;
+    padding_widen(&p, c->x[0].data, c->y->data);
     for (int k = 0; k < p.rank; k++) count *= p.to[k];
     BY_UNIT(launch, pad_launch, (int)p.size, count)
-    return launch(l, &p, value_unit(c->y.dtype, ((const struct wg__pad_attr *)c->attr)->value));
+    return launch(l, &p, value_unit(c->y->dtype, ((const struct wg__pad_attr *)c->attr)->value));
 }
 
 /* ---- Concat: some operands a launch ---- */
@@ -196,7 +196,7 @@ template <class U, class D> static cudaError_t concat_launch(const struct wg__cu
     p.at = j->at / (int64_t)sizeof(U);
     j->at += width * (int64_t)sizeof(U);
     void (*k)(struct pieces<U, D>, U *) = concat_units<U, D>;
-    WG_LAUNCH(k, grid_of(l, ceil_div(p.count, BLOCK)), BLOCK, 0, l->stream)(p, (U *)c->y.data);
+    WG_LAUNCH(k, grid_of(l, ceil_div(p.count, BLOCK)), BLOCK, 0, l->stream)(p, (U *)c->y->data);
     return cudaGetLastError();
 }
 
@@ -206,12 +206,12 @@ cudaError_t wg__cuda_concat(const struct wg__cuda_launch *l)
     cudaError_t (*launch)(const struct wg__cuda_launch *, struct concat_job *), status = cudaSuccess;
     struct concat_job  j = {};
     struct unit_choice u = {};
-    int64_t            bytes = wg_count(&c->y.shape) * (int64_t)wg_dtype_size(c->y.dtype);
+    int64_t            bytes = wg_count(&c->y->shape) * (int64_t)wg_dtype_size(c->y->dtype);
     if (bytes == 0) return cudaSuccess;
-    j.axis = axis_of(((const struct wg__axis_attr *)c->attr)->axis, c->y.shape.rank);
-    j.p = split_at(&c->y.shape, j.axis, j.axis + 1);
-    j.p.inner *= (int64_t)wg_dtype_size(c->y.dtype);
-    unit_at(&u, c->y.data);
+    j.axis = axis_of(((const struct wg__axis_attr *)c->attr)->axis, c->y->shape.rank);
+    j.p = split_at(&c->y->shape, j.axis, j.axis + 1);
+    j.p.inner *= (int64_t)wg_dtype_size(c->y->dtype);
+    unit_at(&u, c->y->data);
     for (int i = 0; i < c->n; i++) {
         unit_with(&u, c->x[i].shape.dim[j.axis] * j.p.inner);
         if (c->x[i].shape.dim[j.axis]) unit_at(&u, c->x[i].data);
@@ -239,7 +239,7 @@ cudaError_t wg__cuda_size(const struct wg__cuda_launch *l)
         for (int k = 0; k < (a->axes.n < 0 ? 1 : a->axes.n); k++)
             if (a->axes.n < 0 || axis_of(a->axes.axis[k], s->rank) == i) n *= (double)s->dim[i];
     WG_LAUNCH(store_one, 1, 1, 0, l->stream)
-    (value_unit(c->y.dtype, n), (int)wg_dtype_size(c->y.dtype), c->y.data);
+    (value_unit(c->y->dtype, n), (int)wg_dtype_size(c->y->dtype), c->y->data);
     return cudaGetLastError();
 }
 
@@ -252,8 +252,8 @@ __global__ void __launch_bounds__(BLOCK) count_up(int64_t n, int64_t *y)
 }
 cudaError_t wg__cuda_iota(const struct wg__cuda_launch *l)
 {
-    int64_t n = l->call->y.shape.dim[0];
+    int64_t n = l->call->y->shape.dim[0];
     if (n == 0) return cudaSuccess;
-    WG_LAUNCH(count_up, grid_of(l, ceil_div(n, BLOCK)), BLOCK, 0, l->stream)(n, (int64_t *)l->call->y.data);
+    WG_LAUNCH(count_up, grid_of(l, ceil_div(n, BLOCK)), BLOCK, 0, l->stream)(n, (int64_t *)l->call->y->data);
     return cudaGetLastError();
 }

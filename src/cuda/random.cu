@@ -166,11 +166,11 @@ template <class N, class T>
 static cudaError_t draw_all(const struct wg__cuda_launch *l, struct range<T> q)
 {
     const struct wg__random_attr *a = (const struct wg__random_attr *)l->call->attr;
-    int64_t                       n = wg_count(&l->call->y.shape);
+    int64_t                       n = wg_count(&l->call->y->shape);
     void (*k)(uint64_t, uint64_t, const uint64_t *, struct range<T>, int64_t, T *) = draw<N, T>;
     if (n == 0) return cudaSuccess;
     WG_LAUNCH(k, grid_of(l, ceil_div(n, (int64_t)N::EACH * BLOCK)), BLOCK, 0, l->stream)
-    (l->call->seed, a->stream, l->run, q, n, (T *)l->call->y.data);
+    (l->call->seed, a->stream, l->run, q, n, (T *)l->call->y->data);
     return cudaGetLastError();
 }
 

@@ -150,7 +150,7 @@ static void launch(const struct wg__cuda_launch *l, const struct plan *a, const 
 template <class F, class O> static cudaError_t reduce(const struct wg__cuda_launch *l, struct split s)
 {
     const typename F::In *x = (const typename F::In *)l->call->x[0].data;
-    O                    *y = (O *)l->call->y.data;
+    O                    *y = (O *)l->call->y->data;
     struct plan           first = plan_of(s, true);
     if (s.outer == 0 || s.inner == 0) return cudaSuccess;
     if (first.p.parts == 1) {
@@ -198,7 +198,7 @@ static struct split argmax_split(const wg_call *c)
     static cudaError_t id(const struct wg__cuda_launch *l)             \
     {                                                                  \
         struct split s = split_of(l->call);                            \
-        switch (l->call->y.dtype) {                                    \
+        switch (l->call->y->dtype) {                                    \
         case WG_F32: return reduce<id##_fold<float>, float>(l, s);     \
         case WG_F64: return reduce<id##_fold<double>, double>(l, s);   \
         case WG_I32: return reduce<id##_fold<int32_t>, int32_t>(l, s); \
@@ -229,7 +229,7 @@ static cudaError_t argmax(const struct wg__cuda_launch *l)
 static cudaError_t logsumexp(const struct wg__cuda_launch *l)
 {
     struct split s = split_of(l->call);
-    return l->call->y.dtype == WG_F64 ? reduce<online_fold<double>, double>(l, s)
+    return l->call->y->dtype == WG_F64 ? reduce<online_fold<double>, double>(l, s)
                                       : reduce<online_fold<float>, float>(l, s);
 }
 

@@ -102,7 +102,7 @@ static cudaError_t copy(const struct wg__cuda_launch *l, struct walk *w)
 
 static struct walk walk_of(const wg_call *c)
 {
-    return walk{(const char *)c->x[0].data, (char *)c->y.data, (int64_t)wg_dtype_size(c->y.dtype), 0, {}, {}};
+    return walk{(const char *)c->x[0].data, (char *)c->y->data, (int64_t)wg_dtype_size(c->y->dtype), 0, {}, {}};
 }
 static void dense_steps(const wg_shape *s, int64_t step[WG_MAX_RANK])
 {
@@ -114,7 +114,7 @@ static void dense_steps(const wg_shape *s, int64_t step[WG_MAX_RANK])
 static cudaError_t reshape(const struct wg__cuda_launch *l)
 {
     struct walk w = walk_of(l->call);
-    int64_t     n = wg_count(&l->call->y.shape);
+    int64_t     n = wg_count(&l->call->y->shape);
     if (n == 0) return cudaSuccess;
     walk_axis(&w, n, 1);
     return copy(l, &w);
@@ -122,7 +122,7 @@ static cudaError_t reshape(const struct wg__cuda_launch *l)
 
 static cudaError_t expand(const struct wg__cuda_launch *l)
 {
-    const wg_shape *x = &l->call->x[0].shape, *y = &l->call->y.shape;
+    const wg_shape *x = &l->call->x[0].shape, *y = &l->call->y->shape;
     struct walk     w = walk_of(l->call);
     int64_t         step[WG_MAX_RANK];
     if (wg_count(y) == 0) return cudaSuccess;
@@ -138,7 +138,7 @@ static cudaError_t slice(const struct wg__cuda_launch *l)
 {
     const wg_call               *c = l->call;
     const struct wg__slice_attr *a = (const struct wg__slice_attr *)c->attr;
-    const wg_shape              *y = &c->y.shape;
+    const wg_shape              *y = &c->y->shape;
     int                          axis = axis_of(a->axis, y->rank);
     int64_t                      step[WG_MAX_RANK], low = a->range.dim[0], count = a->range.dim[1];
     struct walk                  w = walk_of(c);

@@ -172,11 +172,11 @@ static int lanes_for(int64_t n, int each)
 
 template <class T, bool LOG> static cudaError_t softmax_of(const struct wg__cuda_launch *l)
 {
-    const wg_shape *shape = &l->call->y.shape;
+    const wg_shape *shape = &l->call->y->shape;
     int64_t         count = wg_count(shape), n = shape->dim[shape->rank - 1];
     if (count == 0) return cudaSuccess;
     const T     *x = (const T *)l->call->x[0].data;
-    T           *y = (T *)l->call->y.data;
+    T           *y = (T *)l->call->y->data;
     int64_t      rows = count / n;
     cudaStream_t s = l->stream;
     if (n <= WARP * most_in_lane<T>::N) {
@@ -196,11 +196,11 @@ template <class T, bool LOG> static cudaError_t softmax_of(const struct wg__cuda
 }
 static cudaError_t softmax(const struct wg__cuda_launch *l)
 {
-    return l->call->y.dtype == WG_F64 ? softmax_of<double, false>(l) : softmax_of<float, false>(l);
+    return l->call->y->dtype == WG_F64 ? softmax_of<double, false>(l) : softmax_of<float, false>(l);
 }
 static cudaError_t log_softmax(const struct wg__cuda_launch *l)
 {
-    return l->call->y.dtype == WG_F64 ? softmax_of<double, true>(l) : softmax_of<float, true>(l);
+    return l->call->y->dtype == WG_F64 ? softmax_of<double, true>(l) : softmax_of<float, true>(l);
 }
 
 template <class T> static cudaError_t losses_of(const struct wg__cuda_launch *l)
@@ -209,7 +209,7 @@ template <class T> static cudaError_t losses_of(const struct wg__cuda_launch *l)
     int64_t          rows = x[0].shape.dim[0], n = x[0].shape.dim[1];
     struct indices   label = {x[1].data, x[1].dtype, false, l->instr, rows, n, l->fault};
     const T         *z = (const T *)x[0].data;
-    T               *y = (T *)l->call->y.data;
+    T               *y = (T *)l->call->y->data;
     if (rows == 0) return cudaSuccess;
     if (n <= LONGEST_IN_LANES) {
         void (*k)(struct indices, int64_t, int64_t, int, const T *, T *) = losses_by_groups<T>;
@@ -223,7 +223,7 @@ template <class T> static cudaError_t losses_of(const struct wg__cuda_launch *l)
 }
 static cudaError_t cross_entropy(const struct wg__cuda_launch *l)
 {
-    return l->call->y.dtype == WG_F64 ? losses_of<double>(l) : losses_of<float>(l);
+    return l->call->y->dtype == WG_F64 ? losses_of<double>(l) : losses_of<float>(l);
 }
 
 const struct wg__cuda_op wg__cuda_softmax_ops[] = {{"softmax", softmax, NULL},

@@ -20,7 +20,8 @@ static const wg_node *find_cut(int n, wg_node *const order[], wg_node *const adj
     for (int i = 0; i < n; i++)
         for (int k = 0; k < order[i]->n; k++) {
             const wg_node *v = order[i], *x = v->x[k];
-            if (above[x->id] && is_real(x) && !adjoint[x->id] && (!is_real(v) || adjoint[v->id])) return v;
+            if (above[x->id] && is_real(x) && !adjoint[x->id] && (!is_real(v) || adjoint[v->id]))
+                return v->kind == WG__RESULT ? x : v;
         }
     return NULL;
 }

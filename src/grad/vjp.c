@@ -12,13 +12,20 @@
 
 static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
 
+static bool has_real_result(const wg_node *x)
+{
+    bool real = is_real(x);
+    for (int k = 1; k < x->m; k++) real = real || is_real(x->result[k]);
+    return real;
+}
+
 /* What a sweep knows about each node, by its id. */
 enum { WANTED = 1, BELOW = 2 }; /* an x; above an x, so that its rule is asked */
 struct sweep {
     const char     *who;
     enum wg__absent absent;
-    int             nodes; /* of the graph at the start */
-    wg_node       **order, **adjoint, **dx;
+    int             nodes;                       /* of the graph at the start */
+    wg_node       **order, **adjoint, **dx, **g; /* dx and g of the node at hand */
     char           *mark, *need;
     struct form {
         int       first, n; /* nodes first..first+n-1 of the graph: a stable form that is differentiated */
@@ -39,11 +46,11 @@ static char *mark_of(const struct sweep *s, const wg_node *x)
 /* Marks a node that lies above a marked one. */
 static void mark_above(const struct sweep *s, const wg_node *v)
 {
-    for (int k = 0; k < v->n && is_real(v); k++)
+    for (int k = 0; k < v->n && has_real_result(v); k++)
         if (*mark_of(s, v->x[k])) *mark_of(s, v) |= BELOW;
 }
 
-/* Marks what lies between y and x; returns the largest number of operands. */
+/* Marks what lies between y and x; returns the largest number of operands or results. */
 static int mark(struct sweep *s, int count, int n, wg_node *const x[])
 {
     int widest = WG_BLOCK_MAX_ARITY; /* of a stable form */
@@ -51,6 +58,7 @@ static int mark(struct sweep *s, int count, int n, wg_node *const x[])
     for (int i = 0; i < count; i++) {
         const wg_node *v = s->order[i];
         if (v->n > widest) widest = v->n;
+        if (v->m > widest) widest = v->m;
         mark_above(s, v);
     }
     return widest;
@@ -83,8 +91,9 @@ static int step_through(struct sweep *s, wg_node *v)
         s->need[i] = *mark_of(s, v->x[i]) != 0;
         s->dx[i] = NULL;
     }
+    for (int k = 0; k < v->m; k++) s->g[k] = *adjoint_of(s, wg__result(v, k));
     v->op->grad(&(wg_adjoint){
-        .g = *adjoint_of(s, v), .y = v, .n = v->n, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
+        .g = s->g, .y = v, .n = v->n, .m = v->m, .x = v->x, .dx = s->dx, .need = s->need, .attr = v->attr});
     int status = v->g->status;
     for (int i = 0; i < v->n && !status; i++)
         if (s->dx[i] && s->need[i]) status = add_to(s, v, v->x[i], s->dx[i]);
@@ -147,6 +156,14 @@ static int step(struct sweep *s, wg_node *v)
     return status;
 }
 
+/* Whether a gradient has come to any result of the operator of v, whose rule is then asked. */
+static bool is_reached(const struct sweep *s, const wg_node *v)
+{
+    bool reached = s->adjoint[v->id] != NULL;
+    for (int k = 1; k < v->m; k++) reached = reached || s->adjoint[v->result[k]->id];
+    return reached && v->kind != WG__RESULT && s->mark[v->id] & BELOW;
+}
+
 static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node *const seed[], int n,
                wg_node *const x[], wg_node *dx[])
 {
@@ -158,13 +175,14 @@ static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node 
     if (!s->adjoint || !s->mark) return wg__fail_nomem(g);
     size_t widest = (size_t)mark(s, count, n, x) + 1;
     s->dx = malloc(widest * sizeof(wg_node *));
+    s->g = malloc(widest * sizeof(wg_node *));
     s->need = malloc(widest);
-    if (!s->dx || !s->need) return wg__fail_nomem(g);
+    if (!s->dx || !s->g || !s->need) return wg__fail_nomem(g);
     int status = g->status;
     for (int i = 0; i < m && !status; i++) status = add_to(s, y[i], y[i], seed[i]);
     for (int i = count - 1; i >= 0 && !status; i--) {
         wg_node *v = s->order[i];
-        if (s->adjoint[v->id] && s->mark[v->id] & BELOW) status = step(s, v);
+        if (is_reached(s, v)) status = step(s, v);
     }
     for (int i = 0; i < n && !status; i++) {
         dx[i] = s->adjoint[x[i]->id];
@@ -180,6 +198,7 @@ int wg__pull(wg_graph *g, const char *who, enum wg__absent absent, int m, wg_nod
     struct sweep s = {.who = who, .absent = absent};
     int          status = run(&s, g, m, y, seed, n, x, dx);
     free(s.need);
+    free(s.g);
     free(s.dx);
     free(s.mark);
     free(s.adjoint);

@@ -25,6 +25,8 @@ static const char *call_str(const wg_graph *g, const wg_op *op, int n, wg_node *
     return buf;
 }
 
+static unsigned taken_by(const wg_op *op, int i) { return op->takes ? op->takes[i] : op->dtypes; }
+
 static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[], wg_infer *c)
 {
     if (op->arity == WG_VARIADIC ? n < 1 : n != op->arity)
@@ -34,31 +36,52 @@ static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[
         if (x[i]->g != g) return wg_reject(c, WG_EARG, "operand %d belongs to another graph", i);
         if (x[i]->kind == WG__ASSIGN || x[i]->kind == WG__GROUP)
             return wg_reject(c, WG_EARG, "operand %d is %s, which has no value", i, wg_node_kind(x[i]));
-        if (op->dtypes && !(op->dtypes & WG_BIT(x[i]->dtype)))
+        if (taken_by(op, i) && !(taken_by(op, i) & WG_BIT(x[i]->dtype)))
             return wg_reject(c, WG_EDTYPE, "operand %d is %s, which %s does not take", i,
                              wg_dtype_name((wg_dtype)x[i]->dtype), op->name);
     }
     return WG_OK;
 }
 
-static int infer(const wg_op *op, int n, wg_node *const x[], wg_infer *c)
+/* What one application infers: operands and results in arrays, of the stack where they are few. */
+enum { FEW = 8 };
+struct inference {
+    wg_infer c;
+    wg_shape shape[FEW], y[FEW];
+    wg_dtype dtype[FEW], ydtype[FEW];
+};
+
+/* Room for n elements: `few`, or where they are more the arena, freed with the graph. */
+static void *room_for(wg_graph *g, int n, void *few, size_t size)
 {
-    enum { FEW = 8 };
-    wg_shape few_shapes[FEW], *shape = few_shapes;
-    wg_dtype few_dtypes[FEW], *dtype = few_dtypes;
-    if (n > FEW) { /* concat of many: from the arena, freed with the graph */
-        shape = wg__arena_alloc(&c->g->arena, (size_t)n * sizeof *shape);
-        dtype = wg__arena_alloc(&c->g->arena, (size_t)n * sizeof *dtype);
-        if (!shape || !dtype) return wg_reject(c, WG_ENOMEM, "out of memory");
-    }
-    for (int i = 0; i < n; i++) {
+    return n <= FEW ? few : wg__arena_alloc(&g->arena, (size_t)n * size);
+}
+
+static int infer(const wg_op *op, wg_node *const x[], struct inference *f)
+{
+    wg_infer *c = &f->c;
+    wg_shape *shape = room_for(c->g, c->n, f->shape, sizeof *shape);
+    wg_dtype *dtype = room_for(c->g, c->n, f->dtype, sizeof *dtype);
+    c->y = room_for(c->g, c->m, f->y, sizeof *c->y);
+    c->ydtype = room_for(c->g, c->m, f->ydtype, sizeof *c->ydtype);
+    if (!shape || !dtype || !c->y || !c->ydtype) return wg_reject(c, WG_ENOMEM, "out of memory");
+    for (int i = 0; i < c->n; i++) {
         shape[i] = *x[i]->shape;
         dtype[i] = (wg_dtype)x[i]->dtype;
     }
+    for (int k = 0; k < c->m; k++) {
+        c->y[k] = (wg_shape){0};
+        c->ydtype[k] = c->n ? dtype[0] : WG_F32;
+    }
     c->x = shape;
     c->dtype = dtype;
-    c->ydtype = n ? dtype[0] : WG_F32;
     return op->infer(c);
+}
+
+int wg__count_results(const wg_op *op, int n, const void *attr)
+{
+    if (op->results != WG_VARIADIC) return op->results ? op->results : 1;
+    return op->count ? op->count(n, attr) : 0;
 }
 
 /* What an operator of the user's own may have left out. */
@@ -66,45 +89,82 @@ static int check_op(const wg_op *op, int n, const void *attr, wg_infer *c)
 {
     if (!op->infer) return wg_reject(c, WG_EARG, "the operator has no infer");
     if (!op->cpu && (!op->block || n > WG_BLOCK_MAX_ARITY)) return wg_reject(c, WG_EARG, "the operator has no cpu");
-    return op->attr_size && !attr ? wg_reject(c, WG_EARG, "needs its attributes") : WG_OK;
+    if (op->attr_size && !attr) return wg_reject(c, WG_EARG, "needs its attributes");
+    c->m = wg__count_results(op, n, attr);
+    if (c->m < 1) return wg_reject(c, WG_EARG, "the operator has %d results", c->m);
+    bool plain = c->m == 1 || !(op->block || op->flags & (WG_OP_VIEW | WG_OP_IN_PLACE | WG_OP_SHAPE));
+    return plain ? WG_OK : wg_reject(c, WG_EARG, "an operator of %d results has a block, or a flag for one", c->m);
 }
 
-/* infer answers with a shape and dtype, or it is wrong. */
-static int check_result(wg_infer *c)
+/* infer answers with shapes and dtypes, or it is wrong. */
+static int check_results(wg_infer *c)
 {
     char name[48];
-    bool good = c->y.rank >= 0 && c->y.rank <= WG_MAX_RANK && wg_dtype_size(c->ydtype);
-    for (int i = 0; good && i < c->y.rank; i++) good = *wg_dim_name(c->g, c->y.dim[i], name, sizeof name);
-    if (!good) return wg_reject(c, WG_EINTERNAL, "infer gave no shape and dtype");
-    return wg__shape_countable(&c->y) ? WG_OK
-                                      : wg_reject(c, WG_ESHAPE, "the sizes of the result have no product in 64 bits");
+    for (int k = 0; k < c->m; k++) {
+        const wg_shape *y = &c->y[k];
+        bool            good = y->rank >= 0 && y->rank <= WG_MAX_RANK && wg_dtype_size(c->ydtype[k]);
+        for (int i = 0; good && i < y->rank; i++) good = *wg_dim_name(c->g, y->dim[i], name, sizeof name);
+        if (!good) return wg_reject(c, WG_EINTERNAL, "infer gave no shape and dtype");
+        if (!wg__shape_countable(y))
+            return wg_reject(c, WG_ESHAPE, "the sizes of the result have no product in 64 bits");
+    }
+    return WG_OK;
+}
+
+/* The node of an operator with its attributes and its further results, none of them in use yet: all or NULL. */
+static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
+{
+    wg_graph *g = c->g;
+    int       before = g->n;
+    void     *attr = op->attr_size ? wg__attr_copy(g, op, c->attr) : NULL;
+    if (op->attr_size && !attr) return NULL;
+    wg_node *y = wg__node_new(g, WG__OP, c->ydtype[0], &c->y[0], c->n);
+    if (!y) return NULL;
+    y->op = op;
+    y->attr = attr;
+    y->m = c->m;
+    if (c->n) memcpy(y->x, x, (size_t)c->n * sizeof *x);
+    if (c->m == 1) return y;
+    y->result = wg__arena_alloc(&g->arena, (size_t)c->m * sizeof *y->result);
+    if (y->result) y->result[0] = y;
+    else wg__fail_nomem(g);
+    for (int k = 1; k < c->m && y->result; k++) {
+        wg_node *part = wg__node_new(g, WG__RESULT, c->ydtype[k], &c->y[k], 1);
+        if (!part) break;
+        part->x[0] = y;
+        y->result[k] = part;
+    }
+    return y->result && y->result[c->m - 1] ? y : (g->n = before, NULL);
+}
+
+/* Gives the node and its results their places; where the operator draws random numbers, its place is its stream. */
+static void set_places(wg_node *y)
+{
+    y->place = wg__place(y);
+    for (const wg_field *f = y->op->fields; f && f->name && y->attr; f++)
+        if (f->type == WG_FIELD_STREAM) memcpy((char *)y->attr + f->offset, &y->place, sizeof y->place);
+    for (int k = 1; k < y->m; k++) y->result[k]->place = wg__place(y->result[k]);
 }
 
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
-    wg_infer c = {.g = g, .n = n, .attr = attr};
-    int      status = check_op(op, n, attr, &c);
-    if (!status) status = check_operands(g, op, n, x, &c);
-    if (!status) status = infer(op, n, x, &c);
-    if (!status) status = check_result(&c);
+    struct inference f;
+    wg_infer        *c = &f.c;
+    *c = (wg_infer){.g = g, .n = n, .attr = attr};
+    int status = check_op(op, n, attr, c);
+    if (!status) status = check_operands(g, op, n, x, c);
+    if (!status) status = infer(op, x, &f);
+    if (!status) status = check_results(c);
     if (status) {
         char head[400];
-        wg__fail(g, status, "%s: %s", call_str(g, op, n, x, attr, head, sizeof head), c.why);
+        wg__fail(g, status, "%s: %s", call_str(g, op, n, x, attr, head, sizeof head), c->why);
         return NULL;
     }
-    void    *a = op->attr_size ? wg__arena_alloc(&g->arena, op->attr_size) : NULL;
-    wg_node *y = op->attr_size && !a ? (wg__fail_nomem(g), NULL) : wg__node_new(g, WG__OP, c.ydtype, &c.y, n);
+    wg_node *y = make(op, c, x);
     if (!y) return NULL;
-    if (a) memcpy(a, attr, op->attr_size);
-    y->op = op;
-    y->attr = a;
-    if (n) memcpy(y->x, x, (size_t)n * sizeof *x);
-    if (!g->quiet) { /* a tape's own graph has the streams that lowering gave it */
-        y->place = wg__place(y);
-        for (const wg_field *f = op->fields; f && f->name && a; f++)
-            if (f->type == WG_FIELD_STREAM) memcpy((char *)a + f->offset, &y->place, sizeof y->place);
-    }
-    if (g->hook.made && g->hook.made(g->hook.context, y)) return NULL;
+    if (!g->quiet) set_places(y); /* a tape's own graph has the streams that lowering gave it */
+    for (int k = 0; k < y->m && g->hook.made; k++)
+        if (g->hook.made(g->hook.context, wg__result(y, k))) return NULL;
     return y;
 }
 
@@ -129,7 +189,7 @@ wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr)
 
 int wg_infer_same(wg_infer *c)
 {
-    c->y = c->x[0];
+    for (int k = 0; k < c->m; k++) c->y[k] = c->x[0];
     return WG_OK;
 }
 
@@ -151,12 +211,12 @@ int wg_broadcast(wg_infer *c, const wg_shape *a, const wg_shape *b, wg_shape *y)
 
 int wg_infer_broadcast(wg_infer *c)
 {
-    c->y = c->x[0];
+    *c->y = c->x[0];
     for (int i = 1; i < c->n; i++) {
         if (c->dtype[i] != c->dtype[0])
             return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]),
                              wg_dtype_name(c->dtype[i]));
-        int status = wg_broadcast(c, &c->y, &c->x[i], &c->y);
+        int status = wg_broadcast(c, c->y, &c->x[i], c->y);
         if (status) return status;
     }
     return WG_OK;

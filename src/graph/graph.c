@@ -55,7 +55,7 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
         wg__fail_nomem(g);
         return NULL;
     }
-    *x = (wg_node){.g = g, .kind = (uint8_t)kind, .dtype = (uint8_t)t, .shape = shape, .id = g->n, .n = n};
+    *x = (wg_node){.g = g, .kind = (uint8_t)kind, .dtype = (uint8_t)t, .shape = shape, .id = g->n, .n = n, .m = 1};
     x->x = (wg_node **)(x + 1);
     return g->node[g->n++] = x;
 }
@@ -273,6 +273,16 @@ wg_node *wg_group(int n, wg_node *const x[])
     return made(y);
 }
 
+wg_node *wg_result(wg_node *x, int k)
+{
+    char text[160];
+    if (!x) return NULL;
+    if (k >= 0 && k < x->m) return wg__result(x, k);
+    return wg__fail(x->g, WG_EARG, "result(%s, %d): %s has %d result%s", wg__node_str(x, text, sizeof text), k,
+                    wg_node_kind(x), x->m, x->m == 1 ? "" : "s"),
+           NULL;
+}
+
 wg_node *wg_watch(wg_node *x)
 {
     if (x) x->watched = true;
@@ -287,12 +297,11 @@ int             wg_node_arity(const wg_node *x) { return x ? x->n : 0; }
 wg_node        *wg_node_operand(const wg_node *x, int i) { return x && i >= 0 && i < x->n ? x->x[i] : NULL; }
 const void     *wg_node_attr(const wg_node *x) { return x ? x->attr : NULL; }
 const wg_op    *wg_node_op(const wg_node *x) { return x ? x->op : NULL; }
+int             wg_node_results(const wg_node *x) { return x ? x->m : 1; }
+int             wg_node_result(const wg_node *x) { return x ? wg__result_index(x) : 0; }
 const char     *wg_node_kind(const wg_node *x)
 {
-    static const char *const kind[] = {[WG__INPUT] = "input",
-                                       [WG__PARAM] = "param",
-                                       [WG__CONST] = "const",
-                                       [WG__ASSIGN] = "assign",
-                                       [WG__GROUP] = "group"};
+    static const char *const kind[] = {[WG__INPUT] = "input",   [WG__PARAM] = "param", [WG__CONST] = "const",
+                                       [WG__ASSIGN] = "assign", [WG__GROUP] = "group", [WG__RESULT] = "result"};
     return !x ? "" : x->kind == WG__OP ? x->op->name : kind[x->kind];
 }

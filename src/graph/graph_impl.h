@@ -7,7 +7,10 @@
 
 #include <wengert/graph_op.h>
 
-enum wg__kind { WG__OP, WG__INPUT, WG__PARAM, WG__CONST, WG__ASSIGN, WG__GROUP };
+/* A result of an operator with several: result 0 is the operator's node itself, and result k a node of kind
+ * WG__RESULT whose operand is that node.  They are made together, one behind the other: result k has the id of the
+ * operator's node plus k. */
+enum wg__kind { WG__OP, WG__INPUT, WG__PARAM, WG__CONST, WG__ASSIGN, WG__GROUP, WG__RESULT };
 
 struct wg_node {
     wg_graph       *g;
@@ -20,6 +23,8 @@ struct wg_node {
     const wg_node  *origin; /* on a tape: the user's node that this one computes */
     int             id;     /* place in g->node */
     int             n;      /* operands */
+    int             m;      /* results: more than 1 only where result[] is there */
+    wg_node       **result; /* [m], or NULL: of an operator with several, and of what takes its place on a tape */
     uint8_t         kind, dtype;
     uint8_t         role;      /* of a parameter: enum wg_role */
     bool            role_set;  /* of a parameter: the program has called wg_set_role */
@@ -157,6 +162,15 @@ int wg__param_home(const wg_node *p);
 /* After p->data were written. */
 void wg__param_written(wg_node *p);
 
+/* Result k of x, or NULL if it has not so many. */
+static inline wg_node *wg__result(wg_node *x, int k) { return k == 0 ? x : k < x->m ? x->result[k] : NULL; }
+/* Which result of its operator x is. */
+static inline int wg__result_index(const wg_node *x) { return x->kind == WG__RESULT ? x->id - x->x[0]->id : 0; }
+/* Whether a run of a tape computes x: a node of an operator, or another result of one. */
+static inline bool wg__is_computed(const wg_node *x) { return x->kind == WG__OP || x->kind == WG__RESULT; }
+/* How many results an application has; below 1 where the operator counts wrongly. */
+int wg__count_results(const wg_op *op, int n, const void *attr);
+
 /* The node of an operator without asking the hooks. */
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* As wg_apply for an operator without operands, which cannot tell its graph. */
@@ -181,6 +195,17 @@ void wg__append(char *buf, size_t n, size_t *k, const char *format, ...) __attri
 /* "axis=1, keep" into buf; "" without a field table. */
 const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, char *buf, size_t n);
 bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
+/* A copy of the attributes in the graph's arena, with the lists and texts they show; NULL with an error on g. */
+void *wg__attr_copy(wg_graph *g, const wg_op *op, const void *attr);
+/* The bytes of a field that decide whether two are equal: those of a value or text; or of a list, whose count is in
+ * span[0] and whose elements are in span[1].  A value has NULL there. */
+struct wg__bytes_of {
+    struct {
+        const void *at;
+        size_t      n;
+    } span[2];
+};
+struct wg__bytes_of wg__field_bytes(wg_field_type type, const void *at);
 
 /* Operands before users, left to right from the roots: *order is allocated by
  * the call and owned by the caller.  Returns how many, or a status.  Follows

@@ -11,22 +11,10 @@ static uint64_t mix_text(uint64_t h, const char *s) { return mix(h, s, strlen(s)
 
 static uint64_t mix_field(uint64_t h, wg_field_type type, const void *at)
 {
-    const wg_axes  *a = at;
-    const wg_list  *l = at;
-    const wg_shape *s = at;
-    switch (type) {
-    case WG_FIELD_FLAG:
-    case WG_FIELD_INT: return mix(h, at, sizeof(int));
-    case WG_FIELD_DTYPE: return mix(h, at, sizeof(wg_dtype));
-    case WG_FIELD_I64:
-    case WG_FIELD_U64:
-    case WG_FIELD_STREAM: return mix(h, at, sizeof(int64_t));
-    case WG_FIELD_REAL: return mix(h, at, sizeof(double));
-    case WG_FIELD_SHAPE: return mix(h, &s->rank, sizeof s->rank);
-    case WG_FIELD_AXES: return mix(h, a->axis, a->n > 0 ? (size_t)a->n * sizeof *a->axis : 0) + (uint64_t)a->n;
-    case WG_FIELD_LIST: return mix(h, l->at, l->n > 0 ? (size_t)l->n * sizeof *l->at : 0) + (uint64_t)l->n;
-    }
-    return h;
+    struct wg__bytes_of b = wg__field_bytes(type, at);
+    if (type == WG_FIELD_HANDLE || type == WG_FIELD_GRAPH) return h; /* an address differs from run to run */
+    if (type == WG_FIELD_SHAPE || !b.span[1].at) return mix(h, b.span[0].at, b.span[0].n); /* of a shape the rank */
+    return mix(h, b.span[1].at, b.span[1].n) + (uint64_t) * (const int *)b.span[0].at;
 }
 
 uint64_t wg__place(const wg_node *x)
@@ -34,6 +22,7 @@ uint64_t wg__place(const wg_node *x)
     enum { ENOUGH = 4096 }; /* bytes of a constant: what follows may be read from a file page by page */
     uint64_t h = mix_text(x->kind, wg_node_kind(x));
     for (int i = 0; i < x->n; i++) h = mix(h, &x->x[i]->place, sizeof x->place);
+    if (x->kind == WG__RESULT) return h + (uint64_t)wg__result_index(x);
     if (x->kind == WG__OP)
         for (const wg_field *f = x->op->fields; f && f->name && x->attr; f++)
             h = mix_field(h, f->type, (const char *)x->attr + f->offset);

@@ -50,16 +50,28 @@ static bool find_leaf(const wg_node *x, int64_t symbol, wg_rows *at)
 /* A value in which rows may have met: `each` is the id of the first node where they may. */
 enum { MET = -2 };
 
-static bool find(wg_node *x, int64_t symbol, const wg_rows all[], wg_rows operand[], wg_rows *at)
+static void set_all(const wg_node *x, wg_rows at[], wg_rows to)
+{
+    for (int k = 0; k < x->m; k++) at[k] = to;
+}
+
+/* Sets the rows of every result of x, whose ids follow each other. */
+static void find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
 {
     const wg_op *op = wg_node_op(x);
-    wg_stack     s = {.node = x, .n = x->n, .x = operand, .attr = wg_node_attr(x), .symbol = symbol, .y = {-1, 1}};
+    wg_rows     *at = &all[x->id];
+    wg_stack s = {.node = x, .n = x->n, .m = x->m, .x = operand, .attr = wg_node_attr(x), .symbol = symbol, .y = at};
+    if (x->kind == WG__RESULT) return; /* set with its operator */
+    set_all(x, at, (wg_rows){-1, 1});
     for (int i = 0; i < x->n; i++) operand[i] = all[x->x[i]->id].axis == MET ? (wg_rows){-1, 1} : all[x->x[i]->id];
-    bool said = op ? op->rows && op->rows(&s) : find_leaf(x, symbol, &s.y);
+    bool said = op ? op->rows && op->rows(&s) : find_leaf(x, symbol, at);
     for (int i = 0; i < x->n; i++)
-        if (all[x->x[i]->id].axis == MET && (i >= 32 || !(s.unread >> i & 1))) return *at = all[x->x[i]->id], true;
-    *at = s.y;
-    return said && is_said_rightly(x->g, x->shape, symbol, *at);
+        if (all[x->x[i]->id].axis == MET && (i >= 32 || !(s.unread >> i & 1))) {
+            set_all(x, at, all[x->x[i]->id]);
+            return;
+        }
+    for (int k = 0; k < x->m && said; k++) said = is_said_rightly(x->g, wg__result(x, k)->shape, symbol, at[k]);
+    if (!said) set_all(x, at, (wg_rows){MET, x->id});
 }
 
 static int say_where(wg_error *why, const wg_node *x)
@@ -89,8 +101,7 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
     wg_rows  *operand = status ? NULL : calloc((size_t)most_operands(count, order), sizeof *operand);
     if (!status && (!all || !operand)) status = WG_ENOMEM;
     if (status && why) *why = (wg_error){.status = status, .offset = -1, .message = "out of memory"};
-    for (int i = 0; i < count && !status; i++)
-        if (!find(order[i], symbol, all, operand, &all[order[i]->id])) all[order[i]->id] = (wg_rows){MET, order[i]->id};
+    for (int i = 0; i < count && !status; i++) find(order[i], symbol, all, operand);
     for (int i = 0; i < n && !status; i++) {
         at[i] = all[y[i]->id];
         if (at[i].axis == MET) status = say_where(why, g->node[at[i].each]);

@@ -15,8 +15,8 @@ static int infer(wg_infer *c)
     if (axis < 0) return axis;
     if (c->x[0].dim[axis] == 0) return wg_reject(c, WG_ESHAPE, "axis %d is empty", axis);
     in[axis] = true;
-    c->y = wg__shape_reduced(&c->x[0], in, a->keep);
-    c->ydtype = WG_I64;
+    *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
+    *c->ydtype = WG_I64;
     return WG_OK;
 }
 
@@ -71,7 +71,7 @@ static void some(void *context, int64_t begin, int64_t end)
         cols = inner - j < end - i ? inner - j : end - i;
         if (cols > FEW) cols = FEW;
         columns(w->c->x[0].dtype, w->c->x[0].data, i / inner * n * inner + j, n, inner, cols,
-                (int64_t *)w->c->y.data + i);
+                (int64_t *)w->c->y->data + i);
     }
 }
 

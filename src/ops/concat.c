@@ -14,20 +14,20 @@ static int infer(wg_infer *c)
     char               p[96], q[96];
     int                axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
-    c->y = c->x[0];
+    *c->y = c->x[0];
     for (int i = 1; i < c->n; i++) {
         if (c->dtype[i] != c->dtype[0])
             return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[0]),
                              wg_dtype_name(c->dtype[i]));
         wg_shape other = c->x[i];
-        if (other.rank == c->y.rank) other.dim[axis] = c->y.dim[axis];
-        if (!wg__shapes_may_equal(c->g, &other, &c->y))
+        if (other.rank == c->y->rank) other.dim[axis] = c->y->dim[axis];
+        if (!wg__shapes_may_equal(c->g, &other, c->y))
             return wg_reject(c, WG_ESHAPE, "%s and %s differ not only in axis %d",
                              wg__shape_str(c->g, &c->x[0], p, sizeof p), wg__shape_str(c->g, &c->x[i], q, sizeof q),
                              axis);
-        for (int k = 0; k < c->y.rank; k++) /* what is a number in one of them is that number */
-            if (!wg_dim_known(c->y.dim[k])) c->y.dim[k] = other.dim[k];
-        int status = wg_dim_add(c, c->y.dim[axis], c->x[i].dim[axis], &c->y.dim[axis]);
+        for (int k = 0; k < c->y->rank; k++) /* what is a number in one of them is that number */
+            if (!wg_dim_known(c->y->dim[k])) c->y->dim[k] = other.dim[k];
+        int status = wg_dim_add(c, c->y->dim[axis], c->x[i].dim[axis], &c->y->dim[axis]);
         if (status) return status;
     }
     return WG_OK;
@@ -36,12 +36,12 @@ static int infer(wg_infer *c)
 static int cpu(wg_call *c)
 {
     const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->y.shape.rank : a->axis;
-    struct wg__split   p = wg__split_at(&c->y.shape, axis, axis + 1);
-    int64_t            inner = p.inner * (int64_t)wg_dtype_size(c->y.dtype), at = 0;
+    int                axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
+    struct wg__split   p = wg__split_at(&c->y->shape, axis, axis + 1);
+    int64_t            inner = p.inner * (int64_t)wg_dtype_size(c->y->dtype), at = 0;
     for (int i = 0; i < c->n; i++) {
         int64_t width = c->x[i].shape.dim[axis] * inner;
-        wg__copy_rows(c, p.outer, width, (char *)c->y.data + at, p.n * inner, c->x[i].data, width);
+        wg__copy_rows(c, p.outer, width, (char *)c->y->data + at, p.n * inner, c->x[i].data, width);
         at += width;
     }
     return WG_OK;
@@ -52,10 +52,10 @@ static void grad(wg_adjoint *v)
     const struct attr *a = v->attr;
     int                axis = a->axis < 0 ? a->axis + v->y->shape->rank : a->axis;
     int64_t            at = 0;
-    wg_infer           c = {.g = v->g->g};
+    wg_infer           c = {.g = v->g[0]->g};
     for (int i = 0; i < v->n; i++) {
         int64_t n = v->x[i]->shape->dim[axis];
-        if (v->need[i]) v->dx[i] = wg__slice(v->g, axis, at, n, 1);
+        if (v->need[i]) v->dx[i] = wg__slice(v->g[0], axis, at, n, 1);
         int status = wg_dim_add(&c, at, n, &at);
         if (status) {
             wg__bad(v->y, status, "gradient of concat", "%s", c.why);
@@ -76,10 +76,10 @@ static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;
     int                axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
-    s->y = s->x[0];
+    *s->y = s->x[0];
     for (int i = 0; i < s->n; i++)
-        if (s->x[i].axis != s->y.axis || s->x[i].each != s->y.each) return 0;
-    return s->y.axis != axis;
+        if (s->x[i].axis != s->y->axis || s->x[i].each != s->y->each) return 0;
+    return s->y->axis != axis;
 }
 
 const wg_op wg_op_concat = {.name = "concat",

@@ -14,7 +14,7 @@ static int infer(wg_infer *c)
     if (c->x[0].rank != 2 || c->x[1].rank != 1 || !wg__dims_may_equal(c->g, c->x[0].dim[0], c->x[1].dim[0]))
         return wg_reject(c, WG_ESHAPE, "needs logits [b,classes] and labels [b], not %s and %s",
                          wg__shape_str(c->g, &c->x[0], z, sizeof z), wg__shape_str(c->g, &c->x[1], l, sizeof l));
-    c->y = c->x[1];
+    *c->y = c->x[1];
     return WG_OK;
 }
 
@@ -40,16 +40,16 @@ static void some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     const wg_call     *c = w->c;
-    bool               f64 = c->y.dtype == WG_F64;
-    int64_t            n = w->p.n, size = (int64_t)wg_dtype_size(c->y.dtype);
+    bool               f64 = c->y->dtype == WG_F64;
+    int64_t            n = w->p.n, size = (int64_t)wg_dtype_size(c->y->dtype);
     char              *log = (char *)c->scratch + begin / w->p.grain * w->p.some * n * size;
     for (int64_t i = begin; i < end; i += w->p.some) {
         int64_t rows = end - i < w->p.some ? end - i : w->p.some;
         wg__kernels()->log_softmax[f64](rows, n, (const char *)c->x[0].data + i * n * size, log);
         for (int64_t r = 0; r < rows; r++) {
             int64_t at = r * n + wg__index_at(&c->x[1], i + r);
-            if (f64) ((double *)c->y.data)[i + r] = -((const double *)(const void *)log)[at];
-            else ((float *)c->y.data)[i + r] = -((const float *)(const void *)log)[at];
+            if (f64) ((double *)c->y->data)[i + r] = -((const double *)(const void *)log)[at];
+            else ((float *)c->y->data)[i + r] = -((const float *)(const void *)log)[at];
         }
     }
 }
@@ -71,7 +71,7 @@ static size_t scratch(const wg_call *c)
 {
     struct plan p = plan(c);
     int64_t     pieces = p.rows ? (p.rows + p.grain - 1) / p.grain : 0;
-    return (size_t)(pieces * p.some * p.n) * wg_dtype_size(c->y.dtype);
+    return (size_t)(pieces * p.some * p.n) * wg_dtype_size(c->y->dtype);
 }
 
 static void grad(wg_adjoint *v)
@@ -81,7 +81,7 @@ static void grad(wg_adjoint *v)
     wg_node *hot = wg__one_hot(v->x[1], z->shape->dim[1], wg_node_dtype(z));
     wg_node *p = wg_softmax(z, 1);
     wg_node *d = wg_sub(p, hot);
-    wg_node *g = wg_unsqueeze(v->g, 1);
+    wg_node *g = wg_unsqueeze(v->g[0], 1);
     v->dx[0] = wg_mul(g, d);
 }
 

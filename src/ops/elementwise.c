@@ -79,7 +79,7 @@ static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
     KERNEL(id)                                            \
     static void id##_grad(wg_adjoint *v)                  \
     {                                                     \
-        wg_node *g = v->g, *x = v->x[0], *y = v->y;       \
+        wg_node *g = v->g[0], *x = v->x[0], *y = v->y;    \
         (void)g, (void)x, (void)y;                        \
         v->dx[0] = dx_;                                   \
     }                                                     \
@@ -119,7 +119,7 @@ static wg_node *with_number(const wg_op *op, wg_node *x, double a)
     KERNEL(id)                                                               \
     static void id##_grad(wg_adjoint *v)                                     \
     {                                                                        \
-        wg_node *g = v->g, *x = v->x[0], *y = v->y;                          \
+        wg_node *g = v->g[0], *x = v->x[0], *y = v->y;                       \
         double   a = *(const double *)v->attr;                               \
         (void)y, (void)a;                                                    \
         v->dx[0] = dx_;                                                      \
@@ -146,32 +146,32 @@ static wg_node *with_number(const wg_op *op, wg_node *x, double a)
 
 /* ---- Two tensors ---- */
 
-#define B(id, f, dx_, dy_, dtypes_, domain_, onnx_, doc_)         \
-    KERNEL(id)                                                    \
-    static void id##_grad(wg_adjoint *v)                          \
-    {                                                             \
-        wg_node *g = v->g, *x = v->x[0], *y = v->x[1], *z = v->y; \
-        (void)x, (void)y, (void)z;                                \
-        if (v->need[0]) v->dx[0] = dx_;                           \
-        if (v->need[1]) v->dx[1] = dy_;                           \
-    }                                                             \
-    const wg_op wg_op_##id = {.name = #id,                        \
-                              .onnx = onnx_,                      \
-                              .doc = doc_,                        \
-                              .arity = 2,                         \
-                              .flags = WG_OP_IN_PLACE,            \
-                              .dtypes = dtypes_,                  \
-                              .domain = domain_,                  \
-                              .infer = wg_infer_broadcast,        \
-                              .cpu = id##_cpu,                    \
-                              .block = id##_block,                \
-                              .grad = id##_grad,                  \
-                              .rows = wg_rows_broadcast};         \
+#define B(id, f, dx_, dy_, dtypes_, domain_, onnx_, doc_)            \
+    KERNEL(id)                                                       \
+    static void id##_grad(wg_adjoint *v)                             \
+    {                                                                \
+        wg_node *g = v->g[0], *x = v->x[0], *y = v->x[1], *z = v->y; \
+        (void)x, (void)y, (void)z;                                   \
+        if (v->need[0]) v->dx[0] = dx_;                              \
+        if (v->need[1]) v->dx[1] = dy_;                              \
+    }                                                                \
+    const wg_op wg_op_##id = {.name = #id,                           \
+                              .onnx = onnx_,                         \
+                              .doc = doc_,                           \
+                              .arity = 2,                            \
+                              .flags = WG_OP_IN_PLACE,               \
+                              .dtypes = dtypes_,                     \
+                              .domain = domain_,                     \
+                              .infer = wg_infer_broadcast,           \
+                              .cpu = id##_cpu,                       \
+                              .block = id##_block,                   \
+                              .grad = id##_grad,                     \
+                              .rows = wg_rows_broadcast};            \
     wg_node    *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
 
 static int infer_bool(wg_infer *c)
 {
-    c->ydtype = WG_BOOL;
+    *c->ydtype = WG_BOOL;
     return wg_infer_broadcast(c);
 }
 /* Through a comparison nothing flows: it is constant wherever it is smooth. */
@@ -210,16 +210,16 @@ static int where_infer(wg_infer *c)
     if (c->dtype[1] != c->dtype[2])
         return wg_reject(c, WG_EDTYPE, "dtypes %s and %s differ", wg_dtype_name(c->dtype[1]),
                          wg_dtype_name(c->dtype[2]));
-    c->ydtype = c->dtype[1];
-    int status = wg_broadcast(c, &c->x[0], &c->x[1], &c->y);
-    return status ? status : wg_broadcast(c, &c->y, &c->x[2], &c->y);
+    *c->ydtype = c->dtype[1];
+    int status = wg_broadcast(c, &c->x[0], &c->x[1], c->y);
+    return status ? status : wg_broadcast(c, c->y, &c->x[2], c->y);
 }
 KERNEL(where)
 static void where_grad(wg_adjoint *v)
 {
-    wg_node *zero = wg_lit(v->g, 0);
-    if (v->need[1]) v->dx[1] = wg_where(v->x[0], v->g, zero);
-    if (v->need[2]) v->dx[2] = wg_where(v->x[0], zero, v->g);
+    wg_node *zero = wg_lit(v->g[0], 0);
+    if (v->need[1]) v->dx[1] = wg_where(v->x[0], v->g[0], zero);
+    if (v->need[2]) v->dx[2] = wg_where(v->x[0], zero, v->g[0]);
 }
 /* Runtimes choose between numbers only. */
 static int where_onnx(wg_onnx_form *f)
@@ -233,7 +233,7 @@ static int where_rows(wg_stack *s)
     if (wg_node_op(wg_node_operand(s->node, 0)) != &wg_op_training) return wg_rows_broadcast(s);
     s->unread = 1u << 1;
     if (s->x[2].axis < 0) return wg__rows_filled(s);
-    s->y = (wg_rows){s->x[2].axis + wg_node_shape(s->node)->rank - wg_node_shape(third)->rank, s->x[2].each};
+    *s->y = (wg_rows){s->x[2].axis + wg_node_shape(s->node)->rank - wg_node_shape(third)->rank, s->x[2].each};
     return 1;
 }
 const wg_op wg_op_where = {.name = "where",
@@ -256,8 +256,8 @@ wg_node    *wg_where(wg_node *c, wg_node *x, wg_node *y)
 static const wg_field cast_fields[] = {{"to", WG_FIELD_DTYPE, 0}, {0}};
 static int            cast_infer(wg_infer *c)
 {
-    c->ydtype = *(const wg_dtype *)c->attr;
-    if (!wg_dtype_size(c->ydtype)) return wg_reject(c, WG_EARG, "%d is no dtype", (int)c->ydtype);
+    *c->ydtype = *(const wg_dtype *)c->attr;
+    if (!wg_dtype_size(*c->ydtype)) return wg_reject(c, WG_EARG, "%d is no dtype", (int)*c->ydtype);
     return wg_infer_same(c);
 }
 static wg_block *cast_block(int n, const wg_dtype x[], wg_dtype y) { return (void)n, wg__kernels()->cast[x[0]][y]; }
@@ -265,7 +265,7 @@ static int       cast_cpu(wg_call *c) { return wg__loop_call(&wg_op_cast, c); }
 static void      cast_grad(wg_adjoint *v)
 {
     wg_dtype from = wg_node_dtype(v->x[0]);
-    if (WG_BIT(from) & WG_REALS) v->dx[0] = wg_cast(v->g, from);
+    if (WG_BIT(from) & WG_REALS) v->dx[0] = wg_cast(v->g[0], from);
 }
 static int cast_onnx(wg_onnx_form *f)
 {
@@ -295,8 +295,8 @@ static int            expand_infer(wg_infer *c)
 {
     char            want[96], have[96];
     const wg_shape *to = c->attr;
-    int             status = wg_broadcast(c, &c->x[0], to, &c->y);
-    if (status || !wg__shape_equal(&c->y, to))
+    int             status = wg_broadcast(c, &c->x[0], to, c->y);
+    if (status || !wg__shape_equal(c->y, to))
         return wg_reject(c, WG_ESHAPE, "%s does not broadcast to %s", wg__shape_str(c->g, &c->x[0], have, sizeof have),
                          wg__shape_str(c->g, to, want, sizeof want));
     return WG_OK;
@@ -306,7 +306,7 @@ static wg_block *expand_block(int n, const wg_dtype x[], wg_dtype y)
     return (void)n, (void)y, wg__kernels()->elementwise[WG__ROW_copy][x[0]];
 }
 static int  expand_cpu(wg_call *c) { return wg__loop_call(&wg_op_expand, c); }
-static void expand_grad(wg_adjoint *v) { v->dx[0] = v->g; } /* wg_grad sums it back */
+static void expand_grad(wg_adjoint *v) { v->dx[0] = v->g[0]; } /* wg_grad sums it back */
 static int  expand_onnx(wg_onnx_form *f)
 {
     const wg_shape *to = wg_node_shape(f->y);

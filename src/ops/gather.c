@@ -20,9 +20,9 @@ static int infer(wg_infer *c)
     if (x->rank - 1 + index->rank > WG_MAX_RANK)
         return wg_reject(c, WG_ESHAPE, "the result would have rank %d, above %d", x->rank - 1 + index->rank,
                          WG_MAX_RANK);
-    for (int i = 0; i < axis; i++) c->y.dim[c->y.rank++] = x->dim[i];
-    for (int i = 0; i < index->rank; i++) c->y.dim[c->y.rank++] = index->dim[i];
-    for (int i = axis + 1; i < x->rank; i++) c->y.dim[c->y.rank++] = x->dim[i];
+    for (int i = 0; i < axis; i++) c->y->dim[c->y->rank++] = x->dim[i];
+    for (int i = 0; i < index->rank; i++) c->y->dim[c->y->rank++] = index->dim[i];
+    for (int i = axis + 1; i < x->rank; i++) c->y->dim[c->y->rank++] = x->dim[i];
     return WG_OK;
 }
 
@@ -47,13 +47,13 @@ static int cpu(wg_call *c)
     int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
     struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
     int                status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
-    if (status || wg_count(&c->y.shape) == 0) return status;
+    if (status || wg_count(&c->y->shape) == 0) return status;
     struct work w = {.x = c->x[0].data,
-                     .y = c->y.data,
+                     .y = c->y->data,
                      .at = c->scratch,
                      .m = wg_count(&c->x[1].shape),
                      .n = p.n,
-                     .inner = p.inner * (int64_t)wg_dtype_size(c->y.dtype)};
+                     .inner = p.inner * (int64_t)wg_dtype_size(c->y->dtype)};
     wg_parallel(c, p.outer * w.m, wg__grain(p.inner), some, &w);
     return WG_OK;
 }
@@ -63,7 +63,7 @@ static size_t scratch(const wg_call *c) { return (size_t)wg_count(&c->x[1].shape
 static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
-    if (v->need[0]) v->dx[0] = wg__scatter_add(v->g, v->x[1], a->axis, *v->x[0]->shape);
+    if (v->need[0]) v->dx[0] = wg__scatter_add(v->g[0], v->x[1], a->axis, *v->x[0]->shape);
 }
 
 static double flops(const wg_call *c) { return (void)c, 0; }
@@ -82,8 +82,8 @@ static int rows(wg_stack *s)
     const wg_shape *x = wg_node_shape(wg_node_operand(s->node, 0)), *index = wg_node_shape(wg_node_operand(s->node, 1));
     int             axis = a->axis < 0 ? a->axis + x->rank : a->axis, of_x = s->x[0].axis, of_index = s->x[1].axis;
     if (of_x == axis || (of_x >= 0 && of_index >= 0)) return 0;
-    if (of_index >= 0) s->y = (wg_rows){axis + of_index, s->x[1].each};
-    if (of_x >= 0) s->y = (wg_rows){of_x < axis ? of_x : of_x - 1 + index->rank, s->x[0].each};
+    if (of_index >= 0) *s->y = (wg_rows){axis + of_index, s->x[1].each};
+    if (of_x >= 0) *s->y = (wg_rows){of_x < axis ? of_x : of_x - 1 + index->rank, s->x[0].each};
     return 1;
 }
 

@@ -12,8 +12,8 @@ static int infer(wg_infer *c)
 {
     const struct attr *a = c->attr;
     if (a->shape.rank != 1 || !wg__dims_valid(c, &a->shape)) return wg_reject(c, WG_EARG, "needs one size");
-    c->y = a->shape;
-    c->ydtype = WG_I64;
+    *c->y = a->shape;
+    *c->ydtype = WG_I64;
     return WG_OK;
 }
 
@@ -25,7 +25,7 @@ static void some(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    wg_parallel(c, c->y.shape.dim[0], 1 << 16, some, c->y.data);
+    wg_parallel(c, c->y->shape.dim[0], 1 << 16, some, c->y->data);
     return WG_OK;
 }
 
@@ -42,7 +42,7 @@ static int onnx(wg_onnx_form *f)
 }
 
 /* The numbers of an axis that is not the batch: the same for every row. */
-static int rows(wg_stack *s) { return s->y.axis < 0; }
+static int rows(wg_stack *s) { return s->y->axis < 0; }
 
 const wg_op wg_op_iota = {.name = "iota",
                           .onnx = "Range",

@@ -30,7 +30,7 @@ static int infer(wg_infer *c)
     int                status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
     if (trailing(&c->x[0], in) < 0) return wg_reject(c, WG_EARG, "the axes are not the last ones");
-    c->y = wg__shape_reduced(&c->x[0], in, a->keep);
+    *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
 }
 
@@ -41,10 +41,10 @@ struct rows {
 static void some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct rows *r = context;
-    wg_dtype           t = r->c->y.dtype;
+    wg_dtype           t = r->c->y->dtype;
     int64_t            size = (int64_t)wg_dtype_size(t);
     wg__kernels()->logsumexp[t == WG_F64](end - begin, r->n, (const char *)r->c->x[0].data + begin * r->n * size,
-                                          (char *)r->c->y.data + begin * size);
+                                          (char *)r->c->y->data + begin * size);
 }
 
 static int cpu(wg_call *c)
@@ -53,7 +53,7 @@ static int cpu(wg_call *c)
     bool               in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     struct wg__split p = wg__split_at(&c->x[0].shape, trailing(&c->x[0].shape, in), c->x[0].shape.rank);
-    if (p.n == 0) wg__fill_tensor(c, &c->y, -INFINITY);
+    if (p.n == 0) wg__fill_tensor(c, c->y, -INFINITY);
     else if (p.outer) wg_parallel(c, p.outer, wg__grain(8 * p.n), some_rows, &(struct rows){c, p.n});
     return WG_OK;
 }
@@ -65,7 +65,7 @@ static void grad(wg_adjoint *v)
     bool               in[WG_MAX_RANK];
     if (!wg__axes_in(x, "logsumexp", &a->axes, in)) return;
     wg_shape kept = wg__shape_reduced(x->shape, in, 1);
-    wg_node *y = wg_reshape(v->y, kept), *g = wg_reshape(v->g, kept);
+    wg_node *y = wg_reshape(v->y, kept), *g = wg_reshape(v->g[0], kept);
     wg_node *weight = wg_exp(wg_sub(x, y));
     v->dx[0] = wg_zero_mul(g, weight);
 }

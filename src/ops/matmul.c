@@ -35,10 +35,10 @@ static int infer(wg_infer *c)
         return wg_reject(c, WG_ESHAPE, "inner dimensions differ: %s and %s", wg_dim_name(c->g, k, left, sizeof left),
                          wg_dim_name(c->g, l, right, sizeof right));
     wg_shape p = leading(a), q = leading(b);
-    int      status = wg_broadcast(c, &p, &q, &c->y);
+    int      status = wg_broadcast(c, &p, &q, c->y);
     if (status) return status;
-    c->y.dim[c->y.rank++] = m;
-    c->y.dim[c->y.rank++] = n;
+    c->y->dim[c->y->rank++] = m;
+    c->y->dim[c->y->rank++] = n;
     return WG_OK;
 }
 
@@ -63,10 +63,10 @@ static void steps(const wg_shape *s, int rank, int64_t step[WG_MAX_RANK])
 static struct products products(const wg_call *c)
 {
     const struct attr *t = c->attr;
-    const wg_shape    *a = &c->x[0].shape, *b = &c->x[1].shape, *y = &c->y.shape;
-    int64_t            size = (int64_t)wg_dtype_size(c->y.dtype);
+    const wg_shape    *a = &c->x[0].shape, *b = &c->x[1].shape, *y = &c->y->shape;
+    int64_t            size = (int64_t)wg_dtype_size(c->y->dtype);
     struct products    p = {.count = 1, .rank = y->rank - 2};
-    p.g = (struct wg__gemm){.dtype = c->y.dtype,
+    p.g = (struct wg__gemm){.dtype = c->y->dtype,
                             .ta = t->ta,
                             .tb = t->tb,
                             .m = y->dim[p.rank],
@@ -74,7 +74,7 @@ static struct products products(const wg_call *c)
                             .k = a->dim[a->rank - (t->ta ? 2 : 1)],
                             .a = c->x[0].data,
                             .b = c->x[1].data,
-                            .c = c->y.data};
+                            .c = c->y->data};
     for (int i = 0; i < p.rank; i++) p.count *= p.dim[i] = y->dim[i];
     steps(a, p.rank, p.astep);
     steps(b, p.rank, p.bstep);
@@ -116,7 +116,7 @@ static int cpu(wg_call *c)
     struct products p = products(c);
     if (p.count == 0 || p.g.m == 0 || p.g.n == 0) return WG_OK;
     if (p.g.k == 0) {
-        memset(c->y.data, 0, wg__bytes(c->y.dtype, &c->y.shape));
+        memset(c->y->data, 0, wg__bytes(c->y->dtype, &c->y->shape));
         return WG_OK;
     }
     double each = (double)p.g.m * (double)p.g.n * (double)p.g.k;
@@ -138,7 +138,7 @@ static wg_node *tall(wg_node *x)
 static void grad(wg_adjoint *v)
 {
     const struct attr *t = v->attr;
-    wg_node           *a = v->x[0], *b = v->x[1], *g = v->g;
+    wg_node           *a = v->x[0], *b = v->x[1], *g = v->g[0];
     if (v->need[0]) v->dx[0] = t->ta ? wg_matmul_t(b, g, t->tb, 1) : wg_matmul_t(g, b, 0, !t->tb);
     if (!v->need[1]) return;
     if (!t->ta && a->shape->rank > 2 && b->shape->rank == 2) { /* one product instead of a sum over many */
@@ -189,12 +189,12 @@ static int rows(wg_stack *s)
         bool in_matrix = axis >= x->rank - 2, is_k = (axis == x->rank - 1) == (i == (turned[i] != 0));
         if (in_matrix && is_k) return 0;
         int to = in_matrix ? own : axis + rank - x->rank;
-        if (s->y.axis >= 0 && (s->y.axis != to || s->y.each != s->x[i].each)) return 0;
-        s->y = (wg_rows){to, s->x[i].each};
+        if (s->y->axis >= 0 && (s->y->axis != to || s->y->each != s->x[i].each)) return 0;
+        *s->y = (wg_rows){to, s->x[i].each};
     }
-    for (int i = 0; i < 2 && s->y.axis >= 0 && s->y.axis < rank - 2; i++) { /* an operand without rows is broadcast */
+    for (int i = 0; i < 2 && s->y->axis >= 0 && s->y->axis < rank - 2; i++) { /* an operand without rows is broadcast */
         const wg_shape *x = wg_node_shape(wg_node_operand(s->node, i));
-        int             axis = s->y.axis - (rank - x->rank);
+        int             axis = s->y->axis - (rank - x->rank);
         if (s->x[i].axis < 0 && axis >= 0 && x->dim[axis] != 1) return 0;
     }
     return 1;

@@ -12,14 +12,14 @@ static int infer(wg_infer *c)
 {
     const struct attr *a = c->attr;
     if (a->size.rank != 1 || !wg__dims_valid(c, &a->size)) return wg_reject(c, WG_EARG, "needs one size");
-    c->ydtype = WG_I64;
+    *c->ydtype = WG_I64;
     return wg_infer_same(c);
 }
 
 static int cpu(wg_call *c)
 {
     const struct attr *a = c->attr;
-    int64_t            size = a->size.dim[0], n = wg_count(&c->y.shape), *y = c->y.data;
+    int64_t            size = a->size.dim[0], n = wg_count(&c->y->shape), *y = c->y->data;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = wg__index_at(&c->x[0], i);
         if (at < 0 || at >= size)

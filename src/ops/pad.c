@@ -36,7 +36,7 @@ static int infer(wg_infer *c)
                                  !__builtin_add_overflow(last, at, &last) && last < size;
         if (!fits) return wg_reject(c, WG_ESHAPE, "axis %d of size %lld has no room for x", i, (long long)size);
     }
-    c->y = a->to;
+    *c->y = a->to;
     return WG_OK;
 }
 
@@ -51,11 +51,11 @@ static void some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     const wg_shape    *s = &w->c->x[0].shape;
-    int64_t            e = (int64_t)wg_dtype_size(w->c->y.dtype);
+    int64_t            e = (int64_t)wg_dtype_size(w->c->y->dtype);
     for (int64_t r = begin; r < end; r++) {
         int64_t to = w->at, rest = r;
         for (int k = s->rank - 2; k >= 0; rest /= s->dim[k--]) to += rest % s->dim[k] * w->step[k];
-        wg__copy_strided((char *)w->c->y.data + to * e, s->rank ? w->step[s->rank - 1] * e : e,
+        wg__copy_strided((char *)w->c->y->data + to * e, s->rank ? w->step[s->rank - 1] * e : e,
                          (const char *)w->c->x[0].data + r * w->n * e, e, w->n, (size_t)e);
     }
 }
@@ -66,7 +66,7 @@ static int cpu(wg_call *c)
     const wg_shape    *x = &c->x[0].shape;
     struct work        w = {.c = c, .n = x->rank ? x->dim[x->rank - 1] : 1};
     int64_t            step = 1;
-    wg__fill_tensor(c, &c->y, a->value);
+    wg__fill_tensor(c, c->y, a->value);
     if (wg_count(x) == 0) return WG_OK;
     for (int i = x->rank - 1; i >= 0; step *= a->to.dim[i--]) {
         w.step[i] = step * a->stride.at[i];
@@ -79,7 +79,7 @@ static int cpu(wg_call *c)
 static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
-    wg_node           *g = v->g;
+    wg_node           *g = v->g[0];
     for (int i = 0; g && i < a->to.rank; i++)
         g = wg__slice(g, i, a->before.dim[i], v->x[0]->shape->dim[i], a->stride.at[i]);
     v->dx[0] = g;
@@ -206,7 +206,7 @@ static int rows(wg_stack *s)
     const struct attr *a = s->attr;
     const wg_shape    *x = wg_node_shape(wg_node_operand(s->node, 0));
     int                axis = s->x[0].axis;
-    s->y = s->x[0];
+    *s->y = s->x[0];
     if (wg__shape_has(wg_node_graph(s->node), &a->before, s->symbol)) return 0;
     return axis < 0 || (!a->before.dim[axis] && a->stride.at[axis] == 1 && a->to.dim[axis] == x->dim[axis]);
 }

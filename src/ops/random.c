@@ -40,8 +40,8 @@ static int infer(wg_infer *c)
 {
     const struct attr *a = c->attr;
     if (!(WG_BIT(a->dtype) & WG_REALS)) return wg_reject(c, WG_EDTYPE, "%s is not real", wg_dtype_name(a->dtype));
-    c->y = a->shape;
-    c->ydtype = a->dtype;
+    *c->y = a->shape;
+    *c->ydtype = a->dtype;
     return WG_OK;
 }
 
@@ -56,8 +56,8 @@ static void some(void *context, int64_t begin, int64_t end)
     const wg_call            *c = w->c;
     const struct attr        *a = c->attr;
     const struct wg__kernels *k = wg__kernels();
-    int                       f64 = c->y.dtype == WG_F64;
-    void                     *y = (char *)c->y.data + begin * (int64_t)wg_dtype_size(c->y.dtype);
+    int                       f64 = c->y->dtype == WG_F64;
+    void                     *y = (char *)c->y->data + begin * (int64_t)wg_dtype_size(c->y->dtype);
     switch (w->which) {
     case UNIFORM: k->uniform[f64](c->seed, a->stream, c->run, begin, end - begin, a->a, a->b, y); return;
     case NORMAL: k->normal[f64](c->seed, a->stream, c->run, begin, end - begin, a->a, a->b, y); return;
@@ -66,14 +66,14 @@ static void some(void *context, int64_t begin, int64_t end)
 }
 static int run(wg_call *c, enum which which)
 {
-    int64_t n = wg_count(&c->y.shape);
+    int64_t n = wg_count(&c->y->shape);
     if (n) wg_parallel(c, n, 1 << 13, some, &(struct work){c, which});
     return WG_OK;
 }
 static int    uniform_cpu(wg_call *c) { return run(c, UNIFORM); }
 static int    normal_cpu(wg_call *c) { return run(c, NORMAL); }
 static int    mask_cpu(wg_call *c) { return run(c, MASK); }
-static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y.shape); }
+static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y->shape); }
 
 /* Numbers between a and b, as the operator of that name makes them; a symbolic shape is that of zeros. */
 static int say_random(wg_onnx_form *f, const char *op, const char *low, double a, const char *high, double b)

@@ -37,7 +37,7 @@ static int infer(wg_infer *c)
     int                first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
     if (!one_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
-    c->y = wg__shape_reduced(&c->x[0], in, a->keep);
+    *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
 }
 
@@ -54,7 +54,7 @@ struct wg__split wg__reduce_split(const void *attr, const wg_shape *x)
 static int run(wg_call *c, enum wg__reduce kind)
 {
     struct wg__split p = wg__reduce_split(c->attr, &c->x[0].shape);
-    wg__reduce_call(kind, &c->x[0], p.outer, p.n, p.inner, c->y.data, c->threads);
+    wg__reduce_call(kind, &c->x[0], p.outer, p.n, p.inner, c->y->data, c->threads);
     return WG_OK;
 }
 static int    sum_cpu(wg_call *c) { return run(c, WG__SUM); }
@@ -72,7 +72,7 @@ static wg_node *kept(const wg_adjoint *v, wg_node *reduced)
     return wg_reshape(reduced, wg__shape_reduced(v->x[0]->shape, in, 1));
 }
 
-static void sum_grad(wg_adjoint *v) { v->dx[0] = wg_expand(kept(v, v->g), *v->x[0]->shape); }
+static void sum_grad(wg_adjoint *v) { v->dx[0] = wg_expand(kept(v, v->g[0]), *v->x[0]->shape); }
 
 static void extreme_grad(wg_adjoint *v)
 {
@@ -80,7 +80,7 @@ static void extreme_grad(wg_adjoint *v)
     wg_node           *y = kept(v, v->y);
     wg_node           *mask = wg_cast(wg_equal(v->x[0], y), wg_node_dtype(v->x[0]));
     wg_node           *ties = wg_sum(mask, a->axes, 1);
-    wg_node           *g = kept(v, v->g);
+    wg_node           *g = kept(v, v->g[0]);
     wg_node           *each = wg_div(g, ties);
     v->dx[0] = wg_zero_mul(mask, each);
 }
@@ -108,7 +108,7 @@ static int in_three(const wg_adjoint *v, wg_shape *s)
 {
     const struct attr *a = v->attr;
     const wg_shape    *x = v->x[0]->shape;
-    wg_infer           c = {.g = v->g->g};
+    wg_infer           c = {.g = v->g[0]->g};
     bool               in[WG_MAX_RANK];
     int                first, last, status = wg__axis_set(&c, &a->axes, x->rank, in);
     if (!status) {
@@ -140,7 +140,7 @@ static void prod_grad(wg_adjoint *v)
     wg_node *mirror = wg__slice(x, 1, 0, n, -1);
     wg_node *after = wg__slice(product_before(mirror, n), 1, 0, n, -1);
     wg_node *others = wg_mul(before, after);
-    wg_node *g = wg_reshape(v->g, WG_SHAPE(s.dim[0], 1, s.dim[2]));
+    wg_node *g = wg_reshape(v->g[0], WG_SHAPE(s.dim[0], 1, s.dim[2]));
     v->dx[0] = wg_reshape(wg_zero_mul(others, g), *v->x[0]->shape);
 }
 

@@ -27,8 +27,8 @@ static int infer(wg_infer *c)
     }
     int status = wg__dims_product(c, &c->x[0], 0, c->x[0].rank, &have);
     if (!status) status = wg__dims_product(c, &rest, 0, rest.rank, &want);
-    c->y = rest;
-    if (!status && open >= 0) return wg_dim_div(c, have, want, &c->y.dim[open]);
+    *c->y = rest;
+    if (!status && open >= 0) return wg_dim_div(c, have, want, &c->y->dim[open]);
     if (!status && !wg__dims_may_equal(c->g, have, want))
         return wg_reject(c, WG_ESHAPE, "%s has not as many elements", wg__shape_str(c->g, &c->x[0], from, sizeof from));
     return status;
@@ -37,12 +37,12 @@ static int infer(wg_infer *c)
 /* A tape runs nothing for a view; this is for those that ask all the same. */
 static int cpu(wg_call *c)
 {
-    int64_t bytes = (int64_t)wg__bytes(c->y.dtype, &c->y.shape);
-    wg__copy_rows(c, 1, bytes, c->y.data, bytes, c->x[0].data, bytes);
+    int64_t bytes = (int64_t)wg__bytes(c->y->dtype, &c->y->shape);
+    wg__copy_rows(c, 1, bytes, c->y->data, bytes, c->x[0].data, bytes);
     return WG_OK;
 }
 
-static void grad(wg_adjoint *v) { v->dx[0] = wg_reshape(v->g, *v->x[0]->shape); }
+static void grad(wg_adjoint *v) { v->dx[0] = wg_reshape(v->g[0], *v->x[0]->shape); }
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
@@ -81,13 +81,13 @@ static int rows(wg_stack *s)
     const wg_shape *x = wg_node_shape(wg_node_operand(s->node, 0)), *y = wg_node_shape(s->node);
     wg_infer        c = {.g = wg_node_graph(s->node)};
     int64_t         before, to = 1;
-    s->y = s->x[0];
+    *s->y = s->x[0];
     if (s->x[0].axis < 0) return 1;
     if (wg__dims_product(&c, x, 0, s->x[0].axis, &before)) return 0;
     for (int i = 0; i < y->rank; i++) {
-        s->y.axis = i;
+        s->y->axis = i;
         if (to == before && wg__dim_has(c.g, y->dim[i], s->symbol))
-            return wg_dim_div(&c, y->dim[i], s->symbol, &s->y.each) == WG_OK;
+            return wg_dim_div(&c, y->dim[i], s->symbol, &s->y->each) == WG_OK;
         if (wg_dim_mul(&c, to, y->dim[i], &to)) return 0;
     }
     return 0;
@@ -115,7 +115,8 @@ wg_node *wg_reshape(wg_node *x, wg_shape s)
     for (int i = 0; i < s.rank && i < WG_MAX_RANK; i++) valid.dim[i] = s.dim[i] == WG_AUTO ? 1 : s.dim[i];
     if (!wg__shape_valid(x->g, "reshape", &valid)) return NULL;
     struct attr a = {s};
-    wg_infer    c = {.g = x->g, .n = 1, .x = x->shape, .attr = &a};
-    if (infer(&c) == WG_OK) a.to = c.y; /* otherwise wg_apply finds the same error again and tells it */
+    wg_shape    to;
+    wg_infer    c = {.g = x->g, .n = 1, .m = 1, .x = x->shape, .attr = &a, .y = &to};
+    if (infer(&c) == WG_OK) a.to = to; /* otherwise wg_apply finds the same error again and tells it */
     return wg__shape_equal(&a.to, x->shape) ? wg__unchanged(x) : wg_apply(&wg_op_reshape, 1, &x, &a);
 }

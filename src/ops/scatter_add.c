@@ -30,7 +30,7 @@ static int infer(wg_infer *c)
     if (!wg__shapes_may_equal(c->g, &want, &c->x[0]))
         return wg_reject(c, WG_ESHAPE, "adds %s where %s is needed", wg__shape_str(c->g, &c->x[0], have, sizeof have),
                          wg__shape_str(c->g, &want, need, sizeof need));
-    c->y = a->to;
+    *c->y = a->to;
     return WG_OK;
 }
 
@@ -67,12 +67,12 @@ static inline __attribute__((always_inline)) void add(wg_dtype t, void *y, const
 static void some(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
-    wg_dtype           t = w->c->y.dtype;
+    wg_dtype           t = w->c->y->dtype;
     int64_t            e = (int64_t)wg_dtype_size(t);
     for (int64_t k = begin; k < end; k++) {
         int64_t     o = k / w->per_outer, col = k % w->per_outer * COLUMNS;
         int64_t     n = w->inner - col < COLUMNS ? w->inner - col : COLUMNS;
-        char       *y = (char *)w->c->y.data + (o * w->n * w->inner + col) * e;
+        char       *y = (char *)w->c->y->data + (o * w->n * w->inner + col) * e;
         const char *x = (const char *)w->c->x[0].data + (o * w->m * w->inner + col) * e;
         for (int64_t i = 0; i < w->m; i++) add(t, y + w->at[i] * w->inner * e, x + i * w->inner * e, n);
     }
@@ -85,7 +85,7 @@ static int cpu(wg_call *c)
     struct wg__split   p = wg__split_at(&a->to, axis, axis + 1);
     int                status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
     if (status) return status;
-    wg__fill_tensor(c, &c->y, 0);
+    wg__fill_tensor(c, c->y, 0);
     if (wg_count(&c->x[0].shape) == 0) return WG_OK;
     struct work w = {c, c->scratch, wg_count(&c->x[1].shape), p.n, p.inner, (p.inner + COLUMNS - 1) / COLUMNS};
     wg_parallel(c, p.outer * w.per_outer, wg__grain(w.m * (p.inner < COLUMNS ? p.inner : COLUMNS)), some, &w);
@@ -97,7 +97,7 @@ static size_t scratch(const wg_call *c) { return (size_t)wg_count(&c->x[1].shape
 static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
-    if (v->need[0]) v->dx[0] = wg_gather(v->g, v->x[1], a->axis);
+    if (v->need[0]) v->dx[0] = wg_gather(v->g[0], v->x[1], a->axis);
 }
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }

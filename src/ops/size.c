@@ -11,7 +11,7 @@ static int infer(wg_infer *c)
 {
     const struct attr *a = c->attr;
     bool               in[WG_MAX_RANK];
-    c->y = (wg_shape){0};
+    *c->y = (wg_shape){0};
     return wg__axis_set(c, &a->axes, c->x[0].rank, in);
 }
 
@@ -27,7 +27,7 @@ static int cpu(wg_call *c)
     const struct attr *a = c->attr;
     bool               in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
-    wg__store(c->y.dtype, c->y.data, 0, size_of(&c->x[0].shape, in));
+    wg__store(c->y->dtype, c->y->data, 0, size_of(&c->x[0].shape, in));
     return WG_OK;
 }
 

@@ -34,8 +34,8 @@ static int infer(wg_infer *c)
     if (wg_dim_known(size) && wg_dim_known(low) && wg_dim_known(count) && !inside(low, count, a->step, size))
         return wg_reject(c, WG_EARG, "%lld elements from %lld in steps of %lld are not in axis %d of size %lld",
                          (long long)count, (long long)low, (long long)a->step, axis, (long long)size);
-    c->y = c->x[0];
-    c->y.dim[axis] = count;
+    *c->y = c->x[0];
+    c->y->dim[axis] = count;
     return WG_OK;
 }
 
@@ -61,12 +61,12 @@ static void some(void *context, int64_t begin, int64_t end)
 static int cpu(wg_call *c)
 {
     const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->y.shape.rank : a->axis;
+    int                axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
     struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
-    int64_t            size = (int64_t)wg_dtype_size(c->y.dtype), low = a->range.dim[0], count = a->range.dim[1];
+    int64_t            size = (int64_t)wg_dtype_size(c->y->dtype), low = a->range.dim[0], count = a->range.dim[1];
     int64_t            first = a->step < 0 ? low - a->step * (count - 1) : low;
-    struct work        w = {.y = c->y.data, .count = count, .inner = p.inner * size};
-    if (wg_count(&c->y.shape) == 0) return WG_OK;
+    struct work        w = {.y = c->y->data, .count = count, .inner = p.inner * size};
+    if (wg_count(&c->y->shape) == 0) return WG_OK;
     w.outer_step = p.n * w.inner;
     w.step = count > 1 ? a->step * w.inner : w.inner;
     w.x = (const char *)c->x[0].data + first * w.inner;
@@ -83,7 +83,7 @@ static void grad(wg_adjoint *v)
     for (int i = 0; i < rank; i++) stride.at[i] = 1;
     before.dim[axis] = a->range.dim[0];
     stride.at[axis] = a->step < 0 ? -a->step : a->step;
-    wg_node *g = a->step < 0 ? wg__slice(v->g, axis, 0, a->range.dim[1], -1) : v->g;
+    wg_node *g = a->step < 0 ? wg__slice(v->g[0], axis, 0, a->range.dim[1], -1) : v->g[0];
     v->dx[0] = wg__pad(g, before, stride, *v->x[0]->shape, 0);
 }
 
@@ -139,7 +139,7 @@ static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;
     int                axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
-    s->y = s->x[0];
+    *s->y = s->x[0];
     return s->x[0].axis != axis && !wg__shape_has(wg_node_graph(s->node), &a->range, s->symbol);
 }
 

@@ -28,32 +28,32 @@ struct rows {
 static void some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct rows *r = context;
-    int64_t            at = begin * r->n * (int64_t)wg_dtype_size(r->c->y.dtype);
-    r->kernel(end - begin, r->n, (const char *)r->c->x[0].data + at, (char *)r->c->y.data + at);
+    int64_t            at = begin * r->n * (int64_t)wg_dtype_size(r->c->y->dtype);
+    r->kernel(end - begin, r->n, (const char *)r->c->x[0].data + at, (char *)r->c->y->data + at);
 }
 static int run(wg_call *c, void (*kernel)(int64_t rows, int64_t n, const void *x, void *y))
 {
-    int64_t count = wg_count(&c->y.shape), n = c->y.shape.dim[c->y.shape.rank - 1];
+    int64_t count = wg_count(&c->y->shape), n = c->y->shape.dim[c->y->shape.rank - 1];
     if (count) wg_parallel(c, count / n, wg__grain(8 * n), some_rows, &(struct rows){c, n, kernel});
     return WG_OK;
 }
-static int    softmax_cpu(wg_call *c) { return run(c, wg__kernels()->softmax[c->y.dtype == WG_F64]); }
-static int    log_softmax_cpu(wg_call *c) { return run(c, wg__kernels()->log_softmax[c->y.dtype == WG_F64]); }
-static double flops(const wg_call *c) { return 5.0 * (double)wg_count(&c->y.shape); }
+static int    softmax_cpu(wg_call *c) { return run(c, wg__kernels()->softmax[c->y->dtype == WG_F64]); }
+static int    log_softmax_cpu(wg_call *c) { return run(c, wg__kernels()->log_softmax[c->y->dtype == WG_F64]); }
+static double flops(const wg_call *c) { return 5.0 * (double)wg_count(&c->y->shape); }
 
 static void softmax_grad(wg_adjoint *v)
 {
-    wg_node *gy = wg_zero_mul(v->g, v->y);
+    wg_node *gy = wg_zero_mul(v->g[0], v->y);
     wg_node *mean = wg_sum(gy, WG_AXES(-1), 1);
-    wg_node *rest = wg_sub(v->g, mean);
+    wg_node *rest = wg_sub(v->g[0], mean);
     v->dx[0] = wg_zero_mul(v->y, rest);
 }
 static void log_softmax_grad(wg_adjoint *v)
 {
     wg_node *p = wg_exp(v->y);
-    wg_node *sum = wg_sum(v->g, WG_AXES(-1), 1);
+    wg_node *sum = wg_sum(v->g[0], WG_AXES(-1), 1);
     wg_node *all = wg_mul(p, sum);
-    v->dx[0] = wg_sub(v->g, all);
+    v->dx[0] = wg_sub(v->g[0], all);
 }
 
 /* Over the last axis the flattening of opsets below 13 changes nothing. */
@@ -64,7 +64,7 @@ static int onnx(wg_onnx_form *f)
 
 static int rows(wg_stack *s)
 {
-    s->y = s->x[0];
+    *s->y = s->x[0];
     return s->x[0].axis != wg_node_shape(s->node)->rank - 1 || s->x[0].axis < 0;
 }
 

@@ -6,14 +6,14 @@
 
 static int infer(wg_infer *c)
 {
-    c->y = WG_SCALAR;
-    c->ydtype = WG_BOOL;
+    *c->y = WG_SCALAR;
+    *c->ydtype = WG_BOOL;
     return WG_OK;
 }
 
 static int cpu(wg_call *c)
 {
-    *(uint8_t *)c->y.data = 1;
+    *(uint8_t *)c->y->data = 1;
     return WG_OK;
 }
 

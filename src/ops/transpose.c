@@ -32,8 +32,8 @@ static int infer(wg_infer *c)
     wg_axes            perm;
     int                status = resolve(c, &a->perm, c->x[0].rank, &perm);
     if (status) return status;
-    c->y.rank = perm.n;
-    for (int i = 0; i < perm.n; i++) c->y.dim[i] = c->x[0].dim[perm.axis[i]];
+    c->y->rank = perm.n;
+    for (int i = 0; i < perm.n; i++) c->y->dim[i] = c->x[0].dim[perm.axis[i]];
     return WG_OK;
 }
 
@@ -52,7 +52,7 @@ static struct plan plan(const wg_call *c)
 {
     const struct attr *a = c->attr;
     const wg_shape    *x = &c->x[0].shape;
-    struct plan        p = {.x = c->x[0].data, .y = c->y.data, .size = wg_dtype_size(c->y.dtype)};
+    struct plan        p = {.x = c->x[0].data, .y = c->y->data, .size = wg_dtype_size(c->y->dtype)};
     int64_t            step[WG_MAX_RANK], n = 1;
     wg_axes            perm;
     resolve(&(wg_infer){0}, &a->perm, x->rank, &perm);
@@ -160,7 +160,7 @@ static void some_rows(void *context, int64_t begin, int64_t end)
 static int cpu(wg_call *c)
 {
     struct plan p;
-    int64_t     n = wg_count(&c->y.shape);
+    int64_t     n = wg_count(&c->y->shape);
     if (n == 0) return WG_OK;
     p = plan(c);
     int64_t last = p.dim[p.rank - 1];
@@ -177,10 +177,10 @@ static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
     wg_axes            perm, back;
-    if (resolve(&(wg_infer){.g = v->g->g}, &a->perm, v->x[0]->shape->rank, &perm)) return;
+    if (resolve(&(wg_infer){.g = v->g[0]->g}, &a->perm, v->x[0]->shape->rank, &perm)) return;
     back.n = perm.n;
     for (int i = 0; i < perm.n; i++) back.axis[perm.axis[i]] = i;
-    v->dx[0] = wg_transpose(v->g, back);
+    v->dx[0] = wg_transpose(v->g[0], back);
 }
 
 static double flops(const wg_call *c) { return (void)c, 0; }
@@ -202,11 +202,11 @@ static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;
     wg_axes            perm;
-    s->y = s->x[0];
+    *s->y = s->x[0];
     if (s->x[0].axis < 0) return 1;
     if (resolve(&(wg_infer){0}, &a->perm, wg_node_shape(s->node)->rank, &perm)) return 0;
     while (perm.n > 0 && perm.axis[perm.n - 1] != s->x[0].axis) perm.n--;
-    s->y.axis = perm.n - 1;
+    s->y->axis = perm.n - 1;
     return 1;
 }
 

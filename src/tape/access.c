@@ -224,7 +224,7 @@ wg_tape_stats wg_stats(const wg_tape *t)
     for (int i = 0; i < t->n_instr; i++) s.flops += t->instr[i].flops;
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];
-        if (x->kind == WG__OP && !wg__is_view(x)) s.value_bytes += wg__aligned(t->value[x->id].bytes);
+        if (wg__is_computed(x) && !wg__is_view(x)) s.value_bytes += wg__aligned(t->value[x->id].bytes);
     }
     return s;
 }

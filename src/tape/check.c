@@ -62,7 +62,7 @@ static int check_kept(const struct owners *o, wg_tape *t)
     int status = WG_OK;
     for (int i = 0; i < t->n_order && !status; i++) {
         const wg_node *x = t->order[i];
-        if (t->value[x->id].keep && x->kind == WG__OP) status = must_own(o, t, x->id, NULL);
+        if (t->value[x->id].keep && wg__is_computed(x)) status = must_own(o, t, x->id, NULL);
     }
     for (int c = 0; c < t->n_copy && !status; c++)
         if (!t->copy[c].in_place) status = must_own(o, t, t->copy[c].from, NULL);

@@ -133,6 +133,19 @@ static int stage_all(wg_tape *t)
     return status;
 }
 
+static void init_value(wg_tape *t, const wg_node *x)
+{
+    struct wg__value *v = &t->value[x->id];
+    *v = (struct wg__value){.root = wg__is_view(x) ? t->value[x->x[0]->id].root : x->id, .first = -1, .last = -1};
+    v->bytes = x->kind == WG__GROUP ? 0 : wg__bytes((wg_dtype)x->dtype, x->shape);
+    if (x->kind == WG__PARAM || x->kind == WG__CONST) {
+        v->place = WG__SHARED;
+        v->data = x->data;
+    }
+}
+
+/* The order of the nodes, and a value for each: of an operator with several results also for those that nobody reads,
+ * since its kernel writes them. */
 static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
 {
     int count = wg__postorder(t->g, n, roots, &t->order);
@@ -142,15 +155,8 @@ static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
     if (!t->value) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->g->n; i++) t->value[i].root = i; /* also of those that no output needs */
     for (int i = 0; i < count; i++) {
-        const wg_node    *x = t->order[i];
-        struct wg__value *v = &t->value[x->id];
-        *v = (struct wg__value){.root = wg__is_view(x) ? t->value[x->x[0]->id].root : x->id, .first = -1, .last = -1};
-        v->bytes = x->kind == WG__GROUP ? 0 : wg__bytes((wg_dtype)x->dtype, x->shape);
-        if (x->kind == WG__PARAM || x->kind == WG__CONST) {
-            v->place = WG__SHARED;
-            v->data = x->data;
-        }
-        t->n_copy += x->kind == WG__ASSIGN;
+        for (int k = 0; k < t->order[i]->m; k++) init_value(t, wg__result(t->order[i], k));
+        t->n_copy += t->order[i]->kind == WG__ASSIGN;
     }
     for (int i = 0; i < n; i++) t->value[roots[i]->id].keep = true;
     return WG_OK;

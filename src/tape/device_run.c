@@ -124,7 +124,7 @@ static int feed_inputs(wg_tape *t, struct wg__why *w)
 static bool on_device(const wg_tape *t, int v)
 {
     int r = t->value[v].root;
-    return t->g->node[r]->kind == WG__OP;
+    return wg__is_computed(t->g->node[r]);
 }
 
 /* Copies down what it reads, runs it, copies up what it wrote. */
@@ -211,7 +211,7 @@ const void *wg__device_read(wg_tape *t, const wg_node *x)
     const wg_node          *r = t->g->node[t->value[x->id].root];
     int                     status = WG_OK;
     if (r->kind == WG__PARAM) status = wg__device_fetch(t->user->node[r->origin->id], &w);
-    else if (r->kind == WG__OP) status = d->api->download(d->program, v->host, v->data, v->bytes, &w);
+    else if (wg__is_computed(r)) status = d->api->download(d->program, v->host, v->data, v->bytes, &w);
     if (status) return device_failed(t, "get", &w), NULL;
     return r->kind != WG__INPUT && wg__device_fault(t) ? NULL : v->host;
 }

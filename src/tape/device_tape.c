@@ -112,7 +112,7 @@ static size_t lay_out_host(wg_tape *t, const char *wanted)
     size_t end = 0;
     for (int i = 0; i < t->n_order; i++) {
         struct wg__value *v = &t->value[t->order[i]->id];
-        if (!wanted[t->order[i]->id] || t->order[i]->kind != WG__OP || v->place != WG__BUFFER) continue;
+        if (!wanted[t->order[i]->id] || !wg__is_computed(t->order[i]) || v->place != WG__BUFFER) continue;
         if (t->device->host) v->host = t->device->host + end;
         end += (size_t)wg__aligned(v->bytes);
     }

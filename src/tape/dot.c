@@ -19,7 +19,8 @@ static const char *style(const wg_node *x)
                                      [WG__PARAM] = "shape=box, style=filled, fillcolor=lightyellow",
                                      [WG__CONST] = "shape=plaintext",
                                      [WG__ASSIGN] = "shape=box, style=filled, fillcolor=lightpink",
-                                     [WG__GROUP] = "shape=point"};
+                                     [WG__GROUP] = "shape=point",
+                                     [WG__RESULT] = "shape=box, style=\"rounded,dashed\""};
     return of[x->kind];
 }
 

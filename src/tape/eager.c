@@ -8,6 +8,36 @@
 
 #include "tape/tape_impl.h"
 
+static void free_results(wg_node *x)
+{
+    for (int k = 0; k < x->m; k++) {
+        wg_node *r = wg__result(x, k);
+        wg__data_free(r->data);
+        r->data = NULL;
+    }
+}
+
+/* Gives every result of x memory, or none of them. */
+static bool alloc_results(wg_node *x)
+{
+    for (int k = 0; k < x->m; k++) {
+        wg_node *r = wg__result(x, k);
+        if (!(r->data = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) return free_results(x), false;
+    }
+    return true;
+}
+
+static int evaluate_into(wg_tape *t, wg_node *x, char why[static 160])
+{
+    enum { FEW = 8 };
+    void *few[FEW], **y = x->m <= FEW ? few : malloc((size_t)x->m * sizeof *y);
+    if (!y) return snprintf(why, 160, "out of memory"), WG_ENOMEM;
+    for (int k = 0; k < x->m; k++) y[k] = wg__result(x, k)->data;
+    int status = wg__evaluate(t, x, y, why);
+    if (y != few) free(y);
+    return status;
+}
+
 static int evaluate(wg_tape *t, wg_node *x)
 {
     char why[160], name[96];
@@ -20,11 +50,10 @@ static int evaluate(wg_tape *t, wg_node *x)
         if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
             return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));
     if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
-    if (fresh && !(x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape))))
-        return wg__tape_fail(t, WG_ENOMEM, "out of memory");
-    int status = wg__evaluate(t, x, x->data, why);
+    if (fresh && !alloc_results(x)) return wg__tape_fail(t, WG_ENOMEM, "out of memory");
+    int status = evaluate_into(t, x, why);
     if (!status) return WG_OK;
-    if (fresh) wg__data_free(x->data), x->data = NULL;
+    if (fresh) free_results(x);
     return wg__tape_fail(t, status, "run: %s %s: %s", x->op->name, wg__value_name(t, x, name, sizeof name), why);
 }
 
@@ -44,7 +73,7 @@ static int evaluate_built(wg_tape *t, wg_node *x)
 static int compute(wg_tape *t, wg_node *x)
 {
     bool ready = true;
-    for (int k = 0; k < x->n; k++) ready = ready && (x->x[k]->data || x->x[k]->kind != WG__OP);
+    for (int k = 0; k < x->n; k++) ready = ready && (x->x[k]->data || !wg__is_computed(x->x[k]));
     if (ready) return evaluate_built(t, x);
     wg_node **order = NULL;
     int n = wg__postorder(t->g, 1, &x, &order), status = n < 0 ? wg__tape_fail(t, WG_ENOMEM, "out of memory") : WG_OK;
@@ -114,7 +143,8 @@ static int made(void *context, wg_node *x)
     if (y->kind == WG__ASSIGN && wg__stage_assigned(t, y)) status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     for (int i = first; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && !t->g->node[i]->data) status = compute(t, t->g->node[i]);
-    if (!status && y->kind == WG__OP && !y->data) status = compute(t, y); /* merged with one that failed */
+    wg_node *from = y->kind == WG__RESULT ? y->x[0] : y;
+    if (!status && from->kind == WG__OP && !from->data) status = compute(t, from); /* merged with one that failed */
     if (!status && y->kind == WG__ASSIGN && set_old_apart(t, y->x[0]))
         status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (!status && y->kind == WG__ASSIGN) assign(t, y);
@@ -127,7 +157,7 @@ static int made(void *context, wg_node *x)
 static bool owns_data(const wg_node *x)
 {
     if (x->kind == WG__PARAM) return x->origin && x->data != x->origin->data;
-    return (x->kind == WG__OP && !wg__is_view(x)) || x->kind == WG__INPUT;
+    return (wg__is_computed(x) && !wg__is_view(x)) || x->kind == WG__INPUT;
 }
 
 void wg__eager_free(wg_tape *t)

@@ -229,22 +229,23 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
 
 static int emit_call(wg_tape *t, wg_node *v)
 {
-    struct wg__instr *i = next_instr(t, v, v->n, 1, 1);
-    wg_tensor        *x = i ? wg__arena_alloc(&t->arena, (size_t)(v->n + 1) * sizeof *x) : NULL;
+    struct wg__instr *i = next_instr(t, v, v->n, v->m, 1);
+    wg_tensor        *x = i ? wg__arena_alloc(&t->arena, (size_t)(v->n + v->m) * sizeof *x) : NULL;
     if (!x) return i ? wg__fail_nomem(t->user) : WG_ENOMEM;
+    wg_tensor *y = x + v->n;
     for (int k = 0; k < v->n; k++) {
         i->in[k] = v->x[k]->id;
         x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
     }
-    i->out[0] = v->id;
+    for (int k = 0; k < v->m; k++) {
+        const wg_node *r = wg__result(v, k);
+        i->out[k] = r->id;
+        y[k] = (wg_tensor){NULL, (wg_dtype)r->dtype, *r->shape};
+    }
     i->chain[0] = v;
     i->op = v->op;
-    i->call = (wg_call){.n = v->n,
-                        .x = x,
-                        .y = {NULL, (wg_dtype)v->dtype, *v->shape},
-                        .attr = v->attr,
-                        .seed = t->user->seed,
-                        .threads = t->options.threads};
+    i->call = (wg_call){
+        .n = v->n, .m = v->m, .x = x, .y = y, .attr = v->attr, .seed = t->user->seed, .threads = t->options.threads};
     i->flops = v->op->flops ? v->op->flops(&i->call) : (double)wg_count(v->shape);
     return WG_OK;
 }

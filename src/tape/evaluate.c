@@ -4,12 +4,14 @@
 
 #include "tape/tape_impl.h"
 
-int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160])
+int wg__evaluate(wg_tape *t, wg_node *x, void *const y[], char why[static 160])
 {
-    wg_tensor few[8], *in = x->n <= 8 ? few : malloc((size_t)x->n * sizeof *in);
+    int       many = x->n + x->m;
+    wg_tensor few[8], *in = many <= 8 ? few : malloc((size_t)many * sizeof *in), *out = in ? in + x->n : NULL;
     wg_call   c = {.n = x->n,
+                   .m = x->m,
                    .x = in,
-                   .y = {y, (wg_dtype)x->dtype, *x->shape},
+                   .y = out,
                    .attr = x->attr,
                    .seed = t->g->seed,
                    .run = t->run,
@@ -20,6 +22,10 @@ int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160])
         return WG_ENOMEM;
     }
     for (int i = 0; i < x->n; i++) in[i] = (wg_tensor){x->x[i]->data, (wg_dtype)x->x[i]->dtype, *x->x[i]->shape};
+    for (int k = 0; k < x->m; k++) {
+        const wg_node *r = wg__result(x, k);
+        out[k] = (wg_tensor){y[k], (wg_dtype)r->dtype, *r->shape};
+    }
     size_t scratch = x->op->scratch ? x->op->scratch(&c) : 0;
     int    status = scratch && !(c.scratch = wg__data_alloc(scratch)) ? WG_ENOMEM : WG_OK;
     if (!status) status = x->op->cpu ? x->op->cpu(&c) : wg__loop_call(x->op, &c);

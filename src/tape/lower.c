@@ -16,7 +16,7 @@ bool wg__is_view(const wg_node *x) { return x->kind == WG__OP && (x->op->flags &
 static bool foldable(const wg_op *op, int n, wg_node *const x[])
 {
     if (op->flags & WG_OP_SHAPE) return true;
-    if (op == &wg_op_expand || (op->flags & WG_OP_RANDOM) || n == 0) return false;
+    if (op == &wg_op_expand || (op->flags & (WG_OP_RANDOM | WG_OP_ORDERED)) || n == 0) return false;
     int64_t elements = 0;
     for (int i = 0; i < n; i++) {
         if (x[i]->kind != WG__CONST) return false;
@@ -25,16 +25,39 @@ static bool foldable(const wg_op *op, int n, wg_node *const x[])
     return elements <= FOLD_LIMIT;
 }
 
+/* The computed results as constants: the first of them shows the others.  Constants of several results are not
+ * merged with other constants, which have one. */
+static wg_node *fold_to(wg_tape *t, wg_node *x, void *const y[])
+{
+    if (x->m == 1) return wg_const(t->g, (wg_dtype)x->dtype, *x->shape, y[0]);
+    wg_node **c = wg__arena_alloc(&t->g->arena, (size_t)x->m * sizeof *c);
+    if (!c) return wg__fail_nomem(t->g), NULL;
+    for (int k = 0; k < x->m; k++) {
+        const wg_node *r = wg__result(x, k);
+        if (!(c[k] = wg__const_raw(t->g, (wg_dtype)r->dtype, r->shape, y[k], false))) return NULL;
+    }
+    c[0]->m = x->m;
+    c[0]->result = c;
+    return c[0];
+}
+
 static wg_node *fold(wg_tape *t, wg_node *x)
 {
-    size_t bytes = wg__bytes((wg_dtype)x->dtype, x->shape);
-    if (wg_count(x->shape) > FOLD_LIMIT) return x;
+    enum { FEW = 8 };
+    void *few[FEW], **y = x->m <= FEW ? few : wg__arena_alloc(&t->g->arena, (size_t)x->m * sizeof *y);
     char  why[160];
-    void *y = wg__data_alloc(bytes);
+    int   room = 0;
     if (!y) return wg__fail_nomem(t->g), NULL;
-    /* What cannot be computed now (an index out of range) is said by the run. */
-    wg_node *c = wg__evaluate(t, x, y, why) == WG_OK ? wg_const(t->g, (wg_dtype)x->dtype, *x->shape, y) : x;
-    wg__data_free(y);
+    for (int k = 0; k < x->m; k++)
+        if (wg_count(wg__result(x, k)->shape) > FOLD_LIMIT) return x;
+    for (; room < x->m; room++) {
+        const wg_node *r = wg__result(x, room);
+        if (!(y[room] = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) break;
+    }
+    wg_node *c = x; /* what cannot be computed now (an index out of range) is said by the run */
+    if (room < x->m) c = (wg__fail_nomem(t->g), NULL);
+    else if (wg__evaluate(t, x, y, why) == WG_OK) c = fold_to(t, x, y);
+    while (room) wg__data_free(y[--room]);
     return c;
 }
 
@@ -42,7 +65,7 @@ static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[],
 {
     wg_tape *t = context;
     if (op == &wg_op_training) return wg_scalar(t->g, WG_BOOL, !t->options.evaluate);
-    bool mergeable = !(op->flags & WG_OP_RANDOM) && !(t->options.skip & WG_SKIP_MERGE);
+    bool mergeable = !(op->flags & (WG_OP_RANDOM | WG_OP_ORDERED)) && !(t->options.skip & WG_SKIP_MERGE);
     if (!(t->options.skip & WG_SKIP_REWRITE)) {
         wg_node *y = wg__rewrite(t, op, n, x, attr);
         if (y || t->g->status) return y;
@@ -127,7 +150,7 @@ static bool borne_out(wg_tape *t, const wg_node *x, const wg_node *y)
 {
     char     what[160], is[96];
     wg_shape s = *x->shape;
-    if (!t->user->open || x->kind != WG__OP) return true;
+    if (!t->user->open || !wg__is_computed(x)) return true;
     if (wg__shape_bind(t->user, t->g, &s, &t->options)) return false;
     if (wg__shape_equal(&s, y->shape)) return true;
     wg__fail(t->g, WG_ESHAPE, "compile: %s %s has shape %s with these sizes", wg_node_kind(x),
@@ -140,11 +163,12 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     wg_shape s = *x->shape;
     wg_node *y = NULL;
     if (x->kind == WG__OP) y = lower_op(t, x);
+    else if (x->kind == WG__RESULT) y = wg__result(t->map[x->x[0]->id], wg__result_index(x));
     else if (x->kind == WG__ASSIGN || x->kind == WG__GROUP) y = lower_state(t, x);
     else if (wg__shape_bind(t->user, t->g, &s, &t->options) == WG_OK) y = leaf(t, x, &s);
     if (!y || !borne_out(t, x, y)) return NULL;
     if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
-    if ((y->kind == WG__OP || y->kind == WG__INPUT) &&
+    if ((wg__is_computed(y) || y->kind == WG__INPUT) &&
         (wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX || !wg__shape_countable(y->shape))) {
         char text[160];
         return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)),

@@ -12,28 +12,8 @@ static uint64_t mix(uint64_t h, const void *p, size_t n) { return XXH3_64bits_wi
 
 static uint64_t hash_field(uint64_t h, wg_field_type type, const void *at)
 {
-    switch (type) {
-    case WG_FIELD_FLAG:
-    case WG_FIELD_INT: return mix(h, at, sizeof(int));
-    case WG_FIELD_DTYPE: return mix(h, at, sizeof(wg_dtype));
-    case WG_FIELD_I64:
-    case WG_FIELD_U64:
-    case WG_FIELD_STREAM: return mix(h, at, sizeof(int64_t));
-    case WG_FIELD_REAL: return mix(h, at, sizeof(double));
-    case WG_FIELD_SHAPE: {
-        const wg_shape *s = at;
-        return mix(mix(h, &s->rank, sizeof s->rank), s->dim, (size_t)s->rank * sizeof *s->dim);
-    }
-    case WG_FIELD_AXES: {
-        const wg_axes *a = at;
-        return mix(mix(h, &a->n, sizeof a->n), a->axis, a->n > 0 ? (size_t)a->n * sizeof *a->axis : 0);
-    }
-    case WG_FIELD_LIST: {
-        const wg_list *l = at;
-        return mix(mix(h, &l->n, sizeof l->n), l->at, l->n > 0 ? (size_t)l->n * sizeof *l->at : 0);
-    }
-    }
-    return h;
+    struct wg__bytes_of b = wg__field_bytes(type, at);
+    return mix(mix(h, b.span[0].at, b.span[0].n), b.span[1].at, b.span[1].n);
 }
 
 uint64_t wg__merge_hash(const wg_op *op, int n, wg_node *const x[], const void *attr)

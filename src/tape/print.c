@@ -13,14 +13,14 @@ void wg__number_values(wg_tape *t)
 
 const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n)
 {
-    if (t->value && t->g->node[t->value[x->id].root]->kind != WG__OP) x = t->g->node[t->value[x->id].root];
+    if (t->value && !wg__is_computed(t->g->node[t->value[x->id].root])) x = t->g->node[t->value[x->id].root];
     const char *name = x->origin && x->origin->name ? x->origin->name : NULL;
     double      v;
     char        shape[96];
     if (x->kind == WG__CONST && wg__is_const(x, &v)) snprintf(buf, n, "%.6g", v);
     else if (x->kind == WG__CONST) snprintf(buf, n, "const%s", wg__shape_str(t->g, x->shape, shape, sizeof shape));
     else if (x->kind == WG__INPUT && !name) snprintf(buf, n, "input%d", x->origin ? x->origin->id : x->id);
-    else if (x->kind != WG__OP) snprintf(buf, n, "%s", name ? name : wg_node_kind(x));
+    else if (!wg__is_computed(x)) snprintf(buf, n, "%s", name ? name : wg_node_kind(x));
     else
         snprintf(buf, n, "%%%d%s%s", t->value ? t->value[t->value[x->id].root].number : x->id, name ? ":" : "",
                  name ? name : "");
@@ -138,7 +138,7 @@ static void print_copies(const wg_tape *t, const char *which, int n, const int *
 {
     for (int k = 0; k < n; k++)
         if (t->value[t->value[value[k]].root].place == WG__BUFFER &&
-            t->g->node[t->value[value[k]].root]->kind == WG__OP)
+            wg__is_computed(t->g->node[t->value[value[k]].root]))
             print_copy(t, which, value[k], f);
 }
 
@@ -154,7 +154,7 @@ static void print_on_host(const wg_tape *t, int i, FILE *f)
 static void print_kept(const wg_tape *t, FILE *f)
 {
     for (int i = 0; i < t->n_order; i++)
-        if (t->value[t->order[i]->id].keep && t->order[i]->kind == WG__OP)
+        if (t->value[t->order[i]->id].keep && wg__is_computed(t->order[i]))
             print_copy(t, "download", t->order[i]->id, f);
 }
 

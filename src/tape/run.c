@@ -33,7 +33,7 @@ void wg__bind_instr(wg_tape *t, int i, bool host)
     }
     wg_tensor *x = (wg_tensor *)(uintptr_t)p->call.x;
     for (int k = 0; k < p->n_in; k++) x[k].data = data_of(t, p->in[k], host);
-    p->call.y.data = data_of(t, p->out[0], host);
+    for (int k = 0; k < p->n_out; k++) p->call.y[k].data = data_of(t, p->out[k], host);
 }
 
 int wg__bind_memory(wg_tape *t)

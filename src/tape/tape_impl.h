@@ -186,9 +186,9 @@ int wg__run_instr(wg_tape *t, int i);
 
 /* Marks the inputs that a run reads, or that the n outputs of the user show, as unset. */
 void wg__await_inputs(wg_tape *t, int n, wg_node *const out[]);
-/* Computes one node alone from operands whose data are in node->data; why says
- * what went wrong. */
-int wg__evaluate(wg_tape *t, wg_node *x, void *y, char why[static 160]);
+/* Computes one node alone, each result into its y, from operands whose data are in node->data; why says what went
+ * wrong. */
+int wg__evaluate(wg_tape *t, wg_node *x, void *const y[], char why[static 160]);
 /* Records an error on the tape. */
 int wg__tape_fail(wg_tape *t, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* How a value is called in prints and messages: "x" for an input or parameter,

@@ -56,8 +56,8 @@ static wg_node *build_again(wg_node *x, wg_node *const map[])
         changed |= operand[i] != x->x[i];
     }
     wg_node *y = x;
-    if (changed && x->kind == WG__OP) y = wg_apply(x->op, x->n, operand, x->attr);
-    else if (changed) y = (wg__fail(x->g, WG_EARG, "updates: %s cannot be built again", wg_node_kind(x)), NULL);
+    if (changed)
+        y = x->kind == WG__RESULT ? wg_result(*operand, wg__result_index(x)) : wg_apply(x->op, x->n, operand, x->attr);
     if (operand != few) free(operand);
     return y;
 }

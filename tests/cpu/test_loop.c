@@ -175,11 +175,11 @@ Test(loop, an_operator_alone_broadcasts)
     const wg_op op = {.name = "widen", .arity = 1, .block = widen_block};
     float       x[3] = {1, 2, 3};
     double      y[12];
-    wg_tensor   in = {x, WG_F32, WG_SHAPE(3, 1)};
-    wg_call     c = {.n = 1, .x = &in, .y = {y, WG_F64, WG_SHAPE(3, 4)}, .threads = 1};
+    wg_tensor   in = {x, WG_F32, WG_SHAPE(3, 1)}, out = {y, WG_F64, WG_SHAPE(3, 4)};
+    wg_call     c = {.n = 1, .m = 1, .x = &in, .y = &out, .threads = 1};
     cr_assert_eq(wg__loop_call(&op, &c), WG_OK);
     for (int i = 0; i < 12; i++) cr_assert_eq(y[i], i / 4 + 1);
-    c.y.shape = WG_SHAPE(0, 4);
+    out.shape = WG_SHAPE(0, 4);
     y[0] = 77;
     in.shape = WG_SHAPE(1);
     cr_assert_eq(wg__loop_call(&op, &c), WG_OK);

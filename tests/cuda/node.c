@@ -79,6 +79,7 @@ struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struc
     char                  *base[MOST + 1] = {0}, *run = NULL, *scratch = NULL;
     wg_tensor              x[MOST];
     wg_call                d = *c;
+    wg_tensor              out = *c->y;
     struct wg__cuda_fault *fault = NULL;
     struct outcome         o = {cudaSuccess, {0, 0, 0, 0}, false};
     cudaStream_t           stream;
@@ -89,7 +90,8 @@ struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struc
         x[i].data = device_copy(&c->x[i], c->x[i].data, how.offset, &base[i]);
     }
     d.x = x;
-    d.y.data = how.in_place ? x[0].data : device_copy(&c->y, NULL, how.offset, &base[MOST]);
+    d.y = &out;
+    out.data = how.in_place ? x[0].data : device_copy(c->y, NULL, how.offset, &base[MOST]);
     cudaMalloc((void **)&run, sizeof c->run);
     cudaMemcpy(run, &c->run, sizeof c->run, cudaMemcpyHostToDevice);
     cudaMalloc((void **)&fault, sizeof *fault);
@@ -109,7 +111,7 @@ struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struc
     if (!o.error) o.error = cudaStreamSynchronize(stream);
     if (!o.error) {
         cudaMemcpy(&o.fault, fault, sizeof o.fault, cudaMemcpyDeviceToHost);
-        if (bytes_of(&c->y)) cudaMemcpy(y, d.y.data, bytes_of(&c->y), cudaMemcpyDeviceToHost);
+        if (bytes_of(c->y)) cudaMemcpy(y, out.data, bytes_of(c->y), cudaMemcpyDeviceToHost);
         for (int i = how.in_place; i < c->n; i++) o.inputs_changed |= changed(&c->x[i], x[i].data, c->x[i].data);
     }
     for (int i = 0; i <= MOST; i++) cudaFree(base[i]);
@@ -151,13 +153,13 @@ static double largest(const wg_tensor *x)
 /* What a result may be off: relative to it, and absolute where terms cancel. */
 static void tolerance(const wg_op *op, const wg_call *c, double *relative, double *absolute)
 {
-    bool f64 = c->y.dtype == WG_F64;
+    bool f64 = c->y->dtype == WG_F64;
     *relative = *absolute = 0;
     if (in(exact, op->name)) return;
     *relative = 4 * (f64 ? 0x1p-52 : 0x1p-23);
     if (in(shifted, op->name)) *absolute = *relative;
     if (!in(sums, op->name)) return;
-    double terms = c->n ? (double)wg_count(&c->x[0].shape) / fmax(1, (double)wg_count(&c->y.shape)) : 1;
+    double terms = c->n ? (double)wg_count(&c->x[0].shape) / fmax(1, (double)wg_count(&c->y->shape)) : 1;
     *relative = f64 ? 1e-13 : 1e-6;
     *absolute = strcmp(op->name, "prod") == 0 ? 0 : *relative * largest(&c->x[0]) * sqrt(fmax(terms, 1));
     if (strcmp(op->name, "prod") == 0) *relative *= sqrt(fmax(terms, 1));
@@ -168,10 +170,10 @@ const char *differs(const wg_op *op, const wg_call *c, const void *want, const v
     static char text[200];
     double      relative, absolute;
     tolerance(op, c, &relative, &absolute);
-    bool real = c->y.dtype == WG_F32 || c->y.dtype == WG_F64;
+    bool real = c->y->dtype == WG_F32 || c->y->dtype == WG_F64;
     if (!real) relative = absolute = 0;
-    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) {
-        double a = wg__load(c->y.dtype, want, i), b = wg__load(c->y.dtype, got, i);
+    for (int64_t i = 0; i < wg_count(&c->y->shape); i++) {
+        double a = wg__load(c->y->dtype, want, i), b = wg__load(c->y->dtype, got, i);
         if ((a != a && b != b) || (a == b && signbit(a) == signbit(b))) continue;
         if (a == b && relative > 0) continue;
         if (fabs(a - b) <= relative * fabs(a) + absolute) continue;

@@ -96,6 +96,7 @@ static inline void run_cuda(const wg_op *op, const wg_call *call, struct run_how
     const struct wg__cuda_op *k = launch_of(op->name);
     wg_tensor                 x[MOST_OPERANDS];
     wg_call                   c = *call;
+    wg_tensor                 out = o->cuda;
     void                     *base[MOST_OPERANDS], *y, *fault, *run, *scratch = NULL;
     for (int i = 0; i < c.n; i++) {
         x[i] = c.x[i];
@@ -103,7 +104,8 @@ static inline void run_cuda(const wg_op *op, const wg_call *call, struct run_how
     }
     c.x = x;
     memset(o->cuda.data, 0xa5, (size_t)wg_count(&o->cuda.shape) * wg_dtype_size(o->cuda.dtype));
-    c.y.data = to_device(&o->cuda, how.shift, &y);
+    c.y = &out;
+    out.data = to_device(&o->cuda, how.shift, &y);
     c.scratch = NULL;
     c.run = 12345; /* never read: the device's number is */
     size_t room = k->scratch ? k->scratch(&c) : 0;
@@ -116,7 +118,7 @@ static inline void run_cuda(const wg_op *op, const wg_call *call, struct run_how
     must(k->launch(&l));
     must(cudaDeviceSynchronize());
     cudaMemcpy(&o->fault, fault, sizeof o->fault, cudaMemcpyDeviceToHost);
-    cudaMemcpy(o->cuda.data, c.y.data, (size_t)wg_count(&c.y.shape) * wg_dtype_size(c.y.dtype), cudaMemcpyDeviceToHost);
+    cudaMemcpy(o->cuda.data, out.data, (size_t)wg_count(&out.shape) * wg_dtype_size(out.dtype), cudaMemcpyDeviceToHost);
     for (int i = 0; i < c.n; i++) cudaFree(base[i]);
     cudaFree(y);
     cudaFree(fault);
@@ -128,15 +130,16 @@ static inline void run_cuda(const wg_op *op, const wg_call *call, struct run_how
 static inline struct outcome run_both(const wg_op *op, int n, const wg_tensor *x, const void *attr, struct run_how how)
 {
     wg_graph *g = wg_graph_new();
-    wg_shape  shape[MOST_OPERANDS];
+    wg_shape  shape[MOST_OPERANDS], y = {0};
     wg_dtype  dtype[MOST_OPERANDS];
     for (int i = 0; i < n; i++) shape[i] = x[i].shape, dtype[i] = x[i].dtype;
-    wg_infer f = {.g = g, .n = n, .x = shape, .dtype = dtype, .attr = attr, .ydtype = n ? dtype[0] : WG_F32};
+    wg_dtype ydtype = n ? dtype[0] : WG_F32;
+    wg_infer f = {.g = g, .n = n, .m = 1, .x = shape, .dtype = dtype, .attr = attr, .y = &y, .ydtype = &ydtype};
     int      status = op->infer(&f);
     EXPECT(status == WG_OK, "%s: %s", op->name, f.why);
-    struct outcome o = {.cpu = tensor_of(f.ydtype, f.y), .cuda = tensor_of(f.ydtype, f.y)};
-    wg_call        c = {.n = n, .x = x, .y = o.cpu, .attr = attr, .seed = how.seed, .run = how.run, .threads = 1};
-    size_t         room = op->scratch ? op->scratch(&c) : 0;
+    struct outcome o = {.cpu = tensor_of(ydtype, y), .cuda = tensor_of(ydtype, y)};
+    wg_call c = {.n = n, .m = 1, .x = x, .y = &o.cpu, .attr = attr, .seed = how.seed, .run = how.run, .threads = 1};
+    size_t  room = op->scratch ? op->scratch(&c) : 0;
     c.scratch = room ? calloc(1, room) : NULL;
     o.status = op->cpu(&c);
     free(c.scratch);

@@ -41,7 +41,8 @@ static void try_index(const struct trial *trial, int64_t bad)
         tap(false, "%s is built: %s", trial->op, wg_message(g));
     } else {
         wg_tensor      in[] = {{values, WG_F32, trial->x}, {index, WG_I64, trial->index}};
-        wg_call        c = {.n = 2, .x = in, .y = {y, WG_F32, *node->shape}, .attr = node->attr, .threads = 1};
+        wg_tensor      out = {y, WG_F32, *node->shape};
+        wg_call        c = {.n = 2, .m = 1, .x = in, .y = &out, .attr = node->attr, .threads = 1};
         struct outcome o = launch_node(op, &c, (struct way){0, 0, false}, y);
         int            complaints = tell_complaints();
         tap(!o.error && !complaints && o.fault.status == WG_EINDEX && o.fault.index == bad && o.fault.size == 4 &&
@@ -77,8 +78,8 @@ static void long_list(const char *op, wg_node *build(wg_node *, wg_node *), int6
     bool     ok = node && launch_of(op), alone = build == checked;
     for (unsigned order = 0; order < 4 && ok; order++) {
         wg_tensor in[] = {{values, WG_F32, WG_SHAPE(size, width)}, {index, WG_I64, WG_SHAPE(m)}};
-        wg_call   c = {.n = alone ? 1 : 2, .x = alone ? in + 1 : in, .attr = node->attr, .threads = 1};
-        c.y = (wg_tensor){y, (wg_dtype)node->dtype, *node->shape};
+        wg_tensor out = {y, (wg_dtype)node->dtype, *node->shape};
+        wg_call c = {.n = alone ? 1 : 2, .m = 1, .x = alone ? in + 1 : in, .y = &out, .attr = node->attr, .threads = 1};
         struct outcome o = launch_node(launch_of(op), &c, (struct way){order, 0, false}, y);
         ok = !o.error && !tell_complaints() && o.fault.status == WG_EINDEX && o.fault.index == 100 + first;
         if (!ok)

@@ -51,15 +51,15 @@ static const char *try(const wg_op *op, const struct wg__cuda_op *launch, const 
     }
     if (o.fault.status) return "a fault is told where there is none";
     if (o.inputs_changed) return "an operand was written";
-    if (!first) return differs(op, c, c->y.data, got);
-    if (memcmp(first, got, wg__bytes(c->y.dtype, &c->y.shape)) == 0) return NULL;
+    if (!first) return differs(op, c, c->y->data, got);
+    if (memcmp(first, got, wg__bytes(c->y->dtype, &c->y->shape)) == 0) return NULL;
     return "the bits depend on the order of threads or the place of operands";
 }
 
 static bool may_be_in_place(const wg_op *op, const wg_call *c)
 {
     return op->flags & WG_OP_IN_PLACE && c->n > 0 && wg__bytes(c->x[0].dtype, &c->x[0].shape) > 0 &&
-           wg__bytes(c->x[0].dtype, &c->x[0].shape) == wg__bytes(c->y.dtype, &c->y.shape);
+           wg__bytes(c->x[0].dtype, &c->x[0].shape) == wg__bytes(c->y->dtype, &c->y->shape);
 }
 
 static void compare(const wg_graph *g, const wg_op *op, const wg_call *c)
@@ -68,7 +68,7 @@ static void compare(const wg_graph *g, const wg_op *op, const wg_call *c)
     const struct wg__cuda_op *launch = launch_of(op->name);
     struct tally             *t = tally_of(op);
     if (!launch) return;
-    size_t bytes = wg__bytes(c->y.dtype, &c->y.shape);
+    size_t bytes = wg__bytes(c->y->dtype, &c->y->shape);
     char  *first = malloc(bytes + 1), *got = malloc(bytes + 1), text[400];
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         if (ways[i].in_place && !may_be_in_place(op, c)) continue;
@@ -92,14 +92,10 @@ static void run_node(wg_node *x)
     wg_tensor in[8];
     for (int i = 0; i < x->n; i++) in[i] = (wg_tensor){x->x[i]->data, (wg_dtype)x->x[i]->dtype, *x->x[i]->shape};
     x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape));
-    wg_call c = {.n = x->n,
-                 .x = in,
-                 .y = {x->data, (wg_dtype)x->dtype, *x->shape},
-                 .attr = x->attr,
-                 .seed = 0x0123456789abcdefu,
-                 .run = 3,
-                 .threads = 1};
-    int     status = cpu_node(x->op, &c);
+    wg_tensor out = {x->data, (wg_dtype)x->dtype, *x->shape};
+    wg_call   c = {
+          .n = x->n, .m = 1, .x = in, .y = &out, .attr = x->attr, .seed = 0x0123456789abcdefu, .run = 3, .threads = 1};
+    int status = cpu_node(x->op, &c);
     if (status) tap(false, "%s on the CPU: %s", x->op->name, c.why);
     else compare(wg_node_graph(x), x->op, &c);
 }

@@ -144,7 +144,7 @@ Test(gorgonia_bugs, bug_10_every_run_runs_everything)
 
 static int opaque_cpu(wg_call *c)
 {
-    memcpy(c->y.data, c->x[0].data, wg__bytes(c->y.dtype, &c->y.shape));
+    memcpy(c->y->data, c->x[0].data, wg__bytes(c->y->dtype, &c->y->shape));
     return WG_OK;
 }
 

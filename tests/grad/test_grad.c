@@ -114,7 +114,7 @@ Test(grad, nothing_flows_through_integers_and_steps)
 /* ---- Refusals ---- */
 
 static int         odd_cpu(wg_call *c) { return (void)c, WG_OK; }
-static void        wrong_grad(wg_adjoint *v) { v->dx[0] = wg_cast(v->g, WG_F32); }
+static void        wrong_grad(wg_adjoint *v) { v->dx[0] = wg_cast(v->g[0], WG_F32); }
 static const wg_op odd = {.name = "odd", .doc = "no gradient", .arity = 1, .infer = wg_infer_same, .cpu = odd_cpu};
 static const wg_op wrong = {
     .name = "wrong", .doc = "another dtype", .arity = 1, .infer = wg_infer_same, .cpu = odd_cpu, .grad = wrong_grad};
@@ -286,7 +286,7 @@ Test(grad, jvp_special_cases)
     cr_expect_float_eq(at(dd, x, 2), 6 * 2 * 25, 1e-12, "forward over forward");
 }
 
-static void        squared_grad(wg_adjoint *v) { v->dx[0] = wg_square(v->g); }
+static void        squared_grad(wg_adjoint *v) { v->dx[0] = wg_square(v->g[0]); }
 static const wg_op nonlinear = {.name = "nonlinear",
                                 .doc = "a wrong rule",
                                 .arity = 1,

@@ -65,6 +65,10 @@ static void try_structured(void)
     TRY(prod, a, WG_ALL_AXES, 0);
     TRY(logsumexp, a, WG_ALL_AXES, 0);
     TRY(argmax, a, 0, 0);
+    TRY(max_with_index, a, WG_ALL_AXES, 0);
+    TRY(top_k, a, 0, 1, 0);
+    TRY(moments, a, WG_ALL_AXES, 0);
+    TRY(split, a, 0, 1, NULL);
     TRY(size, a, WG_ALL_AXES);
     TRY(sum_to, a, WG_SHAPE(3));
     TRY(matmul, a, a);
@@ -112,6 +116,7 @@ static void try_others(void)
 {
     wg_node *d;
     TRY(jvp, a, 1, &a, &a);
+    TRY(result, a, 1);
     TRY(assign, a, a);
     TRY(fill, g, WG_F32, WG_SHAPE(-7), 0);
     TRY(uniform, g, WG_F32, WG_SHAPE(-7), 0, 1);

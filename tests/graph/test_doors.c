@@ -122,7 +122,7 @@ Test(graph_doors, bools_in_eager_mode)
 /* ---- Gradient rules of a user's own ---- */
 
 static wg_node    *foreign; /* what the rule gives */
-static int         copy_cpu(wg_call *c) { return memcpy(c->y.data, c->x[0].data, sizeof(double)), WG_OK; }
+static int         copy_cpu(wg_call *c) { return memcpy(c->y->data, c->x[0].data, sizeof(double)), WG_OK; }
 static void        foreign_grad(wg_adjoint *v) { v->dx[0] = foreign; }
 static const wg_op smuggler = {.name = "smuggler",
                                .doc = "gives a node of another graph",

@@ -189,6 +189,10 @@ Test(graph_errors, every_constructor_takes_null)
                           wg_mean(NULL, WG_ALL_AXES, 0),
                           wg_logsumexp(NULL, WG_ALL_AXES, 0),
                           wg_argmax(NULL, 0, 0),
+                          wg_max_with_index(NULL, WG_ALL_AXES, 0),
+                          wg_top_k(NULL, 0, 1, 0),
+                          wg_moments(NULL, WG_ALL_AXES, 0),
+                          wg_split(NULL, 0, 2, NULL),
                           wg_size(NULL, WG_ALL_AXES),
                           wg_sum_to(NULL, WG_SCALAR),
                           wg_matmul(NULL, NULL),
@@ -220,6 +224,7 @@ Test(graph_errors, every_constructor_takes_null)
                           wg_group(0, NULL),
                           wg_named(NULL, "x"),
                           wg_watch(NULL),
+                          wg_result(NULL, 0),
                           wg_where(NULL, NULL, NULL)};
     for (size_t i = 0; i < sizeof y / sizeof *y; i++) cr_expect_null(y[i], "constructor %zu", i);
     cr_expect_eq(wg_status(NULL), WG_ENOMEM);

@@ -258,8 +258,8 @@ Test(ops_rows, other_symbols_do_not_matter)
 /* An operator of a program's own is in doubt unless it says how rows go through. */
 static int triple_cpu(wg_call *c)
 {
-    for (int64_t i = 0; i < wg_count(&c->y.shape); i++)
-        ((double *)c->y.data)[i] = 3 * ((const double *)c->x[0].data)[i];
+    for (int64_t i = 0; i < wg_count(&c->y->shape); i++)
+        ((double *)c->y->data)[i] = 3 * ((const double *)c->x[0].data)[i];
     return WG_OK;
 }
 Test(ops_rows, an_operator_of_ones_own_is_in_doubt)

@@ -178,6 +178,10 @@ static wg_node *max(struct sample *s) { return wg_max(s->m, WG_AXES(0), 0); }
 static wg_node *min(struct sample *s) { return wg_min(s->m, WG_AXES(0), 0); }
 static wg_node *lse(struct sample *s) { return wg_logsumexp(s->m, WG_AXES(1), 0); }
 static wg_node *argmax(struct sample *s) { return wg_argmax(s->m, 0, 0); }
+static wg_node *max_with_index(struct sample *s) { return wg_max_with_index(s->m, WG_AXES(0), 0); }
+static wg_node *top_k(struct sample *s) { return wg_top_k(s->m, 0, 2, 0); }
+static wg_node *moments(struct sample *s) { return wg_moments(s->m, WG_AXES(0), 0); }
+static wg_node *split(struct sample *s) { return wg_split(s->m, 0, 2, NULL); }
 static wg_node *size(struct sample *s)
 {
     wg_axes first = WG_AXES(0);
@@ -216,6 +220,10 @@ static const struct maker {
     {&wg_op_min, min},
     {&wg_op_logsumexp, lse},
     {&wg_op_argmax, argmax},
+    {&wg_op_max_with_index, max_with_index},
+    {&wg_op_top_k, top_k},
+    {&wg_op_moments, moments},
+    {&wg_op_split, split},
     {&wg_op_size, size},
     {&wg_op_iota, iota},
     {&wg_op_matmul, matmul},
@@ -277,6 +285,28 @@ static bool bump(wg_field_type type, void *at, int k)
         if (k < l->n) l->at[k]++;
         return k < l->n;
     }
+    case WG_FIELD_LONGS: {
+        static int64_t copy[16];
+        wg_longs      *l = at;
+        if (k >= l->n) return false;
+        memcpy(copy, l->at, (size_t)l->n * sizeof *copy);
+        copy[k]++;
+        copy[(k + 1) % l->n]--; /* as many in all, as a split wants */
+        l->at = copy;
+        return true;
+    }
+    case WG_FIELD_REALS: {
+        static double copy[16];
+        wg_reals     *r = at;
+        if (k >= r->n) return false;
+        memcpy(copy, r->at, (size_t)r->n * sizeof *copy);
+        copy[k] += 0.25;
+        r->at = copy;
+        return true;
+    }
+    case WG_FIELD_TEXT: *(const char **)at = "another text"; return k < 1;
+    case WG_FIELD_HANDLE:
+    case WG_FIELD_GRAPH: ++*(char **)at; return k < 1;
     }
     return false;
 }
@@ -367,7 +397,7 @@ Test(tape_merge, equal_attributes_merge)
 
 static int same_cpu(wg_call *c)
 {
-    memcpy(c->y.data, c->x[0].data, wg__bytes(c->y.dtype, &c->y.shape));
+    memcpy(c->y->data, c->x[0].data, wg__bytes(c->y->dtype, &c->y->shape));
     return WG_OK;
 }
 

@@ -23,7 +23,7 @@ static void start(void)
 static void stop(void) { wg_graph_free(g); }
 TestSuite(tape_print, .init = start, .fini = stop, .timeout = 60);
 
-static size_t bytes_of_y(const wg_call *c) { return wg__bytes(c->y.dtype, &c->y.shape); }
+static size_t bytes_of_y(const wg_call *c) { return wg__bytes(c->y->dtype, &c->y->shape); }
 
 typedef int          writer(FILE *f);
 static int           print(FILE *f) { return wg_tape_print(t, f); }
@@ -233,7 +233,7 @@ Test(tape_print, a_locale_with_a_comma_changes_nothing)
 
 /* An operator of the user's own, named by somebody who tests limits. */
 static int       copy_infer(wg_infer *c) { return wg_infer_same(c); }
-static int       copy_cpu(wg_call *c) { return memcpy(c->y.data, c->x[0].data, bytes_of_y(c)), WG_OK; }
+static int       copy_cpu(wg_call *c) { return memcpy(c->y->data, c->x[0].data, bytes_of_y(c)), WG_OK; }
 static const wg_op odd = {.name = "my \"op\"\n\\ \x01 \xff", .arity = 1, .infer = copy_infer, .cpu = copy_cpu};
 
 Test(tape_print, names_of_operators_are_escaped)

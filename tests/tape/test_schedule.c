@@ -307,7 +307,7 @@ Test(tape_schedule, a_watched_failure_changes_no_parameter, .init = start, .fini
 /* An operator of a user may fail at any time, whatever its flags. */
 static int refuse(wg_call *c)
 {
-    return *(const double *)c->x[0].data > 0 ? wg_reject_run(c, WG_EARG, "no") : (*(double *)c->y.data = 1, WG_OK);
+    return *(const double *)c->x[0].data > 0 ? wg_reject_run(c, WG_EARG, "no") : (*(double *)c->y->data = 1, WG_OK);
 }
 
 Test(tape_schedule, a_failing_operator_of_a_user, .init = start, .fini = stop)

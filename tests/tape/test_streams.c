@@ -192,7 +192,7 @@ static const wg_field coin_fields[] = {WG_FIELD(struct coin, stream, STREAM), {0
 static int            coin_cpu(wg_call *c)
 {
     const struct coin *a = c->attr;
-    for (int i = 0; i < N; i++) ((float *)c->y.data)[i] = (float)(a->stream >> (i % 60) & 7);
+    for (int i = 0; i < N; i++) ((float *)c->y->data)[i] = (float)(a->stream >> (i % 60) & 7);
     return WG_OK;
 }
 static const wg_op coin = {.name = "coin",

@@ -221,3 +221,22 @@ Test(updates, eager_mode)
     cr_assert_not_null(wg_minimize(loss_of(wg_add(y, z)), NULL), "%s", wg_message(g));
     cr_expect_eq(value(c.running), keep * 2 + 0.25 * 16, "the step adds none");
 }
+
+/* The later update reads the state through an operator of two results. */
+Test(updates, are_built_again_over_results)
+{
+    wg_node *s = wg_param(g, "s", WG_F64, WG_SHAPE(2)), *x = input("x"), *w = wg_param(g, "w", WG_F64, WG_SCALAR);
+    wg_set_role(s, WG_STATE);
+    wg_node *first = wg_with_update(wg_mul(x, w), wg_assign(s, wg_add(s, x)));
+    wg_node *half = wg_split(s, 0, 2, NULL), *turned[] = {wg_result(half, 1), half};
+    wg_node *last = wg_with_update(wg_neg(first), wg_assign(s, wg_concat(2, turned, 0)));
+    wg_node *step = wg_updates(loss_of(last));
+    cr_assert_not_null(step, "%s", wg_message(g));
+    wg_tape *t = compile(1, &step, 0);
+    run_on(t, x, 5);
+    const double *v = wg_param_view(s);
+    cr_expect(v[0] == 6 && v[1] == 4, "%g %g", v[0], v[1]);
+    run_on(t, x, 0);
+    v = wg_param_view(s);
+    cr_expect(v[0] == 5 && v[1] == 5, "%g %g", v[0], v[1]);
+}

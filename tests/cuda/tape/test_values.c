@@ -93,7 +93,7 @@ static int twice_cpu(wg_call *c)
 {
     const float *x = c->x[0].data;
     if (x[0] < 0) return wg_reject_run(c, WG_EINDEX, "a negative %g", x[0]);
-    for (int64_t i = 0; i < wg_count(&c->y.shape); i++) ((float *)c->y.data)[i] = 2 * x[i];
+    for (int64_t i = 0; i < wg_count(&c->y->shape); i++) ((float *)c->y->data)[i] = 2 * x[i];
     return WG_OK;
 }
 static const wg_op twice = {.name = "twice", .arity = 1, .dtypes = WG_REALS, .infer = wg_infer_same, .cpu = twice_cpu};
