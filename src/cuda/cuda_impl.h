@@ -61,6 +61,7 @@ extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: sum prod m
 extern const struct wg__cuda_op wg__cuda_softmax_ops[]; /* softmax.cu: softmax log_softmax cross_entropy */
 extern const struct wg__cuda_op wg__cuda_index_ops[];   /* index.cu: gather scatter_add */
 extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: reshape expand transpose slice pad concat .. */
+extern const struct wg__cuda_op wg__cuda_result_ops[];  /* results.cu: max_with_index moments top_k split */
 extern const struct wg__cuda_op wg__cuda_random_ops[];  /* random.cu: uniform normal dropout_mask */
 /* Elementwise rows (unary.def, binary.def), not, where, cast: one step alone. (elementwise.cu) */
 extern const struct wg__cuda_op wg__cuda_elementwise_ops[];

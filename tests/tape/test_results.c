@@ -222,9 +222,11 @@ struct pieces {
     void       *handle;
     wg_graph   *body;
 };
-static const wg_field pieces_fields[] = {WG_FIELD(struct pieces, size, LONGS),   WG_FIELD(struct pieces, weight, REALS),
-                                         WG_FIELD(struct pieces, label, TEXT),   WG_FIELD(struct pieces, handle, HANDLE),
-                                         WG_FIELD(struct pieces, body, GRAPH), {0}};
+/* clang-format off */
+static const wg_field pieces_fields[] = {
+    WG_FIELD(struct pieces, size, LONGS), WG_FIELD(struct pieces, weight, REALS), WG_FIELD(struct pieces, label, TEXT),
+    WG_FIELD(struct pieces, handle, HANDLE), WG_FIELD(struct pieces, body, GRAPH), {0}};
+/* clang-format on */
 
 static int pieces_count(int n, const void *attr) { return (void)n, ((const struct pieces *)attr)->size.n; }
 
