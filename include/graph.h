@@ -213,7 +213,8 @@ typedef enum wg_role {
     WG_FROZEN  /* a weight that stays as it is: no solver trains it */
 } wg_role;
 /* WG_OK; WG_EARG, with the reason on the graph, for what is no parameter or no
- * role.  Steps that were made before keep the roles of their time. */
+ * role.  Steps that were made before keep the roles of their time, and no
+ * checkpoint changes a role that was set here. */
 WG_API int     wg_set_role(wg_node *param, wg_role role);
 WG_API wg_role wg_node_role(const wg_node *param); /* WG_WEIGHT for what is no parameter */
 
@@ -397,6 +398,13 @@ WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, doub
 /* Zeroes elements with probability p and scales the rest by 1/(1-p);
  * x itself on a tape compiled with .evaluate (Srivastava et al. 2014). */
 WG_API wg_node *wg_dropout(wg_node *x, double p);
+
+/* ---- Training or not -------------------------------------------------------- */
+
+/* 1 on a tape that may train, 0 on one compiled with .evaluate; rank 0, bool.
+ * wg_where(wg_training(g), x, y) is x on the one and y on the other: the tape
+ * computes nothing of what is not chosen.  1 in eager mode. */
+WG_API wg_node *wg_training(wg_graph *g);
 
 /* ---- Gradients ------------------------------------------------------------- */
 

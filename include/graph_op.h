@@ -132,6 +132,7 @@ typedef struct wg_stack {
     const wg_rows *x;      /* [n] */
     int64_t        symbol; /* how many rows */
     wg_rows       *y;      /* [m]; each starts as the same for every row */
+    unsigned       unread; /* bit i is set by the function: on an evaluation tape nothing of operand i is in y */
 } wg_stack;
 
 /* ---- The operator ------------------------------------------------------- */
@@ -140,7 +141,6 @@ enum wg_op_flags {
     WG_OP_RANDOM   = 1, /* never merged; reads seed and run */
     WG_OP_IN_PLACE = 2, /* y may be the memory of operand 0 of the same size */
     WG_OP_VIEW     = 4, /* y is operand 0's bytes with another shape: nothing runs */
-    WG_OP_TRAIN    = 8, /* a random mask that is all ones on an evaluation tape */
     WG_OP_SHAPE    = 16, /* y depends on the shapes of its operands only: known at compile time */
     WG_OP_MAY_FAIL = 32, /* cpu can answer with an error */
     WG_OP_ORDERED  = 64  /* does something beside its result: never merged, never folded; on a tape such operators run

@@ -16,7 +16,7 @@ ops   | ops cpu graph                | graph graph_op
 grad  | grad ops graph               | graph graph_op
 tape  | tape grad ops cpu graph      | graph graph_op
 cuda  | cuda tape ops cpu graph      | graph graph_op
-data  | data cpu graph               | graph data
+data  | data tape cpu graph          | graph data
 train | train data grad cpu graph    | graph graph_op train data
 onnx  | onnx data graph              | graph graph_op data onnx
 serve | serve base                   | graph graph_op data onnx

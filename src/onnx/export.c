@@ -69,12 +69,14 @@ static int operands(const struct wg__export *e, const wg_node *y, struct wg__exp
     return y->n;
 }
 
+/* Users before operands: what only training reads has no use. */
 static void count_uses(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) e->of[same(e, i)->id].uses++;
-    for (int i = 0; i < e->n_order; i++) {
+    for (int i = e->n_order - 1; i >= 0; i--) {
         const wg_node *y = e->order[i];
-        for (int k = 0; wg__export_same(e->order[i]) == y && k < y->n; k++) e->of[wg__export_same(y->x[k])->id].uses++;
+        int            first = wg__export_chooses(y) ? 2 : 0;
+        for (int k = first; e->of[y->id].uses && k < y->n; k++) e->of[wg__export_same(y->x[k])->id].uses++;
     }
 }
 

@@ -110,6 +110,8 @@ struct wg__export_rule {
     wg_node    *x[WG__RULE_ARITY];
     char        text[200];
 };
+/* Whether x is where(training, y, z): z in evaluation. */
+bool wg__export_chooses(const wg_node *x);
 /* The node that computes the same in evaluation: past dropout. */
 wg_node *wg__export_same(wg_node *x);
 /* A form for y that is not its operator's own; false: none.  Knows uses. */

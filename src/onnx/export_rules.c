@@ -1,5 +1,6 @@
-/* What becomes something else than its operator's own form: dropout nothing,
- * x W + b a Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
+/* What becomes something else than its operator's own form: a choice by
+ * training its value in evaluation, so that dropout is nothing; x W + b a
+ * Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
 #include <string.h>
 
 #include "onnx/export.h"
@@ -23,19 +24,32 @@ static const void *attr(const wg_node *x, const char *name)
 }
 static bool flag(const wg_node *x, const char *name) { return *(const int *)attr(x, name) != 0; }
 
-/* ---- x times a mask that is 1 in evaluation, and x expanded to its own shape: x ---- */
+/* ---- What is chosen by training: its value in evaluation; and x expanded to its own shape: x ---- */
 
-static bool is_ones(const wg_node *x) { return x->kind == WG__OP && x->op->flags & WG_OP_TRAIN; }
+bool wg__export_chooses(const wg_node *x) { return is(x, "where") && is(x->x[0], "training"); }
 
 wg_node *wg__export_same(wg_node *x)
 {
     for (;;) {
         wg_node *rest = NULL;
         if (is(x, "expand")) rest = x->x[0]; /* to its own shape */
-        if (is(x, "mul") || is(x, "zero_mul")) rest = is_ones(x->x[1]) ? x->x[0] : is_ones(x->x[0]) ? x->x[1] : NULL;
+        if (wg__export_chooses(x)) rest = x->x[2];
         if (!rest || !wg__shape_equal(rest->shape, x->shape)) return x;
         x = rest;
     }
+}
+
+/* A choice whose value in evaluation is smaller than the result: expanded. */
+static bool chosen(const wg_node *y, struct wg__rule *r)
+{
+    wg_onnx_form f = {.y = y};
+    if (!wg__export_chooses(y)) return false;
+    wg_onnx_say(&f, "Expand(x,");
+    wg_onnx_say_dims(&f, y->shape->rank, y->shape->dim);
+    wg_onnx_say(&f, ")");
+    *r = (struct wg__rule){.kind = "expand", .form = r->text, .n = 1, .turned = -1, .x = {wg__export_same(y->x[2])}};
+    memcpy(r->text, f.text, sizeof r->text); /* eight dimensions are shorter */
+    return true;
 }
 
 /* ---- x W + b, W a stored matrix: Gemm ---- */
@@ -190,5 +204,5 @@ static bool clip(const struct wg__export *e, const wg_node *y, struct wg__export
 
 bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
-    return gemm(e, y, r) || mean(y, r) || clip(e, y, r);
+    return gemm(e, y, r) || mean(y, r) || clip(e, y, r) || chosen(y, r);
 }

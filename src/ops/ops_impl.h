@@ -75,6 +75,9 @@ int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
 
 /* Whether x is a constant of one element, possibly broadcast, and which. */
 bool wg__is_const(const wg_node *x, double *value);
+/* The mask that wg_dropout multiplies x with on a tape that trains. */
+wg_node *wg__dropout_mask(wg_node *x, double p);
+
 /* ---- Where the rows of a batch come out (rows.c) ---- */
 
 /* Axes are reduced, and left as 1 if `keep`. */

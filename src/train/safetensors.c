@@ -230,8 +230,7 @@ const wg_safetensor *wg_safetensors_at(const wg_safetensors *f, int i)
     return f && i >= 0 && i < f->n ? &f->tensor[i] : NULL;
 }
 
-/* The index of the tensor of that name, or -1. */
-static int find_index(const wg_safetensors *f, const char *name)
+int wg__st_find(const wg_safetensors *f, const char *name)
 {
     int lo = 0, hi = f && name ? f->n : 0;
     while (lo < hi) {
@@ -245,13 +244,13 @@ static int find_index(const wg_safetensors *f, const char *name)
 
 const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name)
 {
-    int i = find_index(f, name);
+    int i = wg__st_find(f, name);
     return i < 0 || f->place[i].reason ? NULL : &f->tensor[i];
 }
 
 const char *wg_safetensors_reason(const wg_safetensors *f, const char *name)
 {
-    int i = find_index(f, name);
+    int i = wg__st_find(f, name);
     return i < 0 ? NULL : f->place[i].reason;
 }
 

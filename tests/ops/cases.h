@@ -124,7 +124,9 @@ NODE(iota_) { return UNUSED, (void)x, wg__apply_leaf(g, &wg_op_iota, &(wg_shape)
 
 NODE(uniform_) { return (void)x, wg_uniform(g, t, WG_SHAPE(2, 3), -1, 1); }
 NODE(normal_) { return (void)x, wg_normal(g, t, WG_SHAPE(5), 0, 2); }
-NODE(dropout_mask_) { return (void)x, wg_node_operand(wg_dropout(wg_fill(g, t, WG_SHAPE(4), 1), 0.5), 1); }
+NODE(dropout_mask_) { return (void)x, wg__dropout_mask(wg_fill(g, t, WG_SHAPE(4), 1), 0.5); }
+
+NODE(training_) { return (void)x, (void)t, wg_training(g); }
 
 NODE(scale_) { return UNUSED, wg_scale(x[0], -1.5); }
 NODE(clip_) { return UNUSED, wg_clip(x[0], -1, 1); }
@@ -236,6 +238,7 @@ static const struct op_case op_cases[] = {
     {"uniform", 0, {{0}}, "", 0, uniform_},
     {"normal", 0, {{0}}, "", 0, normal_},
     {"dropout_mask", 0, {{0}}, "", 0, dropout_mask_},
+    {"training", 0, {{0}}, "", 0, training_},
     {"(scale)", 1, {{1, {3}}}, "r", 0, scale_},
     {"(clip)", 1, {{1, {8}}}, "r", 0, clip_},
     {"(mse)", 2, {{2, {2, 3}}, {2, {2, 3}}}, "rr", 0, mse_},

@@ -203,7 +203,7 @@ static wg_node *uniform(struct sample *s) { return wg_uniform(s->g, WG_F64, WG_S
 static wg_node *normal(struct sample *s) { return wg_normal(s->g, WG_F64, WG_SHAPE(4), 0, 1); }
 static wg_node *mask(struct sample *s)
 {
-    return wg_node_operand(wg_dropout(wg_expand(s->m, WG_SHAPE(8, 4, 4)), 0.5), 1);
+    return wg__dropout_mask(wg_expand(s->m, WG_SHAPE(8, 4, 4)), 0.5);
 }
 
 static const struct maker {
