@@ -40,14 +40,15 @@ wg_node *wg__export_same(wg_node *x)
 }
 
 /* A choice whose value in evaluation is smaller than the result: expanded. */
-static bool chosen(const wg_node *y, struct wg__rule *r)
+static bool chosen(const wg_node *y, struct wg__export_rule *r)
 {
     wg_onnx_form f = {.y = y};
     if (!wg__export_chooses(y)) return false;
     wg_onnx_say(&f, "Expand(x,");
     wg_onnx_say_dims(&f, y->shape->rank, y->shape->dim);
     wg_onnx_say(&f, ")");
-    *r = (struct wg__rule){.kind = "expand", .form = r->text, .n = 1, .turned = -1, .x = {wg__export_same(y->x[2])}};
+    *r = (struct wg__export_rule){
+        .kind = "expand", .form = r->text, .n = 1, .turned = -1, .x = {wg__export_same(y->x[2])}};
     memcpy(r->text, f.text, sizeof r->text); /* eight dimensions are shorter */
     return true;
 }

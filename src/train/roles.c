@@ -53,7 +53,7 @@ static int role_named(const char *text)
 int wg__roles_read(const wg_safetensors *f, uint8_t role[], const char **bad)
 {
     for (int k = 0; k < f->n_meta; k++) {
-        const struct wg__note *m = &f->meta[k];
+        const struct wg__tensor_note *m = &f->meta[k];
         if (strncmp(m->key, PREFIX, strlen(PREFIX)) != 0) continue;
         int i = wg__st_find(f, m->key + strlen(PREFIX)), r = role_named(m->text);
         if (r < 0) return *bad = m->text, WG_EFORMAT;
