@@ -6,6 +6,10 @@
  * A loop may begin with a matrix product, whose pieces it continues while they
  * are in the cache, or end in a reduction of one of its values.
  *
+ * A loop says what is computed: operators, dtypes, attributes, and in which slots.  The
+ * CPU is one of its printers, for whom wg__loop_prepare looks up a function for each step;
+ * src/cuda is another.
+ *
  * To make one: give it room; set inputs, registers, outputs and steps; wg__loop_domain; the
  * head or tail; wg__loop_prepare.  Data pointers may change between runs. */
 #ifndef WENGERT_LOOP_H
@@ -24,18 +28,25 @@ enum {
  * then outputs.  A step may read an output that an earlier step wrote.  An
  * output may be the memory of an input that no later step reads. */
 struct wg__step {
-    wg_block   *block;
-    const void *attr;
-    uint8_t     n, y, x[WG_BLOCK_MAX_ARITY]; /* slots */
-    uint8_t     once;                        /* by wg__loop_prepare */
+    const wg_op *op;
+    const void  *attr;
+    uint8_t      n, y, x[WG_BLOCK_MAX_ARITY];  /* slots */
+    uint8_t      to, from[WG_BLOCK_MAX_ARITY]; /* dtypes of the result and of the operands */
+
+    /* By wg__loop_prepare: */
+    uint8_t   once;
+    wg_block *block;
 };
 
 struct wg__loop_operand {
-    void   *data;
-    size_t  size;                /* of one element */
-    int64_t stride[WG_MAX_RANK]; /* in elements along each domain axis; 0 where it broadcasts */
-    int64_t period;              /* by wg__loop_prepare: element f of the domain is data[f % period]; 0: it is not so */
-    int     form;                /* by wg__loop_prepare: how blocks of it are found */
+    void    *data;
+    wg_dtype dtype;
+    int64_t  stride[WG_MAX_RANK]; /* in elements along each domain axis; 0 where it broadcasts */
+
+    /* By wg__loop_prepare: */
+    size_t  size;   /* of one element */
+    int64_t period; /* element f of the domain is data[f % period]; 0: it is not so */
+    int     form;   /* how blocks of it are found */
 };
 
 struct wg__loop {
@@ -78,9 +89,10 @@ static inline void wg__loop_use(struct wg__loop *l, struct wg__loop_room *r)
  * which broadcasts to it: merges axes that every operand walks alike.
  * keep_last keeps the last axis apart. */
 void wg__loop_domain(struct wg__loop *l, const wg_shape *domain, const wg_shape *const in_shape[], bool keep_last);
-/* Everything else that can be known before the run. */
-void wg__loop_prepare(struct wg__loop *l);
-void wg__loop_run(const struct wg__loop *l, int threads);
+/* Finds everything else that the CPU can know before the run.  NULL, or the first step
+ * for whose dtypes the operator has no function. */
+const struct wg__step *wg__loop_prepare(struct wg__loop *l);
+void                   wg__loop_run(const struct wg__loop *l, int threads);
 
 /* An elementwise operator by itself: a loop of one step. */
 int wg__loop_call(const wg_op *op, wg_call *c);

@@ -50,7 +50,7 @@ static struct after after(const wg_tape *t, int i)
 
 static bool step_is(const struct after *a, int s, const char *op)
 {
-    return s < a->l->steps && !strcmp(a->p->chain[1 + s]->op->name, op);
+    return s < a->l->steps && !strcmp(a->l->step[s].op->name, op);
 }
 
 static int output_slot(const struct after *a, int k) { return a->l->inputs + a->l->registers + k; }
@@ -227,20 +227,13 @@ static int ask_rows(const struct wg__cuda_place *at, int i, const struct wg__gem
 }
 
 /* cuBLAS does not look at faults, so what it writes on the way is no parameter. */
-static bool writes_parameter(const struct after *a)
-{
-    for (int k = 0; k < a->p->n_out; k++)
-        if (a->t->value[a->p->out[k]].place == WG__SHARED) return true;
-    return false;
-}
-
 static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__cuda_epilogue e;
     struct after             a = after(at->t, i);
     const struct wg__gemm   *g = a.l->head;
     int                      status = WG_EARG;
-    if (g->dtype == WG_F32 && g->m && g->n && g->k && !writes_parameter(&a)) {
+    if (g->dtype == WG_F32 && g->m && g->n && g->k && !wg__cuda_writes_parameter(at->t, a.p)) {
         if (fits_forward(&a, &e)) {
             if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = ask_signs(at, i, g, e, w);
             if (status == WG_EARG) status = ask(at, i, g, &e, w);

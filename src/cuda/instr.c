@@ -2,6 +2,7 @@
  * of it, a call of an operator or a loop. */
 #include <string.h>
 
+#include "cuda/loop.h"
 #include "cuda/program.h"
 
 static const struct wg__cuda_op *find(const char *name)
@@ -18,11 +19,18 @@ static bool is_matmul(const wg_op *op) { return !strcmp(op->name, "matmul"); }
 
 bool wg__cuda_knows(const struct wg__instr *p) { return p->loop || is_matmul(p->op) || find(p->op->name); }
 
-size_t wg__cuda_scratch(const wg_tape *t, const struct wg__instr *p)
+bool wg__cuda_writes_parameter(const wg_tape *t, const struct wg__instr *p)
+{
+    for (int k = 0; k < p->n_out; k++)
+        if (t->value[p->out[k]].place == WG__SHARED) return true;
+    return false;
+}
+
+size_t wg__cuda_scratch(const struct wg__instr *p)
 {
     if (p->loop) {
         struct wg__cuda_loop l;
-        wg__cuda_translate(t, p, &l);
+        wg__cuda_translate(p->loop, &l);
         return wg__cuda_loop_scratch(&l);
     }
     const struct wg__cuda_op *op = is_matmul(p->op) ? NULL : find(p->op->name);

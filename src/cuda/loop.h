@@ -42,6 +42,10 @@ enum wg__cuda_tail { WG__CUDA_SUM, WG__CUDA_PROD, WG__CUDA_MAX, WG__CUDA_MIN }; 
 enum wg__cuda_form { WG__CUDA_DENSE, WG__CUDA_ONE, WG__CUDA_STRIDED };
 int wg__cuda_form(const struct wg__cuda_loop *l, const struct wg__cuda_operand *x);
 
+/* The steps and the tail of a loop, not its head; it does not stop. (translate.c) */
+struct wg__loop;
+void wg__cuda_translate(const struct wg__loop *l, struct wg__cuda_loop *to);
+
 /* ---- Launching: loop_plan.c ---- */
 
 struct wg__cuda_plan {

@@ -226,7 +226,8 @@ static int bind(wg_tape *t)
     wg__number_values(t);
     for (int i = 0; i < t->n_instr; i++) {
         struct wg__instr *p = &t->instr[i];
-        wg__bind_instr(t, i, t->device->on_host[i]);
+        int               status = wg__bind_instr(t, i, t->device->on_host[i]);
+        if (status) return status;
         if (!t->device->on_host[i]) continue;
         mark_read_on_host(t, p);
         size_t wanted = !p->loop && p->op->scratch ? p->op->scratch(&p->call) : 0;

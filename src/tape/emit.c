@@ -39,7 +39,7 @@ static int input_slot(struct builder *b, wg_node *x)
         if (b->in[i] == x) return i;
     b->in[b->loop.inputs] = x;
     b->in_shape[b->loop.inputs] = x->shape;
-    b->loop.in[b->loop.inputs].size = wg_dtype_size((wg_dtype)x->dtype);
+    b->loop.in[b->loop.inputs].dtype = (wg_dtype)x->dtype;
     return b->loop.inputs++;
 }
 
@@ -60,28 +60,22 @@ static int operand(struct builder *b, wg_node *x, int ci)
     return MEMBER + step_of(b, x);
 }
 
-static int make_steps(struct builder *b, int ci)
+static void make_steps(struct builder *b, int ci)
 {
     struct wg__loop *l = &b->loop;
     for (int i = 0; i < b->c->n; i++) {
         wg_node *v = b->f->member[b->c->first + i];
-        wg_dtype type[WG_BLOCK_MAX_ARITY] = {0};
         if (is_free_expand(b, v)) continue;
-        struct wg__step s = {.attr = v->attr, .n = (uint8_t)v->n};
+        struct wg__step s = {.op = v->op, .attr = v->attr, .n = (uint8_t)v->n, .to = (uint8_t)v->dtype};
         for (int k = 0; k < v->n; k++) {
             s.x[k] = (uint8_t)operand(b, v->x[k], ci);
-            type[k] = (wg_dtype)v->x[k]->dtype;
+            s.from[k] = (uint8_t)v->x[k]->dtype;
         }
-        s.block = v->op->block(v->n, type, (wg_dtype)v->dtype);
-        if (!s.block)
-            return wg__fail(b->t->user, WG_EDTYPE, "compile: %s has no kernel for %s", v->op->name,
-                            wg_dtype_name(type[v->n - 1]));
         b->member[l->steps] = v;
         l->step[l->steps++] = s;
     }
     l->tail = -1;
     if (b->c->tail) l->tail_slot = operand(b, b->c->tail->x[0], ci);
-    return WG_OK;
 }
 
 static int free_register(struct builder *b, int step)
@@ -106,7 +100,7 @@ static void assign_slots(struct builder *b)
         bool out = b->f->node[b->member[s]->id].outside || b->member[s] == b->c->root;
         output[s] = out ? l->outputs : -1;
         if (out) {
-            l->out[l->outputs].size = wg_dtype_size((wg_dtype)b->member[s]->dtype);
+            l->out[l->outputs].dtype = (wg_dtype)b->member[s]->dtype;
             b->out[l->outputs++] = b->member[s];
         }
         b->reg[s] = out ? -1 : free_register(b, s);
@@ -219,8 +213,7 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
         input_slot(&b, c->head);
         if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);
     }
-    int status = make_steps(&b, ci);
-    if (status) return status;
+    make_steps(&b, ci);
     assign_slots(&b);
     wg__loop_domain(&b.loop, c->tail ? c->tail->x[0]->shape : c->root->shape, b.in_shape, c->head != NULL);
     if (c->tail) set_tail(&b.loop, c->tail);

@@ -9,7 +9,16 @@ static void *data_of(const wg_tape *t, int v, bool host)
     return host ? r->host : r->data;
 }
 
-static void bind_loop(wg_tape *t, struct wg__instr *p, bool host)
+/* Makes a loop ready for this CPU: WG_OK, or an error on the user's graph. */
+static int prepare(wg_tape *t, struct wg__loop *l)
+{
+    const struct wg__step *s = wg__loop_prepare(l);
+    if (!s) return WG_OK;
+    return wg__fail(t->user, WG_EDTYPE, "compile: %s has no kernel for %s", s->op->name,
+                    wg_dtype_name((wg_dtype)(s->n ? s->from[s->n - 1] : s->to)));
+}
+
+static int bind_loop(wg_tape *t, struct wg__instr *p, bool host)
 {
     struct wg__loop *l = (struct wg__loop *)(uintptr_t)p->loop;
     for (int k = 0; k < l->inputs; k++) l->in[k].data = data_of(t, p->in[k], host);
@@ -21,19 +30,17 @@ static void bind_loop(wg_tape *t, struct wg__instr *p, bool host)
         g->b = data_of(t, p->in[l->inputs + 1], host);
         g->c = data_of(t, p->out[p->n_out - 1], host);
     }
-    wg__loop_prepare(l);
+    return host || !t->device ? prepare(t, l) : WG_OK;
 }
 
-void wg__bind_instr(wg_tape *t, int i, bool host)
+int wg__bind_instr(wg_tape *t, int i, bool host)
 {
     struct wg__instr *p = &t->instr[i];
-    if (p->loop) {
-        bind_loop(t, p, host);
-        return;
-    }
+    if (p->loop) return bind_loop(t, p, host);
     wg_tensor *x = (wg_tensor *)(uintptr_t)p->call.x;
     for (int k = 0; k < p->n_in; k++) x[k].data = data_of(t, p->in[k], host);
     p->call.y.data = data_of(t, p->out[0], host);
+    return WG_OK;
 }
 
 int wg__bind_memory(wg_tape *t)
@@ -49,7 +56,7 @@ int wg__bind_memory(wg_tape *t)
         if (t->value[i].place == WG__BUFFER) t->value[i].data = t->buffer + t->value[i].offset;
     for (int i = 0; i < t->n_instr; i++) {
         const struct wg__instr *p = &t->instr[i];
-        wg__bind_instr(t, i, false);
+        if ((status = wg__bind_instr(t, i, false))) return status;
         size_t wanted = !p->loop && p->op->scratch ? p->op->scratch(&p->call) : 0;
         if (wanted > scratch) scratch = wanted;
     }

@@ -175,8 +175,9 @@ int      wg__check(wg_tape *t);
 int wg__check_bytes(wg_tape *t, int64_t bytes);
 /* Sets every pointer of the instructions once values have their memory. */
 int wg__bind_memory(wg_tape *t);
-/* The pointers of one: to data, or to host. */
-void wg__bind_instr(wg_tape *t, int i, bool host);
+/* Sets the pointers of one, to data or to host, and makes it ready if the CPU is to run it: WG_OK, or an error on the
+ * user's graph. */
+int wg__bind_instr(wg_tape *t, int i, bool host);
 /* Makes bools 0 and 1 that a user wrote into lent memory. */
 void wg__take_lent(wg_tape *t);
 /* Runs one on the CPU. */

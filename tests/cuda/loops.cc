@@ -322,22 +322,20 @@ static void random_loops(std::vector<sample> &all)
 static void plain_tail(sample &s, int kind, int dtype, const int64_t *shape)
 {
     memset(&s.cpu, 0, sizeof s.cpu);
-    memset(&s.gpu, 0, sizeof s.gpu);
     wg__loop_use(&s.cpu, &s.room);
     s.exact = true;
-    s.gpu.rank = s.cpu.rank = s.gpu.inputs = s.cpu.inputs = 1;
-    s.gpu.dim[0] = s.cpu.dim[0] = shape[0] * shape[1] * shape[2];
-    s.gpu.in[0].stride[0] = s.room.in[0].stride[0] = 1;
-    s.gpu.in[0].dtype = (uint8_t)dtype;
-    s.room.in[0].size = wg_dtype_size((wg_dtype)dtype);
-    s.in[0].assign((size_t)s.gpu.dim[0] * s.room.in[0].size, 0);
+    s.cpu.rank = s.cpu.inputs = 1;
+    s.cpu.dim[0] = shape[0] * shape[1] * shape[2];
+    s.room.in[0].stride[0] = 1;
+    s.room.in[0].dtype = (wg_dtype)dtype;
+    s.in[0].assign((size_t)s.cpu.dim[0] * wg_dtype_size((wg_dtype)dtype), 0);
     fill(s.in[0], dtype, true);
-    s.gpu.tail = s.cpu.tail = kind;
-    s.gpu.tail_dtype = dtype;
+    s.cpu.tail = kind;
     s.cpu.tail_dtype = (wg_dtype)dtype;
-    s.gpu.outer = s.cpu.outer = shape[0];
-    s.gpu.reduced = s.cpu.reduced = shape[1];
-    s.gpu.inner = s.cpu.inner = shape[2];
+    s.cpu.outer = shape[0];
+    s.cpu.reduced = shape[1];
+    s.cpu.inner = shape[2];
+    wg__cuda_translate(&s.cpu, &s.gpu);
 }
 
 static void every_tail()
