@@ -101,10 +101,10 @@ struct wg__gemm {
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
 };
-/* Called after each finished piece [i0,i1) x [j0,j1) of c, by the thread that made it. */
-typedef void wg__gemm_done(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
-/* The bits do not depend on threads. */
-void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context);
+/* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
+typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+/* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
+void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
 
 /* ---- Loops over elements (loop.h) ---- */
 #include "loop.h"

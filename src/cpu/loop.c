@@ -149,6 +149,11 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
         p->block = find_block(p);
         if (!p->block && !missing) missing = p;
     }
+    if (l->head) {
+        const wg_shape *y = &l->head->call.y.shape;
+        l->columns = y->dim[y->rank - 1];
+        l->head->producer->ready(&l->head->call, l->head->plan);
+    }
     l->block = l->tail < 0 ? block_size(l) : WG__BLOCK;
     l->small = plain && l->count <= WG__BLOCK && l->tail < 0 && !l->head;
     return missing;

@@ -3,8 +3,9 @@
  * The loop's domain is one dense shape; operands broadcast to it.  The work is
  * done in blocks of at most WG__BLOCK elements: each step reads and writes
  * registers, which are block-sized buffers that stay in the first-level cache.
- * A loop may begin with a matrix product, whose pieces it continues while they
- * are in the cache, or end in a reduction of one of its values.
+ * A loop may begin with a producer, such as the matrix product, whose tiles it
+ * continues while they are in the cache, or end in a reduction of one of its
+ * values.
  *
  * A loop says what is computed: operators, dtypes, attributes, and in which slots.  The
  * CPU is one of its printers, for whom wg__loop_prepare looks up a function for each step;
@@ -49,6 +50,26 @@ struct wg__loop_operand {
     int     form;   /* how blocks of it are found */
 };
 
+/* An operator that can head a loop, since it makes its result in tiles.  The result counts as
+ * a matrix whose columns are the last axis and whose rows are all other axes. */
+struct wg__producer {
+    /* Finds what can be known of a call before it runs; `plan` has plan_bytes bytes, and the
+     * call's memory may still change its contents, not its place. */
+    void (*ready)(const wg_call *c, void *plan);
+    size_t plan_bytes;
+    /* Computes the call's result, with the bits of the operator alone, and hands over each
+     * tile once, while the tile is in the cache. */
+    void (*run)(const void *plan, int threads, wg__take_tile *take, void *context);
+};
+
+struct wg__head {
+    const struct wg__producer *producer;
+    const wg_op               *op;
+    wg_call                    call; /* of op: x, attributes, y */
+    wg_tensor                 *x;    /* [call.n] the call's */
+    void                      *plan; /* by wg__loop_prepare */
+};
+
 struct wg__loop {
     int                      rank; /* of the domain, after merging axes: at least 1 */
     int64_t                  dim[WG_MAX_RANK];
@@ -58,7 +79,7 @@ struct wg__loop {
     struct wg__step         *step; /* [steps] */
     double                   cost; /* of one element, in nanoseconds or so: how finely to split */
 
-    const struct wg__gemm *head; /* or NULL: product whose c is in[0], dense over the domain [m, n]; no tail */
+    struct wg__head *head; /* or NULL: what makes in[0], dense over the domain; no tail */
 
     int      tail;      /* enum wg__reduce, or -1: none */
     int      tail_slot; /* what is reduced: any slot */
@@ -71,6 +92,7 @@ struct wg__loop {
     int64_t block;   /* elements in a full block */
     bool    rowwise; /* no block leaves a row of the last axis */
     bool    small;   /* one block and nothing to gather */
+    int64_t columns; /* of the head's result */
 };
 
 /* Room for the largest loop, while one is made. */

@@ -17,7 +17,17 @@ static const struct wg__cuda_op *find(const char *name)
 
 static bool is_matmul(const wg_op *op) { return !strcmp(op->name, "matmul"); }
 
-bool wg__cuda_knows(const struct wg__instr *p) { return p->loop || is_matmul(p->op) || find(p->op->name); }
+const wg_call *wg__cuda_product_of(const struct wg__instr *p)
+{
+    if (!p->loop) return is_matmul(p->op) ? &p->call : NULL;
+    return p->loop->head && is_matmul(p->loop->head->op) ? &p->loop->head->call : NULL;
+}
+
+bool wg__cuda_knows(const struct wg__instr *p)
+{
+    if (wg__cuda_product_of(p)) return true;
+    return p->loop ? !p->loop->head : find(p->op->name) != NULL;
+}
 
 bool wg__cuda_writes_parameter(const wg_tape *t, const struct wg__instr *p)
 {

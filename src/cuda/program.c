@@ -29,8 +29,7 @@ static size_t scratch_of(const wg_tape *t)
 static bool multiplies(const wg_tape *t)
 {
     for (int i = 0; i < t->n_instr; i++)
-        for (int k = 0; k < t->instr[i].n_chain; k++)
-            if (!strcmp(t->instr[i].chain[k]->op->name, "matmul")) return true;
+        if (wg__cuda_product_of(&t->instr[i])) return true;
     return false;
 }
 

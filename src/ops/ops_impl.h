@@ -44,6 +44,15 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last);
 /* What a sum, prod, max or min with these attributes reduces in a shape x. */
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
 
+/* ---- The ends of loops (loop_ends.c) ---- */
+
+/* How an operator heads a loop, or NULL: it does not. */
+struct wg__producer;
+const struct wg__producer       *wg__producer_of(const wg_op *op);
+extern const struct wg__producer wg__matmul_producer;
+/* The enum wg__reduce by which an operator ends a loop, or -1: it does not. */
+int wg__reduction_of(const wg_op *op);
+
 /* The node's ONNX operator over axes: an input from opset `since` on, before it
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);

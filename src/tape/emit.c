@@ -122,10 +122,7 @@ static void assign_slots(struct builder *b)
 
 static void set_tail(struct wg__loop *l, const wg_node *v)
 {
-    static const wg_op *const op[] = {
-        [WG__SUM] = &wg_op_sum, [WG__PROD] = &wg_op_prod, [WG__MAX] = &wg_op_max, [WG__MIN] = &wg_op_min};
-    for (int k = 0; k < WG__REDUCES; k++)
-        if (v->op == op[k]) l->tail = k;
+    l->tail = wg__reduction_of(v->op);
     l->tail_dtype = (wg_dtype)v->dtype;
     struct wg__split p = wg__reduce_split(v->attr, v->x[0]->shape);
     l->outer = p.outer;
@@ -133,26 +130,43 @@ static void set_tail(struct wg__loop *l, const wg_node *v)
     l->inner = p.inner;
 }
 
+static double call_flops(const wg_op *op, const wg_call *c)
+{
+    return op->flops ? op->flops(c) : (double)wg_count(&c->y.shape);
+}
+
 static double loop_flops(const struct builder *b)
 {
     double                 n = (double)wg_count(b->c->tail ? b->c->tail->x[0]->shape : b->c->root->shape);
     double                 steps = b->loop.steps + (b->loop.tail >= 0);
-    const struct wg__gemm *h = b->loop.head;
-    return n * steps + (h ? 2.0 * (double)h->m * (double)h->n * (double)h->k : 0);
+    const struct wg__head *h = b->loop.head;
+    return n * steps + (h ? call_flops(h->op, &h->call) : 0);
 }
 
-static struct wg__gemm *make_head(wg_tape *t, const wg_node *v)
+/* The call that computes v, without data; its operands, or NULL if memory is short. */
+static wg_tensor *set_call(wg_tape *t, const wg_node *v, wg_call *c)
 {
-    struct wg__gemm *g = wg__arena_alloc(&t->arena, sizeof *g);
-    if (!g) return NULL;
-    const int *flag = v->attr; /* ta, tb */
-    *g = (struct wg__gemm){.dtype = (wg_dtype)v->dtype,
-                           .ta = flag[0],
-                           .tb = flag[1],
-                           .m = v->shape->dim[0],
-                           .n = v->shape->dim[1],
-                           .k = v->x[0]->shape->dim[flag[0] ? 0 : 1]};
-    return g;
+    wg_tensor *x = wg__arena_alloc(&t->arena, (size_t)(v->n + 1) * sizeof *x);
+    if (!x) return NULL;
+    for (int k = 0; k < v->n; k++) x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
+    *c = (wg_call){.n = v->n,
+                   .x = x,
+                   .y = {NULL, (wg_dtype)v->dtype, *v->shape},
+                   .attr = v->attr,
+                   .seed = t->user->seed,
+                   .threads = t->options.threads};
+    return x;
+}
+
+static struct wg__head *make_head(wg_tape *t, const wg_node *v)
+{
+    const struct wg__producer *by = wg__producer_of(v->op);
+    struct wg__head           *h = wg__arena_alloc(&t->arena, sizeof *h);
+    void                      *plan = wg__arena_alloc(&t->arena, by->plan_bytes);
+    if (!h || !plan) return NULL;
+    *h = (struct wg__head){.producer = by, .op = v->op, .plan = plan};
+    h->x = set_call(t, v, &h->call);
+    return h->x ? h : NULL;
 }
 
 static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_out, int n_chain)
@@ -186,7 +200,7 @@ static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
 static int finish_loop(struct builder *b)
 {
     const wg_node *head = b->c->head, *tail = b->c->tail;
-    int            n_in = b->loop.inputs + (head ? 2 : 0), n_out = b->loop.outputs + !!tail + !!head;
+    int            n_in = b->loop.inputs + (head ? head->n : 0), n_out = b->loop.outputs + !!tail + !!head;
     b->loop.cost = 0.25 * b->loop.steps + (tail ? 0.1 : 0);
     struct wg__loop  *l = loop_copy(&b->t->arena, &b->loop);
     struct wg__instr *i = l ? next_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
@@ -194,7 +208,7 @@ static int finish_loop(struct builder *b)
     i->loop = l;
     i->flops = loop_flops(b);
     for (int k = 0; k < b->loop.inputs; k++) i->in[k] = b->in[k]->id;
-    for (int k = 0; head && k < 2; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
+    for (int k = 0; head && k < head->n; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
     for (int k = 0; k < b->loop.outputs; k++) i->out[k] = b->out[k]->id;
     if (tail) i->out[b->loop.outputs] = tail->id;
     if (head) i->out[n_out - 1] = head->id;
@@ -223,22 +237,13 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
 static int emit_call(wg_tape *t, wg_node *v)
 {
     struct wg__instr *i = next_instr(t, v, v->n, 1, 1);
-    wg_tensor        *x = i ? wg__arena_alloc(&t->arena, (size_t)(v->n + 1) * sizeof *x) : NULL;
-    if (!x) return i ? wg__fail_nomem(t->user) : WG_ENOMEM;
-    for (int k = 0; k < v->n; k++) {
-        i->in[k] = v->x[k]->id;
-        x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
-    }
+    if (!i) return WG_ENOMEM;
+    if (!set_call(t, v, &i->call)) return wg__fail_nomem(t->user);
+    for (int k = 0; k < v->n; k++) i->in[k] = v->x[k]->id;
     i->out[0] = v->id;
     i->chain[0] = v;
     i->op = v->op;
-    i->call = (wg_call){.n = v->n,
-                        .x = x,
-                        .y = {NULL, (wg_dtype)v->dtype, *v->shape},
-                        .attr = v->attr,
-                        .seed = t->user->seed,
-                        .threads = t->options.threads};
-    i->flops = v->op->flops ? v->op->flops(&i->call) : (double)wg_count(v->shape);
+    i->flops = call_flops(i->op, &i->call);
     return WG_OK;
 }
 

@@ -107,6 +107,14 @@ Test(loop, an_output_may_be_an_input)
 
 /* ---- Heads ---- */
 
+/* A product as the least producer: its plan is the product, put there beforehand. */
+static void product_ready(const wg_call *c, void *plan) { (void)c, (void)plan; }
+static void product_run(const void *plan, int threads, wg__take_tile *take, void *context)
+{
+    wg__gemm(plan, threads, take, context);
+}
+static const struct wg__producer product = {product_ready, sizeof(struct wg__gemm), product_run};
+
 static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
 {
     size_t   c_bytes = (size_t)(m * n) * 4;
@@ -115,6 +123,7 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
     wg_shape domain = WG_SHAPE(m, n), row = WG_SHAPE(n), column = WG_SHAPE(m, 1);
     const wg_shape      *shape[] = {&domain, &row, &column};
     struct wg__gemm      g = {WG_F32, false, false, m, n, k, a, b, c};
+    struct wg__head      head = {.producer = &product, .call = {.y = {c, WG_F32, domain}}, .plan = &g};
     struct wg__loop_room room = {0};
     struct wg__loop      l = {.in = room.in,
                               .out = room.out,
@@ -125,7 +134,7 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
                               .steps = 2,
                               .cost = 1,
                               .tail = -1,
-                              .head = &g};
+                              .head = &head};
     for (int64_t i = 0; i < m * k; i++) a[i] = (float)roll(100) / 50 - 1;
     for (int64_t i = 0; i < k * n; i++) b[i] = (float)roll(100) / 50 - 1;
     for (int64_t i = 0; i < n; i++) bias[i] = (float)roll(100);
