@@ -46,7 +46,7 @@ struct after {
 static struct after after(const wg_tape *t, int i)
 {
     const struct wg__instr *p = &t->instr[i];
-    const struct wg__value *c = &t->value[p->out[p->n_out - 1]];
+    const struct wg__value *c = &t->value[p->product];
     struct after            a = {.t = t, .p = p, .l = p->loop, .alone = !c->keep && c->last == c->first};
     a.single = wg__cuda_as_gemm(&p->loop->head->call, &a.g);
     return a;
@@ -73,7 +73,7 @@ static int bias_of(const struct after *a, int s)
 
 static bool is_full(const struct after *a, int input)
 {
-    const wg_node *x = a->t->g->node[a->p->in[input]], *c = a->t->g->node[a->p->out[a->p->n_out - 1]];
+    const wg_node *x = a->t->g->node[a->p->in[input]], *c = a->t->g->node[a->p->product];
     return input > 0 && input < a->l->inputs && x->dtype == WG_F32 && wg__shape_equal(x->shape, c->shape);
 }
 

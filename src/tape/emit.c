@@ -172,7 +172,7 @@ static struct wg__head *make_head(wg_tape *t, const wg_node *v)
 static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_out, int n_chain)
 {
     struct wg__instr *i = &t->instr[t->n_instr];
-    *i = (struct wg__instr){.node = node, .n_in = n_in, .n_out = n_out, .n_chain = n_chain};
+    *i = (struct wg__instr){.node = node, .n_in = n_in, .n_out = n_out, .n_chain = n_chain, .product = -1};
     i->in = wg__arena_alloc(&t->arena, (size_t)(n_in + n_out + 1) * sizeof *i->in);
     i->chain = wg__arena_alloc(&t->arena, (size_t)(n_chain + 1) * sizeof *i->chain);
     if (!i->in || !i->chain) return wg__fail_nomem(t->user), NULL;
@@ -211,7 +211,7 @@ static int finish_loop(struct builder *b)
     for (int k = 0; head && k < head->n; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
     for (int k = 0; k < b->loop.outputs; k++) i->out[k] = b->out[k]->id;
     if (tail) i->out[b->loop.outputs] = tail->id;
-    if (head) i->out[n_out - 1] = head->id;
+    if (head) i->product = i->out[n_out - 1] = head->id;
     if (head) i->chain[0] = b->c->head;
     for (int s = 0; s < b->loop.steps; s++) i->chain[!!head + s] = b->member[s];
     if (tail) i->chain[i->n_chain - 1] = b->c->tail;

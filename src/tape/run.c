@@ -26,7 +26,7 @@ static void bind_loop(wg_tape *t, struct wg__instr *p, bool host)
     if (l->tail >= 0) l->tail_out = data_of(t, p->out[l->outputs], host);
     if (!l->head) return;
     for (int k = 0; k < l->head->call.n; k++) l->head->x[k].data = data_of(t, p->in[l->inputs + k], host);
-    l->head->call.y.data = data_of(t, p->out[p->n_out - 1], host);
+    l->head->call.y.data = data_of(t, p->product, host);
 }
 
 void wg__bind_instr(wg_tape *t, int i, bool host)

@@ -76,8 +76,9 @@ struct wg__instr {
     wg_node         *node;  /* that names it: the last of its chain */
     wg_node        **chain; /* [n_chain] all nodes that it computes, in order */
     int              n_chain;
-    int             *in;  /* [n_in] values read */
-    int             *out; /* [n_out] values written */
+    int              product; /* the value that a loop's head makes: written, and the loop's first input; -1: none */
+    int             *in;      /* [n_in] values read */
+    int             *out;     /* [n_out] values written */
     int              n_in, n_out;
     double           flops;
 };
