@@ -56,14 +56,12 @@ struct wg__cuda_op {
     cudaError_t (*launch)(const struct wg__cuda_launch *l);
     size_t (*scratch)(const wg_call *c); /* NULL: none */
 };
-/* Structured operators: one list for each file. */
-extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: sum prod max min, argmax, logsumexp */
+/* What a tape calls, one list for each file: elementwise operators and sum, prod, max and min are loops instead. */
+extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: argmax logsumexp */
 extern const struct wg__cuda_op wg__cuda_softmax_ops[]; /* softmax.cu: softmax log_softmax cross_entropy */
 extern const struct wg__cuda_op wg__cuda_index_ops[];   /* index.cu: gather scatter_add */
-extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: reshape expand transpose slice pad concat .. */
+extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: transpose slice pad concat .. */
 extern const struct wg__cuda_op wg__cuda_random_ops[];  /* random.cu: uniform normal dropout_mask */
-/* Elementwise rows (unary.def, binary.def), not, where, cast: one step alone. (elementwise.cu) */
-extern const struct wg__cuda_op wg__cuda_elementwise_ops[];
 
 /* ---- Loops: a chain of elementwise steps as one kernel (loop.cu, loop_source.c) ---- */
 

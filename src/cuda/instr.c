@@ -8,7 +8,7 @@
 static const struct wg__cuda_op *find(const char *name)
 {
     const struct wg__cuda_op *const lists[] = {wg__cuda_reduce_ops, wg__cuda_softmax_ops, wg__cuda_index_ops,
-                                               wg__cuda_shape_ops,  wg__cuda_random_ops,  wg__cuda_elementwise_ops};
+                                               wg__cuda_shape_ops, wg__cuda_random_ops};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const struct wg__cuda_op *op = lists[i]; op->name; op++)
             if (!strcmp(op->name, name)) return op;

@@ -72,9 +72,6 @@ void wg__cuda_deal(int n, const struct wg_loop_args *args, int sms, unsigned *fi
 /* The interpreter for a group; any is one of its loops. (loop.cu) */
 cudaError_t wg__cuda_loops_run(const struct wg__cuda_loop *any, const struct wg__cuda_group *g, cudaStream_t stream);
 
-/* A loop's domain and strides from the operands of one call. */
-void wg__cuda_loop_of_call(const wg_call *c, struct wg__cuda_loop *l);
-
 /* ---- Compiling: nvrtc.c ---- */
 
 /* Whether it is wanted: WG_NVRTC=none says that it is not. */

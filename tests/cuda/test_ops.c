@@ -211,6 +211,26 @@ static bool elementwise(const wg_op *op)
     return op->block && op != &wg_op_where && op != &wg_op_not && op != &wg_op_cast && op != &wg_op_expand;
 }
 
+/* A kernel that no tape asks for is not there: of a loop, of a view. */
+static bool is_called(const wg_op *op)
+{
+    return op && !op->block && wg__reduction_of(op) < 0 && !(op->flags & WG_OP_VIEW);
+}
+
+static void every_launch_is_reached(void)
+{
+    const struct wg__cuda_op *lists[] = {wg__cuda_reduce_ops, wg__cuda_softmax_ops, wg__cuda_index_ops,
+                                         wg__cuda_shape_ops, wg__cuda_random_ops};
+    bool                      ok = true;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const struct wg__cuda_op *o = lists[i]; o->name; o++) {
+            if (!is_called(op_named(o->name))) tap_note("%s", o->name), ok = false;
+        }
+    for (const wg_op *const *op = wg_ops; *op; op++)
+        if (is_called(*op) && !launch_of((*op)->name) && *op != &wg_op_matmul) tap_note("%s", (*op)->name), ok = false;
+    tap(ok, "an operator has a launch where a tape calls the operator, and nowhere else");
+}
+
 void test_ops(void)
 {
     wg_shim_reset();
@@ -226,6 +246,7 @@ void test_ops(void)
             tap(t->runs && !t->failures, "%s on CUDA, through the shim: %d launches as on the CPU", (*op)->name,
                 t->runs);
     }
+    every_launch_is_reached();
     bool clean = !wg_shim_leaks(true);
     clean = !tell_complaints() && clean;
     tap(clean, "the launches leave nothing behind");
