@@ -10,6 +10,8 @@
 
 #include <wengert/graph_op.h>
 
+#include "cpu/reduction.h"
+
 /* ---- Levels (level.c) ---- */
 
 #define WG__LEVEL_MAP(X) \
@@ -24,8 +26,6 @@ enum wg__row {
 #undef ROW
     WG__ROWS
 };
-
-enum wg__reduce { WG__SUM, WG__PROD, WG__MAX, WG__MIN, WG__REDUCES };
 
 struct wg__gemm;
 struct wg__kernels {

@@ -86,7 +86,7 @@ struct wg__cuda_loop {
     bool                    stops; /* after a fault it does nothing: an output is a parameter */
     struct wg__cuda_operand in[WG__CUDA_INPUTS], out[WG__CUDA_OUTPUTS]; /* outputs dense */
     struct wg__cuda_step    step[WG__CUDA_STEPS];
-    int                     tail; /* enum wg__reduce of src/cpu/cpu.h: sum prod max min; -1: none */
+    int                     tail; /* enum wg__reduce; -1: none */
     int                     tail_slot, tail_dtype;
     int64_t                 outer, reduced, inner; /* the domain as the reduction sees it */
     void                   *tail_out;              /* [outer, inner] */

@@ -2,6 +2,7 @@
 #ifndef WENGERT_CUDA_LOOP_H
 #define WENGERT_CUDA_LOOP_H
 
+#include "cpu/reduction.h"
 #include "cuda/cuda_impl.h"
 #include "cuda/loop_args.h"
 
@@ -35,8 +36,6 @@ enum {
 };
 /* The row of an operator, "expand" being a copy; -1: none. */
 int wg__cuda_row(const char *op);
-
-enum wg__cuda_tail { WG__CUDA_SUM, WG__CUDA_PROD, WG__CUDA_MAX, WG__CUDA_MIN }; /* as enum wg__reduce */
 
 /* How an operand's elements are found.  A matter of structure: generated sources differ by it. */
 enum wg__cuda_form { WG__CUDA_DENSE, WG__CUDA_ONE, WG__CUDA_STRIDED };

@@ -234,11 +234,11 @@ static bool tail_near(const sample &s, const result &have, const result &want)
     const wg__cuda_loop &l = s.gpu;
     if (l.tail < 0) return true;
     if (!is_real(l.tail_dtype)) return have.tail == want.tail;
-    if (l.tail >= WG__CUDA_MAX) return near(have.tail, want.tail, l.tail_dtype, 1e-9, 0);
+    if (l.tail >= WG__MAX) return near(have.tail, want.tail, l.tail_dtype, 1e-9, 0);
     int          o = l.tail_slot - l.inputs - l.registers;
     bool         input = l.tail_slot < l.inputs && wg__cuda_form(&l, &l.in[l.tail_slot]) == WG__CUDA_DENSE;
     const bytes *x_of = o >= 0 ? &want.out[o] : input ? &s.in[l.tail_slot] : NULL;
-    if (l.tail == WG__CUDA_PROD) return near(have.tail, want.tail, l.tail_dtype, 2.0 * (double)l.reduced, 1e-37);
+    if (l.tail == WG__PROD) return near(have.tail, want.tail, l.tail_dtype, 2.0 * (double)l.reduced, 1e-37);
     if (!x_of) return true;
     double eps = l.tail_dtype == WG_F32 ? 0x1p-23 : 0x1p-52;
     for (int64_t i = 0; i < l.outer * l.inner; i++) {
