@@ -53,6 +53,8 @@ struct wg__loop_operand {
 /* An operator that can head a loop, since it makes its result in tiles.  The result counts as
  * a matrix whose columns are the last axis and whose rows are all other axes. */
 struct wg__producer {
+    /* Whether a loop behind the node, whose shapes are numbers, is worth while. */
+    bool (*is_worth)(const wg_node *v);
     /* Finds what can be known of a call before it runs; `plan` has plan_bytes bytes, and the
      * call's memory may still change its contents, not its place. */
     void (*ready)(const wg_call *c, void *plan);

@@ -91,6 +91,16 @@ static struct products products(const wg_call *c)
 
 /* ---- Computing them ---- */
 
+enum { TILE = 8192 /* elements of small products that are handed over at once */ };
+
+/* What follows a stack of larger products is quicker by itself, where another tensor is read along. */
+static bool is_worth(const wg_node *v)
+{
+    const struct attr *t = v->attr;
+    const int64_t     *y = v->shape->dim + v->shape->rank - 2;
+    return v->shape->rank == 2 || (!t->ta && v->x[1]->shape->rank == 2) || y[0] == 0 || y[1] <= TILE / y[0];
+}
+
 /* Tiles of product `first / m` are tiles of the result, so many rows further down. */
 struct taker {
     wg__take_tile *take;
@@ -141,7 +151,7 @@ static void multiply_some(void *context, int64_t begin, int64_t end)
 
 static void run(const void *plan, int threads, wg__take_tile *take, void *context)
 {
-    enum { LARGE = 1 << 24 /* multiply-adds that are worth splitting a product */, TILE = 8192 /* elements */ };
+    enum { LARGE = 1 << 24 /* multiply-adds that are worth splitting a product */ };
     const struct products *p = plan;
     double                 each = (double)p->g.m * (double)p->g.n * (double)p->g.k;
     if (p->count == 0 || p->g.m == 0 || p->g.n == 0) return;
@@ -156,7 +166,7 @@ static void run(const void *plan, int threads, wg__take_tile *take, void *contex
 
 static void ready(const wg_call *c, void *plan) { *(struct products *)plan = products(c); }
 
-const struct wg__producer wg__matmul_producer = {ready, sizeof(struct products), run};
+const struct wg__producer wg__matmul_producer = {is_worth, ready, sizeof(struct products), run};
 
 static int cpu(wg_call *c)
 {

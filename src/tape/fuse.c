@@ -16,7 +16,11 @@ static bool is_block(const wg_node *v) { return v->op->block && v->n <= WG_BLOCK
 
 static bool is_reduction(const wg_node *v) { return wg__reduction_of(v->op) >= 0; }
 
-static bool is_producer(const wg_node *v) { return wg__producer_of(v->op); }
+static bool is_producer(const wg_node *v)
+{
+    const struct wg__producer *p = wg__producer_of(v->op);
+    return p && p->is_worth(v);
+}
 
 static const wg_shape *domain(const struct wg__cluster *c) { return c->tail ? c->tail->x[0]->shape : c->root->shape; }
 

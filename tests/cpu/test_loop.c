@@ -113,7 +113,7 @@ static void product_run(const void *plan, int threads, wg__take_tile *take, void
 {
     wg__gemm(plan, threads, take, context);
 }
-static const struct wg__producer product = {product_ready, sizeof(struct wg__gemm), product_run};
+static const struct wg__producer product = {NULL, product_ready, sizeof(struct wg__gemm), product_run};
 
 static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
 {
