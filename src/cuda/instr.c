@@ -2,13 +2,13 @@
  * of it, a call of an operator or a loop. */
 #include <string.h>
 
+#include "cuda/loop.h"
 #include "cuda/program.h"
 
 static const struct wg__cuda_op *find(const char *name)
 {
-    const struct wg__cuda_op *const lists[] = {wg__cuda_reduce_ops,     wg__cuda_softmax_ops, wg__cuda_index_ops,
-                                               wg__cuda_shape_ops,      wg__cuda_result_ops,  wg__cuda_random_ops,
-                                               wg__cuda_elementwise_ops};
+    const struct wg__cuda_op *const lists[] = {wg__cuda_reduce_ops, wg__cuda_softmax_ops, wg__cuda_index_ops,
+                                               wg__cuda_shape_ops,  wg__cuda_result_ops,  wg__cuda_random_ops};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const struct wg__cuda_op *op = lists[i]; op->name; op++)
             if (!strcmp(op->name, name)) return op;
@@ -17,13 +17,30 @@ static const struct wg__cuda_op *find(const char *name)
 
 static bool is_matmul(const wg_op *op) { return !strcmp(op->name, "matmul"); }
 
-bool wg__cuda_knows(const struct wg__instr *p) { return p->loop || is_matmul(p->op) || find(p->op->name); }
+const wg_call *wg__cuda_product_of(const struct wg__instr *p)
+{
+    if (!p->loop) return is_matmul(p->op) ? &p->call : NULL;
+    return p->loop->head && is_matmul(p->loop->head->op) ? &p->loop->head->call : NULL;
+}
 
-size_t wg__cuda_scratch(const wg_tape *t, const struct wg__instr *p)
+bool wg__cuda_knows(const struct wg__instr *p)
+{
+    if (wg__cuda_product_of(p)) return true;
+    return p->loop ? !p->loop->head : find(p->op->name) != NULL;
+}
+
+bool wg__cuda_writes_parameter(const wg_tape *t, const struct wg__instr *p)
+{
+    for (int k = 0; k < p->n_out; k++)
+        if (t->value[p->out[k]].place == WG__SHARED) return true;
+    return false;
+}
+
+size_t wg__cuda_scratch(const struct wg__instr *p)
 {
     if (p->loop) {
         struct wg__cuda_loop l;
-        wg__cuda_translate(t, p, &l);
+        wg__cuda_translate(p->loop, &l);
         return wg__cuda_loop_scratch(&l);
     }
     const struct wg__cuda_op *op = is_matmul(p->op) ? NULL : find(p->op->name);

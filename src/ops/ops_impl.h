@@ -69,6 +69,15 @@ wg_node *wg__scatter_flat(wg_node *x, wg_node *place, wg_shape to);
  * of an element of x. */
 wg_node *wg__places(wg_node *x, int from, int to, int rank, int axis);
 
+/* ---- The ends of loops (loop_ends.c) ---- */
+
+/* How an operator heads a loop, or NULL: it does not. */
+struct wg__producer;
+const struct wg__producer       *wg__producer_of(const wg_op *op);
+extern const struct wg__producer wg__matmul_producer;
+/* The enum wg__reduce by which an operator ends a loop, or -1: it does not. */
+int wg__reduction_of(const wg_op *op);
+
 /* The node's ONNX operator over axes: an input from opset `since` on, before it
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);

@@ -190,13 +190,13 @@ void wg__identify(struct wg__exchange *x);
 
 /* What is wrong with a head in spite of MHD: an HTTP code with the reason, or
  * 0.  RFC 9112 and 9110. */
-struct wg__head {
+struct wg__request_head {
     const char *method, *uri, *version;
     size_t      n_uri; /* to its end or its first blank */
     /* What wg__strict finds. */
     int64_t length; /* of the body; -1: there is none; less: it does not say */
 };
-int wg__strict(struct MHD_Connection *c, struct wg__head *h, const char **why);
+int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char **why);
 /* The bytes of a value without the blanks around it (RFC 9112, 5.1). */
 const char *wg__trim(const char *value, size_t *n);
 
