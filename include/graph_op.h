@@ -94,6 +94,18 @@ typedef struct wg_call {
     char             why[120];
 } wg_call;
 
+/* cuda: the same on a CUDA device: queues kernels on the stream and returns 0, or
+ * the cudaError_t of what could not be queued.  Nothing may be allocated or
+ * waited for, since launches are recorded once and replayed: what differs from
+ * run to run is read from device memory. */
+typedef struct wg_cuda_call {
+    const wg_call  *call;    /* as for cpu, but data of x and y are device pointers; scratch and run are below */
+    void           *stream;  /* a cudaStream_t */
+    void           *scratch; /* device memory, as many bytes as wg_op.scratch asked for */
+    const uint64_t *run;     /* device memory: the number of the run */
+    int             sms;     /* multiprocessors of the device */
+} wg_cuda_call;
+
 /* grad: dx[i] from g, the gradients of the results.  g[k] is NULL where nothing
  * flows back to result k; of an operator with one result g[0] is there.  Where
  * operands broadcast, dx[i] may have the result's shape: it is summed back by
@@ -222,6 +234,7 @@ typedef struct wg_op {
     double (*flops)(const wg_call *c);   /* NULL: one an element of y */
     int (*to_onnx)(wg_onnx_form *f);     /* NULL: the form is `onnx` */
     int (*rows)(wg_stack *s);            /* NULL: rows may meet */
+    int (*cuda)(const wg_cuda_call *c);  /* NULL: on a device, an operator of a program's own runs on the CPU */
 } wg_op;
 
 /* A node of op over x[0..n-1]; attr is copied.  NULL as every builder.  Of an

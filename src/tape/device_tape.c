@@ -17,7 +17,7 @@ static bool built_in(const wg_op *op)
 static bool has_kernel(const struct wg__tape_device *d, const struct wg__instr *p)
 {
     for (int k = 0; k < p->n_chain; k++)
-        if (!built_in(p->chain[k]->op)) return false;
+        if (!built_in(p->chain[k]->op) && !p->chain[k]->op->cuda) return false;
     return d->api->knows(p);
 }
 

@@ -12,7 +12,11 @@
 
 #include "tape/tape_impl.h"
 
-static bool is_block(const wg_node *v) { return v->op->block && v->n <= WG_BLOCK_MAX_ARITY; }
+/* An operator of a program's own that has a kernel for devices is called there. */
+static bool is_block(const wg_tape *t, const wg_node *v)
+{
+    return v->op->block && v->n <= WG_BLOCK_MAX_ARITY && !(t->options.device != WG_CPU && v->op->cuda);
+}
 
 static bool is_reduction(const wg_node *v) { return wg__reduction_of(v->op) >= 0; }
 
@@ -48,7 +52,7 @@ static bool fits(const wg_tape *t, const struct wg__cluster *c, const wg_node *v
     if (!c->loop || !wg__shape_equal(v->shape, domain(c))) return false;
     if (is_producer(v) && c->update && t->options.device != WG_CPU) return false;
     if (is_producer(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || in_list(c, v));
-    if (!is_block(v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
+    if (!is_block(t, v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
     int more = -(int)in_list(c, v);
     for (int k = 0; k < v->n; k++) more += !in_list(c, v->x[k]);
     return c->inputs + more <= WG__LOOP_INPUTS;
@@ -72,7 +76,7 @@ static void join(struct wg__fuse *f, int ci, wg_node *v)
     c->n++;
 }
 
-static int new_cluster(struct wg__fuse *f, wg_node *v)
+static int new_cluster(const wg_tape *t, struct wg__fuse *f, wg_node *v)
 {
     if (f->n == f->cap) {
         int   cap = f->cap ? 2 * f->cap : 64;
@@ -81,8 +85,8 @@ static int new_cluster(struct wg__fuse *f, wg_node *v)
         f->cluster = p;
         f->cap = cap;
     }
-    f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(v) || is_reduction(v)};
-    f->cluster[f->n].update = is_block(v) && f->node[v->id].outside && !f->node[v->id].read;
+    f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(t, v) || is_reduction(v)};
+    f->cluster[f->n].update = is_block(t, v) && f->node[v->id].outside && !f->node[v->id].read;
     f->node[v->id].cluster = f->n;
     return f->n++;
 }
@@ -100,12 +104,12 @@ static int place(const wg_tape *t, struct wg__fuse *f, wg_node *v, int at)
         } else join(f, ci, v);
     } else {
         if (n->exec != INT_MAX) n->outside = n->read = true;
-        if ((ci = new_cluster(f, v)) < 0) return ci;
+        if ((ci = new_cluster(t, f, v)) < 0) return ci;
         struct wg__cluster *c = &f->cluster[ci];
         if (is_reduction(v)) {
             c->tail = v;
             add_input(c, v->x[0]);
-        } else if (is_block(v)) {
+        } else if (is_block(t, v)) {
             n->outside = true;
             join(f, ci, v);
         }

@@ -106,7 +106,7 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
     }
     p->call.run = t->run;
     p->call.why[0] = 0;
-    int status = p->op->cpu(&p->call);
+    int status = p->op->cpu ? p->op->cpu(&p->call) : wg__loop_call(p->op, &p->call);
     return status ? call_failed(t, p, status) : WG_OK;
 }
 
