@@ -1,6 +1,7 @@
 # Wengert: `make` builds the library, `make test` tests it, `make mnist` trains on digits, `make help` lists the rest.
 VERSION := 0.1.0
-MAJOR   := 0
+# What a program is linked to: the version without its last number until 1.0, as a minor one may break the interface.
+ABI     := $(basename $(VERSION))
 
 CC       ?= cc
 CXX      ?= c++
@@ -111,8 +112,8 @@ $(STATIC): $(OBJECTS)
 # nodelete: threads of the pool live as long as the process, so their code must outlive a dlclose.
 $(SHARED): $(OBJECTS)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,-soname,libwengert.so.$(MAJOR) -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,--no-undefined) $(LDFLAGS) $^ $(LIBS) -o $@
-	@ln -sfn $(@F) $(BUILD)/libwengert.so.$(MAJOR) && ln -sfn $(@F) $(BUILD)/libwengert.so
+	$(Q)$(CC) -shared -Wl,-soname,libwengert.so.$(ABI) -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,--no-undefined) $(LDFLAGS) $^ $(LIBS) -o $@
+	@ln -sfn $(@F) $(BUILD)/libwengert.so.$(ABI) && ln -sfn $(@F) $(BUILD)/libwengert.so
 
 $(BUILD)/examples/%: $(BUILD)/examples/%.o $(STATIC)
 	$(call say,LD,$@)
@@ -296,8 +297,8 @@ install: check-prefix $(STATIC) $(SHARED) $(TOOL)
 	install -m 644 $(HEADERS) $(INCLUDES)
 	install -m 644 $(STATIC) $(LIBDIR)
 	install -m 755 $(SHARED) $(LIBDIR)
-	ln -sfn libwengert.so.$(VERSION) $(LIBDIR)/libwengert.so.$(MAJOR)
-	ln -sfn libwengert.so.$(MAJOR) $(LIBDIR)/libwengert.so
+	ln -sfn libwengert.so.$(VERSION) $(LIBDIR)/libwengert.so.$(ABI)
+	ln -sfn libwengert.so.$(ABI) $(LIBDIR)/libwengert.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' wengert.pc.in \
 	    > $(LIBDIR)/pkgconfig/wengert.pc
 	$(CUDA_INSTALL)

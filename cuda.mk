@@ -78,9 +78,9 @@ $(BUILD)/cuda/%.o: %.c $(BUILD)/flags | $(LINK)
 # What it takes of libwengert it keeps to itself.
 $(CUDA_LIB): $(CUDA_LIB_O) $(CUDA_O) $(STATIC)
 	$(call say,LD,$@)
-	$(Q)$(NVCC) -shared -Xlinker -soname,libwengert-cuda.so.$(MAJOR),--exclude-libs=ALL,-Bsymbolic,--no-undefined,--as-needed \
+	$(Q)$(NVCC) -shared -Xlinker -soname,libwengert-cuda.so.$(ABI),--exclude-libs=ALL,-Bsymbolic,--no-undefined,--as-needed \
 	    -cudart static $^ $(CUBLAS) $(LIBS) -o $@
-	@ln -sfn $(@F) $(BUILD)/libwengert-cuda.so.$(MAJOR) && ln -sfn $(@F) $(BUILD)/libwengert-cuda.so
+	@ln -sfn $(@F) $(BUILD)/libwengert-cuda.so.$(ABI) && ln -sfn $(@F) $(BUILD)/libwengert-cuda.so
 
 # `make install` takes it along where it has been built, and asks for it with CUDA=1.
 ifeq ($(CUDA),1)
@@ -88,8 +88,8 @@ install: $(CUDA_LIB)
 endif
 define CUDA_INSTALL
 $(if $(filter-out 0,$(CUDA)),@[ ! -f $(CUDA_LIB) ] || { set -ex; install -m 755 $(CUDA_LIB) $(LIBDIR); \
-    ln -sfn libwengert-cuda.so.$(VERSION) $(LIBDIR)/libwengert-cuda.so.$(MAJOR); \
-    ln -sfn libwengert-cuda.so.$(MAJOR) $(LIBDIR)/libwengert-cuda.so; })
+    ln -sfn libwengert-cuda.so.$(VERSION) $(LIBDIR)/libwengert-cuda.so.$(ABI); \
+    ln -sfn libwengert-cuda.so.$(ABI) $(LIBDIR)/libwengert-cuda.so; })
 endef
 
 # ---- For the host, with the shim ----

@@ -211,7 +211,8 @@ WG_API wg_batches *wg_batches_new(const wg_batch_options *o, wg_error *e);
 /* At any moment.  NULL is allowed. */
 WG_API void wg_batches_free(wg_batches *b);
 
-/* Puts the next batch into the inputs of t.  Its number of examples; 0 at the
+/* Puts the next batch into the inputs of t, as wg_set would: on a device while it
+ * still computes.  Its number of examples; 0 at the
  * end of an epoch (the call after it starts the next one); or a negative
  * status, with the batch still to come.  On t an input has the batch's size as
  * its first dimension and as many elements as the batch: [64,784] takes 64

@@ -219,7 +219,8 @@ typedef enum wg_role {
     WG_FROZEN  /* a weight that stays as it is: no solver trains it */
 } wg_role;
 /* WG_OK; WG_EARG, with the reason on the graph, for what is no parameter or no
- * role.  Steps that were made before keep the roles of their time. */
+ * role.  Steps that were made before keep the roles of their time, and no
+ * checkpoint changes a role that was set here. */
 WG_API int     wg_set_role(wg_node *param, wg_role role);
 WG_API wg_role wg_node_role(const wg_node *param); /* WG_WEIGHT for what is no parameter */
 
@@ -328,6 +329,20 @@ WG_API wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep);
 /* Index of the (first) largest element along one axis, as i64; a NaN counts
  * as the largest. */
 WG_API wg_node *wg_argmax(wg_node *x, int axis, int keep);
+/* The largest element over axes, and which of them it is: wg_result(y, 1) is the
+ * index as i64, counted row-major over the reduced axes, of the first of equal
+ * ones.  A NaN counts as the largest; an axis of size 0 is an error.  The
+ * gradient goes to that one element (wg_max shares it between ties). */
+WG_API wg_node *wg_max_with_index(wg_node *x, wg_axes axes, int keep);
+/* The k largest elements along one axis, the largest first (smallest != 0: the
+ * k smallest, the smallest first), and wg_result(y, 1): their indices in x as
+ * i64.  Equal elements come in the order of x; a NaN counts as larger than any
+ * number.  0 <= k <= the size of the axis.  The gradient goes to those elements. */
+WG_API wg_node *wg_top_k(wg_node *x, int axis, int64_t k, int smallest);
+/* The mean of x over axes and wg_result(y, 1): the mean of (x - mean)^2, the
+ * variance of what is there (not of a sample); in one pass, without
+ * cancellation.  x is f32 or f64.  Of no elements both are NaN. */
+WG_API wg_node *wg_moments(wg_node *x, wg_axes axes, int keep);
 /* The number of elements along axes, as a rank-0 value of x's dtype: a
  * number at compile time even where a dimension is symbolic. */
 WG_API wg_node *wg_size(wg_node *x, wg_axes axes);
@@ -351,6 +366,10 @@ WG_API wg_node *wg_unsqueeze(wg_node *x, int axis);       /* adds an axis of siz
 #define WG_END INT64_MAX
 WG_API wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step);
 WG_API wg_node *wg_concat(int n, wg_node *const x[], int axis);
+/* x in n pieces along axis: piece k, of size[k] elements there, is
+ * wg_result(y, k).  The sizes add up to that of the axis.  size NULL: n equal
+ * pieces of an axis of known size. */
+WG_API wg_node *wg_split(wg_node *x, int axis, int n, const int64_t size[]);
 /* before[i] and after[i] copies of value around axis i, i < rank. */
 WG_API wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double value);
 /* y[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, negative
@@ -393,6 +412,13 @@ WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, doub
 /* Zeroes elements with probability p and scales the rest by 1/(1-p);
  * x itself on a tape compiled with .evaluate (Srivastava et al. 2014). */
 WG_API wg_node *wg_dropout(wg_node *x, double p);
+
+/* ---- Training or not -------------------------------------------------------- */
+
+/* 1 on a tape that may train, 0 on one compiled with .evaluate; rank 0, bool.
+ * wg_where(wg_training(g), x, y) is x on the one and y on the other: the tape
+ * computes nothing of what is not chosen.  1 in eager mode. */
+WG_API wg_node *wg_training(wg_graph *g);
 
 /* ---- Gradients ------------------------------------------------------------- */
 

@@ -94,6 +94,18 @@ typedef struct wg_call {
     char             why[120];
 } wg_call;
 
+/* cuda: the same on a CUDA device: queues kernels on the stream and returns 0, or
+ * the cudaError_t of what could not be queued.  Nothing may be allocated or
+ * waited for, since launches are recorded once and replayed: what differs from
+ * run to run is read from device memory. */
+typedef struct wg_cuda_call {
+    const wg_call  *call;    /* as for cpu, but data of x and y are device pointers; scratch and run are below */
+    void           *stream;  /* a cudaStream_t */
+    void           *scratch; /* device memory, as many bytes as wg_op.scratch asked for */
+    const uint64_t *run;     /* device memory: the number of the run */
+    int             sms;     /* multiprocessors of the device */
+} wg_cuda_call;
+
 /* grad: dx[i] from g, the gradients of the results.  g[k] is NULL where nothing
  * flows back to result k; of an operator with one result g[0] is there.  Where
  * operands broadcast, dx[i] may have the result's shape: it is summed back by
@@ -132,6 +144,7 @@ typedef struct wg_stack {
     const wg_rows *x;      /* [n] */
     int64_t        symbol; /* how many rows */
     wg_rows       *y;      /* [m]; each starts as the same for every row */
+    unsigned       unread; /* bit i is set by the function: on an evaluation tape nothing of operand i is in y */
 } wg_stack;
 
 /* ---- The operator ------------------------------------------------------- */
@@ -140,7 +153,6 @@ enum wg_op_flags {
     WG_OP_RANDOM   = 1, /* never merged; reads seed and run */
     WG_OP_IN_PLACE = 2, /* y may be the memory of operand 0 of the same size */
     WG_OP_VIEW     = 4, /* y is operand 0's bytes with another shape: nothing runs */
-    WG_OP_TRAIN    = 8, /* a random mask that is all ones on an evaluation tape */
     WG_OP_SHAPE    = 16, /* y depends on the shapes of its operands only: known at compile time */
     WG_OP_MAY_FAIL = 32, /* cpu can answer with an error */
     WG_OP_ORDERED  = 64  /* does something beside its result: never merged, never folded; on a tape such operators run
@@ -184,6 +196,9 @@ enum wg_domain {
  *             int, one with a point or exponent a float; a dtype is ONNX's
  *             number of it, with x for that of operand 0
  *
+ * Of an operator with several results the form is asked for each of them
+ * (`result`), unless its outermost operator gives them all: `all`.
+ *
  * An alternative may also ask for the dtype of operand 0, "real" being f32 and
  * f64:  real:Min; 12:Min; Where(Less(x,y),x,y)
  * u8 and bool go through i32 where ONNX's arithmetic does not take them. */
@@ -191,6 +206,8 @@ typedef struct wg_onnx_form {
     const wg_node *y; /* the node: operands and shapes by wg_node_operand, wg_node_shape */
     const void    *attr;
     int            opset;
+    int            result; /* which result the form is asked for */
+    int            all;    /* set to 1: the text's outermost operator gives all results, in their order */
     size_t         n;
     char           text[1024], why[200];
 } wg_onnx_form;
@@ -217,6 +234,7 @@ typedef struct wg_op {
     double (*flops)(const wg_call *c);   /* NULL: one an element of y */
     int (*to_onnx)(wg_onnx_form *f);     /* NULL: the form is `onnx` */
     int (*rows)(wg_stack *s);            /* NULL: rows may meet */
+    int (*cuda)(const wg_cuda_call *c);  /* NULL: on a device, an operator of a program's own runs on the CPU */
 } wg_op;
 
 /* A node of op over x[0..n-1]; attr is copied.  NULL as every builder.  Of an

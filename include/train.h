@@ -1,4 +1,5 @@
-/* train.h - layers, initialisers, solvers, schedules, checkpoints.
+/* train.h - solvers, schedules, checkpoints; layers and initialisers are in
+ * layer.h.
  *
  * Everything here is made of graph.h: a layer builds nodes, a solver builds
  * assignments, a checkpoint copies parameters.
@@ -12,95 +13,13 @@
 #ifndef WENGERT_TRAIN_H
 #define WENGERT_TRAIN_H
 
-#include <wengert/graph.h>
+#include <wengert/layer.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* ---- Initialisers --------------------------------------------------------- */
-
-/* X(NAME, name, formula).  U(a, b) is uniform on [a, b], N(m, s) normal with
- * standard deviation s. */
-#define WG_INIT_MAP(X)                                                                            \
-    X(DEFAULT, "default", "Glorot uniform from rank 2 on, zeros below")                           \
-    X(ZEROS, "zeros", "0")                                                                        \
-    X(ONES, "ones", "1")                                                                          \
-    X(CONSTANT, "constant", "a")                                                                  \
-    X(UNIFORM, "uniform", "U(a, b)")                                                              \
-    X(NORMAL, "normal", "N(a, b)")                                                                \
-    X(GLOROT_UNIFORM, "glorot_uniform", "U(-r, r), r = gain sqrt(6 / (fan_in + fan_out))")        \
-    X(GLOROT_NORMAL, "glorot_normal", "N(0, gain sqrt(2 / (fan_in + fan_out)))")                  \
-    X(HE_UNIFORM, "he_uniform", "U(-r, r), r = gain sqrt(3 / fan_in), gain sqrt(2) unless given") \
-    X(HE_NORMAL, "he_normal", "N(0, gain / sqrt(fan_in)), gain sqrt(2) unless given")             \
-    X(ORTHOGONAL, "orthogonal", "gain Q of the QR decomposition of a normal matrix, R's diagonal positive")
-
-enum wg_init_kind {
-#define X(NAME, name, formula) WG_INIT_##NAME,
-    WG_INIT_MAP(X)
-#undef X
-        WG_INITS /* how many there are */
-};
-
-/* Glorot & Bengio 2010, He et al. 2015, Saxe et al. 2013 (orthogonal). */
-typedef struct wg_initializer {
-    enum wg_init_kind kind;
-    double            a, b;            /* of constant, uniform and normal */
-    double            gain;            /* 0: 1, and sqrt(2) for He */
-    double            fan_in, fan_out; /* 0: from the shape, see wg_init */
-} wg_initializer;
-
-/* Fills an f32 or f64 parameter.  init NULL: the default kind.
- *
- * The values are a function of the graph's seed and the parameter's name (and
- * of kind, shape and dtype) alone: adding, dropping or reordering other layers
- * changes nothing.  Set the seed first.
- *
- * Fans: a weight is [in, out]; of more axes the last two are in and out, and
- * both fans are multiplied by the others ([kh, kw, in, out]); of [n] both are
- * n, of a scalar 1.  Orthogonal wants rank 2 or more and takes all axes but
- * the last as rows: columns are orthonormal, or rows where there are fewer.
- *
- * A field that the kind's formula has no use for must be 0.
- *
- * WG_OK, or a status with the reason on the graph and the values as they were. */
-WG_API int wg_init(wg_node *param, const wg_initializer *init);
-/* "glorot_uniform"; NULL for a value that is no kind.  And back: -1 if there is none. */
-WG_API const char *wg_init_name(int kind);
-WG_API int         wg_init_find(const char *name);
-
-/* ---- Layers ---------------------------------------------------------------- */
-
-enum wg_activation { WG_LINEAR, WG_RELU, WG_TANH, WG_SIGMOID, WG_GELU };
-
-typedef struct wg_dense_options {
-    int                no_bias;
-    enum wg_activation activation;
-    wg_initializer     weight, bias; /* default: Glorot uniform and zeros */
-} wg_dense_options;
-
-/* y = x W + b: x [.., in] -> [.., units], of x's dtype (f32 or f64).  Makes the
- * parameters "<name>.weight" [in, units] (so that the product needs no
- * transpose: PyTorch's Linear keeps it the other way round) and "<name>.bias"
- * [units].  The last axis of x has a known size. */
-WG_API wg_node *wg_dense(wg_node *x, int64_t units, const char *name);
-/* y = activation(x W + b); options may be NULL. */
-WG_API wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const wg_dense_options *options);
-
-/* A layer that is made once and applied to several inputs, with the same
- * parameters each time: recurrent and siamese nets, tied decoders.  The graph
- * owns the nodes; the struct may be copied and thrown away. */
-typedef struct wg_dense_layer {
-    wg_node           *weight, *bias; /* bias NULL: none */
-    enum wg_activation activation;
-} wg_dense_layer;
-
-/* Makes the parameters of wg_dense_with for inputs of dtype t whose last axis has `in` elements.  WG_OK, or a status
- * with the reason on g, *layer all NULL and the graph as it was.  options may be NULL. */
-WG_API int wg_dense_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char *name,
-                        const wg_dense_options *options, wg_dense_layer *layer);
-/* y = activation(x W + b): x [.., in] -> [.., units]. */
-WG_API wg_node *wg_dense_apply(const wg_dense_layer *layer, wg_node *x);
+/* ---- Penalties ------------------------------------------------------------- */
 
 /* Penalties to add to a loss: sum |p| and 1/2 sum p^2 over all elements of n
  * nodes of one dtype (so that the gradients are sign p and p). */
@@ -257,7 +176,8 @@ WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[]
 /* ---- Checkpoints ----------------------------------------------------------------- */
 
 typedef struct wg_save_options {
-    int weights_only; /* leave the solvers' state out ("adam.step" and the like); a program's own WG_STATE stays */
+    int weights_only; /* leave the solvers' state out ("adam.step"); a program's own WG_STATE, and a layer's (a running
+                       * mean), stays in */
     int n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
     const char *const (*meta)[2];
 } wg_save_options;
@@ -277,8 +197,10 @@ typedef struct wg_load_info {
     uint64_t seed, run;
 } wg_load_info;
 
-/* All parameters of g, its seed, and the run number of t (NULL: none), as a
- * safetensors file that other tools read too.  No tape of g may run
+/* All parameters of g with their roles, its seed, and the run number of t (NULL:
+ * none), as a safetensors file that other tools read too: "__metadata__" has
+ * "wengert.role/<name>" for each parameter that is no plain weight, "state",
+ * "frozen" or "solver" (state that a solver made).  No tape of g may run
  * meanwhile.  options and e may be NULL. */
 WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, const wg_save_options *options,
                               wg_error *e);
@@ -290,8 +212,9 @@ WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *p
  * t NULL: the graph takes the seed; the run number is in info, for
  * wg_set_run_number after wg_compile.  With a tape: t takes the run number,
  * and the file's seed must be the graph's, since tapes keep the seed that they
- * were compiled with.  With either option seed and run number stay as they
- * are: they are meant for weights from elsewhere.
+ * were compiled with.  A parameter takes the file's role, unless the program has
+ * called wg_set_role on it.  With either option seed, run number and roles stay
+ * as they are: they are meant for weights from elsewhere.
  *
  * options, info and e may be NULL. */
 WG_API int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_options *options,

@@ -16,7 +16,7 @@ ops   | ops cpu graph                | graph graph_op
 grad  | grad ops graph               | graph graph_op
 tape  | tape grad ops cpu graph      | graph graph_op
 cuda  | cuda tape ops cpu graph      | graph graph_op
-data  | data cpu graph               | graph data
+data  | data tape cpu graph          | graph data
 train | train data grad cpu graph    | graph graph_op train data
 onnx  | onnx data graph              | graph graph_op data onnx
 serve | serve base                   | graph graph_op data onnx
@@ -99,12 +99,19 @@ headers_explain() {
     done
 }
 
+# A struct that several files share has one definition, so that its name means one thing.
+shared_structs_are_one() {
+    grep -rnoE '^ *struct wg__[a-z0-9_]+ \{' src --include='*.[ch]' --include='*.cu' --include='*.cuh' |
+        sed -E 's/^([^:]+:[0-9]+): *struct (wg__[a-z0-9_]+) \{/\2 \1/' | sort |
+        awk '$1 == last { print $2 ": struct " $1 " is also at " where } { last = $1; where = $2 }'
+}
+
 # Spelling of the tree: no tabs, no blanks at a line'"'"'s end.
 blanks_are_clean() {
     sources | xargs grep -nE '	| +$'
 }
 
-for rule in includes_point_down library_is_quiet files_are_short lines_are_short headers_explain blanks_are_clean; do
+for rule in includes_point_down library_is_quiet files_are_short lines_are_short headers_explain shared_structs_are_one blanks_are_clean; do
     $rule >> "$found"
 done
 cat "$found"

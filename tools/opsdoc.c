@@ -21,9 +21,11 @@ static void print_dtypes(unsigned set)
 static const char *type_name(wg_field_type t)
 {
     static const char *const text[] = {
-        [WG_FIELD_INT] = "int",   [WG_FIELD_FLAG] = "flag",     [WG_FIELD_I64] = "int",     [WG_FIELD_U64] = "unsigned",
-        [WG_FIELD_REAL] = "real", [WG_FIELD_DTYPE] = "dtype",   [WG_FIELD_SHAPE] = "shape", [WG_FIELD_AXES] = "axes",
-        [WG_FIELD_LIST] = "list", [WG_FIELD_STREAM] = "stream",
+        [WG_FIELD_INT] = "int",       [WG_FIELD_FLAG] = "flag",     [WG_FIELD_I64] = "int",
+        [WG_FIELD_U64] = "unsigned",  [WG_FIELD_REAL] = "real",     [WG_FIELD_DTYPE] = "dtype",
+        [WG_FIELD_SHAPE] = "shape",   [WG_FIELD_AXES] = "axes",     [WG_FIELD_LIST] = "list",
+        [WG_FIELD_STREAM] = "stream", [WG_FIELD_TEXT] = "text",     [WG_FIELD_LONGS] = "list",
+        [WG_FIELD_REALS] = "reals",   [WG_FIELD_HANDLE] = "handle", [WG_FIELD_GRAPH] = "graph",
     };
     return text[t];
 }

@@ -47,10 +47,15 @@ struct net {
     wg_graph *g;
     wg_node  *image, *label, *rate; /* inputs: [batch, 784] f32, [batch] u8, rank 0 f32 */
     wg_node  *logits, *probability, *guess, *loss, *accuracy;
+    struct {
+        int64_t  batch;
+        wg_tape *tape;
+    } evaluation[2]; /* of a full batch, and of the last, which may be smaller */
 };
 /* 784-512-512-10 with relu; 0, or -1 with a message printed. */
 int net_build(struct net *n, const struct options *o);
-/* A tape for `batch` images that computes guesses and probabilities; NULL with a message printed. */
+/* A tape for `batch` images that computes guesses and probabilities, compiled once for each of two sizes; NULL with a
+ * message printed. */
 wg_tape *net_evaluation(struct net *n, int64_t batch, const struct options *o);
 /* How many of each digit (row) were taken for which (column); -1 on an error. */
 int net_test(struct net *n, const struct digits *d, const struct options *o, long confusion[CLASSES][CLASSES]);

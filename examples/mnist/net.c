@@ -36,9 +36,13 @@ int net_build(struct net *n, const struct options *o)
 wg_tape *net_evaluation(struct net *n, int64_t batch, const struct options *o)
 {
     wg_options e = {.bind = {{"batch", batch}}, .evaluate = 1, .threads = o->threads, .device = o->device};
-    wg_tape   *t = wg_compile(n->g, WG_NODES(n->guess, n->probability), &e);
+    int        i = n->evaluation[0].tape && n->evaluation[0].batch != batch;
+    if (n->evaluation[i].tape && n->evaluation[i].batch == batch) return n->evaluation[i].tape;
+    wg_tape *t = wg_compile(n->g, WG_NODES(n->guess, n->probability), &e);
     if (!t) complain("%s", wg_message(n->g));
-    return t;
+    wg_tape_free(n->evaluation[i].tape);
+    n->evaluation[i].batch = batch;
+    return n->evaluation[i].tape = t;
 }
 
 static wg_batches *test_batches(struct net *n, const struct digits *d)
@@ -68,20 +72,15 @@ int net_test(struct net *n, const struct digits *d, const struct options *o, lon
     memset(confusion, 0, sizeof(long[CLASSES][CLASSES]));
     const uint8_t *label = d->test_label.data;
     wg_batches    *b = test_batches(n, d);
-    wg_tape       *t = NULL;
-    int            size, was = 0, status = b ? 0 : -1;
+    int            size, status = b ? 0 : -1;
     while (!status && (size = wg_batch_peek(b)) > 0) {
-        if (size != was) { /* the last batch may be smaller */
-            wg_tape_free(t);
-            t = net_evaluation(n, was = size, o);
-        }
+        wg_tape *t = net_evaluation(n, size, o);
         if (!t) status = -1;
         else if (wg_batch_next(b, t) < 0) status = complain("%s", wg_batches_message(b));
         else if (wg_run(t)) status = complain("%s", wg_tape_message(t));
         if (!status) status = count(n, t, label, size, confusion);
         label += size;
     }
-    wg_tape_free(t);
     wg_batches_free(b);
     return status;
 }

@@ -10,6 +10,8 @@
 
 #include <wengert/graph_op.h>
 
+#include "cpu/reduction.h"
+
 /* ---- Levels (level.c) ---- */
 
 #define WG__LEVEL_MAP(X) \
@@ -24,8 +26,6 @@ enum wg__row {
 #undef ROW
     WG__ROWS
 };
-
-enum wg__reduce { WG__SUM, WG__PROD, WG__MAX, WG__MIN, WG__REDUCES };
 
 struct wg__gemm;
 struct wg__kernels {
@@ -101,10 +101,10 @@ struct wg__gemm {
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
 };
-/* Called after each finished piece [i0,i1) x [j0,j1) of c, by the thread that made it. */
-typedef void wg__gemm_done(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
-/* The bits do not depend on threads. */
-void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context);
+/* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
+typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+/* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
+void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
 
 /* ---- Loops over elements (loop.h) ---- */
 #include "loop.h"

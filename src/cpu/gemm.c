@@ -75,7 +75,7 @@ static void zero(const struct wg__gemm *g, struct span i, struct span j)
 
 struct grid {
     const struct wg__gemm *g;
-    wg__gemm_done         *done;
+    wg__take_tile         *take;
     void                  *context;
     int64_t                rows, cols; /* of a piece */
     int64_t                down, across;
@@ -151,13 +151,13 @@ static void run_piece(void *context, int64_t index)
     struct span        j = part((struct span){0, p->g->n}, index % p->across * p->cols, p->cols);
     if (p->own) wg__kernels()->gemm_f32(p->g, i.begin, i.end, j.begin, j.end);
     else (p->g->k ? multiply : zero)(p->g, i, j);
-    if (p->done) p->done(p->context, i.begin, i.end, j.begin, j.end);
+    if (p->take) p->take(p->context, i.begin, i.end, j.begin, j.end);
 }
 
-void wg__gemm(const struct wg__gemm *g, int threads, wg__gemm_done *done, void *context)
+void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct grid           p = {.g = g, .done = done, .context = context, .alone = threads == 1 || wg__threads() == 1};
+    struct grid           p = {.g = g, .take = take, .context = context, .alone = threads == 1 || wg__threads() == 1};
     if (!g->m || !g->n) return;
     pthread_once(&once, one_blas_thread);
     plan(&p);

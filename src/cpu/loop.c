@@ -119,13 +119,22 @@ static unsigned once_bits(const struct wg__loop *l, const struct wg__step *s)
     return once;
 }
 
-void wg__loop_prepare(struct wg__loop *l)
+static wg_block *find_block(const struct wg__step *s)
 {
-    bool plain = true;
+    wg_dtype from[WG_BLOCK_MAX_ARITY];
+    for (int k = 0; k < s->n; k++) from[k] = (wg_dtype)s->from[k];
+    return s->op->block(s->n, from, (wg_dtype)s->to);
+}
+
+const struct wg__step *wg__loop_prepare(struct wg__loop *l)
+{
+    const struct wg__step *missing = NULL;
+    bool                   plain = true;
     l->count = count(l);
     l->rowwise = rowwise(l);
     for (int i = 0; i < l->inputs; i++) {
         struct wg__loop_operand *x = &l->in[i];
+        x->size = wg_dtype_size(x->dtype);
         x->period = period(l, x);
         x->form = form(l, x);
         /* A reduction wants every element. */
@@ -133,29 +142,41 @@ void wg__loop_prepare(struct wg__loop *l)
         if (l->tail >= 0 && l->tail_slot == i && once) x->form = x->period ? WG__FORM_TILE : WG__FORM_GATHER;
         plain = plain && (x->form == WG__FORM_DENSE || x->form == WG__FORM_SCALAR);
     }
-    for (int s = 0; s < l->steps; s++) l->step[s].once = (uint8_t)once_bits(l, &l->step[s]);
+    for (int o = 0; o < l->outputs; o++) l->out[o].size = wg_dtype_size(l->out[o].dtype);
+    for (int s = 0; s < l->steps; s++) {
+        struct wg__step *p = &l->step[s];
+        p->once = (uint8_t)once_bits(l, p);
+        p->block = find_block(p);
+        if (!p->block && !missing) missing = p;
+    }
+    if (l->head) {
+        const wg_shape *y = &l->head->call.y->shape;
+        l->columns = y->dim[y->rank - 1];
+        l->head->producer->ready(&l->head->call, l->head->plan);
+    }
     l->block = l->tail < 0 ? block_size(l) : WG__BLOCK;
     l->small = plain && l->count <= WG__BLOCK && l->tail < 0 && !l->head;
+    return missing;
 }
 
 /* ---- Single operators ---- */
 
 static void one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
 {
-    wg_dtype         x[WG_BLOCK_MAX_ARITY];
     struct wg__step *s = &l->step[0];
     l->inputs = c->n;
     l->registers = 0;
     l->outputs = l->steps = 1;
     for (int i = 0; i < c->n; i++) {
-        x[i] = c->x[i].dtype;
         l->in[i].data = c->x[i].data;
-        l->in[i].size = wg_dtype_size(x[i]);
+        l->in[i].dtype = c->x[i].dtype;
         s->x[i] = (uint8_t)i;
+        s->from[i] = (uint8_t)c->x[i].dtype;
     }
     l->out[0].data = c->y->data;
-    l->out[0].size = wg_dtype_size(c->y->dtype);
-    s->block = op->block(c->n, x, c->y->dtype);
+    l->out[0].dtype = c->y->dtype;
+    s->op = op;
+    s->to = (uint8_t)c->y->dtype;
     s->attr = c->attr;
     s->n = (uint8_t)c->n;
     s->y = (uint8_t)c->n;
@@ -175,11 +196,10 @@ int wg__loop_call(const wg_op *op, wg_call *c)
     l.out = &out;
     l.step = &step;
     one_step(&l, op, c);
-    if (!step.block)
+    wg__loop_domain(&l, &c->y->shape, shape, false);
+    if (wg__loop_prepare(&l))
         return wg_reject_run(c, WG_EDTYPE, "no kernel for %s",
                              wg_dtype_name(c->n ? c->x[c->n - 1].dtype : c->y->dtype));
-    wg__loop_domain(&l, &c->y->shape, shape, false);
-    wg__loop_prepare(&l);
     wg__loop_run(&l, c->threads);
     return WG_OK;
 }
@@ -197,7 +217,7 @@ void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, in
     l.inputs = 1;
     l.registers = l.outputs = l.steps = 0;
     l.in[0].data = x->data;
-    l.in[0].size = wg_dtype_size(x->dtype);
+    l.in[0].dtype = x->dtype;
     l.in[0].stride[0] = 1;
     l.cost = 0.1;
     l.head = NULL;

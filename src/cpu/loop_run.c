@@ -1,4 +1,4 @@
-/* Running a loop: blocks, pieces, and the rectangles of a matrix product. */
+/* Running a loop: blocks, pieces, and the tiles of a producer. */
 #include <string.h>
 
 #include "cpu/workspace.h"
@@ -219,7 +219,7 @@ static void run_blocks(const struct wg__loop *l, int threads)
     wg__pool_run(j.jobs > 1 ? threads : 1, j.jobs, run_job, &j);
 }
 
-/* ---- After a matrix product ---- */
+/* ---- After a producer ---- */
 
 static void run_span(struct wg__frame *f, int64_t begin, int64_t end)
 {
@@ -229,12 +229,12 @@ static void run_span(struct wg__frame *f, int64_t begin, int64_t end)
     }
 }
 
-/* Rows of one piece of the product; many at once where nothing keeps the rows apart. */
-static void run_rectangle(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+/* Continues the rows of a tile; many at once where nothing keeps the rows apart. */
+static void continue_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
     const struct wg__loop *l = context;
     struct wg__frame      *f = &wg__workspace()->frame;
-    int64_t                n = l->head->n;
+    int64_t                n = l->columns;
     wg__frame_open(f, l);
     if (!l->rowwise && j1 - j0 == n) run_span(f, i0 * n, i1 * n);
     else
@@ -244,7 +244,7 @@ static void run_rectangle(void *context, int64_t i0, int64_t i1, int64_t j0, int
 void wg__loop_run(const struct wg__loop *l, int threads)
 {
     if (l->small) run_small(l);
-    else if (l->head) wg__gemm(l->head, threads, run_rectangle, (void *)l);
+    else if (l->head) l->head->producer->run(l->head->plan, threads, continue_tile, (void *)l);
     else if (l->tail >= 0) wg__loop_tail(l, threads);
     else if (l->count) run_blocks(l, threads);
 }

@@ -8,12 +8,20 @@
 
 #include <wengert/graph_op.h>
 
-struct wg__reduce_attr { /* sum prod max min logsumexp */
+struct wg__reduce_attr { /* sum prod max min logsumexp max_with_index moments */
     wg_axes axes;
     int     keep;
 };
 struct wg__argmax_attr {
     int axis, keep;
+};
+struct wg__top_k_attr {
+    int     axis, smallest;
+    int64_t k;
+};
+struct wg__split_attr {
+    int      axis;
+    wg_longs size;
 };
 struct wg__axis_attr { /* softmax log_softmax gather concat */
     int axis;

@@ -56,14 +56,13 @@ struct wg__cuda_op {
     cudaError_t (*launch)(const struct wg__cuda_launch *l);
     size_t (*scratch)(const wg_call *c); /* NULL: none */
 };
-/* Structured operators: one list for each file. */
-extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: sum prod max min, argmax, logsumexp */
+/* What a tape calls, one list for each file: elementwise operators and sum, prod, max and min are loops instead. */
+extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: argmax logsumexp */
 extern const struct wg__cuda_op wg__cuda_softmax_ops[]; /* softmax.cu: softmax log_softmax cross_entropy */
 extern const struct wg__cuda_op wg__cuda_index_ops[];   /* index.cu: gather scatter_add */
-extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: reshape expand transpose slice pad concat .. */
+extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: transpose slice pad concat .. */
+extern const struct wg__cuda_op wg__cuda_result_ops[];  /* results.cu: max_with_index moments top_k split */
 extern const struct wg__cuda_op wg__cuda_random_ops[];  /* random.cu: uniform normal dropout_mask */
-/* Elementwise rows (unary.def, binary.def), not, where, cast: one step alone. (elementwise.cu) */
-extern const struct wg__cuda_op wg__cuda_elementwise_ops[];
 
 /* ---- Loops: a chain of elementwise steps as one kernel (loop.cu, loop_source.c) ---- */
 
@@ -88,7 +87,7 @@ struct wg__cuda_loop {
     bool                    stops; /* after a fault it does nothing: an output is a parameter */
     struct wg__cuda_operand in[WG__CUDA_INPUTS], out[WG__CUDA_OUTPUTS]; /* outputs dense */
     struct wg__cuda_step    step[WG__CUDA_STEPS];
-    int                     tail; /* enum wg__reduce of src/cpu/cpu.h: sum prod max min; -1: none */
+    int                     tail; /* enum wg__reduce; -1: none */
     int                     tail_slot, tail_dtype;
     int64_t                 outer, reduced, inner; /* the domain as the reduction sees it */
     void                   *tail_out;              /* [outer, inner] */

@@ -38,19 +38,23 @@ struct after {
     const wg_tape          *t;
     const struct wg__instr *p;
     const struct wg__loop  *l;
-    bool                    alone; /* nobody wants the product itself */
+    struct wg__gemm         g;      /* the product */
+    bool                    single; /* the product is one, not a batch of several */
+    bool                    alone;  /* nobody wants the product itself */
 };
 
 static struct after after(const wg_tape *t, int i)
 {
     const struct wg__instr *p = &t->instr[i];
-    const struct wg__value *c = &t->value[p->out[p->n_out - 1]];
-    return (struct after){t, p, p->loop, !c->keep && c->last == c->first};
+    const struct wg__value *c = &t->value[p->product];
+    struct after            a = {.t = t, .p = p, .l = p->loop, .alone = !c->keep && c->last == c->first};
+    a.single = wg__cuda_as_gemm(&p->loop->head->call, &a.g);
+    return a;
 }
 
 static bool step_is(const struct after *a, int s, const char *op)
 {
-    return s < a->l->steps && !strcmp(a->p->chain[1 + s]->op->name, op);
+    return s < a->l->steps && !strcmp(a->l->step[s].op->name, op);
 }
 
 static int output_slot(const struct after *a, int k) { return a->l->inputs + a->l->registers + k; }
@@ -61,16 +65,15 @@ static int bias_of(const struct after *a, int s)
     const struct wg__loop *l = a->l;
     const uint8_t         *x = l->step[s].x;
     int                    other = x[0] == 0 ? x[1] : x[0], last = l->rank - 1;
-    if ((x[0] && x[1]) || other == 0 || other >= l->inputs || l->head->n == 1) return -1;
-    bool row = last == 0 ? l->head->m == 1 : last == 1 && l->in[other].stride[0] == 0;
-    return row && l->in[other].stride[last] == 1 && wg_count(a->t->g->node[a->p->in[other]]->shape) == l->head->n
-               ? other
-               : -1;
+    if ((x[0] && x[1]) || other == 0 || other >= l->inputs || a->g.n == 1) return -1;
+    bool row = last == 0 ? a->g.m == 1 : last == 1 && l->in[other].stride[0] == 0;
+    return row && l->in[other].stride[last] == 1 && wg_count(a->t->g->node[a->p->in[other]]->shape) == a->g.n ? other
+                                                                                                              : -1;
 }
 
 static bool is_full(const struct after *a, int input)
 {
-    const wg_node *x = a->t->g->node[a->p->in[input]], *c = a->t->g->node[a->p->out[a->p->n_out - 1]];
+    const wg_node *x = a->t->g->node[a->p->in[input]], *c = a->t->g->node[a->p->product];
     return input > 0 && input < a->l->inputs && x->dtype == WG_F32 && wg__shape_equal(x->shape, c->shape);
 }
 
@@ -78,7 +81,7 @@ static bool is_full(const struct after *a, int input)
 static bool apart(const struct after *a, const void *x, size_t bytes, const void *to)
 {
     uintptr_t b = (uintptr_t)x, e = b + bytes, t = (uintptr_t)to;
-    size_t    all = (size_t)(a->l->head->m * a->l->head->n) * sizeof(float);
+    size_t    all = (size_t)(a->g.m * a->g.n) * sizeof(float);
     return e <= t || t + all <= b;
 }
 
@@ -102,17 +105,17 @@ static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
         s++;
     }
     if (!kind || s != l->steps || l->step[s - 1].y != output_slot(a, l->outputs - 1)) return false;
-    if (e->bias && !apart(a, e->bias, (size_t)l->head->n * sizeof(float), e->to)) return false;
+    if (e->bias && !apart(a, e->bias, (size_t)a->g.n * sizeof(float), e->to)) return false;
     e->kind = (cublasLtEpilogue_t)kind;
     if (a->alone && l->outputs == 1) return true;
 
     /* gelu's argument is wanted too: the product itself, or the loop's first output. */
-    if (!gelu || l->head->n % GELU_LINE || a->alone != (bias >= 0) || l->outputs != 1 + (bias >= 0)) return false;
+    if (!gelu || a->g.n % GELU_LINE || a->alone != (bias >= 0) || l->outputs != 1 + (bias >= 0)) return false;
     if (bias >= 0 && h != output_slot(a, 0)) return false;
     e->kind = (cublasLtEpilogue_t)(kind | CUBLASLT_EPILOGUE_GELU_AUX);
-    e->aux = bias >= 0 ? l->out[0].data : l->head->c;
-    e->aux_ld = l->head->n;
-    return apart(a, e->aux, (size_t)(l->head->m * l->head->n) * sizeof(float), e->to);
+    e->aux = bias >= 0 ? l->out[0].data : a->g.c;
+    e->aux_ld = a->g.n;
+    return apart(a, e->aux, (size_t)(a->g.m * a->g.n) * sizeof(float), e->to);
 }
 
 /* ---- Gradients ---- */
@@ -121,7 +124,7 @@ static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
 static int slope_of(const struct after *a, const char *slope)
 {
     const struct wg__loop *l = a->l;
-    if (l->head->dtype != WG_F32 || l->steps != 2 || l->outputs != 1 || !a->alone) return -1;
+    if (!a->single || a->g.dtype != WG_F32 || l->steps != 2 || l->outputs != 1 || !a->alone) return -1;
     bool product = step_is(a, 1, "mul") || step_is(a, 1, "zero_mul");
     if (!step_is(a, 0, slope) || !product || l->step[1].y != output_slot(a, 0)) return -1;
     const uint8_t *x = l->step[1].x, y = l->step[0].y;
@@ -140,7 +143,7 @@ static int relu_of(const struct after *a)
 
 static bool fits_gradient(const struct wg__cuda_products *all, const struct after *a, struct wg__cuda_epilogue *e)
 {
-    const struct wg__gemm *g = a->l->head;
+    const struct wg__gemm *g = &a->g;
     int                    h = slope_of(a, "gelu_tanh_slope"), relu = relu_of(a);
     *e = (struct wg__cuda_epilogue){.to = a->l->out[0].data};
     if (relu >= 0 && all->of[relu].mask) {
@@ -227,29 +230,21 @@ static int ask_rows(const struct wg__cuda_place *at, int i, const struct wg__gem
 }
 
 /* cuBLAS does not look at faults, so what it writes on the way is no parameter. */
-static bool writes_parameter(const struct after *a)
-{
-    for (int k = 0; k < a->p->n_out; k++)
-        if (a->t->value[a->p->out[k]].place == WG__SHARED) return true;
-    return false;
-}
-
 static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__cuda_epilogue e;
     struct after             a = after(at->t, i);
-    const struct wg__gemm   *g = a.l->head;
-    int                      status = WG_EARG;
-    if (g->dtype == WG_F32 && g->m && g->n && g->k && !writes_parameter(&a)) {
-        if (fits_forward(&a, &e)) {
-            if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = ask_signs(at, i, g, e, w);
-            if (status == WG_EARG) status = ask(at, i, g, &e, w);
-        } else if (fits_gradient(at->products, &a, &e)) {
-            status = ask_rows(at, i, g, e, w);
-            if (status == WG_EARG) status = ask(at, i, g, &e, w);
-        }
+    const struct wg__gemm   *g = &a.g;
+    if (!a.single || g->dtype != WG_F32 || !g->m || !g->n || !g->k || wg__cuda_writes_parameter(at->t, a.p))
+        return WG_EARG;
+    int status = WG_EARG;
+    if (fits_forward(&a, &e)) {
+        if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = ask_signs(at, i, g, e, w);
+        return status == WG_EARG ? ask(at, i, g, &e, w) : status;
     }
-    return status == WG_EARG ? ask(at, i, g, NULL, w) : status;
+    if (!fits_gradient(at->products, &a, &e)) return WG_EARG;
+    status = ask_rows(at, i, g, e, w);
+    return status == WG_EARG ? ask(at, i, g, &e, w) : status;
 }
 
 /* With an operand's sum, where the first of the two stands. */
@@ -267,24 +262,22 @@ static int plan_pair(const struct wg__cuda_place *at, int i, struct wg__why *w)
     return status;
 }
 
-static int plan_call(const struct wg__cuda_place *at, int i, struct wg__why *w)
+/* The product with what cuBLAS can take along, else the product alone. */
+static int plan_product(const struct wg__cuda_place *at, int i, const wg_call *c, struct wg__why *w)
 {
-    int status = plan_pair(at, i, w);
+    bool head = at->t->instr[i].loop;
+    int  status = head ? plan_loop(at, i, w) : plan_pair(at, i, w);
     if (status != WG_EARG) return status;
     struct wg__cuda_todo *todo = &at->products->of[i];
     if (!(todo->plan = calloc(1, sizeof *todo->plan))) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
-    todo->rest = false;
-    return wg__cuda_product_plan_call(at, &at->t->instr[i].call, todo->plan, w);
+    todo->rest = head;
+    return wg__cuda_product_plan_call(at, c, todo->plan, w);
 }
 
-static bool has_head(const wg_tape *t, int i)
+/* The product of an instruction that runs on the device, or NULL. */
+static const wg_call *product(const wg_tape *t, int i)
 {
-    return !t->device->on_host[i] && t->instr[i].loop && t->instr[i].loop->head;
-}
-
-static bool is_product(const wg_tape *t, int i)
-{
-    return !t->device->on_host[i] && !t->instr[i].loop && !strcmp(t->instr[i].op->name, "matmul");
+    return t->device->on_host[i] ? NULL : wg__cuda_product_of(&t->instr[i]);
 }
 
 static void make_note(const struct wg__cuda_place *at)
@@ -314,13 +307,13 @@ int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
     all->asked = asked();
     for (all->n = 0; all->n < n; all->n++) all->of[all->n].rest = true;
     for (int i = 0; i < n; i++) {
-        struct after a = has_head(t, i) ? after(t, i) : (struct after){0};
+        struct after a = product(t, i) && t->instr[i].loop ? after(t, i) : (struct after){0};
         int          relu = a.l ? relu_of(&a) : -1;
         if (relu >= 0) all->of[relu].signs = true;
     }
     for (int i = 0; i < n && !status; i++) {
-        if (has_head(t, i)) status = plan_loop(at, i, w);
-        else if (is_product(t, i)) status = plan_call(at, i, w);
+        const wg_call *c = product(t, i);
+        if (c) status = plan_product(at, i, c, w);
     }
     if (status) return status;
     make_note(at);

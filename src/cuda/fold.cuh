@@ -11,21 +11,15 @@
 
 /* ---- Numbers ---- */
 
-/* Signed overflow wraps: integers are added and multiplied without a sign. */
+/* Signed overflow wraps: integers are added without a sign. */
 template <class T> struct number {
-    typedef T bits, part;
-};
-template <> struct number<float> {
-    typedef float  bits;
-    typedef double part; /* of a sum */
+    typedef T bits;
 };
 template <> struct number<int32_t> {
     typedef uint32_t bits;
-    typedef int32_t  part;
 };
 template <> struct number<int64_t> {
     typedef uint64_t bits;
-    typedef int64_t  part;
 };
 DEVICE bool                    is_nan(float v) { return v != v; }
 DEVICE bool                    is_nan(double v) { return v != v; }
@@ -38,11 +32,6 @@ template <> __device__ __forceinline__ double  least_of<double>() { return -(dou
 template <> __device__ __forceinline__ int32_t least_of<int32_t>() { return INT32_MIN; }
 template <> __device__ __forceinline__ int64_t least_of<int64_t>() { return INT64_MIN; }
 template <> __device__ __forceinline__ uint8_t least_of<uint8_t>() { return 0; }
-template <class T> DEVICE T                    most_of();
-template <> __device__ __forceinline__ float   most_of<float>() { return (float)INFINITY; }
-template <> __device__ __forceinline__ double  most_of<double>() { return (double)INFINITY; }
-template <> __device__ __forceinline__ int32_t most_of<int32_t>() { return INT32_MAX; }
-template <> __device__ __forceinline__ int64_t most_of<int64_t>() { return INT64_MAX; }
 
 template <class T> DEVICE T                    shuffle(T v, int by) { return __shfl_xor_sync(ALL_LANES, v, by); }
 template <> __device__ __forceinline__ uint8_t shuffle(uint8_t v, int by)
@@ -53,32 +42,16 @@ template <class T, class O> DEVICE void put(O *y, T v) { *y = (O)v; }
 
 /* ---- Folds ---- */
 
-template <class T> struct number_fold {
-    typedef T In, Acc, Part;
-    METHOD T  of(T x, int64_t) { return x; }
-};
-template <class T> struct sum_fold : number_fold<T> {
-    typedef typename number<T>::part Part;
-    typedef sum_fold<Part>           Second;
+template <class T> struct sum_fold {
+    typedef T                        In, Acc;
     typedef typename number<T>::bits bits;
     METHOD T                         start() { return 0; }
     METHOD T                         fold(T a, T b) { return (T)((bits)a + (bits)b); }
 };
-template <class T> struct prod_fold : number_fold<T> {
-    typedef prod_fold                Second;
-    typedef typename number<T>::bits bits;
-    METHOD T                         start() { return 1; }
-    METHOD T                         fold(T a, T b) { return (T)((bits)a * (bits)b); }
-};
-template <class T> struct max_fold : number_fold<T> {
-    typedef max_fold Second;
-    METHOD T         start() { return least_of<T>(); }
-    METHOD T         fold(T a, T b) { return b > a || is_nan(b) ? b : a; }
-};
-template <class T> struct min_fold : number_fold<T> {
-    typedef min_fold Second;
-    METHOD T         start() { return most_of<T>(); }
-    METHOD T         fold(T a, T b) { return b < a || is_nan(b) ? b : a; }
+template <class T> struct max_fold {
+    typedef T In, Acc;
+    METHOD T  start() { return least_of<T>(); }
+    METHOD T  fold(T a, T b) { return b > a || is_nan(b) ? b : a; }
 };
 
 /* Parts that are folded as they are. */

@@ -27,7 +27,7 @@ struct op {
     double        a;
 };
 struct program {
-    int           n, tail; /* enum wg__cuda_tail, or -1 */
+    int           n, tail; /* enum wg__reduce, or -1 */
     int           tail_cell, tail_dtype, cells;
     wg_loop_forms forms;
     op            ops[MOST];
@@ -186,16 +186,16 @@ OUT_OF_LINE void run_program(const wg_loop_args &a, const program &p, cell *cell
 #define X(T)                                                   \
     DEVICE T identity(int kind, T)                             \
     {                                                          \
-        return kind == WG__CUDA_SUM    ? (T)0                  \
-               : kind == WG__CUDA_PROD ? (T)1                  \
-               : kind == WG__CUDA_MAX  ? least_##T()           \
+        return kind == WG__SUM    ? (T)0                  \
+               : kind == WG__PROD ? (T)1                  \
+               : kind == WG__MAX  ? least_##T()           \
                                        : most_##T();            \
     }                                                          \
     DEVICE T fold_two(int kind, T x, T y)                      \
     {                                                          \
-        return kind == WG__CUDA_SUM    ? row_add_##T(x, y)     \
-               : kind == WG__CUDA_PROD ? row_mul_##T(x, y)     \
-               : kind == WG__CUDA_MAX  ? row_maximum_##T(x, y) \
+        return kind == WG__SUM    ? row_add_##T(x, y)     \
+               : kind == WG__PROD ? row_mul_##T(x, y)     \
+               : kind == WG__MAX  ? row_maximum_##T(x, y) \
                                        : row_minimum_##T(x, y); \
     }
 X(f32)

@@ -2,6 +2,7 @@
 #ifndef WENGERT_CUDA_LOOP_H
 #define WENGERT_CUDA_LOOP_H
 
+#include "cpu/reduction.h"
 #include "cuda/cuda_impl.h"
 #include "cuda/loop_args.h"
 
@@ -36,11 +37,13 @@ enum {
 /* The row of an operator, "expand" being a copy; -1: none. */
 int wg__cuda_row(const char *op);
 
-enum wg__cuda_tail { WG__CUDA_SUM, WG__CUDA_PROD, WG__CUDA_MAX, WG__CUDA_MIN }; /* as enum wg__reduce */
-
 /* How an operand's elements are found.  A matter of structure: generated sources differ by it. */
 enum wg__cuda_form { WG__CUDA_DENSE, WG__CUDA_ONE, WG__CUDA_STRIDED };
 int wg__cuda_form(const struct wg__cuda_loop *l, const struct wg__cuda_operand *x);
+
+/* The steps and the tail of a loop, not its head; it does not stop. (translate.c) */
+struct wg__loop;
+void wg__cuda_translate(const struct wg__loop *l, struct wg__cuda_loop *to);
 
 /* ---- Launching: loop_plan.c ---- */
 
@@ -67,9 +70,6 @@ struct wg__cuda_group {
 void wg__cuda_deal(int n, const struct wg_loop_args *args, int sms, unsigned *first);
 /* The interpreter for a group; any is one of its loops. (loop.cu) */
 cudaError_t wg__cuda_loops_run(const struct wg__cuda_loop *any, const struct wg__cuda_group *g, cudaStream_t stream);
-
-/* A loop's domain and strides from the operands of one call. */
-void wg__cuda_loop_of_call(const wg_call *c, struct wg__cuda_loop *l);
 
 /* ---- Compiling: nvrtc.c ---- */
 

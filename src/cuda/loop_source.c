@@ -54,10 +54,10 @@ static const char *const names[WG__CUDA_ROWS] = {
 static const struct {
     enum wg__cuda_row fold;
     const char       *start; /* after it comes the dtype's name, if it ends in '_' */
-} tails[] = {[WG__CUDA_SUM] = {WG__CUDA_add, "0"},
-             [WG__CUDA_PROD] = {WG__CUDA_mul, "1"},
-             [WG__CUDA_MAX] = {WG__CUDA_maximum, "least_"},
-             [WG__CUDA_MIN] = {WG__CUDA_minimum, "most_"}};
+} tails[] = {[WG__SUM] = {WG__CUDA_add, "0"},
+             [WG__PROD] = {WG__CUDA_mul, "1"},
+             [WG__MAX] = {WG__CUDA_maximum, "least_"},
+             [WG__MIN] = {WG__CUDA_minimum, "most_"}};
 
 /* ---- Text ---- */
 

@@ -39,7 +39,8 @@ static int make_item(struct wg__cuda_place *at, int i, bool compiles, struct wg_
     char                   why[1024] = "";
     int                    status = WG_OK;
     if (!x) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
-    wg__cuda_translate(at->t, &at->t->instr[i], &x->loop);
+    wg__cuda_translate(at->t->instr[i].loop, &x->loop);
+    x->loop.stops = wg__cuda_writes_parameter(at->t, &at->t->instr[i]);
     if (!(m->source[i] = wg__cuda_loop_source(&x->loop))) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     if (compiles) status = wg__cuda_kernel_get(at->d, m->source[i], x->loop.tail < 0, &x->kernel, why, sizeof why, w);
     if (!status && !x->kernel) note(m, why);

@@ -85,8 +85,10 @@ static int find(const struct wg__cuda_place *at, int i, const struct sum *s, int
 int wg__cuda_sum_of_result(const struct wg__cuda_place *at, int i)
 {
     const struct wg__instr *p = &at->t->instr[i];
-    const struct wg__gemm  *g = p->loop->head;
-    struct sum              rows = {.value = p->out[0], .outer = 1, .reduced = g->m, .inner = g->n, .follows = true};
+    const wg_call          *c = wg__cuda_product_of(p);
+    int64_t                 columns = c->y->shape.dim[c->y->shape.rank - 1];
+    struct sum              rows = {.value = p->out[0], .outer = 1, .inner = columns, .follows = true};
+    rows.reduced = wg_count(&c->y->shape) / columns;
     return find(at, i, &rows, i + 1);
 }
 

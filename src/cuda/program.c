@@ -20,7 +20,7 @@ static size_t scratch_of(const wg_tape *t)
 {
     size_t most = 0;
     for (int i = 0; i < t->n_instr; i++) {
-        size_t n = t->device->on_host[i] ? 0 : wg__cuda_scratch(t, &t->instr[i]);
+        size_t n = t->device->on_host[i] ? 0 : wg__cuda_scratch(&t->instr[i]);
         if (n > most) most = n;
     }
     return most;
@@ -29,8 +29,7 @@ static size_t scratch_of(const wg_tape *t)
 static bool multiplies(const wg_tape *t)
 {
     for (int i = 0; i < t->n_instr; i++)
-        for (int k = 0; k < t->instr[i].n_chain; k++)
-            if (!strcmp(t->instr[i].chain[k]->op->name, "matmul")) return true;
+        if (wg__cuda_product_of(&t->instr[i])) return true;
     return false;
 }
 

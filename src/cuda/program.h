@@ -66,9 +66,11 @@ struct wg__cuda_place {
     struct wg__cuda_products *products;
 };
 bool wg__cuda_knows(const struct wg__instr *p);
-/* The loop of an instruction (translate.c). */
-void   wg__cuda_translate(const wg_tape *t, const struct wg__instr *p, struct wg__cuda_loop *to);
-size_t wg__cuda_scratch(const wg_tape *t, const struct wg__instr *p);
+/* The matrix product that the instruction is, or that heads its loop; NULL: none. */
+const wg_call *wg__cuda_product_of(const struct wg__instr *p);
+/* Whether the instruction writes a parameter, which a fault has to leave as it is. */
+bool   wg__cuda_writes_parameter(const wg_tape *t, const struct wg__instr *p);
+size_t wg__cuda_scratch(const struct wg__instr *p);
 /* Asks the stream for instruction i. */
 int wg__cuda_instr(const struct wg__cuda_place *at, int i, struct wg__why *w);
 

@@ -1,4 +1,4 @@
-/* reduce.cu - sum, prod, max, min, argmax and logsumexp of [outer, n, inner].
+/* reduce.cu - argmax and logsumexp of [outer, n, inner].
  *
  *   inner = 1, short rows   a group of lanes for each row
  *   inner = 1, long rows    a block for each chunk of a row
@@ -7,8 +7,7 @@
  *
  * Several chunks make parts in scratch memory, which a second pass folds.
  * Which of the four, and the size of a chunk, follow from the shape alone:
- * the bits of a result are the same on every device.  f32 sums fold their
- * parts in double.
+ * the bits of a result are the same on every device.
  *
  * Hot kernels, that may not spill: rows_by_groups, rows_by_blocks,
  * cols_by_threads, cols_by_blocks. */
@@ -194,23 +193,6 @@ static struct split argmax_split(const wg_call *c)
     return split_at(s, axis, axis + 1);
 }
 
-#define NUMBERS(id)                                                    \
-    static cudaError_t id(const struct wg__cuda_launch *l)             \
-    {                                                                  \
-        struct split s = split_of(l->call);                            \
-        switch (l->call->y->dtype) {                                    \
-        case WG_F32: return reduce<id##_fold<float>, float>(l, s);     \
-        case WG_F64: return reduce<id##_fold<double>, double>(l, s);   \
-        case WG_I32: return reduce<id##_fold<int32_t>, int32_t>(l, s); \
-        case WG_I64: return reduce<id##_fold<int64_t>, int64_t>(l, s); \
-        default: return cudaErrorInvalidValue;                         \
-        }                                                              \
-    }
-NUMBERS(sum)
-NUMBERS(prod)
-NUMBERS(max)
-NUMBERS(min)
-
 static cudaError_t argmax(const struct wg__cuda_launch *l)
 {
     struct split s = argmax_split(l->call);
@@ -233,14 +215,8 @@ static cudaError_t logsumexp(const struct wg__cuda_launch *l)
                                       : reduce<online_fold<float>, float>(l, s);
 }
 
-static size_t number_scratch(const wg_call *c) { return parts_size(split_of(c), sizeof(double)); }
 static size_t pair_scratch(const wg_call *c) { return parts_size(split_of(c), sizeof(exp_sum<double>)); }
 static size_t argmax_scratch(const wg_call *c) { return parts_size(argmax_split(c), sizeof(found<int64_t>)); }
 
-const struct wg__cuda_op wg__cuda_reduce_ops[] = {{"sum", sum, number_scratch},
-                                                  {"prod", prod, number_scratch},
-                                                  {"max", max, number_scratch},
-                                                  {"min", min, number_scratch},
-                                                  {"argmax", argmax, argmax_scratch},
-                                                  {"logsumexp", logsumexp, pair_scratch},
-                                                  {NULL, NULL, NULL}};
+const struct wg__cuda_op wg__cuda_reduce_ops[] = {
+    {"argmax", argmax, argmax_scratch}, {"logsumexp", logsumexp, pair_scratch}, {NULL, NULL, NULL}};

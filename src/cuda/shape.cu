@@ -1,4 +1,4 @@
-/* shape.cu - operators that move elements: reshape, expand, transpose, slice.
+/* shape.cu - operators that move elements: transpose, slice.
  *
  * The host merges axes that are walked alike and takes the largest unit of 16,
  * 8, 4 or 1 bytes that divides every row and step; a thread then moves a unit.
@@ -7,7 +7,7 @@
  * Hot kernels, that may not spill: copy_strided, transpose_tiles. */
 #include "cuda/shape.cuh"
 
-/* ---- A dense result from steps in x: reshape, expand, slice, transpose ---- */
+/* ---- A dense result from steps in x: slice, transpose ---- */
 
 struct walk {
     const char *x;
@@ -110,30 +110,6 @@ static void dense_steps(const wg_shape *s, int64_t step[WG_MAX_RANK])
     for (int i = s->rank - 1; i >= 0; n *= s->dim[i--]) step[i] = n;
 }
 
-/* A tape runs nothing for a view; this is for those that ask all the same. */
-static cudaError_t reshape(const struct wg__cuda_launch *l)
-{
-    struct walk w = walk_of(l->call);
-    int64_t     n = wg_count(&l->call->y->shape);
-    if (n == 0) return cudaSuccess;
-    walk_axis(&w, n, 1);
-    return copy(l, &w);
-}
-
-static cudaError_t expand(const struct wg__cuda_launch *l)
-{
-    const wg_shape *x = &l->call->x[0].shape, *y = &l->call->y->shape;
-    struct walk     w = walk_of(l->call);
-    int64_t         step[WG_MAX_RANK];
-    if (wg_count(y) == 0) return cudaSuccess;
-    dense_steps(x, step);
-    for (int i = 0; i < y->rank; i++) {
-        int k = i - (y->rank - x->rank);
-        walk_axis(&w, y->dim[i], k < 0 || x->dim[k] == 1 ? 0 : step[k]);
-    }
-    return copy(l, &w);
-}
-
 static cudaError_t slice(const struct wg__cuda_launch *l)
 {
     const wg_call               *c = l->call;
@@ -233,8 +209,7 @@ static cudaError_t transpose(const struct wg__cuda_launch *l)
     return wide ? by_tiles(l, &w, fast) : copy(l, &w);
 }
 
-const struct wg__cuda_op wg__cuda_shape_ops[] = {{"reshape", reshape, NULL},     {"expand", expand, NULL},
-                                                 {"transpose", transpose, NULL}, {"slice", slice, NULL},
+const struct wg__cuda_op wg__cuda_shape_ops[] = {                                                 {"transpose", transpose, NULL}, {"slice", slice, NULL},
                                                  {"pad", wg__cuda_pad, NULL},    {"concat", wg__cuda_concat, NULL},
                                                  {"size", wg__cuda_size, NULL},  {"iota", wg__cuda_iota, NULL},
                                                  {NULL, NULL, NULL}};

@@ -6,6 +6,7 @@
 #include "data/batches_impl.h"
 #include "data/io_impl.h"
 #include "graph/graph_impl.h"
+#include "tape/lend.h"
 
 enum { MOST_PREFETCH = 1024 };
 
@@ -184,18 +185,19 @@ static int deliver(wg_batches *b, int64_t n, void *const to[])
 {
     if (n && b->ring) wg__ring_take(b, n, to);
     else if (n) wg__batch_make(b, b->epoch, b->batch, to);
+    for (int k = 0; n && k < b->n; k++)
+        if (to[k] && b->source[k].dtype == WG_BOOL) wg__take(WG_BOOL, to[k], to[k], (size_t)n * b->source[k].to);
     advance(b);
     return (int)n;
 }
 
-static int find_input(wg_batches *b, wg_tape *t, int k, int64_t n)
+static int check_input(wg_batches *b, wg_tape *t, int k, int64_t n)
 {
     const struct wg__source *s = &b->source[k];
     if (!s->input) return fail(b, WG_EARG, "wg_batch_next: column %d has no input to fill", k);
     const char     *name = wg_node_name(s->input);
     const wg_shape *shape = wg_tape_shape(t, s->input);
-    if (!shape || !(b->to[k] = wg_input_buffer(t, s->input)))
-        return fail(b, WG_EARG, "wg_batch_next: input '%.60s' of column %d is not on the tape", name, k);
+    if (!shape) return fail(b, WG_EARG, "wg_batch_next: input '%.60s' of column %d is not on the tape", name, k);
     char text[96];
     if (shape->rank < 1 || shape->dim[0] != n || wg_count(shape) != n * s->row)
         return fail(b, WG_ESHAPE, "wg_batch_next: column %d has %lld examples of %lld elements, input '%.60s' is %s", k,
@@ -211,9 +213,12 @@ int wg_batch_next(wg_batches *b, wg_tape *t)
     if (!t) return fail(b, WG_EARG, "wg_batch_next: no tape");
     int64_t n = wg__batch_size(b, b->batch);
     for (int k = 0; n && k < b->n; k++) {
-        int status = find_input(b, t, k, n);
+        int status = check_input(b, t, k, n);
         if (status) return status;
     }
+    for (int k = 0; n && k < b->n; k++)
+        if (!(b->to[k] = wg__input_lend(t, b->source[k].input)))
+            return fail(b, wg_tape_status(t), "wg_batch_next: %s", wg_tape_message(t));
     return deliver(b, n, b->to);
 }
 

@@ -15,9 +15,9 @@ struct wg__csv_field {
 };
 
 struct wg__csv_reader {
-    struct wg__stream s;
-    char              delimiter, comment; /* comment 0: there are none */
-    bool              blanks;             /* fields are separated by runs of spaces and tabs */
+    struct wg__file_stream s;
+    char                   delimiter, comment; /* comment 0: there are none */
+    bool                   blanks;             /* fields are separated by runs of spaces and tabs */
     /* The record read last. */
     int                   fields, cap_fields;
     struct wg__csv_field *field;

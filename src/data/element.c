@@ -18,7 +18,8 @@ const struct wg__element *wg__element_of(char kind, unsigned size)
     return NULL;
 }
 
-int wg__element_bytes(const struct wg__stream *s, const struct wg__element *t, const wg_shape *shape, uint64_t *bytes)
+int wg__element_bytes(const struct wg__file_stream *s, const struct wg__element *t, const wg_shape *shape,
+                      uint64_t *bytes)
 {
     *bytes = wg_count(shape) ? t->size : 0;
     for (int i = 0; i < shape->rank && *bytes; i++)
@@ -102,7 +103,7 @@ size_t wg__elements_fit(const struct wg__element *t, const void *raw, size_t n)
     return i;
 }
 
-static int widened(struct wg__stream *s, const struct wg__element *t, size_t n, void **data)
+static int widened(struct wg__file_stream *s, const struct wg__element *t, size_t n, void **data)
 {
     size_t size = wg_dtype_size(t->dtype), bytes;
     void  *wide = __builtin_mul_overflow(n, size, &bytes) ? NULL : wg__data_alloc(bytes);
@@ -113,7 +114,7 @@ static int widened(struct wg__stream *s, const struct wg__element *t, size_t n, 
     return WG_OK;
 }
 
-static int check_fit(struct wg__stream *s, const struct wg__element *t, const void *data, size_t n)
+static int check_fit(struct wg__file_stream *s, const struct wg__element *t, const void *data, size_t n)
 {
     size_t   i = wg__elements_fit(t, data, n);
     uint64_t v;
@@ -129,7 +130,7 @@ static void normalise(uint8_t *x, size_t n)
     for (size_t i = 0; i < n; i++) x[i] = x[i] != 0;
 }
 
-int wg__elements_read(struct wg__stream *s, const struct wg__element *t, bool big, wg_array *out)
+int wg__elements_read(struct wg__file_stream *s, const struct wg__element *t, bool big, wg_array *out)
 {
     uint64_t bytes;
     void    *data;

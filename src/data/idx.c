@@ -20,7 +20,7 @@ static const struct wg__element *element_of(uint8_t code)
     return NULL;
 }
 
-static int read_header(struct wg__stream *s, const struct wg__element **t, wg_shape *shape)
+static int read_header(struct wg__file_stream *s, const struct wg__element **t, wg_shape *shape)
 {
     uint8_t h[4];
     int     status = wg__stream_exact(s, h, sizeof h, "the IDX magic number");
@@ -39,7 +39,7 @@ static int read_header(struct wg__stream *s, const struct wg__element **t, wg_sh
     return WG_OK;
 }
 
-static int read_stream(struct wg__stream *s, wg_array *out)
+static int read_stream(struct wg__file_stream *s, wg_array *out)
 {
     const struct wg__element *t = NULL;
     int                       status = read_header(s, &t, &out->shape);
@@ -49,8 +49,8 @@ static int read_stream(struct wg__stream *s, wg_array *out)
 
 static int read_file(struct wg__file *f, wg_array *out)
 {
-    struct wg__stream s;
-    int               status = wg__stream_open_all(&s, f);
+    struct wg__file_stream s;
+    int                    status = wg__stream_open_all(&s, f);
     if (status) return status;
     status = read_stream(&s, out);
     wg__stream_close(&s);

@@ -48,7 +48,7 @@ static inline int wg__bad_memory(const struct wg__file *f) { return wg__bad(f, W
 
 enum wg__packing { WG__PLAIN, WG__GZIP, WG__DEFLATE };
 
-struct wg__stream {
+struct wg__file_stream {
     struct wg__file *f;
     enum wg__packing packing;
     uint64_t         begin, next, end; /* of the bytes in the file; next is not yet taken */
@@ -59,21 +59,21 @@ struct wg__stream {
     uint8_t          raw[8192];
 };
 
-int wg__stream_open(struct wg__stream *s, struct wg__file *f, enum wg__packing p, uint64_t begin, uint64_t end);
+int wg__stream_open(struct wg__file_stream *s, struct wg__file *f, enum wg__packing p, uint64_t begin, uint64_t end);
 /* The whole file, unpacked if it starts as gzip does. */
-int  wg__stream_open_all(struct wg__stream *s, struct wg__file *f);
-void wg__stream_close(struct wg__stream *s);
+int  wg__stream_open_all(struct wg__file_stream *s, struct wg__file *f);
+void wg__stream_close(struct wg__file_stream *s);
 /* Up to n bytes: fewer at the end only.  *got says how many. */
-int wg__stream_read(struct wg__stream *s, void *to, size_t n, size_t *got);
+int wg__stream_read(struct wg__file_stream *s, void *to, size_t n, size_t *got);
 /* Exactly n bytes of `what`; WG_EFORMAT at the place where the stream ends. */
-int wg__stream_exact(struct wg__stream *s, void *to, size_t n, const char *what);
+int wg__stream_exact(struct wg__file_stream *s, void *to, size_t n, const char *what);
 /* WG_EFORMAT if anything follows. */
-int wg__stream_finish(struct wg__stream *s);
+int wg__stream_finish(struct wg__file_stream *s);
 /* n bytes into memory made here (wg__data_free).  Refuses what the file is too
  * small for, and takes memory for packed data as they arrive. */
-int wg__stream_take(struct wg__stream *s, uint64_t n, void **out);
+int wg__stream_take(struct wg__file_stream *s, uint64_t n, void **out);
 /* Where errors are: in the file, or in its unpacked bytes. */
-uint64_t wg__stream_offset(const struct wg__stream *s);
+uint64_t wg__stream_offset(const struct wg__file_stream *s);
 
 /* Moves `used` bytes to data memory of n bytes; *p stays as it was if that fails. */
 bool wg__data_resize(void **p, size_t used, size_t n);
@@ -88,9 +88,10 @@ struct wg__element {
 /* NULL if there is none. */
 const struct wg__element *wg__element_of(char kind, unsigned size);
 /* dim[0] * ... * size, or a complaint. */
-int wg__element_bytes(const struct wg__stream *s, const struct wg__element *t, const wg_shape *shape, uint64_t *bytes);
+int wg__element_bytes(const struct wg__file_stream *s, const struct wg__element *t, const wg_shape *shape,
+                      uint64_t *bytes);
 /* The values of out->shape from the stream; fills in out->dtype and out->data. */
-int wg__elements_read(struct wg__stream *s, const struct wg__element *t, bool big, wg_array *out);
+int wg__elements_read(struct wg__file_stream *s, const struct wg__element *t, bool big, wg_array *out);
 /* Whether elements take more room in memory than in a file. */
 bool wg__element_widens(const struct wg__element *t);
 /* n elements as they lie in a file, in this machine's order and at any address, to t->dtype. */
@@ -108,9 +109,9 @@ struct wg__npy_header {
     bool                      big, fortran;
     wg_shape                  shape;
 };
-int wg__npy_header_read(struct wg__stream *s, struct wg__npy_header *h);
+int wg__npy_header_read(struct wg__file_stream *s, struct wg__npy_header *h);
 /* With list, the shape and dtype alone. */
-int wg__npy_stream(struct wg__stream *s, wg_array *out, bool list);
+int wg__npy_stream(struct wg__file_stream *s, wg_array *out, bool list);
 /* The bytes before the data: a whole number of 64; at most WG__NPY_HEADER. */
 enum { WG__NPY_HEADER = 384 };
 size_t wg__npy_header_write(const wg_array *a, char *to);

@@ -35,7 +35,7 @@ static void to_row_major(const wg_shape *s, size_t size, char *y, const char *x)
     }
 }
 
-static int reorder(struct wg__stream *s, wg_array *a)
+static int reorder(struct wg__file_stream *s, wg_array *a)
 {
     if (a->shape.rank < 2 || wg_count(&a->shape) == 0) return WG_OK;
     void *y = wg__data_alloc(wg_array_bytes(a));
@@ -46,7 +46,7 @@ static int reorder(struct wg__stream *s, wg_array *a)
     return WG_OK;
 }
 
-int wg__npy_stream(struct wg__stream *s, wg_array *out, bool list)
+int wg__npy_stream(struct wg__file_stream *s, wg_array *out, bool list)
 {
     struct wg__npy_header h;
     int                   status = wg__npy_header_read(s, &h);
@@ -62,8 +62,8 @@ int wg__npy_stream(struct wg__stream *s, wg_array *out, bool list)
 
 static int read_file(struct wg__file *f, wg_array *out)
 {
-    struct wg__stream s;
-    int               status = wg__stream_open(&s, f, WG__PLAIN, 0, f->size);
+    struct wg__file_stream s;
+    int                    status = wg__stream_open(&s, f, WG__PLAIN, 0, f->size);
     if (!status) status = wg__npy_stream(&s, out, false);
     if (status) *out = (wg_array){0};
     return status;

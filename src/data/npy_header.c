@@ -13,9 +13,9 @@ enum { MOST = 16384, WORD = 32 };
 static const char magic[8] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0};
 
 struct text {
-    const struct wg__stream *s;
-    const char              *begin, *at, *end;
-    uint64_t                 offset; /* of begin */
+    const struct wg__file_stream *s;
+    const char                   *begin, *at, *end;
+    uint64_t                      offset; /* of begin */
 };
 
 static int bad(const struct text *t, const char *at, const char *what)
@@ -157,7 +157,7 @@ static int dictionary(struct text *t, struct wg__npy_header *h)
     return WG_OK;
 }
 
-static int read_length(struct wg__stream *s, size_t *n)
+static int read_length(struct wg__file_stream *s, size_t *n)
 {
     uint8_t  h[8], wide[2] = {0};
     uint64_t at = wg__stream_offset(s);
@@ -173,7 +173,7 @@ static int read_length(struct wg__stream *s, size_t *n)
     return wg__foreign(s->f, WG_EFORMAT, at + 8, "a header of %zu bytes is not supported", *n);
 }
 
-int wg__npy_header_read(struct wg__stream *s, struct wg__npy_header *h)
+int wg__npy_header_read(struct wg__file_stream *s, struct wg__npy_header *h)
 {
     size_t n = 0;
     int    status = read_length(s, &n);

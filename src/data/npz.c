@@ -5,7 +5,7 @@
 #include "data/zip_impl.h"
 
 /* Whether a member is an array by its name; *n is the name's length without ".npy". */
-static bool is_npy(const struct wg__member *m, size_t *n)
+static bool is_npy(const struct wg__zip_member *m, size_t *n)
 {
     *n = strlen(m->name);
     if (*n <= 4 || strcmp(m->name + *n - 4, ".npy") != 0) return false;
@@ -13,10 +13,10 @@ static bool is_npy(const struct wg__member *m, size_t *n)
     return true;
 }
 
-static int read_array(struct wg__file *f, const struct wg__member *m, wg_array *out, bool list)
+static int read_array(struct wg__file *f, const struct wg__zip_member *m, wg_array *out, bool list)
 {
-    struct wg__stream s;
-    int               status = wg__zip_open(&s, f, m);
+    struct wg__file_stream s;
+    int                    status = wg__zip_open(&s, f, m);
     if (status) return status;
     f->part = m->name;
     status = wg__npy_stream(&s, out, list);
@@ -27,7 +27,7 @@ static int read_array(struct wg__file *f, const struct wg__member *m, wg_array *
 }
 
 /* On a failure f->unsupported tells what is foreign here from what is damaged. */
-static int read_member(struct wg__file *f, const struct wg__member *m, wg_array *out, bool list)
+static int read_member(struct wg__file *f, const struct wg__zip_member *m, wg_array *out, bool list)
 {
     size_t n;
     f->unsupported = false;
@@ -45,7 +45,7 @@ static char *copy_text(const struct wg__file *f, const char *text, size_t n)
 }
 
 /* One entry; what is foreign leaves its reason there and no error. */
-static int read_entry(struct wg__file *f, const struct wg__member *m, struct wg_npz_entry *to, bool list)
+static int read_entry(struct wg__file *f, const struct wg__zip_member *m, struct wg_npz_entry *to, bool list)
 {
     wg_error own = {0}, *e = f->e;
     size_t   n;
@@ -105,10 +105,10 @@ int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e)
 }
 
 /* The member of an array's name, else a member of exactly that name; NULL if there is neither. */
-static const struct wg__member *find_member(const struct wg__zip *z, const char *name)
+static const struct wg__zip_member *find_member(const struct wg__zip *z, const char *name)
 {
-    const struct wg__member *exact = NULL;
-    size_t                   n = strlen(name);
+    const struct wg__zip_member *exact = NULL;
+    size_t                       n = strlen(name);
     for (int i = 0; i < z->n; i++) {
         const char *s = z->member[i].name;
         if (strncmp(s, name, n) == 0 && strcmp(s + n, ".npy") == 0) return &z->member[i];
@@ -122,7 +122,7 @@ static int read_named(struct wg__file *f, const char *name, wg_array *out)
     struct wg__zip z;
     int            status = wg__zip_read(f, &z);
     if (status) return status;
-    const struct wg__member *m = find_member(&z, name);
+    const struct wg__zip_member *m = find_member(&z, name);
     status = m ? read_member(f, m, out, false) : wg__bad(f, WG_EARG, -1, "has no array named '%.60s'", name);
     if (status) *out = (wg_array){0};
     wg__zip_free(&z);

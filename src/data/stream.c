@@ -19,7 +19,7 @@ static void z_free(void *context, void *p)
     free(p);
 }
 
-int wg__stream_open(struct wg__stream *s, struct wg__file *f, enum wg__packing p, uint64_t begin, uint64_t end)
+int wg__stream_open(struct wg__file_stream *s, struct wg__file *f, enum wg__packing p, uint64_t begin, uint64_t end)
 {
     s->f = f;
     s->packing = p;
@@ -33,7 +33,7 @@ int wg__stream_open(struct wg__stream *s, struct wg__file *f, enum wg__packing p
     return inflateInit2(&s->z, p == WG__GZIP ? 16 + MAX_WBITS : -MAX_WBITS) == Z_OK ? WG_OK : wg__bad_memory(f);
 }
 
-int wg__stream_open_all(struct wg__stream *s, struct wg__file *f)
+int wg__stream_open_all(struct wg__file_stream *s, struct wg__file *f)
 {
     uint8_t magic[2] = {0};
     if (f->size >= 2) {
@@ -44,16 +44,19 @@ int wg__stream_open_all(struct wg__stream *s, struct wg__file *f)
     return wg__stream_open(s, f, gzip ? WG__GZIP : WG__PLAIN, 0, f->size);
 }
 
-void wg__stream_close(struct wg__stream *s)
+void wg__stream_close(struct wg__file_stream *s)
 {
     if (s->packing != WG__PLAIN) inflateEnd(&s->z);
 }
 
-uint64_t wg__stream_offset(const struct wg__stream *s) { return s->packing == WG__PLAIN ? s->begin + s->at : s->at; }
+uint64_t wg__stream_offset(const struct wg__file_stream *s)
+{
+    return s->packing == WG__PLAIN ? s->begin + s->at : s->at;
+}
 
-static uint64_t packed_offset(const struct wg__stream *s) { return s->next - s->z.avail_in; }
+static uint64_t packed_offset(const struct wg__file_stream *s) { return s->next - s->z.avail_in; }
 
-static int refill(struct wg__stream *s)
+static int refill(struct wg__file_stream *s)
 {
     uint64_t left = s->end - s->next;
     size_t   n = left < sizeof s->raw ? (size_t)left : sizeof s->raw;
@@ -68,7 +71,7 @@ static int refill(struct wg__stream *s)
 
 /* Skips zeros behind a gzip member: tapes and some file systems fill blocks up with them, and gzip itself lets them be.
  * *more says that another byte follows. */
-static int skip_padding(struct wg__stream *s, bool *more)
+static int skip_padding(struct wg__file_stream *s, bool *more)
 {
     for (;;) {
         for (; s->z.avail_in && *s->z.next_in == 0; s->z.avail_in--) s->z.next_in++;
@@ -80,7 +83,7 @@ static int skip_padding(struct wg__stream *s, bool *more)
 }
 
 /* The end of a deflate stream, or of one gzip member: gzip lets more members follow. */
-static int member_end(struct wg__stream *s)
+static int member_end(struct wg__file_stream *s)
 {
     bool more = s->z.avail_in || s->next < s->end;
     int  status = s->packing == WG__GZIP ? skip_padding(s, &more) : WG_OK;
@@ -90,7 +93,7 @@ static int member_end(struct wg__stream *s)
     return more ? wg__bad(s->f, WG_EFORMAT, packed_offset(s), "bytes follow the end of the packed data") : WG_OK;
 }
 
-static int unpack(struct wg__stream *s, uint8_t *to, size_t n, size_t *got)
+static int unpack(struct wg__file_stream *s, uint8_t *to, size_t n, size_t *got)
 {
     *got = 0;
     while (*got < n && !s->ended) {
@@ -111,7 +114,7 @@ static int unpack(struct wg__stream *s, uint8_t *to, size_t n, size_t *got)
     return WG_OK;
 }
 
-int wg__stream_read(struct wg__stream *s, void *to, size_t n, size_t *got)
+int wg__stream_read(struct wg__file_stream *s, void *to, size_t n, size_t *got)
 {
     int status;
     if (s->packing == WG__PLAIN) {
@@ -126,7 +129,7 @@ int wg__stream_read(struct wg__stream *s, void *to, size_t n, size_t *got)
     return WG_OK;
 }
 
-int wg__stream_exact(struct wg__stream *s, void *to, size_t n, const char *what)
+int wg__stream_exact(struct wg__file_stream *s, void *to, size_t n, const char *what)
 {
     size_t got;
     int    status = wg__stream_read(s, to, n, &got);
@@ -136,7 +139,7 @@ int wg__stream_exact(struct wg__stream *s, void *to, size_t n, const char *what)
                    n);
 }
 
-int wg__stream_finish(struct wg__stream *s)
+int wg__stream_finish(struct wg__file_stream *s)
 {
     uint8_t  byte;
     size_t   got;
@@ -148,14 +151,14 @@ int wg__stream_finish(struct wg__stream *s)
     return got ? wg__bad(s->f, WG_EFORMAT, at, "more bytes follow where the data should end") : WG_OK;
 }
 
-static uint64_t most_left(const struct wg__stream *s)
+static uint64_t most_left(const struct wg__file_stream *s)
 {
     uint64_t left = s->end - s->next, most;
     if (s->packing == WG__PLAIN) return left;
     return __builtin_mul_overflow(left + s->z.avail_in + 64, (uint64_t)MOST_OUT_OF_ONE, &most) ? UINT64_MAX : most;
 }
 
-static int grow_and_read(struct wg__stream *s, size_t n, void **out)
+static int grow_and_read(struct wg__file_stream *s, size_t n, void **out)
 {
     enum { FIRST = 1 << 20 };
     size_t have = 0, size = s->packing == WG__PLAIN || n < FIRST ? n : FIRST;
@@ -168,7 +171,7 @@ static int grow_and_read(struct wg__stream *s, size_t n, void **out)
     }
 }
 
-int wg__stream_take(struct wg__stream *s, uint64_t n, void **out)
+int wg__stream_take(struct wg__file_stream *s, uint64_t n, void **out)
 {
     *out = NULL;
     if (n > most_left(s))

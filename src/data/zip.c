@@ -91,7 +91,7 @@ static int find_directory(const struct wg__file *f, struct directory *d)
 /* ---- Its entries ---- */
 
 /* The zip64 extra field has, in this order, those that are all ones. */
-static int read_extra64(const struct wg__file *f, struct wg__member *m, const uint8_t *p, size_t n)
+static int read_extra64(const struct wg__file *f, struct wg__zip_member *m, const uint8_t *p, size_t n)
 {
     uint64_t *wide[] = {&m->size, &m->packed, &m->header};
     for (size_t len; n >= 4; p += 4 + len, n -= 4 + len) {
@@ -110,7 +110,7 @@ static int read_extra64(const struct wg__file *f, struct wg__member *m, const ui
     return WG_OK;
 }
 
-static int check_entry(const struct wg__file *f, const struct wg__member *m, size_t n_name)
+static int check_entry(const struct wg__file *f, const struct wg__zip_member *m, size_t n_name)
 {
     if (n_name == 0 || strlen(m->name) != n_name)
         return wg__bad(f, WG_EFORMAT, m->entry, "the name of an entry is empty or holds a zero byte");
@@ -120,7 +120,7 @@ static int check_entry(const struct wg__file *f, const struct wg__member *m, siz
 }
 
 /* The entry at offset `entry`, whose bytes start at p and may fill n.  *used: its size. */
-static int read_entry(const struct wg__file *f, struct wg__member *m, const uint8_t *p, uint64_t n, size_t *used)
+static int read_entry(const struct wg__file *f, struct wg__zip_member *m, const uint8_t *p, uint64_t n, size_t *used)
 {
     if (n < WG__ZIP_ENTRY_SIZE || wg__le32(p) != WG__ZIP_ENTRY)
         return wg__bad(f, WG_EFORMAT, m->entry, "no valid entry of a zip directory is there");
@@ -158,15 +158,15 @@ static int read_entries(const struct wg__file *f, const struct directory *d, con
 
 static int by_place(const void *x, const void *y)
 {
-    const struct wg__member *a = *(struct wg__member *const *)x, *b = *(struct wg__member *const *)y;
+    const struct wg__zip_member *a = *(struct wg__zip_member *const *)x, *b = *(struct wg__zip_member *const *)y;
     return (a->header > b->header) - (a->header < b->header);
 }
 static int by_name(const void *x, const void *y)
 {
-    return strcmp((*(struct wg__member *const *)x)->name, (*(struct wg__member *const *)y)->name);
+    return strcmp((*(struct wg__zip_member *const *)x)->name, (*(struct wg__zip_member *const *)y)->name);
 }
 
-static int check_places(const struct wg__file *f, struct wg__member **m, int n, uint64_t end)
+static int check_places(const struct wg__file *f, struct wg__zip_member **m, int n, uint64_t end)
 {
     for (int i = 0; i < n; i++) {
         m[i]->limit = i + 1 < n ? m[i + 1]->header : end;
@@ -179,8 +179,8 @@ static int check_places(const struct wg__file *f, struct wg__member **m, int n, 
 
 static int check_members(const struct wg__file *f, struct wg__zip *z, uint64_t end)
 {
-    size_t              n = (size_t)z->n;
-    struct wg__member **m = n ? malloc(n * sizeof *m) : NULL;
+    size_t                  n = (size_t)z->n;
+    struct wg__zip_member **m = n ? malloc(n * sizeof *m) : NULL;
     if (!m) return n ? wg__bad_memory(f) : WG_OK;
     for (size_t i = 0; i < n; i++) m[i] = &z->member[i];
     qsort(m, n, sizeof *m, by_place);
@@ -225,7 +225,7 @@ void wg__zip_free(struct wg__zip *z)
 
 /* Sizes in a local header may be missing (they follow the data): those of the
  * directory count.  Its name and extra field only move the data. */
-int wg__zip_open(struct wg__stream *s, struct wg__file *f, const struct wg__member *m)
+int wg__zip_open(struct wg__file_stream *s, struct wg__file *f, const struct wg__zip_member *m)
 {
     uint8_t h[WG__ZIP_LOCAL_SIZE];
     if (m->flags & ENCRYPTED) return wg__foreign(f, WG_EFORMAT, m->entry, "'%.60s' is encrypted", m->name);
@@ -245,7 +245,7 @@ int wg__zip_open(struct wg__stream *s, struct wg__file *f, const struct wg__memb
     return status;
 }
 
-int wg__zip_check(const struct wg__stream *s, const struct wg__member *m)
+int wg__zip_check(const struct wg__file_stream *s, const struct wg__zip_member *m)
 {
     if (s->at != m->size)
         return wg__bad(s->f, WG_EFORMAT, m->entry, "'%.60s' has %llu bytes, its entry says %llu", m->name,

@@ -4,7 +4,7 @@
 
 #include "data/io_impl.h"
 
-struct wg__member {
+struct wg__zip_member {
     char    *name;
     uint64_t header;       /* where its local header is */
     uint64_t limit;        /* where the next member, or the directory, starts */
@@ -15,17 +15,17 @@ struct wg__member {
 };
 
 struct wg__zip {
-    int                n;
-    struct wg__member *member; /* [n] in the directory's order */
+    int                    n;
+    struct wg__zip_member *member; /* [n] in the directory's order */
 };
 
 /* Checks that members have distinct names and lie one after another. */
 int  wg__zip_read(struct wg__file *f, struct wg__zip *z);
 void wg__zip_free(struct wg__zip *z);
 /* Opens a member, to be closed by wg__stream_close. */
-int wg__zip_open(struct wg__stream *s, struct wg__file *f, const struct wg__member *m);
+int wg__zip_open(struct wg__file_stream *s, struct wg__file *f, const struct wg__zip_member *m);
 /* At the end of a member: its size and checksum are those of the directory. */
-int wg__zip_check(const struct wg__stream *s, const struct wg__member *m);
+int wg__zip_check(const struct wg__file_stream *s, const struct wg__zip_member *m);
 
 /* Little-endian numbers. */
 static inline uint16_t wg__le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }

@@ -32,7 +32,10 @@ static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[
     if (op->arity == WG_VARIADIC ? n < 1 : n != op->arity)
         return wg_reject(c, WG_EARG, "takes %d operands, not %d", op->arity, n);
     for (int i = 0; i < n; i++) {
-        if (!x[i]) return wg_reject(c, WG_EARG, "operand %d is NULL", i);
+        if (!x[i]) {
+            g->missing = g->status == WG_OK; /* else another error is the one that stays */
+            return wg_reject(c, WG_EARG, "operand %d is NULL", i);
+        }
         if (x[i]->g != g) return wg_reject(c, WG_EARG, "operand %d belongs to another graph", i);
         if (x[i]->kind == WG__ASSIGN || x[i]->kind == WG__GROUP)
             return wg_reject(c, WG_EARG, "operand %d is %s, which has no value", i, wg_node_kind(x[i]));

@@ -221,9 +221,8 @@ static int check_binding(wg_graph *g, const wg_options *o, int i)
 int wg__dims_check_bind(wg_graph *g, const wg_options *o)
 {
     int status = WG_OK, own = bindings(o) - (o->n_more > 0 ? o->n_more : 0);
-    for (int i = own; i < WG_MAX_BINDINGS;
-         i++) /* the list ends with the first empty place: what is behind would be lost */
-        if (o->bind[i].size || o->bind[i].name) return wg__fail(g, WG_EARG, "compile: binding %d has no name", own);
+    for (int i = own; i < WG_MAX_BINDINGS; i++) /* what stands behind the end of the list would be lost */
+        if (o->bind[i].name) return wg__fail(g, WG_EARG, "compile: binding %d has no name", own);
     if (o->n_more < 0) return wg__fail(g, WG_EARG, "compile: n_more cannot be %d", o->n_more);
     if (o->n_more && !o->more) return wg__fail(g, WG_EARG, "compile: n_more is %d, but more is NULL", o->n_more);
     for (int i = 0; !status && i < bindings(o); i++) status = check_binding(g, o, i);

@@ -75,7 +75,9 @@ const char *wg_message(const wg_graph *g)
 
 void wg_clear_error(wg_graph *g)
 {
-    if (g) g->status = WG_OK;
+    if (!g) return;
+    g->status = WG_OK;
+    g->missing = false;
 }
 
 void wg__append(char *buf, size_t n, size_t *k, const char *format, ...)

@@ -14,6 +14,7 @@ void wg_graph_free(wg_graph *g)
     for (int i = 0; i < g->n_param; i++) wg__data_free(g->param[i]->data);
     wg__arena_free(&g->arena);
     free(g->dims.dim);
+    free(g->update);
     free(g->param);
     free(g->node);
     free(g);
@@ -237,6 +238,8 @@ int wg_set_role(wg_node *p, wg_role role)
     if (role != WG_WEIGHT && role != WG_STATE && role != WG_FROZEN)
         return wg__fail(p->g, WG_EARG, "set_role: %d is no role", (int)role);
     p->role = (uint8_t)role;
+    p->role_set = true;
+    p->of_solver = false;
     return WG_OK;
 }
 wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_WEIGHT; }

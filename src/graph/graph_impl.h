@@ -27,7 +27,9 @@ struct wg_node {
     int             m;      /* results: more than 1 only where result[] is there */
     wg_node       **result; /* [m], or NULL: of an operator with several, and of what takes its place on a tape */
     uint8_t         kind, dtype;
-    uint8_t         role; /* of a parameter: enum wg_role */
+    uint8_t         role;      /* of a parameter: enum wg_role */
+    bool            role_set;  /* of a parameter: the program has called wg_set_role */
+    bool            of_solver; /* of a parameter: state of a solver */
     bool            watched;
     bool            assigned; /* eager, of a tape's parameter: an assignment that was looked at writes it */
     uint64_t        place;    /* in the user's graph: see wg__place */
@@ -104,6 +106,13 @@ struct wg__hooks {
     void (*drop)(void *context, int reach);
 };
 
+/* An update that a layer has brought (src/train/updates.c); or, with y NULL, the assignment that does what two of one
+ * parameter do, first `before`, then `of`. */
+struct wg__layer_update {
+    wg_node       *y, *assign;
+    const wg_node *before, *of;
+};
+
 struct wg_graph {
     struct wg__arena arena;
     wg_node        **node; /* [n] in order of construction */
@@ -121,8 +130,13 @@ struct wg_graph {
     int (*fetch)(wg_node *p);        /* these two are set with the first device */
     void (*free_devices)(wg_graph *g);
     struct wg__hooks hook;
-    bool             open;  /* unlike symbols may turn out equal: set while a model is imported */
-    bool             quiet; /* a tape's private graph: errors are reported by the tape's owner */
+
+    struct wg__layer_update *update; /* [n_update] */
+    int                      n_update, cap_update;
+
+    bool missing; /* the error is that an operand was NULL */
+    bool open;    /* unlike symbols may turn out equal: set while a model is imported */
+    bool quiet;   /* a tape's private graph: errors are reported by the tape's owner */
 };
 
 /* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
@@ -140,10 +154,11 @@ wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y);
 
 /* Where a graph stood before a builder that may fail half-way (undo.c). */
 struct wg__mark {
-    int n, n_param, reach;
+    int n, n_param, n_update, reach;
 };
 struct wg__mark wg__mark(const wg_graph *g);
-/* Takes the nodes and parameters that were made since the mark out of the graph; the user knows none of them. */
+/* Takes the nodes, parameters and updates that were made since the mark out of the graph; the user knows none of
+ * them. */
 void wg__undo(wg_graph *g, const struct wg__mark *m);
 
 /* Makes p->data what the parameter is: brings it back from a device where one has newer values.

@@ -2,9 +2,10 @@
  *
  * Each value is one of two things: the same for every row, or a stack of rows
  * along one axis, `each` places for a row.  An operator says by its member
- * `rows` where the rows of its operands come out; whatever cannot be said so
- * ends the proof.  What an operator says is then held against the shape of its
- * result: the symbol of the rows is in the stacked axis, and in no other. */
+ * `rows` where the rows of its operands come out; wherever that cannot be said
+ * rows may have met, and so they have in all that reads the value.  What an
+ * operator says is then held against the shape of its result: the symbol of
+ * the rows is in the stacked axis, and in no other. */
 #include <stdlib.h>
 
 #include "graph/dim_impl.h"
@@ -46,20 +47,31 @@ static bool find_leaf(const wg_node *x, int64_t symbol, wg_rows *at)
     return x->kind == WG__INPUT || x->kind == WG__PARAM || x->kind == WG__CONST;
 }
 
+/* A value in which rows may have met: `each` is the id of the first node where they may. */
+enum { MET = -2 };
+
+static void set_all(const wg_node *x, wg_rows at[], wg_rows to)
+{
+    for (int k = 0; k < x->m; k++) at[k] = to;
+}
+
 /* Sets the rows of every result of x, whose ids follow each other. */
-static bool find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
+static void find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
 {
     const wg_op *op = wg_node_op(x);
     wg_rows     *at = &all[x->id];
     wg_stack s = {.node = x, .n = x->n, .m = x->m, .x = operand, .attr = wg_node_attr(x), .symbol = symbol, .y = at};
-    if (x->kind == WG__RESULT) return true; /* set with its operator */
-    if (!op && !find_leaf(x, symbol, at)) return false;
-    for (int i = 0; i < x->n; i++) operand[i] = all[x->x[i]->id];
-    for (int k = 0; k < x->m && op; k++) at[k] = (wg_rows){-1, 1};
-    if (op && (!op->rows || !op->rows(&s))) return false;
-    for (int k = 0; k < x->m; k++)
-        if (!is_said_rightly(x->g, wg__result(x, k)->shape, symbol, at[k])) return false;
-    return true;
+    if (x->kind == WG__RESULT) return; /* set with its operator */
+    set_all(x, at, (wg_rows){-1, 1});
+    for (int i = 0; i < x->n; i++) operand[i] = all[x->x[i]->id].axis == MET ? (wg_rows){-1, 1} : all[x->x[i]->id];
+    bool said = op ? op->rows && op->rows(&s) : find_leaf(x, symbol, at);
+    for (int i = 0; i < x->n; i++)
+        if (all[x->x[i]->id].axis == MET && (i >= 32 || !(s.unread >> i & 1))) {
+            set_all(x, at, all[x->x[i]->id]);
+            return;
+        }
+    for (int k = 0; k < x->m && said; k++) said = is_said_rightly(x->g, wg__result(x, k)->shape, symbol, at[k]);
+    if (!said) set_all(x, at, (wg_rows){MET, x->id});
 }
 
 static int refuse(wg_error *why, const char *text)
@@ -95,9 +107,11 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
     wg_rows  *operand = status ? NULL : calloc((size_t)most_operands(count, order), sizeof *operand);
     if (!status && (!all || !operand)) status = WG_ENOMEM;
     if (status && why) *why = (wg_error){.status = status, .offset = -1, .message = "out of memory"};
-    for (int i = 0; i < count && !status; i++)
-        if (!find(order[i], symbol, all, operand)) status = say_where(why, order[i]);
-    for (int i = 0; i < n && !status; i++) at[i] = all[y[i]->id];
+    for (int i = 0; i < count && !status; i++) find(order[i], symbol, all, operand);
+    for (int i = 0; i < n && !status; i++) {
+        at[i] = all[y[i]->id];
+        if (at[i].axis == MET) status = say_where(why, g->node[at[i].each]);
+    }
     free(order);
     free(all);
     free(operand);

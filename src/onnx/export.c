@@ -60,7 +60,7 @@ static int check_options(wg_graph *g, const wg_onnx_export_options *o)
 static wg_node *same(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
 
 /* The operands that y has in the file, and which of them is wanted transposed. */
-static int operands(const struct wg__export *e, const wg_node *y, struct wg__rule *r, wg_node *const **x)
+static int operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
 {
     if (y->kind == WG__OP && wg__export_rule(e, y, r)) return *x = r->x, r->n;
     r->form = NULL;
@@ -69,12 +69,14 @@ static int operands(const struct wg__export *e, const wg_node *y, struct wg__rul
     return y->n;
 }
 
+/* Users before operands: what only training reads has no use. */
 static void count_uses(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) e->of[same(e, i)->id].uses++;
-    for (int i = 0; i < e->n_order; i++) {
+    for (int i = e->n_order - 1; i >= 0; i--) {
         const wg_node *y = e->order[i];
-        for (int k = 0; wg__export_same(e->order[i]) == y && k < y->n; k++) e->of[wg__export_same(y->x[k])->id].uses++;
+        int            first = wg__export_chooses(y) ? 2 : 0;
+        for (int k = first; e->of[y->id].uses && k < y->n; k++) e->of[wg__export_same(y->x[k])->id].uses++;
     }
 }
 
@@ -82,17 +84,18 @@ static void count_uses(struct wg__export *e)
 static void mark_needed(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
-        e->of[same(e, i)->id].needed = true;
+        e->of[same(e, i)->id].needed = e->of[same(e, i)->id].read = true;
         e->of[same(e, i)->id].inputs++;
     }
     for (int i = e->n_order - 1; i >= 0; i--) {
-        struct wg__rule r;
-        wg_node *const *x;
+        struct wg__export_rule r;
+        wg_node *const        *x;
         if (!e->of[e->order[i]->id].needed) continue;
         int n = operands(e, e->order[i], &r, &x);
         for (int k = 0; k < n; k++) {
             struct wg__exported *of = &e->of[wg__export_same(x[k])->id];
             of->needed = true;
+            of->read = of->read || e->order[i]->kind != WG__RESULT;
             of->inputs++;
             of->turned += r.turned == k;
         }
@@ -133,7 +136,7 @@ static void name_outputs(struct wg__export *e)
         const wg_node *y = same(e, i);
         const char    *own = wg__name_given(e->out[i]) ? e->out[i]->name : wg__name_given(y);
         e->out_name[i] = wg__name(e, own ? own : "output");
-        if (y->kind != WG__OP || e->of[y->id].output) continue;
+        if (!wg__is_computed(y) || e->of[y->id].output) continue;
         e->of[y->id].output = true;
         e->of[y->id].name = e->out_name[i];
     }
@@ -179,15 +182,37 @@ static struct wg__val value_of(const struct wg__export *e, wg_node *x)
     return (struct wg__val){e->of[x->id].name, (wg_dtype)x->dtype};
 }
 
+/* Every result has a name, whether it is read or not: a node that gives all of them gives that too. */
+static void name_results(struct wg__export *e, const wg_node *y, const char *kind)
+{
+    for (int k = 0; k < y->m; k++) {
+        const wg_node       *r = k ? y->result[k] : y;
+        struct wg__exported *of = &e->of[r->id];
+        if (!of->name) of->name = wg__name_numbered(e, kind);
+        if (!of->output && (of->needed || k == 0)) wg__put_value_info(e, &e->values, GRAPH_VALUE, of->name, r);
+    }
+}
+
+/* The operator's own form, of each result that something reads, or of all at once. */
+static int put_results(struct wg__export *e, const wg_node *y)
+{
+    bool all = false;
+    int  status = WG_OK;
+    for (int k = 0; k < y->m && !status && !all; k++) {
+        const wg_node *r = k ? y->result[k] : y;
+        if (y->m == 1 || e->of[r->id].read) status = wg__form_write_op(e, y, k, e->of[r->id].name, &all);
+    }
+    return status;
+}
+
 static int put_op(struct wg__export *e, wg_node *y)
 {
-    struct wg__exported *of = &e->of[y->id];
-    struct wg__rule      r;
-    struct wg__val       x[WG__RULE_ARITY];
-    bool                 rule = wg__export_rule(e, y, &r);
-    if (!of->name) of->name = wg__name_numbered(e, rule ? r.kind : y->op->name);
-    if (!of->output) wg__put_value_info(e, &e->values, GRAPH_VALUE, of->name, y);
-    if (!rule) return wg__form_write_op(e, y, of->name);
+    struct wg__exported   *of = &e->of[y->id];
+    struct wg__export_rule r;
+    struct wg__val         x[WG__RULE_ARITY];
+    bool                   rule = wg__export_rule(e, y, &r);
+    name_results(e, y, rule ? r.kind : y->op->name);
+    if (!rule) return put_results(e, y);
     for (int i = 0; i < r.n; i++) x[i] = value_of(e, r.x[i]);
     return wg__form_write(e, y, r.form, r.n, x, of->name, (wg_dtype)y->dtype);
 }

@@ -42,6 +42,7 @@ struct wg__exported {
     int         inputs; /* of nodes in the file */
     int         turned; /* of those, by a product that wants it transposed */
     bool        needed;
+    bool        read;   /* by an output or a node, and not as the operator of another result alone */
     bool        output; /* its value is an output of the file */
 };
 
@@ -102,17 +103,19 @@ void        wg__names_set(struct wg__export *e, struct wg__names *t, const char 
 enum { WG__RULE_ARITY = 3 };
 
 /* How a node is made: as another node, or a form over operands. */
-struct wg__rule {
+struct wg__export_rule {
     const char *kind;      /* for a name: "gemm" */
     const char *form;      /* NULL: its operator's own */
     int         n, turned; /* operands; which is wanted transposed, or -1 */
     wg_node    *x[WG__RULE_ARITY];
     char        text[200];
 };
+/* Whether x is where(training, y, z): z in evaluation. */
+bool wg__export_chooses(const wg_node *x);
 /* The node that computes the same in evaluation: past dropout. */
 wg_node *wg__export_same(wg_node *x);
 /* A form for y that is not its operator's own; false: none.  Knows uses. */
-bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__rule *r);
+bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r);
 
 /* ---- export_values.c ---- */
 
@@ -130,8 +133,8 @@ struct wg__val wg__constant_ints(struct wg__export *e, int n, const int64_t *v);
  * graph. */
 int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
                    const char *to, wg_dtype t);
-/* The same for the operator's own form. */
-int wg__form_write_op(struct wg__export *e, const wg_node *y, const char *to);
+/* The same for the operator's own form of one result; *all: all results, whose values have their names. */
+int wg__form_write_op(struct wg__export *e, const wg_node *y, int result, const char *to, bool *all);
 /* "onnx_export: gelu h[2,3]: complaint" on the graph. */
 int wg__export_bad(struct wg__export *e, const wg_node *y, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -43,6 +43,7 @@ static const struct fact {
     {"ScatterElements", BYTES, FIRST},
     {"Pad", WG_BIT(WG_BOOL), FIRST},
     {"ArgMax", WG_BIT(WG_BOOL), I64},
+    {"TopK", BYTES, FIRST},
     {"IsNaN", 0, BOOL},
     {"Shape", 0, I64},
     {"Where", 0, SECOND},
@@ -69,9 +70,10 @@ struct emit {
     struct wg__export    *e;
     const wg_node        *y;
     int                   n;
-    const struct wg__val *x;  /* [n] operands */
-    wg_dtype              t;  /* of numbers and of "x" */
-    const char           *to; /* name of the result */
+    const struct wg__val *x;   /* [n] operands */
+    wg_dtype              t;   /* of numbers and of "x" */
+    const char           *to;  /* name of the result */
+    const wg_node        *all; /* whose further results the outermost node gives too, or NULL */
     struct wg__form       f;
     struct wg__val        val[WG__FORM_ITEMS]; /* of calls that are made */
     int                   status;
@@ -154,13 +156,15 @@ static void attribute(struct emit *c, const struct wg__form_item *i)
 }
 
 /* A node without its attributes: they follow, then wg__pb_close. */
-static size_t open_node(struct wg__export *e, struct wg__form_text op, int n, const struct wg__val in[], const char *to)
+static size_t open_node(struct wg__export *e, struct wg__form_text op, int n, const struct wg__val in[], const char *to,
+                        const wg_node *all)
 {
     struct wg__pb *p = &e->nodes;
     size_t         node = wg__pb_open(p, 1);
     while (n && !*in[n - 1].name) n--; /* inputs left out at the end */
     for (int i = 0; i < n; i++) wg__pb_text(p, 1, in[i].name);
     wg__pb_text(p, 2, to);
+    for (int k = 1; all && k < all->m; k++) wg__pb_text(p, 2, e->of[all->result[k]->id].name);
     wg__pb_text(p, 3, to);
     wg__pb_bytes(p, 4, op.at, (size_t)op.n);
     return node;
@@ -180,7 +184,7 @@ static struct wg__val cast(struct emit *c, struct wg__val x, wg_dtype t, const c
 {
     static const struct wg__form_text op = {"Cast", 4}, name = {"to", 2};
     struct wg__val                    y = {to ? to : inner_name(c, op), t};
-    size_t                            node = open_node(c->e, op, 1, &x, y.name);
+    size_t                            node = open_node(c->e, op, 1, &x, y.name, NULL);
     attribute(c, &(struct wg__form_item){.kind = WG__FORM_DTYPE, .name = name, .dtype = t});
     wg__pb_close(&c->e->nodes, node);
     return y;
@@ -237,7 +241,7 @@ static struct wg__val call(struct emit *c, const struct wg__form_item *i, const 
     for (int k = 0; widen && k < n; k++)
         if (WG_BIT(in[k].t) & fact->widen) in[k] = cast(c, in[k], WG_I32, NULL);
     struct wg__val y = {to && !back ? to : inner_name(c, i->name), result_dtype(c, fact->gives, i->attr, n, in)};
-    size_t         node = open_node(c->e, i->name, n, in, y.name);
+    size_t         node = open_node(c->e, i->name, n, in, y.name, to ? c->all : NULL);
     for (int a = i->attr; a >= 0; a = c->f.item[a].next) attribute(c, &c->f.item[a]);
     wg__pb_close(&c->e->nodes, node);
     if (back && fact->gives == WRAPPED) y = modulo(c, y);
@@ -273,8 +277,8 @@ static struct wg__val value(struct emit *c, int item, const char *to)
     }
 }
 
-int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
-                   const char *to, wg_dtype t)
+static int write_form(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
+                      const char *to, wg_dtype t, const wg_node *all)
 {
     static const struct wg__form_text identity = {"Identity", 8};
     struct emit                      *c = wg__data_alloc(sizeof *c);
@@ -285,12 +289,13 @@ int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int
     c->x = x;
     c->t = n ? x[0].t : t;
     c->to = to;
+    c->all = all;
     c->status = wg__form_parse(&c->f, form, e->opset, n ? x[0].t : WG_DTYPES);
     if (c->status) wg__export_bad(e, y, "%s", c->f.why);
     else {
         struct wg__val v = value(c, c->f.root, to);
         if (c->f.item[c->f.root].kind != WG__FORM_CALL && !c->status)
-            wg__pb_close(&e->nodes, open_node(e, identity, 1, &v, to));
+            wg__pb_close(&e->nodes, open_node(e, identity, 1, &v, to, NULL));
     }
     int status = c->status;
     wg__data_free(c);
@@ -298,9 +303,15 @@ int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int
     return status;
 }
 
-int wg__form_write_op(struct wg__export *e, const wg_node *y, const char *to)
+int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
+                   const char *to, wg_dtype t)
 {
-    wg_onnx_form    f = {.y = y, .attr = y->attr, .opset = e->opset};
+    return write_form(e, y, form, n, x, to, t, NULL);
+}
+
+int wg__form_write_op(struct wg__export *e, const wg_node *y, int result, const char *to, bool *all)
+{
+    wg_onnx_form    f = {.y = y, .attr = y->attr, .opset = e->opset, .result = result};
     struct wg__val *x = wg__arena_alloc(&e->arena, ((size_t)y->n + 1) * sizeof *x);
     const char     *form = y->op->onnx;
     if (!x) return wg__fail_nomem(e->g);
@@ -314,5 +325,8 @@ int wg__form_write_op(struct wg__export *e, const wg_node *y, const char *to)
         form = f.text;
     }
     if (!form || !*form) return wg__export_bad(e, y, "the operator has no ONNX form");
-    return wg__form_write(e, y, form, y->n, x, to, (wg_dtype)y->dtype);
+    *all = f.all;
+    if (f.all) return write_form(e, y, form, y->n, x, e->of[y->id].name, (wg_dtype)y->dtype, y);
+    const wg_node *r = result ? y->result[result] : y;
+    return write_form(e, y, form, y->n, x, to, (wg_dtype)r->dtype, NULL);
 }

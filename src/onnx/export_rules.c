@@ -1,5 +1,6 @@
-/* What becomes something else than its operator's own form: dropout nothing,
- * x W + b a Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
+/* What becomes something else than its operator's own form: a choice by
+ * training its value in evaluation, so that dropout is nothing; x W + b a
+ * Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
 #include <string.h>
 
 #include "onnx/export.h"
@@ -23,19 +24,33 @@ static const void *attr(const wg_node *x, const char *name)
 }
 static bool flag(const wg_node *x, const char *name) { return *(const int *)attr(x, name) != 0; }
 
-/* ---- x times a mask that is 1 in evaluation, and x expanded to its own shape: x ---- */
+/* ---- What is chosen by training: its value in evaluation; and x expanded to its own shape: x ---- */
 
-static bool is_ones(const wg_node *x) { return x->kind == WG__OP && x->op->flags & WG_OP_TRAIN; }
+bool wg__export_chooses(const wg_node *x) { return is(x, "where") && is(x->x[0], "training"); }
 
 wg_node *wg__export_same(wg_node *x)
 {
     for (;;) {
         wg_node *rest = NULL;
         if (is(x, "expand")) rest = x->x[0]; /* to its own shape */
-        if (is(x, "mul") || is(x, "zero_mul")) rest = is_ones(x->x[1]) ? x->x[0] : is_ones(x->x[0]) ? x->x[1] : NULL;
+        if (wg__export_chooses(x)) rest = x->x[2];
         if (!rest || !wg__shape_equal(rest->shape, x->shape)) return x;
         x = rest;
     }
+}
+
+/* A choice whose value in evaluation is smaller than the result: expanded. */
+static bool chosen(const wg_node *y, struct wg__export_rule *r)
+{
+    wg_onnx_form f = {.y = y};
+    if (!wg__export_chooses(y)) return false;
+    wg_onnx_say(&f, "Expand(x,");
+    wg_onnx_say_dims(&f, y->shape->rank, y->shape->dim);
+    wg_onnx_say(&f, ")");
+    *r = (struct wg__export_rule){
+        .kind = "expand", .form = r->text, .n = 1, .turned = -1, .x = {wg__export_same(y->x[2])}};
+    memcpy(r->text, f.text, sizeof r->text); /* eight dimensions are shorter */
+    return true;
 }
 
 /* ---- x W + b, W a stored matrix: Gemm ---- */
@@ -53,7 +68,7 @@ static bool is_bias(const wg_node *c, const wg_node *y)
     return fits;
 }
 
-static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
     for (int side = 0; is(y, "add") && side < 2; side++) {
         wg_node *p = wg__export_same(y->x[side]), *b = wg__export_same(y->x[!side]);
@@ -61,7 +76,7 @@ static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__rule *
         wg_node *x = wg__export_same(p->x[0]), *w = wg__export_same(p->x[1]);
         bool     turn = !flag(p, "tb");
         if (x->shape->rank != 2 || w->shape->rank != 2 || !is_stored(w) || !is_bias(b, y)) continue;
-        *r = (struct wg__rule){.kind = "gemm", .form = r->text, .n = 3, .turned = turn ? 1 : -1, .x = {x, w, b}};
+        *r = (struct wg__export_rule){.kind = "gemm", .form = r->text, .n = 3, .turned = turn ? 1 : -1, .x = {x, w, b}};
         bool turned = turn && e->of[w->id].turned == e->of[w->id].inputs;
         snprintf(r->text, sizeof r->text, "Gemm{alpha=1.0,beta=1.0,transA=%d,transB=%d}", flag(p, "ta"),
                  turned || !turn);
@@ -121,7 +136,7 @@ static void mean_form(const wg_node *x, const bool in[WG_MAX_RANK], bool keep, c
 }
 
 /* A sum along several runs of axes is a sum of sums. */
-static bool mean(const wg_node *y, struct wg__rule *r)
+static bool mean(const wg_node *y, struct wg__export_rule *r)
 {
     bool in[WG_MAX_RANK] = {0};
     if (!is(y, "div") || !(WG_BIT(y->dtype) & WG_REALS)) return false;
@@ -130,7 +145,7 @@ static bool mean(const wg_node *y, struct wg__rule *r)
         sum_axes(x, in);
         x = wg__export_same(x->x[0]);
         if (!counts(size, x, in)) continue;
-        *r = (struct wg__rule){.kind = "mean", .form = r->text, .n = 1, .turned = -1, .x = {x}};
+        *r = (struct wg__export_rule){.kind = "mean", .form = r->text, .n = 1, .turned = -1, .x = {x}};
         mean_form(x, in, flag(sum, "keep"), r->text, sizeof r->text);
         return true;
     }
@@ -171,7 +186,7 @@ static wg_node *clipped(const wg_node *y, double *least, double *most)
 }
 
 /* Before opset 11 the bounds are attributes, which are f32; at 11 runtimes know f32 only. */
-static bool clip(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+static bool clip(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
     double       least, most;
     wg_onnx_form f = {.opset = e->opset};
@@ -183,12 +198,12 @@ static bool clip(const struct wg__export *e, const wg_node *y, struct wg__rule *
     wg_onnx_say(&f, e->opset >= 11 ? "," : ",max=");
     wg_onnx_say_real(&f, most);
     wg_onnx_say(&f, e->opset >= 11 ? ")" : "}(x)");
-    *r = (struct wg__rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {x}};
+    *r = (struct wg__export_rule){.kind = "clip", .form = r->text, .n = 1, .turned = -1, .x = {x}};
     memcpy(r->text, f.text, sizeof r->text); /* two numbers are shorter */
     return true;
 }
 
-bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__rule *r)
+bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
-    return gemm(e, y, r) || mean(y, r) || clip(e, y, r);
+    return gemm(e, y, r) || mean(y, r) || clip(e, y, r) || chosen(y, r);
 }

@@ -47,7 +47,7 @@ bool wg__is_unclear(const struct wg__ints *v, int i);
 /* What a name of the model stands for.  node is made when it is first asked
  * for.  ints: an i64 (or i32) scalar or vector that is known, maybe with
  * symbols, which is how shape arithmetic is folded. */
-struct wg__value {
+struct wg__import_value {
     const char                   *name;
     wg_node                      *node;
     const struct wg__onnx_tensor *tensor; /* an initialiser or Constant, not yet a node */
@@ -105,7 +105,7 @@ const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *na
 
 bool wg__in_has(const struct wg__in *c, int i);
 /* What it stands for, for the rank and dtype of what is known; NULL where it is left out. */
-const struct wg__value *wg__in_value(const struct wg__in *c, int i);
+const struct wg__import_value *wg__in_value(const struct wg__in *c, int i);
 /* As a node; NULL where it is left out (or memory is short: the reason is on g). */
 wg_node *wg__in_node(struct wg__in *c, int i);
 /* Its dtype, for which no node is made; WG_DTYPES where it is left out. */

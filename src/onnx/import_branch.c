@@ -122,8 +122,8 @@ static void prepare(struct wg__import *p, const struct wg__onnx_model *g, const 
 /* Output i of the If is what the branch's output is. */
 static int pass_on(struct wg__import *p, const struct wg__onnx_node *node, int i, const char *name)
 {
-    struct wg__value *to = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
-    struct wg__value *from = wg__value_find(p->in.m, name);
+    struct wg__import_value *to = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
+    struct wg__import_value *from = wg__value_find(p->in.m, name);
     if (!wg__value_whole(p, from)) return WG_EARG;
     if (!to) return WG_OK;
     if (from->weight) wg__value_node(p, from); /* one parameter, under its own name */

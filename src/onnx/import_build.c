@@ -5,7 +5,7 @@
 
 /* ---- Inputs ---- */
 
-static int64_t dim_of(struct wg__import *p, const struct wg__onnx_value *in, const struct wg__value *v, int i)
+static int64_t dim_of(struct wg__import *p, const struct wg__onnx_value *in, const struct wg__import_value *v, int i)
 {
     if (v->given) return v->given->shape.dim[i];
     if (in->dim[i].size >= 0) return in->dim[i].size;
@@ -23,7 +23,7 @@ static bool too_many_symbols(struct wg__import *p)
     return true;
 }
 
-static void make_input(struct wg__import *p, const struct wg__onnx_value *in, struct wg__value *v)
+static void make_input(struct wg__import *p, const struct wg__onnx_value *in, struct wg__import_value *v)
 {
     wg_onnx *m = p->in.m;
     wg_shape s = {.rank = v->given ? v->given->shape.rank : in->rank};
@@ -43,7 +43,7 @@ static void make_inputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;
     for (int i = 0; i < m->model.n_input && !too_many_symbols(p); i++) {
-        struct wg__value *v = wg__value_find(m, m->model.input[i].name);
+        struct wg__import_value *v = wg__value_find(m, m->model.input[i].name);
         if (!v->input || v->node || v->broken || (v->given && v->given->data && v->shapes)) continue;
         make_input(p, &m->model.input[i], v);
         v->given = NULL;
@@ -77,7 +77,7 @@ static void outputs_made(struct wg__import *p)
 {
     const struct wg__onnx_node *node = p->in.node;
     for (int i = 0; i < node->n_out; i++) {
-        const struct wg__value *v = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
+        const struct wg__import_value *v = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
         if (v && !v->node && !v->ints && !v->tensor && !v->given)
             wg__complain_node(p, WG_EARG, "output %d ('%.100s')", i, node->out[i]);
     }
@@ -121,8 +121,8 @@ static void make_outputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;
     for (int i = 0; i < m->model.n_output && !p->nomem && !too_many_symbols(p); i++) {
-        const char       *name = m->model.output[i].name;
-        struct wg__value *v = wg__value_find(m, name);
+        const char              *name = m->model.output[i].name;
+        struct wg__import_value *v = wg__value_find(m, name);
         m->output[i] = wg__value_node(p, v);
         if (!wg_status(p->in.g)) continue;
         if (wg_status(p->in.g) == WG_ENOMEM) p->nomem = true;

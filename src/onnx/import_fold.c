@@ -25,7 +25,7 @@ static bool operands(struct wg__in *c, int n, struct operand x[], int *length, i
     *length = 1;
     *rank = 0;
     for (int k = 0; k < n; k++) {
-        struct wg__value *v = wg__value_in(c, k);
+        struct wg__import_value *v = wg__value_in(c, k);
         x[k].list = v ? wg__value_ints(wg__import_of(c), v) : NULL;
         if (!x[k].list) return false;
         for (int i = 0; x[k].list->raw && i < x[k].list->n; i++)

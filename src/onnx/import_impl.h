@@ -60,7 +60,7 @@ void wg__import_reach(struct wg__import *p, int n);
 /* Which initialisers are weights, and which inputs shape the graph, by the n nodes' rows. */
 void wg__import_uses(struct wg__import *p, int n, const struct wg__onnx_node *node, const struct wg__row *const row[]);
 /* False where a value is broken; why, where that was not said yet. */
-bool wg__value_whole(struct wg__import *p, struct wg__value *v);
+bool wg__value_whole(struct wg__import *p, struct wg__import_value *v);
 
 /* The second: nodes. */
 void wg__import_build(struct wg__import *p);
@@ -86,14 +86,14 @@ bool wg__onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dty
 
 /* ---- Values (import_value.c) ---- */
 
-bool              wg__values_new(wg_onnx *m, size_t n);
-struct wg__value *wg__value_find(const wg_onnx *m, const char *name);
+bool                     wg__values_new(wg_onnx *m, size_t n);
+struct wg__import_value *wg__value_find(const wg_onnx *m, const char *name);
 /* NULL if there is one of that name. */
-struct wg__value *wg__value_add(wg_onnx *m, const char *name);
+struct wg__import_value *wg__value_add(wg_onnx *m, const char *name);
 /* wg__in_value, to be changed. */
-struct wg__value *wg__value_in(const struct wg__in *c, int i);
+struct wg__import_value *wg__value_in(const struct wg__in *c, int i);
 /* The node of a value, made if there is none yet; NULL with a complaint, or the reason on the graph. */
-wg_node *wg__value_node(struct wg__import *p, struct wg__value *v);
+wg_node *wg__value_node(struct wg__import *p, struct wg__import_value *v);
 /* Output i is the tensor, which becomes a node when it is asked for. */
 int wg__out_tensor(struct wg__in *c, int i, const struct wg__onnx_tensor *t);
 
@@ -104,7 +104,7 @@ bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, con
 
 /* The integers of an initialiser, Constant or folded list; NULL if it is none,
  * or holds other than WG__MAX_INTS or fewer integers in rank 0 or 1. */
-const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v);
+const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__import_value *v);
 /* Whether a number would read as a symbol: those are numbered from -1000
  * downward (graph/dim.c).  A list that is not raw holds a number in that range
  * only where it is a symbol. */

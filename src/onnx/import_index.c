@@ -312,6 +312,34 @@ static int arg_extreme(struct wg__in *c, bool least)
 static int arg_max(struct wg__in *c) { return arg_extreme(c, false); }
 static int arg_min(struct wg__in *c) { return arg_extreme(c, true); }
 
+/* ---- TopK ---- */
+
+/* k: an attribute before opset 10, then an input of one number. */
+static int how_many(struct wg__in *c, int64_t *k)
+{
+    struct wg__ints v = {.n = 1, .at = {wg__attr_int(c, "k", -1)}};
+    if (c->opset >= 10 && !wg__in_need_ints(c, 1, "k", &v)) return WG_EARG;
+    if (v.n != 1) return wg__malformed(c, "k has %d elements", v.n);
+    if (c->opset >= 10 && wg__is_symbol(&v, 0)) return wg__unsupported(c, "k is symbolic");
+    if (v.at[0] < 0) return wg__malformed(c, "k is %lld", (long long)v.at[0]);
+    *k = v.at[0];
+    return WG_OK;
+}
+
+/* In sorted order, which is one of those that sorted = 0 allows. */
+static int top_k(struct wg__in *c)
+{
+    wg_node *x;
+    int64_t  k;
+    int      axis, status = wg__in_operand(c, 0, &x);
+    if (!status) status = how_many(c, &k);
+    if (status) return status;
+    if (!wg__in_axis(c, wg__attr_int(c, "axis", -1), wg_node_shape(x)->rank, &axis)) return WG_EARG;
+    wg_node *y = wg_top_k(x, axis, k, !wg__attr_int(c, "largest", 1));
+    status = c->n_out > 0 ? wg__out_node(c, 0, y) : WG_OK;
+    return status || c->n_out < 2 ? status : wg__out_node(c, 1, wg_result(y, 1));
+}
+
 const struct wg__row wg__rows_index[] = {
     {"Gather", 1, "2", "axis", gather, "0"},
     {"GatherElements", 11, "2", "axis", gather_elements, NULL},
@@ -323,5 +351,8 @@ const struct wg__row wg__rows_index[] = {
     {"ArgMax", 12, "1", "axis keepdims select_last_index", arg_max, NULL},
     {"ArgMin", 1, "1", "axis keepdims", arg_min, NULL},
     {"ArgMin", 12, "1", "axis keepdims select_last_index", arg_min, NULL},
+    {"TopK", 1, "1", "axis k", top_k, NULL},
+    {"TopK", 10, "2", "axis", top_k, "k1"},
+    {"TopK", 11, "2", "axis largest sorted", top_k, "k1"},
     {0},
 };

@@ -98,8 +98,8 @@ static bool copy_given(struct wg__import *p, const wg_array *a, wg_array *to)
 
 bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 {
-    struct wg__import *p = wg__import_of(c);
-    struct wg__value  *v = wg__value_in(c, i);
+    struct wg__import       *p = wg__import_of(c);
+    struct wg__import_value *v = wg__value_in(c, i);
     *to = (wg_array){0};
     if (!v || v->broken) return false;
     if (v->tensor) return affordable(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
@@ -155,7 +155,7 @@ static bool as_list(const wg_array *a, struct wg__ints *to)
 }
 
 /* The list is kept with its value, so that it is found once. */
-static const struct wg__ints *keep_list(struct wg__import *p, struct wg__value *v, const wg_array *a)
+static const struct wg__ints *keep_list(struct wg__import *p, struct wg__import_value *v, const wg_array *a)
 {
     struct wg__ints list, *copy;
     if (!as_list(a, &list)) return NULL;
@@ -175,7 +175,7 @@ static bool small_integers(const struct wg__onnx_tensor *t)
            (t->rank == 0 || (t->rank == 1 && t->dim[0] >= 0 && t->dim[0] <= WG__MAX_INTS));
 }
 
-const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__value *v)
+const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__import_value *v)
 {
     wg_array a = {0};
     if (v->given && !v->ints && !v->broken) return keep_list(p, v, v->given);
@@ -192,11 +192,11 @@ bool wg__is_unclear(const struct wg__ints *v, int i) { return v->raw && wg__like
 
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
 {
-    struct wg__import     *p = wg__import_of(c);
-    struct wg__value      *v = wg__value_in(c, i);
-    const struct wg__ints *list = v ? wg__value_ints(p, v) : NULL;
-    wg_array               a;
-    bool                   small =
+    struct wg__import       *p = wg__import_of(c);
+    struct wg__import_value *v = wg__value_in(c, i);
+    const struct wg__ints   *list = v ? wg__value_ints(p, v) : NULL;
+    wg_array                 a;
+    bool                     small =
         v && v->node && WG_BIT(v->node->dtype) & WG_INTS && v->node->shape->rank <= 1 && count(v->node) <= WG__MAX_INTS;
     if (!list && small && from_node(p, v->node, &a)) {
         list = keep_list(p, v, &a);
@@ -210,7 +210,7 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
 /* How to make it known, where that can be told. */
 static const char *hint(const struct wg__in *c, int i)
 {
-    const struct wg__value *v = wg__in_value(c, i);
+    const struct wg__import_value *v = wg__in_value(c, i);
     return v && v->input ? ": give its value to the import" : "";
 }
 

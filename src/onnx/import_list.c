@@ -5,7 +5,7 @@
 
 bool wg__in_list(struct wg__in *c, int i, struct wg__list *to)
 {
-    const struct wg__value *v = wg__in_value(c, i);
+    const struct wg__import_value *v = wg__in_value(c, i);
     if (!wg__in_ints(c, i, &to->v)) return false;
     to->rank0 = v->ints_rank == 0;
     to->dtype = v->ints_dtype;

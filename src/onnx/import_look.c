@@ -61,7 +61,7 @@ static int new_values(struct wg__import *p)
 
 /* The value cannot be used, which is only said where it is. */
 static void __attribute__((format(printf, 4, 5)))
-spoil(struct wg__import *p, struct wg__value *v, int status, const char *format, ...)
+spoil(struct wg__import *p, struct wg__import_value *v, int status, const char *format, ...)
 {
     enum { SIZE = 120 };
     char   *why = wg__arena_alloc(&p->in.m->file.arena, SIZE);
@@ -79,7 +79,7 @@ int wg__import_tensors(struct wg__import *p, const struct wg__onnx_model *model)
 {
     for (int i = 0; i < model->n_init + model->n_sparse; i++) {
         const struct wg__onnx_tensor *t = i < model->n_init ? &model->init[i] : model->sparse[i - model->n_init].values;
-        struct wg__value             *v = t && *t->name ? wg__value_add(p->in.m, t->name) : NULL;
+        struct wg__import_value      *v = t && *t->name ? wg__value_add(p->in.m, t->name) : NULL;
         if (!t) continue;
         if (!v) return wg__complain(p, WG_EFORMAT, "initialiser", t->name, *t->name ? "two of that name" : "no name");
         v->tensor = t;
@@ -90,7 +90,7 @@ int wg__import_tensors(struct wg__import *p, const struct wg__onnx_model *model)
     return WG_OK;
 }
 
-static void check_input(struct wg__import *p, const struct wg__onnx_value *in, struct wg__value *v)
+static void check_input(struct wg__import *p, const struct wg__onnx_value *in, struct wg__import_value *v)
 {
     if (!in->tensor) spoil(p, v, WG_EARG, "it is no tensor");
     else if (in->dtype == 0) spoil(p, v, WG_EFORMAT, "it has no element type");
@@ -115,12 +115,12 @@ static int name_inputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;
     for (int i = 0; i < m->model.n_input; i++) {
-        const struct wg__onnx_value *in = &m->model.input[i];
-        const struct wg__value      *old = *in->name ? wg__value_find(m, in->name) : NULL;
+        const struct wg__onnx_value   *in = &m->model.input[i];
+        const struct wg__import_value *old = *in->name ? wg__value_find(m, in->name) : NULL;
         if (old && old->tensor) continue;
         if (!*in->name || old)
             return wg__complain(p, WG_EFORMAT, "input", in->name, old ? "two of that name" : "no name");
-        struct wg__value *v = wg__value_add(m, in->name);
+        struct wg__import_value *v = wg__value_add(m, in->name);
         v->input = true;
         v->given = given_for(p, in->name);
         check_input(p, in, v);

@@ -35,10 +35,8 @@ struct moments {
 
 static struct moments moments(wg_node *x, wg_axes axes)
 {
-    struct moments m = {.mean = wg_mean(x, axes, 1)};
-    m.off = wg_sub(x, m.mean);
-    m.var = wg_mean(wg_square(m.off), axes, 1);
-    return m;
+    wg_node *mean = wg_moments(x, axes, 1);
+    return (struct moments){.mean = mean, .var = wg_result(mean, 1), .off = wg_sub(x, mean)};
 }
 
 static wg_node *inverse_root(wg_node *var, double eps) { return wg_rsqrt(wg_shift(var, eps)); }

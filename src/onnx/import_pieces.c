@@ -199,6 +199,27 @@ static int split_list(struct wg__in *c, const struct wg__ints *sizes, const stru
     return status;
 }
 
+/* Pieces along an axis, and of sizes, that are known: one operator gives them all. */
+static int split_known(struct wg__in *c, const struct wg__ints *sizes, wg_node *x, int axis)
+{
+    int64_t *size = wg__in_data(c, c->n_out, WG_I64), at = 0;
+    int      status = size ? WG_OK : WG_ENOMEM;
+    for (int i = 0; i < c->n_out && !status; at += size[i++])
+        status = piece(c, sizes, wg_node_shape(x)->dim[axis], at, i, &size[i]);
+    wg_node *y = status ? NULL : wg_split(x, axis, c->n_out, size);
+    for (int i = 0; i < c->n_out && !status; i++) status = wg__out_node(c, i, y ? wg_result(y, i) : NULL);
+    wg__data_free(size);
+    return status;
+}
+
+/* Whether no size among them is symbolic. */
+static bool are_known(const struct wg__ints *sizes)
+{
+    for (int i = 0; i < sizes->n; i++)
+        if (wg__is_symbol(sizes, i)) return false;
+    return true;
+}
+
 int wg__row_split(struct wg__in *c)
 {
     struct wg__ints sizes;
@@ -215,6 +236,7 @@ int wg__row_split(struct wg__in *c)
     if (status) return status;
     if (wg__in_list(c, 0, &l)) return split_list(c, &sizes, &l);
     status = wg__in_operand(c, 0, &x);
+    if (!status && wg_dim_known(s.dim[axis]) && are_known(&sizes)) return split_known(c, &sizes, x, axis);
     for (int i = 0; i < c->n_out && !status; i++) {
         wg_infer why = {.g = c->g};
         int64_t  n;

@@ -88,7 +88,7 @@ static wg_node *exchanged(struct wg__in *c)
  * each run: what only predicts need not keep the file's layout. */
 static wg_node *turned(struct wg__in *c, bool *tb)
 {
-    struct wg__value *b = wg__value_in(c, 1);
+    struct wg__import_value *b = wg__value_in(c, 1);
     if (!*tb || !c->options->constants || !b || !b->tensor || b->tensor->rank != 2) return wg__in_node(c, 1);
     if (!b->turned) b->turned = exchanged(c);
     *tb = !b->turned;

@@ -74,14 +74,12 @@ int wg__malformed(struct wg__in *c, const char *format, ...)
     return WG_EFORMAT;
 }
 
-/* Builders say so of an operand that the model leaves out, or that has been complained of. */
-static bool no_operand(const wg_graph *g) { return wg_status(g) == WG_EARG && strstr(wg_message(g), " is NULL"); }
-
 int wg__complain_graph(struct wg__import *p)
 {
     int status = wg_status(p->in.g);
     if (status == WG_ENOMEM) p->nomem = true;
-    else if (!no_operand(p->in.g)) wg__complain_node(p, status, "%s", wg_message(p->in.g));
+    else if (!p->in.g->missing /* an operand that the model leaves out, or that has been complained of */)
+        wg__complain_node(p, status, "%s", wg_message(p->in.g));
     else if (p->said == p->said_before) status = wg__malformed(&p->in, "an input that it needs is left out");
     wg_clear_error(p->in.g);
     return status;

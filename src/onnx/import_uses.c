@@ -122,7 +122,7 @@ void wg__import_sizes(struct wg__import *p)
 
 void wg__use(struct wg__import *p, const char *name)
 {
-    struct wg__value *v = *name ? wg__value_find(p->in.m, name) : NULL;
+    struct wg__import_value *v = *name ? wg__value_find(p->in.m, name) : NULL;
     if (v) v->used = true;
 }
 
@@ -133,7 +133,7 @@ static bool is_used(const struct wg__import *p, const struct wg__onnx_node *node
     return false;
 }
 
-bool wg__value_whole(struct wg__import *p, struct wg__value *v)
+bool wg__value_whole(struct wg__import *p, struct wg__import_value *v)
 {
     if (v->why) wg__complain(p, v->status, v->input ? "input" : "initialiser", v->name, "%s", v->why);
     v->why = NULL;
@@ -169,7 +169,7 @@ static bool moves(const char *op)
 
 static void mark_input(struct wg__import *p, const struct wg__onnx_node *node, int i, char kind)
 {
-    struct wg__value *v = i < node->n_in && *node->in[i] ? wg__value_find(p->in.m, node->in[i]) : NULL;
+    struct wg__import_value *v = i < node->n_in && *node->in[i] ? wg__value_find(p->in.m, node->in[i]) : NULL;
     if (!v) return;
     if (kind == 'k') v->shapes = true;
     else if (!p->in.options->constants && (!v->tensor || kind != 'v' || v->tensor->rank == 1)) v->weight = true;
@@ -181,7 +181,7 @@ static void mark_node(struct wg__import *p, const struct wg__onnx_node *node, co
 {
     bool weight = false, shapes = false;
     for (int i = 0; i < node->n_out; i++) {
-        const struct wg__value *y = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
+        const struct wg__import_value *y = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
         if (!y) continue;
         weight = weight || (i == 0 && y->weight && moves(node->op));
         shapes = shapes || y->shapes;
@@ -200,7 +200,7 @@ void wg__import_uses(struct wg__import *p, int n, const struct wg__onnx_node *no
     wg_onnx *m = p->in.m;
     for (int i = n - 1; i >= 0; i--) mark_node(p, &node[i], row[i]);
     for (int i = 0; i < m->n_value; i++) {
-        struct wg__value *v = &m->value[i];
+        struct wg__import_value *v = &m->value[i];
         v->weight = v->weight && v->tensor && v->tensor->rank > 0 && is_real(v->tensor->dtype);
     }
 }

@@ -29,13 +29,13 @@ static int *slot_of(const wg_onnx *m, const char *name)
     return &m->slot[i];
 }
 
-struct wg__value *wg__value_find(const wg_onnx *m, const char *name)
+struct wg__import_value *wg__value_find(const wg_onnx *m, const char *name)
 {
     int i = *slot_of(m, name);
     return i < 0 ? NULL : &m->value[i];
 }
 
-struct wg__value *wg__value_add(wg_onnx *m, const char *name)
+struct wg__import_value *wg__value_add(wg_onnx *m, const char *name)
 {
     int *slot = slot_of(m, name);
     if (*slot >= 0) return NULL;
@@ -59,7 +59,7 @@ static const char *param_name(struct wg__import *p, const char *name)
     return text;
 }
 
-static wg_node *param(struct wg__import *p, const struct wg__value *v, const wg_array *a)
+static wg_node *param(struct wg__import *p, const struct wg__import_value *v, const wg_array *a)
 {
     const char *name = param_name(p, v->name);
     wg_node    *x = name ? wg_param(p->in.g, name, a->dtype, a->shape) : NULL;
@@ -67,7 +67,7 @@ static wg_node *param(struct wg__import *p, const struct wg__value *v, const wg_
     return x;
 }
 
-static wg_node *from_tensor(struct wg__import *p, const struct wg__value *v)
+static wg_node *from_tensor(struct wg__import *p, const struct wg__import_value *v)
 {
     wg_array a;
     wg_node *x;
@@ -78,7 +78,7 @@ static wg_node *from_tensor(struct wg__import *p, const struct wg__value *v)
     return x;
 }
 
-static wg_node *from_given(struct wg__import *p, const struct wg__value *v)
+static wg_node *from_given(struct wg__import *p, const struct wg__import_value *v)
 {
     return wg_named(wg_const(p->in.g, v->given->dtype, v->given->shape, v->given->data), v->name);
 }
@@ -94,7 +94,7 @@ wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d)
     return wg_cast(wg_size(wg_fill(c->g, WG_I64, WG_SHAPE(d), 0), WG_ALL_AXES), t);
 }
 
-static wg_node *from_ints(struct wg__import *p, const struct wg__value *v)
+static wg_node *from_ints(struct wg__import *p, const struct wg__import_value *v)
 {
     wg_graph              *g = p->in.g;
     const struct wg__ints *list = v->ints;
@@ -110,7 +110,7 @@ static wg_node *from_ints(struct wg__import *p, const struct wg__value *v)
     return v->ints_dtype == WG_I64 ? x : wg_cast(x, v->ints_dtype);
 }
 
-wg_node *wg__value_node(struct wg__import *p, struct wg__value *v)
+wg_node *wg__value_node(struct wg__import *p, struct wg__import_value *v)
 {
     if (v->node || v->broken) return v->node;
     if (v->tensor) v->node = from_tensor(p, v);
@@ -122,39 +122,39 @@ wg_node *wg__value_node(struct wg__import *p, struct wg__value *v)
 
 /* ---- Operands and results ---- */
 
-struct wg__value *wg__value_in(const struct wg__in *c, int i)
+struct wg__import_value *wg__value_in(const struct wg__in *c, int i)
 {
     return wg__in_has(c, i) ? wg__value_find(c->m, c->node->in[i]) : NULL;
 }
 
-const struct wg__value *wg__in_value(const struct wg__in *c, int i) { return wg__value_in(c, i); }
+const struct wg__import_value *wg__in_value(const struct wg__in *c, int i) { return wg__value_in(c, i); }
 
 bool wg__in_has(const struct wg__in *c, int i) { return i >= 0 && i < c->n_in && *c->node->in[i]; }
 
 wg_node *wg__in_node(struct wg__in *c, int i)
 {
-    struct wg__value *v = wg__value_in(c, i);
+    struct wg__import_value *v = wg__value_in(c, i);
     return v ? wg__value_node(wg__import_of(c), v) : NULL;
 }
 
 wg_dtype wg__in_dtype(struct wg__in *c, int i)
 {
-    const struct wg__value *v = wg__value_in(c, i);
+    const struct wg__import_value *v = wg__value_in(c, i);
     if (!v) return WG_DTYPES;
     if (v->node) return wg_node_dtype(v->node);
     if (v->given) return v->given->dtype;
     return v->ints ? v->ints_dtype : v->tensor ? wg__onnx_dtype_in(v->tensor->dtype) : WG_DTYPES;
 }
 
-static struct wg__value *result(struct wg__in *c, int i)
+static struct wg__import_value *result(struct wg__in *c, int i)
 {
     return i >= 0 && i < c->n_out && *c->node->out[i] ? wg__value_find(c->m, c->node->out[i]) : NULL;
 }
 
 int wg__out_node(struct wg__in *c, int i, wg_node *x)
 {
-    struct wg__import *p = wg__import_of(c);
-    struct wg__value  *v = result(c, i);
+    struct wg__import       *p = wg__import_of(c);
+    struct wg__import_value *v = result(c, i);
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (p->nomem) return WG_ENOMEM;
     /* What is said last is only told where nothing was said before: the driver sees to it. */
@@ -167,8 +167,8 @@ int wg__out_node(struct wg__in *c, int i, wg_node *x)
 
 int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *list, wg_dtype t, bool rank0)
 {
-    struct wg__import *p = wg__import_of(c);
-    struct wg__value  *v = result(c, i);
+    struct wg__import       *p = wg__import_of(c);
+    struct wg__import_value *v = result(c, i);
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (!v) return WG_OK;
     struct wg__ints *copy = wg__arena_alloc(&c->m->file.arena, sizeof *copy);
@@ -182,7 +182,7 @@ int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *list, wg_dtype 
 
 int wg__out_tensor(struct wg__in *c, int i, const struct wg__onnx_tensor *t)
 {
-    struct wg__value *v = result(c, i);
+    struct wg__import_value *v = result(c, i);
     if (!v) return WG_OK;
     if (wg__onnx_dtype_in(t->dtype) == WG_DTYPES)
         return wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(t->dtype));

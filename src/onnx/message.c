@@ -11,7 +11,7 @@ static const struct wg__member *find(const struct wg__message *m, uint32_t numbe
     return NULL;
 }
 
-int wg__message_read(struct wg__reader *r, const struct wg__message *m, struct wg__span bytes, void *to)
+int wg__message_read(struct wg__model_reader *r, const struct wg__message *m, struct wg__span bytes, void *to)
 {
     struct wg__field f;
     const char      *why = NULL;
@@ -31,7 +31,7 @@ int wg__message_read(struct wg__reader *r, const struct wg__message *m, struct w
 
 /* ---- Memory ---- */
 
-void *wg__reader_take(struct wg__reader *r, const uint8_t *at, size_t n)
+void *wg__reader_take(struct wg__model_reader *r, const uint8_t *at, size_t n)
 {
     n = (n + 15) & ~(size_t)15; /* as the arena counts */
     if (n > r->left) {
@@ -53,7 +53,7 @@ static size_t room(size_t n)
 }
 
 /* Pointers to any struct are loaded and stored as bytes: they are not void *. */
-void *wg__reader_grow(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, size_t size,
+void *wg__reader_grow(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, size_t size,
                       size_t more, char *to)
 {
     int  *count = (int *)(to + m->n);
@@ -78,14 +78,15 @@ void *wg__reader_grow(struct wg__reader *r, const struct wg__member *m, const st
 
 /* ---- Single values ---- */
 
-int wg__reader_wants(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, enum wg__wire wire)
+int wg__reader_wants(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f,
+                     enum wg__wire wire)
 {
     return f->wire == wire ? WG_OK
                            : wg__onnx_bad(r->file, WG_EFORMAT, f->at, "field %u (%s) has wire type %d instead of %d",
                                           m->number, m->name, (int)f->wire, (int)wire);
 }
 
-int wg__reader_text(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, bool loose,
+int wg__reader_text(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, bool loose,
                     const char **to)
 {
     int status = wg__reader_wants(r, m, f, WG__BYTES);
@@ -153,7 +154,7 @@ WG__READ(part)
     return status ? status : wg__message_read(r, m->of, f->bytes, to + m->at);
 }
 
-static void *make(struct wg__reader *r, const struct wg__message *m, const struct wg__field *f, char *to)
+static void *make(struct wg__model_reader *r, const struct wg__message *m, const struct wg__field *f, char *to)
 {
     if (!to) return NULL;
     if (m->blank) memcpy(to, m->blank, m->size);
@@ -184,7 +185,8 @@ WG__READ(list)
 
 /* ---- Lists ---- */
 
-static int texts(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to, bool loose)
+static int texts(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to,
+                 bool loose)
 {
     const char *text, **slot;
     int         status = wg__reader_text(r, m, f, loose, &text);
@@ -204,7 +206,7 @@ static size_t varints(struct wg__span s)
     return n;
 }
 
-static int packed_int64s(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int packed_int64s(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     struct wg__span rest = f->bytes;
     size_t          n = varints(rest);
@@ -228,7 +230,7 @@ WG__READ(int64s)
     return WG_OK;
 }
 
-static int packed_floats(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int packed_floats(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     size_t n = f->bytes.n / 4;
     if (f->bytes.n % 4)

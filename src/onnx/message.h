@@ -5,7 +5,7 @@
 
 #include "onnx/proto.h"
 
-struct wg__reader {
+struct wg__model_reader {
     struct wg__onnx_file *file;
     size_t                left; /* bytes that may still be taken */
     int                   depth;
@@ -17,7 +17,7 @@ struct wg__member {
     uint32_t    number; /* 0 ends a table */
     const char *name;
     /* Puts the field's value into the struct at `to`. */
-    int (*read)(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to);
+    int (*read)(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to);
     size_t                    at, n; /* offsets of the value and, of a list, of its count (an int) */
     const struct wg__message *of;
 };
@@ -31,24 +31,25 @@ struct wg__message {
 
 /* Every field of the message into the struct at `to`, which may have some
  * already: a message that comes twice is merged. */
-int wg__message_read(struct wg__reader *r, const struct wg__message *m, struct wg__span bytes, void *to);
+int wg__message_read(struct wg__model_reader *r, const struct wg__message *m, struct wg__span bytes, void *to);
 
 /* Zeroed memory from the file's arena, if the file is large enough to deserve
  * it; NULL with a complaint. */
-void *wg__reader_take(struct wg__reader *r, const uint8_t *at, size_t n);
+void *wg__reader_take(struct wg__model_reader *r, const uint8_t *at, size_t n);
 /* A complaint unless the field has that wire type. */
-int wg__reader_wants(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, enum wg__wire wire);
+int wg__reader_wants(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f,
+                     enum wg__wire wire);
 /* Room for `more` elements of that size in a list, at least one; the first of
  * them, or NULL with a complaint. */
-void *wg__reader_grow(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, size_t size,
+void *wg__reader_grow(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, size_t size,
                       size_t more, char *to);
 /* A copy of bytes that ends with a zero.  loose: "" if there is a zero in
  * them, which is an error otherwise. */
-int wg__reader_text(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, bool loose,
+int wg__reader_text(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, bool loose,
                     const char **to);
 
 #define WG__READ(name) \
-    int wg__read_##name(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+    int wg__read_##name(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 /* The last value wins. */
 WG__READ(text);
 WG__READ(loose_text);

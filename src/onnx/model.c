@@ -32,7 +32,7 @@ static const struct wg__message opset = {"OperatorSetIdProto", sizeof blank_opse
 
 /* Single fields of one kind that follow each other are one piece, so that a
  * large tensor that is not packed takes no memory either. */
-static int typed(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int typed(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     struct wg__pieces *list = &((struct wg__onnx_tensor *)(void *)to)->typed;
     struct wg__piece  *last = list->n ? &list->piece[list->n - 1] : NULL;
@@ -47,13 +47,13 @@ static int typed(struct wg__reader *r, const struct wg__member *m, const struct 
     return WG_OK;
 }
 
-static int segment(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int segment(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     (void)m, (void)to;
     return wg__onnx_bad(r->file, WG_EFORMAT, f->at, "a tensor in segments is not supported");
 }
 
-static int location(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int location(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     int status = wg__reader_wants(r, m, f, WG__VARINT);
     if (!status && f->value > 1)
@@ -131,12 +131,12 @@ static const struct wg__message node = {"NodeProto", sizeof blank_node, &blank_n
 /* ---- ValueInfoProto, TypeProto, TensorShapeProto ---- */
 
 /* A number or a name: of a oneof the last counts. */
-static int dim_value(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int dim_value(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     ((struct wg__onnx_dim *)(void *)to)->param = "";
     return wg__read_int64(r, m, f, to);
 }
-static int dim_param(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int dim_param(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     ((struct wg__onnx_dim *)(void *)to)->size = -1;
     return wg__read_text(r, m, f, to);
@@ -157,7 +157,7 @@ static const struct wg__member shape_members[] = {
 };
 static const struct wg__message shape = {"TensorShapeProto", 0, NULL, shape_members, 0};
 
-static int value_shape(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int value_shape(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     struct wg__onnx_value *v = (void *)to;
     if (v->rank < 0) v->rank = 0;
@@ -171,12 +171,12 @@ static const struct wg__member tensor_type_members[] = {
 };
 static const struct wg__message tensor_type = {"TypeProto.Tensor", 0, NULL, tensor_type_members, 0};
 
-static int type_tensor(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int type_tensor(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     ((struct wg__onnx_value *)(void *)to)->tensor = true;
     return wg__read_part(r, m, f, to);
 }
-static int type_other(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int type_other(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     struct wg__onnx_value *v = (void *)to;
     (void)r, (void)m, (void)f;
@@ -240,7 +240,7 @@ static const struct wg__member graph_members[] = {
 };
 static const struct wg__message graph = {"GraphProto", 0, NULL, graph_members, 0};
 
-static int model_graph(struct wg__reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int model_graph(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     ((struct wg__onnx_model *)(void *)to)->has_graph = true;
     return wg__read_part(r, m, f, to);
@@ -267,16 +267,16 @@ static const struct wg__message model = {"ModelProto", sizeof blank_model, &blan
 
 /* Structs are larger than the messages that they come from: six times with
  * many small nodes.  A file that wants much more is made to. */
-static struct wg__reader reader(struct wg__onnx_file *f)
+static struct wg__model_reader reader(struct wg__onnx_file *f)
 {
     size_t most = 64u << 20;
     if (__builtin_mul_overflow(f->size, 16, &most) || __builtin_add_overflow(most, 64u << 20, &most)) most = SIZE_MAX;
-    return (struct wg__reader){.file = f, .left = most};
+    return (struct wg__model_reader){.file = f, .left = most};
 }
 
 int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m)
 {
-    struct wg__reader r = reader(f);
+    struct wg__model_reader r = reader(f);
     *m = blank_model;
     int status = wg__message_read(&r, &model, (struct wg__span){f->bytes, f->size}, m);
     if (!status && !m->has_graph) return wg__onnx_bad(f, WG_EFORMAT, f->bytes, "no graph: this is not an ONNX model");
@@ -288,7 +288,7 @@ int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m)
 
 int wg__onnx_tensor_parse(struct wg__onnx_file *f, struct wg__onnx_tensor *t)
 {
-    struct wg__reader r = reader(f);
+    struct wg__model_reader r = reader(f);
     *t = blank_tensor;
     return wg__message_read(&r, &tensor, (struct wg__span){f->bytes, f->size}, t);
 }

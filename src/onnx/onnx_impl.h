@@ -17,14 +17,14 @@ struct wg_onnx {
     char                  spare[160]; /* the message where there was no memory for one */
 
     /* Of an import: names to values (open addressing, XXH3), then inputs and outputs. */
-    bool              imported;
-    struct wg__value *value;
-    int               n_value;
-    int              *slot; /* [a power of two] index into value, or -1 */
-    int               n_slot;
-    wg_node         **input, **output; /* [model.n_input without initialisers], [model.n_output] */
-    const char      **input_name;
-    int               n_input;
+    bool                     imported;
+    struct wg__import_value *value;
+    int                      n_value;
+    int                     *slot; /* [a power of two] index into value, or -1 */
+    int                      n_slot;
+    wg_node                **input, **output; /* [model.n_input without initialisers], [model.n_output] */
+    const char             **input_name;
+    int                      n_input;
 };
 
 /* The file of that path in memory, not parsed yet; NULL if memory is short,

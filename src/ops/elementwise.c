@@ -226,6 +226,16 @@ static int where_onnx(wg_onnx_form *f)
 {
     return wg_onnx_say(f, "%s", wg_node_dtype(f->y) == WG_BOOL ? "Or(And(x,y),And(Not(x),z))" : "Where");
 }
+/* On an evaluation tape a choice by wg_training is its third operand, broadcast. */
+static int where_rows(wg_stack *s)
+{
+    const wg_node *third = wg_node_operand(s->node, 2);
+    if (wg_node_op(wg_node_operand(s->node, 0)) != &wg_op_training) return wg_rows_broadcast(s);
+    s->unread = 1u << 1;
+    if (s->x[2].axis < 0) return wg__rows_filled(s);
+    *s->y = (wg_rows){s->x[2].axis + wg_node_shape(s->node)->rank - wg_node_shape(third)->rank, s->x[2].each};
+    return 1;
+}
 const wg_op wg_op_where = {.name = "where",
                            .onnx = "Where",
                            .doc = "z = c ? x : y",
@@ -235,7 +245,7 @@ const wg_op wg_op_where = {.name = "where",
                            .block = where_block,
                            .grad = where_grad,
                            .to_onnx = where_onnx,
-                           .rows = wg_rows_broadcast};
+                           .rows = where_rows};
 wg_node    *wg_where(wg_node *c, wg_node *x, wg_node *y)
 {
     return wg_apply(&wg_op_where, 3, (wg_node *[]){c, x, y}, NULL);

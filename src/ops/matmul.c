@@ -3,8 +3,6 @@
  *
  *   da = g op(b)^T, or op(b) g^T where ta
  *   db = op(a)^T g, or g^T op(a) where tb */
-#include <string.h>
-
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
@@ -91,9 +89,34 @@ static struct products products(const wg_call *c)
     return p;
 }
 
-static void one(const struct products *p, int64_t i, int threads)
+/* ---- Computing them ---- */
+
+enum { TILE = 8192 /* elements of small products that are handed over at once */ };
+
+/* What follows a stack of larger products is quicker by itself, where another tensor is read along. */
+static bool is_worth(const wg_node *v)
+{
+    const struct attr *t = v->attr;
+    const int64_t     *y = v->shape->dim + v->shape->rank - 2;
+    return v->shape->rank == 2 || (!t->ta && v->x[1]->shape->rank == 2) || y[0] == 0 || y[1] <= TILE / y[0];
+}
+
+/* Tiles of product `first / m` are tiles of the result, so many rows further down. */
+struct taker {
+    wg__take_tile *take;
+    void          *context;
+    int64_t        first;
+};
+static void take_below(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+{
+    const struct taker *t = context;
+    t->take(t->context, t->first + i0, t->first + i1, j0, j1);
+}
+
+static void multiply(const struct products *p, int64_t i, int threads, wg__take_tile *take, void *context)
 {
     struct wg__gemm g = p->g;
+    struct taker    below = {take, context, i * g.m};
     int64_t         at_a = 0, at_b = 0, rest = i;
     for (int k = p->rank - 1; k >= 0; k--) {
         at_a += rest % p->dim[k] * p->astep[k];
@@ -103,26 +126,52 @@ static void one(const struct products *p, int64_t i, int threads)
     g.a = (const char *)g.a + at_a * p->asize;
     g.b = (const char *)g.b + at_b * p->bsize;
     g.c = (char *)g.c + i * p->ysize;
-    wg__gemm(&g, threads, NULL, NULL);
+    wg__gemm(&g, threads, take ? take_below : NULL, &below);
 }
-static void some(void *context, int64_t begin, int64_t end)
+
+/* Many products, each by one thread; small ones are handed over several at a time. */
+struct many {
+    const struct products *p;
+    wg__take_tile         *take;
+    void                  *context;
+    int64_t                at_once;
+};
+static void multiply_some(void *context, int64_t begin, int64_t end)
 {
-    for (int64_t i = begin; i < end; i++) one(context, i, 1);
+    const struct many     *w = context;
+    const struct products *p = w->p;
+    for (int64_t i = begin, to; i < end; i = to) {
+        to = end - i < w->at_once ? end : i + w->at_once;
+        if (to - i == 1) multiply(p, i, 1, w->take, w->context);
+        else
+            for (int64_t k = i; k < to; k++) multiply(p, k, 1, NULL, NULL);
+        if (to - i > 1 && w->take) w->take(w->context, i * p->g.m, to * p->g.m, 0, p->g.n);
+    }
 }
+
+static void run(const void *plan, int threads, wg__take_tile *take, void *context)
+{
+    enum { LARGE = 1 << 24 /* multiply-adds that are worth splitting a product */ };
+    const struct products *p = plan;
+    double                 each = (double)p->g.m * (double)p->g.n * (double)p->g.k;
+    if (p->count == 0 || p->g.m == 0 || p->g.n == 0) return;
+    if (p->count > 1 && each < LARGE) {
+        int64_t     fit = TILE / p->g.m / p->g.n;
+        struct many w = {p, take, context, fit > 1 ? fit : 1};
+        wg_parallel(&(wg_call){.threads = threads}, p->count, wg__grain((int64_t)each / 8), multiply_some, &w);
+    } else
+        for (int64_t i = 0; i < p->count; i++)
+            multiply(p, i, p->count == 1 && each < LARGE / 256 ? 1 : threads, take, context);
+}
+
+static void ready(const wg_call *c, void *plan) { *(struct products *)plan = products(c); }
+
+const struct wg__producer wg__matmul_producer = {is_worth, ready, sizeof(struct products), run};
 
 static int cpu(wg_call *c)
 {
-    enum { LARGE = 1 << 24 }; /* multiply-adds that are worth splitting a product */
     struct products p = products(c);
-    if (p.count == 0 || p.g.m == 0 || p.g.n == 0) return WG_OK;
-    if (p.g.k == 0) {
-        memset(c->y->data, 0, wg__bytes(c->y->dtype, &c->y->shape));
-        return WG_OK;
-    }
-    double each = (double)p.g.m * (double)p.g.n * (double)p.g.k;
-    if (p.count > 1 && each < LARGE) wg_parallel(c, p.count, wg__grain((int64_t)each / 8), some, &p);
-    else
-        for (int64_t i = 0; i < p.count; i++) one(&p, i, p.count == 1 && each < LARGE / 256 ? 1 : c->threads);
+    run(&p, c->threads, NULL, NULL);
     return WG_OK;
 }
 

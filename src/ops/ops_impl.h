@@ -44,12 +44,49 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last);
 /* What a sum, prod, max or min with these attributes reduces in a shape x. */
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
 
+/* How a dense tensor is walked when a set of axes is reduced: the axes that stay and those that go, each list from
+ * the slowest to the fastest, with their strides in elements.  Neighbours of one list are one axis, sizes of 1 are
+ * none. */
+struct wg__walk_axes {
+    int     rank;
+    int64_t n; /* product of dim */
+    int64_t dim[WG_MAX_RANK], step[WG_MAX_RANK];
+};
+struct wg__walk {
+    struct wg__walk_axes stay, go;
+};
+void wg__walk_of(const wg_shape *x, const bool in[WG_MAX_RANK], struct wg__walk *w);
+/* Where element i of the axes lies, counted row-major. */
+int64_t wg__walk_at(const struct wg__walk_axes *a, int64_t i);
+/* The operand's rows for every result of an operator that reduces the axes. */
+int wg__rows_over_axes_all(wg_stack *s, const wg_axes *axes, bool keep);
+
+/* y of shape `to` = 0 but for y[place[i]] += x[i], places counted row-major over all of y; x and place have as many
+ * elements, place is i64.  Sizes may be symbolic. */
+wg_node *wg__scatter_flat(wg_node *x, wg_node *place, wg_shape to);
+/* 0, stride, 2 stride, .. as i64 along axis `axis` of `rank` axes, the others of size 1: as many as axes from..to-1 of
+ * x have elements, where stride is the number of elements of the axes behind them.  So a sum of such nodes is the place
+ * of an element of x. */
+wg_node *wg__places(wg_node *x, int from, int to, int rank, int axis);
+
+/* ---- The ends of loops (loop_ends.c) ---- */
+
+/* How an operator heads a loop, or NULL: it does not. */
+struct wg__producer;
+const struct wg__producer       *wg__producer_of(const wg_op *op);
+extern const struct wg__producer wg__matmul_producer;
+/* The enum wg__reduce by which an operator ends a loop, or -1: it does not. */
+int wg__reduction_of(const wg_op *op);
+
 /* The node's ONNX operator over axes: an input from opset `since` on, before it
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
 
 /* Whether x is a constant of one element, possibly broadcast, and which. */
 bool wg__is_const(const wg_node *x, double *value);
+/* The mask that wg_dropout multiplies x with on a tape that trains. */
+wg_node *wg__dropout_mask(wg_node *x, double p);
+
 /* ---- Where the rows of a batch come out (rows.c) ---- */
 
 /* Axes are reduced, and left as 1 if `keep`. */

@@ -4,7 +4,7 @@
  *
  *   uniform       lo <= y < hi
  *   normal        mean + sd times a standard normal
- *   dropout_mask  1/(1-p) with probability 1-p, else 0; ones in evaluation
+ *   dropout_mask  1/(1-p) with probability 1-p, else 0
  *
  * Nothing flows back: there is no operand. */
 #include <math.h>
@@ -75,27 +75,38 @@ static int    normal_cpu(wg_call *c) { return run(c, NORMAL); }
 static int    mask_cpu(wg_call *c) { return run(c, MASK); }
 static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y->shape); }
 
-/* A symbolic shape is that of zeros. */
-static int random_onnx(wg_onnx_form *f, const char *a, const char *b)
+/* Numbers between a and b, as the operator of that name makes them; a symbolic shape is that of zeros. */
+static int say_random(wg_onnx_form *f, const char *op, const char *low, double a, const char *high, double b)
 {
     const struct attr *r = f->attr;
     bool               known = wg_count(&r->shape) >= 0;
-    wg_onnx_say(f, "%s%s{dtype=%s,%s=", wg_node_op(f->y)->onnx, known ? "" : "Like", wg_dtype_name(r->dtype), a);
-    wg_onnx_say_real(f, r->a);
-    wg_onnx_say(f, ",%s=", b);
-    wg_onnx_say_real(f, r->b);
+    wg_onnx_say(f, "%s%s{dtype=%s,%s=", op, known ? "" : "Like", wg_dtype_name(r->dtype), low);
+    wg_onnx_say_real(f, a);
+    wg_onnx_say(f, ",%s=", high);
+    wg_onnx_say_real(f, b);
     wg_onnx_say(f, known ? ",shape=" : "}(Expand(0,");
     wg_onnx_say_dims(f, r->shape.rank, r->shape.dim);
     return wg_onnx_say(f, known ? "}()" : "))");
 }
-static int uniform_onnx(wg_onnx_form *f) { return random_onnx(f, "low", "high"); }
-static int normal_onnx(wg_onnx_form *f) { return random_onnx(f, "mean", "scale"); }
-/* What it is in evaluation. */
+static int uniform_onnx(wg_onnx_form *f)
+{
+    const struct attr *r = f->attr;
+    return say_random(f, "RandomUniform", "low", r->a, "high", r->b);
+}
+static int normal_onnx(wg_onnx_form *f)
+{
+    const struct attr *r = f->attr;
+    return say_random(f, "RandomNormal", "mean", r->a, "scale", r->b);
+}
 static int mask_onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    wg_onnx_say(f, "Expand(1,");
-    wg_onnx_say_dims(f, a->shape.rank, a->shape.dim);
+    const struct attr *r = f->attr;
+    wg_onnx_say(f, "Where(Less(");
+    say_random(f, "RandomUniform", "low", 0, "high", 1);
+    wg_onnx_say(f, ",");
+    wg_onnx_say_real(f, r->a);
+    wg_onnx_say(f, "),0,");
+    wg_onnx_say_real(f, 1 / (1 - r->a));
     return wg_onnx_say(f, ")");
 }
 
@@ -120,16 +131,15 @@ const wg_op wg_op_normal = {.name = "normal",
                             .flops = flops,
                             .to_onnx = normal_onnx};
 const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
-                                  .onnx = "Expand",
-                                  .doc = "y = 0 with probability p, else 1/(1-p); ones in evaluation",
-                                  .flags = WG_OP_RANDOM | WG_OP_TRAIN,
+                                  .onnx = "Where(Less(RandomUniform))",
+                                  .doc = "y = 0 with probability p, else 1/(1-p), fresh each run",
+                                  .flags = WG_OP_RANDOM,
                                   .attr_size = sizeof(struct attr),
                                   .fields = mask_fields,
                                   .infer = infer,
                                   .cpu = mask_cpu,
                                   .flops = flops,
-                                  .to_onnx = mask_onnx,
-                                  .rows = wg__rows_filled}; /* in evaluation */
+                                  .to_onnx = mask_onnx};
 
 static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {
@@ -159,6 +169,22 @@ wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
     return wg__apply_leaf(g, &wg_op_normal, &(struct attr){s, t, mean, sd, 0});
 }
 
+wg_node *wg__dropout_mask(wg_node *x, double p)
+{
+    return wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
+}
+
+/* What was dropped stays out, be it infinite, and so does its gradient.  The choice has the place of what training
+ * chooses, so that it changes no random sequence of what is built on it. */
+static wg_node *drop(wg_node *x, double p)
+{
+    wg_node *training = wg_training(x->g), *mask = wg__dropout_mask(x, p);
+    wg_node *dropped = wg_zero_mul(x, mask);
+    wg_node *y = wg_where(training, dropped, x);
+    if (y) y->place = dropped->place;
+    return y;
+}
+
 wg_node *wg_dropout(wg_node *x, double p)
 {
     if (!x) return NULL;
@@ -166,9 +192,6 @@ wg_node *wg_dropout(wg_node *x, double p)
     if (!(WG_BIT(x->dtype) & WG_REALS))
         return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
     if (p == 0) return wg__unchanged(x);
-    wg_node *mask =
-        wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
-    /* What was dropped stays out, be it infinite, and so does its gradient. */
     const char *outer = wg__enter(x->g, "dropout");
-    return wg__leave(x->g, outer, wg_zero_mul(x, mask));
+    return wg__leave(x->g, outer, drop(x, p));
 }

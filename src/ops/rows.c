@@ -36,6 +36,13 @@ int wg__rows_over_axes(wg_stack *s, const wg_axes *axes, bool keep)
     return wg__rows_reduced(s, in, keep);
 }
 
+int wg__rows_over_axes_all(wg_stack *s, const wg_axes *axes, bool keep)
+{
+    if (!wg__rows_over_axes(s, axes, keep)) return 0;
+    for (int k = 1; k < s->m; k++) s->y[k] = s->y[0];
+    return 1;
+}
+
 /* One value in a shape: where the shape has the symbol, the rows are all alike. */
 int wg__rows_filled(wg_stack *s)
 {

@@ -114,7 +114,7 @@ static void meet(struct wg__exchange *x)
 }
 
 /* Suspends the connection and gives its request to other threads. */
-static enum MHD_Result put_aside(struct wg__exchange *x, struct wg__aside *threads)
+static enum MHD_Result put_aside(struct wg__exchange *x, struct wg__aside_threads *threads)
 {
     x->phase = WG__ANSWER;
     atomic_fetch_add(&x->q.server->suspended, 1);

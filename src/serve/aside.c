@@ -9,7 +9,7 @@
 
 enum { TICK_MS = 100 };
 
-struct wg__aside {
+struct wg__aside_threads {
     pthread_mutex_t      lock;
     pthread_cond_t       wake;
     struct wg__exchange *first, **last;
@@ -21,7 +21,7 @@ struct wg__aside {
     pthread_t thread[];
 };
 
-static struct wg__exchange *take(struct wg__aside *a)
+static struct wg__exchange *take(struct wg__aside_threads *a)
 {
     struct wg__exchange *x = a->first;
     if (!x) return NULL;
@@ -31,7 +31,7 @@ static struct wg__exchange *take(struct wg__aside *a)
     return x;
 }
 
-static void wait_for_work(struct wg__aside *a)
+static void wait_for_work(struct wg__aside_threads *a)
 {
     struct timespec t;
     if (!a->idle) {
@@ -46,7 +46,7 @@ static void wait_for_work(struct wg__aside *a)
 
 static void *run(void *context)
 {
-    struct wg__aside *a = context;
+    struct wg__aside_threads *a = context;
     pthread_mutex_lock(&a->lock);
     while (!a->ending || a->first) {
         if (!a->first) wait_for_work(a);
@@ -60,7 +60,7 @@ static void *run(void *context)
     return NULL;
 }
 
-static bool start(struct wg__aside *a, int n)
+static bool start(struct wg__aside_threads *a, int n)
 {
     sigset_t all, old;
     int      failed = 0;
@@ -71,10 +71,11 @@ static bool start(struct wg__aside *a, int n)
     return !failed;
 }
 
-struct wg__aside *wg__aside_new(int n, void (*work)(struct wg__exchange *x), void (*idle)(void *context), void *context)
+struct wg__aside_threads *wg__aside_new(int   n, void (*work)(struct wg__exchange *x), void (*idle)(void *context),
+                                        void *context)
 {
-    pthread_condattr_t steady;
-    struct wg__aside  *a = calloc(1, sizeof *a + (size_t)n * sizeof *a->thread);
+    pthread_condattr_t        steady;
+    struct wg__aside_threads *a = calloc(1, sizeof *a + (size_t)n * sizeof *a->thread);
     if (!a) return NULL;
     a->last = &a->first;
     a->work = work;
@@ -90,7 +91,7 @@ struct wg__aside *wg__aside_new(int n, void (*work)(struct wg__exchange *x), voi
     return NULL;
 }
 
-void wg__aside_put(struct wg__aside *a, struct wg__exchange *x)
+void wg__aside_put(struct wg__aside_threads *a, struct wg__exchange *x)
 {
     pthread_mutex_lock(&a->lock);
     x->next = NULL;
@@ -100,7 +101,7 @@ void wg__aside_put(struct wg__aside *a, struct wg__exchange *x)
     pthread_mutex_unlock(&a->lock);
 }
 
-void wg__aside_free(struct wg__aside *a)
+void wg__aside_free(struct wg__aside_threads *a)
 {
     if (!a) return;
     pthread_mutex_lock(&a->lock);

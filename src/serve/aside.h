@@ -5,14 +5,14 @@
 #include <stdbool.h>
 
 struct wg__exchange;
-struct wg__aside;
+struct wg__aside_threads;
 
 /* n threads that call work(x) for each exchange that is put, in order of arrival, and where idle is not
  * NULL idle(context) about every 100 ms.  NULL if a thread could not be started. */
-struct wg__aside *wg__aside_new(int   n, void (*work)(struct wg__exchange *x), void (*idle)(void *context),
-                                void *context);
-void              wg__aside_put(struct wg__aside *a, struct wg__exchange *x);
+struct wg__aside_threads *wg__aside_new(int   n, void (*work)(struct wg__exchange *x), void (*idle)(void *context),
+                                        void *context);
+void                      wg__aside_put(struct wg__aside_threads *a, struct wg__exchange *x);
 /* Ends the threads once nothing is left to do.  NULL is allowed. */
-void wg__aside_free(struct wg__aside *a);
+void wg__aside_free(struct wg__aside_threads *a);
 
 #endif

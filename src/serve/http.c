@@ -88,7 +88,7 @@ static bool check_body(struct wg__exchange *x)
     return false;
 }
 
-static enum MHD_Result head(struct wg__exchange *x, const char *url, struct wg__head *h)
+static enum MHD_Result head(struct wg__exchange *x, const char *url, struct wg__request_head *h)
 {
     struct wg__request *q = &x->q;
     struct wg__server  *s = q->server;
@@ -158,7 +158,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *c, const cha
     if (!x) return MHD_NO;
     switch (x->phase) {
     case WG__HEAD:
-        return head(x, url, &(struct wg__head){.method = method, .uri = x->uri, .version = version, .n_uri = x->n_uri});
+        return head(x, url,
+                    &(struct wg__request_head){.method = method, .uri = x->uri, .version = version, .n_uri = x->n_uri});
     case WG__BODY: return *n_data ? more(x, data, n_data) : whole(x);
     case WG__ANSWER: return wg__answer_end(x);
     default: *n_data = 0; return MHD_YES;

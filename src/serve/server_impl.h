@@ -190,13 +190,13 @@ void wg__identify(struct wg__exchange *x);
 
 /* What is wrong with a head in spite of MHD: an HTTP code with the reason, or
  * 0.  RFC 9112 and 9110. */
-struct wg__head {
+struct wg__request_head {
     const char *method, *uri, *version;
     size_t      n_uri; /* to its end or its first blank */
     /* What wg__strict finds. */
     int64_t length; /* of the body; -1: there is none; less: it does not say */
 };
-int wg__strict(struct MHD_Connection *c, struct wg__head *h, const char **why);
+int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char **why);
 /* The bytes of a value without the blanks around it (RFC 9112, 5.1). */
 const char *wg__trim(const char *value, size_t *n);
 
@@ -235,12 +235,12 @@ struct wg__server {
     struct wg__linger *linger;
     int                n_linger;
 
-    struct wg__aside *clock;                /* a thread that keeps time, and nothing that takes long */
-    struct wg__aside *keeper;               /* a thread that loads models */
-    struct wg__aside *clerks;               /* threads for large bodies and answers */
-    atomic_bool       reload;               /* all models, as soon as the keeper can */
-    uint64_t          looked_ns, shrunk_ns; /* the clock's */
-    uint64_t          polled_ns;            /* the keeper's */
+    struct wg__aside_threads *clock;                /* a thread that keeps time, and nothing that takes long */
+    struct wg__aside_threads *keeper;               /* a thread that loads models */
+    struct wg__aside_threads *clerks;               /* threads for large bodies and answers */
+    atomic_bool               reload;               /* all models, as soon as the keeper can */
+    uint64_t                  looked_ns, shrunk_ns; /* the clock's */
+    uint64_t                  polled_ns;            /* the keeper's */
 };
 
 #endif

@@ -142,7 +142,7 @@ static bool is_chunked(const struct look *l)
 }
 
 /* How long the body is, and that both sides know. */
-static int check_length(const struct look *l, struct wg__head *h, int minor, const char **why)
+static int check_length(const struct look *l, struct wg__request_head *h, int minor, const char **why)
 {
     h->length = -1;
     if (l->times[LENGTH] && l->times[CODING]) return *why = "Transfer-Encoding together with Content-Length", 400;
@@ -155,7 +155,7 @@ static int check_length(const struct look *l, struct wg__head *h, int minor, con
     return 0;
 }
 
-int wg__strict(struct MHD_Connection *c, struct wg__head *h, const char **why)
+int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char **why)
 {
     struct look l = {.next = h->version + strlen(h->version)};
     int         minor = minor_of(h->version), code;

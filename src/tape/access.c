@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tape/device.h"
+#include "tape/lend.h"
 
 int wg__tape_fail(wg_tape *t, int status, const char *format, ...)
 {
@@ -234,6 +235,13 @@ void *wg_input_buffer(wg_tape *t, const wg_node *x)
     if (!t) wg__no_tape("input_buffer");
     if (v && v->dtype == WG_BOOL) t->lent_bools = true;
     return v ? write_to(t, v, true) : NULL;
+}
+
+void *wg__input_lend(wg_tape *t, const wg_node *x)
+{
+    size_t         bytes;
+    const wg_node *v = find_settable(t, x, "set", false, &bytes);
+    return v ? write_to(t, v, false) : NULL;
 }
 
 static void *lent(const wg_tape *t, const wg_node *x)

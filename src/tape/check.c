@@ -78,11 +78,11 @@ int wg__check(wg_tape *t)
         if (t->order[i]->kind == WG__INPUT) claim(&o, t, t->order[i]->id);
     for (int i = 0; i < t->n_instr && !status; i++) {
         const struct wg__instr *p = &t->instr[i];
-        bool                    head = p->loop && p->loop->head;
         for (int k = 0; k < p->n_in && !status; k++)
-            if (!head || p->in[k] != p->out[p->n_out - 1]) status = must_own(&o, t, p->in[k], p->node);
-        if (head) claim(&o, t, p->out[p->n_out - 1]); /* made first; an output may take its place */
-        for (int k = 0; k < p->n_out - head; k++) claim(&o, t, p->out[k]);
+            if (p->in[k] != p->product) status = must_own(&o, t, p->in[k], p->node);
+        if (p->product >= 0) claim(&o, t, p->product); /* made first; an output may take its place */
+        for (int k = 0; k < p->n_out; k++)
+            if (p->out[k] != p->product) claim(&o, t, p->out[k]);
     }
     if (!status) status = check_kept(&o, t);
     free(o.at);

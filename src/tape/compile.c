@@ -156,18 +156,32 @@ static void init_value(wg_tape *t, const wg_node *x)
     }
 }
 
-/* The order of the nodes, and a value for each: of an operator with several results also for those that nobody reads,
- * since its kernel writes them. */
+/* Puts every result of an operator behind it, also those that nobody reads, since its kernel writes them. */
+static int order_results(wg_tape *t, int n)
+{
+    wg_node **order = malloc(((size_t)t->g->n + 1) * sizeof *order);
+    if (!order) return wg__fail_nomem(t->user);
+    t->n_order = 0;
+    for (int i = 0; i < n; i++) {
+        wg_node *x = t->order[i];
+        if (x->kind == WG__RESULT) continue;
+        order[t->n_order++] = x;
+        for (int k = 1; x->kind == WG__OP && k < x->m; k++) order[t->n_order++] = x->result[k];
+    }
+    free(t->order);
+    t->order = order;
+    return WG_OK;
+}
+
 static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
 {
-    int count = wg__postorder(t->g, n, roots, &t->order);
-    if (count < 0) return wg__fail_nomem(t->user);
-    t->n_order = count;
+    int count = wg__postorder(t->g, n, roots, &t->order), status = count < 0 ? WG_ENOMEM : order_results(t, count);
+    if (status) return wg__fail_nomem(t->user);
     t->value = calloc((size_t)t->g->n + 1, sizeof *t->value);
     if (!t->value) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->g->n; i++) t->value[i].root = i; /* also of those that no output needs */
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < t->order[i]->m; k++) init_value(t, wg__result(t->order[i], k));
+    for (int i = 0; i < t->n_order; i++) {
+        init_value(t, t->order[i]);
         t->n_copy += t->order[i]->kind == WG__ASSIGN;
     }
     for (int i = 0; i < n; i++) t->value[roots[i]->id].keep = true;

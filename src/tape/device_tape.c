@@ -17,7 +17,7 @@ static bool built_in(const wg_op *op)
 static bool has_kernel(const struct wg__tape_device *d, const struct wg__instr *p)
 {
     for (int k = 0; k < p->n_chain; k++)
-        if (!built_in(p->chain[k]->op)) return false;
+        if (!built_in(p->chain[k]->op) && !p->chain[k]->op->cuda) return false;
     return d->api->knows(p);
 }
 
@@ -222,19 +222,12 @@ static void make_segments(wg_tape *t)
 
 static int bind(wg_tape *t)
 {
-    size_t scratch = 0;
     wg__number_values(t);
     for (int i = 0; i < t->n_instr; i++) {
-        struct wg__instr *p = &t->instr[i];
         wg__bind_instr(t, i, t->device->on_host[i]);
-        if (!t->device->on_host[i]) continue;
-        mark_read_on_host(t, p);
-        size_t wanted = !p->loop && p->op->scratch ? p->op->scratch(&p->call) : 0;
-        if (wanted > scratch) scratch = wanted;
+        if (t->device->on_host[i]) mark_read_on_host(t, &t->instr[i]);
     }
-    if (scratch && !(t->scratch = wg__data_alloc(scratch))) return wg__fail_nomem(t->user);
-    for (int i = 0; i < t->n_instr; i++) t->instr[i].call.scratch = t->scratch;
-    return WG_OK;
+    return wg__prepare_instrs(t);
 }
 
 int wg__device_bind(wg_tape *t)

@@ -39,7 +39,7 @@ static int input_slot(struct builder *b, wg_node *x)
         if (b->in[i] == x) return i;
     b->in[b->loop.inputs] = x;
     b->in_shape[b->loop.inputs] = x->shape;
-    b->loop.in[b->loop.inputs].size = wg_dtype_size((wg_dtype)x->dtype);
+    b->loop.in[b->loop.inputs].dtype = (wg_dtype)x->dtype;
     return b->loop.inputs++;
 }
 
@@ -60,28 +60,22 @@ static int operand(struct builder *b, wg_node *x, int ci)
     return MEMBER + step_of(b, x);
 }
 
-static int make_steps(struct builder *b, int ci)
+static void make_steps(struct builder *b, int ci)
 {
     struct wg__loop *l = &b->loop;
     for (int i = 0; i < b->c->n; i++) {
         wg_node *v = b->f->member[b->c->first + i];
-        wg_dtype type[WG_BLOCK_MAX_ARITY] = {0};
         if (is_free_expand(b, v)) continue;
-        struct wg__step s = {.attr = v->attr, .n = (uint8_t)v->n};
+        struct wg__step s = {.op = v->op, .attr = v->attr, .n = (uint8_t)v->n, .to = (uint8_t)v->dtype};
         for (int k = 0; k < v->n; k++) {
             s.x[k] = (uint8_t)operand(b, v->x[k], ci);
-            type[k] = (wg_dtype)v->x[k]->dtype;
+            s.from[k] = (uint8_t)v->x[k]->dtype;
         }
-        s.block = v->op->block(v->n, type, (wg_dtype)v->dtype);
-        if (!s.block)
-            return wg__fail(b->t->user, WG_EDTYPE, "compile: %s has no kernel for %s", v->op->name,
-                            wg_dtype_name(type[v->n - 1]));
         b->member[l->steps] = v;
         l->step[l->steps++] = s;
     }
     l->tail = -1;
     if (b->c->tail) l->tail_slot = operand(b, b->c->tail->x[0], ci);
-    return WG_OK;
 }
 
 static int free_register(struct builder *b, int step)
@@ -106,7 +100,7 @@ static void assign_slots(struct builder *b)
         bool out = b->f->node[b->member[s]->id].outside || b->member[s] == b->c->root;
         output[s] = out ? l->outputs : -1;
         if (out) {
-            l->out[l->outputs].size = wg_dtype_size((wg_dtype)b->member[s]->dtype);
+            l->out[l->outputs].dtype = (wg_dtype)b->member[s]->dtype;
             b->out[l->outputs++] = b->member[s];
         }
         b->reg[s] = out ? -1 : free_register(b, s);
@@ -128,10 +122,7 @@ static void assign_slots(struct builder *b)
 
 static void set_tail(struct wg__loop *l, const wg_node *v)
 {
-    static const wg_op *const op[] = {
-        [WG__SUM] = &wg_op_sum, [WG__PROD] = &wg_op_prod, [WG__MAX] = &wg_op_max, [WG__MIN] = &wg_op_min};
-    for (int k = 0; k < WG__REDUCES; k++)
-        if (v->op == op[k]) l->tail = k;
+    l->tail = wg__reduction_of(v->op);
     l->tail_dtype = (wg_dtype)v->dtype;
     struct wg__split p = wg__reduce_split(v->attr, v->x[0]->shape);
     l->outer = p.outer;
@@ -139,32 +130,54 @@ static void set_tail(struct wg__loop *l, const wg_node *v)
     l->inner = p.inner;
 }
 
+static double call_flops(const wg_op *op, const wg_call *c)
+{
+    return op->flops ? op->flops(c) : (double)wg_count(&c->y->shape);
+}
+
 static double loop_flops(const struct builder *b)
 {
     double                 n = (double)wg_count(b->c->tail ? b->c->tail->x[0]->shape : b->c->root->shape);
     double                 steps = b->loop.steps + (b->loop.tail >= 0);
-    const struct wg__gemm *h = b->loop.head;
-    return n * steps + (h ? 2.0 * (double)h->m * (double)h->n * (double)h->k : 0);
+    const struct wg__head *h = b->loop.head;
+    return n * steps + (h ? call_flops(h->op, &h->call) : 0);
 }
 
-static struct wg__gemm *make_head(wg_tape *t, const wg_node *v)
+/* The call that computes v, without data; its operands, or NULL if memory is short. */
+static wg_tensor *set_call(wg_tape *t, const wg_node *v, wg_call *c)
 {
-    struct wg__gemm *g = wg__arena_alloc(&t->arena, sizeof *g);
-    if (!g) return NULL;
-    const int *flag = v->attr; /* ta, tb */
-    *g = (struct wg__gemm){.dtype = (wg_dtype)v->dtype,
-                           .ta = flag[0],
-                           .tb = flag[1],
-                           .m = v->shape->dim[0],
-                           .n = v->shape->dim[1],
-                           .k = v->x[0]->shape->dim[flag[0] ? 0 : 1]};
-    return g;
+    wg_tensor *x = wg__arena_alloc(&t->arena, (size_t)(v->n + v->m) * sizeof *x);
+    if (!x) return NULL;
+    for (int k = 0; k < v->n; k++) x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
+    for (int k = 0; k < v->m; k++) {
+        const wg_node *r = k ? v->result[k] : v;
+        x[v->n + k] = (wg_tensor){NULL, (wg_dtype)r->dtype, *r->shape};
+    }
+    *c = (wg_call){.n = v->n,
+                   .m = v->m,
+                   .x = x,
+                   .y = x + v->n,
+                   .attr = v->attr,
+                   .seed = t->user->seed,
+                   .threads = t->options.threads};
+    return x;
+}
+
+static struct wg__head *make_head(wg_tape *t, const wg_node *v)
+{
+    const struct wg__producer *by = wg__producer_of(v->op);
+    struct wg__head           *h = wg__arena_alloc(&t->arena, sizeof *h);
+    void                      *plan = wg__arena_alloc(&t->arena, by->plan_bytes);
+    if (!h || !plan) return NULL;
+    *h = (struct wg__head){.producer = by, .op = v->op, .plan = plan};
+    h->x = set_call(t, v, &h->call);
+    return h->x ? h : NULL;
 }
 
 static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_out, int n_chain)
 {
     struct wg__instr *i = &t->instr[t->n_instr];
-    *i = (struct wg__instr){.node = node, .n_in = n_in, .n_out = n_out, .n_chain = n_chain};
+    *i = (struct wg__instr){.node = node, .n_in = n_in, .n_out = n_out, .n_chain = n_chain, .product = -1};
     i->in = wg__arena_alloc(&t->arena, (size_t)(n_in + n_out + 1) * sizeof *i->in);
     i->chain = wg__arena_alloc(&t->arena, (size_t)(n_chain + 1) * sizeof *i->chain);
     if (!i->in || !i->chain) return wg__fail_nomem(t->user), NULL;
@@ -192,7 +205,7 @@ static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
 static int finish_loop(struct builder *b)
 {
     const wg_node *head = b->c->head, *tail = b->c->tail;
-    int            n_in = b->loop.inputs + (head ? 2 : 0), n_out = b->loop.outputs + !!tail + !!head;
+    int            n_in = b->loop.inputs + (head ? head->n : 0), n_out = b->loop.outputs + !!tail + !!head;
     b->loop.cost = 0.25 * b->loop.steps + (tail ? 0.1 : 0);
     struct wg__loop  *l = loop_copy(&b->t->arena, &b->loop);
     struct wg__instr *i = l ? next_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
@@ -200,10 +213,10 @@ static int finish_loop(struct builder *b)
     i->loop = l;
     i->flops = loop_flops(b);
     for (int k = 0; k < b->loop.inputs; k++) i->in[k] = b->in[k]->id;
-    for (int k = 0; head && k < 2; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
+    for (int k = 0; head && k < head->n; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
     for (int k = 0; k < b->loop.outputs; k++) i->out[k] = b->out[k]->id;
     if (tail) i->out[b->loop.outputs] = tail->id;
-    if (head) i->out[n_out - 1] = head->id;
+    if (head) i->product = i->out[n_out - 1] = head->id;
     if (head) i->chain[0] = b->c->head;
     for (int s = 0; s < b->loop.steps; s++) i->chain[!!head + s] = b->member[s];
     if (tail) i->chain[i->n_chain - 1] = b->c->tail;
@@ -219,8 +232,7 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
         input_slot(&b, c->head);
         if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);
     }
-    int status = make_steps(&b, ci);
-    if (status) return status;
+    make_steps(&b, ci);
     assign_slots(&b);
     wg__loop_domain(&b.loop, c->tail ? c->tail->x[0]->shape : c->root->shape, b.in_shape, c->head != NULL);
     if (c->tail) set_tail(&b.loop, c->tail);
@@ -230,23 +242,13 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
 static int emit_call(wg_tape *t, wg_node *v)
 {
     struct wg__instr *i = next_instr(t, v, v->n, v->m, 1);
-    wg_tensor        *x = i ? wg__arena_alloc(&t->arena, (size_t)(v->n + v->m) * sizeof *x) : NULL;
-    if (!x) return i ? wg__fail_nomem(t->user) : WG_ENOMEM;
-    wg_tensor *y = x + v->n;
-    for (int k = 0; k < v->n; k++) {
-        i->in[k] = v->x[k]->id;
-        x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
-    }
-    for (int k = 0; k < v->m; k++) {
-        const wg_node *r = wg__result(v, k);
-        i->out[k] = r->id;
-        y[k] = (wg_tensor){NULL, (wg_dtype)r->dtype, *r->shape};
-    }
+    if (!i) return WG_ENOMEM;
+    if (!set_call(t, v, &i->call)) return wg__fail_nomem(t->user);
+    for (int k = 0; k < v->n; k++) i->in[k] = v->x[k]->id;
+    for (int k = 0; k < v->m; k++) i->out[k] = k ? v->result[k]->id : v->id;
     i->chain[0] = v;
     i->op = v->op;
-    i->call = (wg_call){
-        .n = v->n, .m = v->m, .x = x, .y = y, .attr = v->attr, .seed = t->user->seed, .threads = t->options.threads};
-    i->flops = v->op->flops ? v->op->flops(&i->call) : (double)wg_count(v->shape);
+    i->flops = call_flops(i->op, &i->call);
     return WG_OK;
 }
 

@@ -36,7 +36,7 @@ int wg__check_finite(wg_tape *t, int i)
     const struct wg__instr *p = &t->instr[i];
     for (int k = 0; k < p->n_out; k++) {
         const wg_node *y = t->g->node[p->out[k]];
-        bool           overwritten = p->loop && p->loop->head && k == p->n_out - 1 && t->value[p->out[k]].last == i;
+        bool           overwritten = p->out[k] == p->product && t->value[p->out[k]].last == i;
         const void    *data = t->device ? wg__device_probe(t, p->out[k]) : t->value[p->out[k]].data;
         if (!data) return t->status;
         int64_t at = overwritten ? -1 : first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));

@@ -1,8 +1,8 @@
 /* Fusion: which nodes become one instruction.
  *
  * The order is walked backwards, users before operands.  A node joins the
- * cluster of its earliest user if it is elementwise (or the one matrix product
- * at the start) and has the shape that the cluster loops over; a reduction
+ * cluster of its earliest user if it is elementwise (or the one producer at
+ * the start) and has the shape that the cluster loops over; a reduction
  * opens a cluster over its operand's shape.  A cluster runs where its last
  * node stands.  No cycle can arise: every other user of a joined node runs
  * later than the cluster, and every operand of it runs earlier, because the
@@ -12,16 +12,18 @@
 
 #include "tape/tape_impl.h"
 
-static bool is_block(const wg_node *v) { return v->op->block && v->n <= WG_BLOCK_MAX_ARITY; }
-
-static bool is_reduction(const wg_node *v)
+/* An operator of a program's own that has a kernel for devices is called there. */
+static bool is_block(const wg_tape *t, const wg_node *v)
 {
-    return v->op == &wg_op_sum || v->op == &wg_op_prod || v->op == &wg_op_max || v->op == &wg_op_min;
+    return v->op->block && v->n <= WG_BLOCK_MAX_ARITY && !(t->options.device != WG_CPU && v->op->cuda);
 }
 
-static bool is_product(const wg_node *v)
+static bool is_reduction(const wg_node *v) { return wg__reduction_of(v->op) >= 0; }
+
+static bool is_producer(const wg_node *v)
 {
-    return v->op == &wg_op_matmul && v->shape->rank == 2 && v->x[0]->shape->rank == 2 && v->x[1]->shape->rank == 2;
+    const struct wg__producer *p = wg__producer_of(v->op);
+    return p && p->is_worth(v);
 }
 
 static const wg_shape *domain(const struct wg__cluster *c) { return c->tail ? c->tail->x[0]->shape : c->root->shape; }
@@ -44,13 +46,13 @@ static bool in_list(const struct wg__cluster *c, const wg_node *x)
 }
 
 /* Whether v may become part of c, within the limits of a loop.  On a device all updates
- * of parameters come together at the end, where one product's would stand alone. */
+ * of parameters come together at the end, where the update of a product would stand alone. */
 static bool fits(const wg_tape *t, const struct wg__cluster *c, const wg_node *v, bool outside)
 {
     if (!c->loop || !wg__shape_equal(v->shape, domain(c))) return false;
-    if (is_product(v) && c->update && t->options.device != WG_CPU) return false;
-    if (is_product(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || in_list(c, v));
-    if (!is_block(v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
+    if (is_producer(v) && c->update && t->options.device != WG_CPU) return false;
+    if (is_producer(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || in_list(c, v));
+    if (!is_block(t, v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
     int more = -(int)in_list(c, v);
     for (int k = 0; k < v->n; k++) more += !in_list(c, v->x[k]);
     return c->inputs + more <= WG__LOOP_INPUTS;
@@ -74,7 +76,7 @@ static void join(struct wg__fuse *f, int ci, wg_node *v)
     c->n++;
 }
 
-static int new_cluster(struct wg__fuse *f, wg_node *v)
+static int new_cluster(const wg_tape *t, struct wg__fuse *f, wg_node *v)
 {
     if (f->n == f->cap) {
         int   cap = f->cap ? 2 * f->cap : 64;
@@ -83,8 +85,8 @@ static int new_cluster(struct wg__fuse *f, wg_node *v)
         f->cluster = p;
         f->cap = cap;
     }
-    f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(v) || is_reduction(v)};
-    f->cluster[f->n].update = is_block(v) && f->node[v->id].outside && !f->node[v->id].read;
+    f->cluster[f->n] = (struct wg__cluster){.root = v, .loop = is_block(t, v) || is_reduction(v)};
+    f->cluster[f->n].update = is_block(t, v) && f->node[v->id].outside && !f->node[v->id].read;
     f->node[v->id].cluster = f->n;
     return f->n++;
 }
@@ -95,19 +97,19 @@ static int place(const wg_tape *t, struct wg__fuse *f, wg_node *v, int at)
     int                   ci = n->join;
     bool                  fuse = !(t->options.skip & WG_SKIP_FUSE);
     if (ci >= 0 && fuse && fits(t, &f->cluster[ci], v, n->outside)) {
-        if (is_product(v)) {
+        if (is_producer(v)) {
             f->cluster[ci].head = v;
             n->cluster = ci;
             add_input(&f->cluster[ci], v);
         } else join(f, ci, v);
     } else {
         if (n->exec != INT_MAX) n->outside = n->read = true;
-        if ((ci = new_cluster(f, v)) < 0) return ci;
+        if ((ci = new_cluster(t, f, v)) < 0) return ci;
         struct wg__cluster *c = &f->cluster[ci];
         if (is_reduction(v)) {
             c->tail = v;
             add_input(c, v->x[0]);
-        } else if (is_block(v)) {
+        } else if (is_block(t, v)) {
             n->outside = true;
             join(f, ci, v);
         }
@@ -115,7 +117,7 @@ static int place(const wg_tape *t, struct wg__fuse *f, wg_node *v, int at)
     }
     const struct wg__cluster *c = &f->cluster[ci];
     int                       exec = f->node[c->root->id].exec;
-    bool                      whole = c->head == v; /* a product needs all of its operands first */
+    bool                      whole = c->head == v; /* a producer needs all of its operands first */
     for (int k = 0; k < v->n; k++) use(&f->node[v->x[k]->id], exec, ci, !whole && c->loop);
     return WG_OK;
 }

@@ -64,7 +64,8 @@ static wg_node *fold(wg_tape *t, wg_node *x)
 static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     wg_tape *t = context;
-    bool     mergeable = !(op->flags & (WG_OP_RANDOM | WG_OP_ORDERED)) && !(t->options.skip & WG_SKIP_MERGE);
+    if (op == &wg_op_training) return wg_scalar(t->g, WG_BOOL, !t->options.evaluate);
+    bool mergeable = !(op->flags & (WG_OP_RANDOM | WG_OP_ORDERED)) && !(t->options.skip & WG_SKIP_MERGE);
     if (!(t->options.skip & WG_SKIP_REWRITE)) {
         wg_node *y = wg__rewrite(t, op, n, x, attr);
         if (y || t->g->status) return y;
@@ -74,7 +75,6 @@ static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[],
     wg_node *y = mergeable ? wg__merge_find(t, hash, op, n, x, attr) : NULL;
     if (y) return known ? fold(t, y) : y;
     if (!(y = wg__apply_raw(t->g, op, n, x, attr))) return NULL;
-    if ((op->flags & WG_OP_TRAIN) && t->options.evaluate) return wg_fill(t->g, (wg_dtype)y->dtype, *y->shape, 1);
     wg_node *f = known ? fold(t, y) : y;
     return f && mergeable && wg__merge_add(t, hash, y) ? NULL : f;
 }

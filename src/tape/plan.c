@@ -133,20 +133,25 @@ static void place_input(wg_tape *t, struct pool *p, const wg_node *x)
     p->end += wg__aligned(v->bytes);
 }
 
-/* A head's product is an input of the loop that makes it: placed before the outputs. */
+static int place_output(wg_tape *t, struct pool *p, int i, int k)
+{
+    struct wg__value *v = &t->value[t->instr[i].out[k]];
+    if (v->place == WG__SHARED) return WG_OK;
+    int r = t->options.skip & WG_SKIP_REUSE ? -1 : in_place(t, i, k);
+    v->place = WG__BUFFER;
+    v->offset = r >= 0 ? t->value[r].offset : take(p, wg__aligned(v->bytes));
+    return wg__check_bytes(t, p->end);
+}
+
+/* A product is an input of the loop that it heads, and so placed before the other outputs. */
 static int place_outputs(wg_tape *t, struct pool *p, int i)
 {
     const struct wg__instr *q = &t->instr[i];
     int                     status = WG_OK;
-    for (int j = q->n_out - 1; j >= 0 && !status; j--) {
-        int               k = q->loop && q->loop->head ? (j == q->n_out - 1 ? j : q->n_out - 2 - j) : q->n_out - 1 - j;
-        struct wg__value *v = &t->value[q->out[k]];
-        if (v->place == WG__SHARED) continue;
-        int r = t->options.skip & WG_SKIP_REUSE ? -1 : in_place(t, i, k);
-        v->place = WG__BUFFER;
-        v->offset = r >= 0 ? t->value[r].offset : take(p, wg__aligned(v->bytes));
-        status = wg__check_bytes(t, p->end);
-    }
+    for (int k = 0; k < q->n_out && !status; k++)
+        if (q->out[k] == q->product) status = place_output(t, p, i, k);
+    for (int k = 0; k < q->n_out && !status; k++)
+        if (q->out[k] != q->product) status = place_output(t, p, i, k);
     return status;
 }
 

@@ -29,17 +29,20 @@ const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t
     return buf;
 }
 
-/* "matmul+add+relu" */
-static const char *chain_str(const struct wg__instr *p, char *buf, size_t n)
+/* "matmul[ta]+add+relu": the attributes of a producer stand with the producer, and have no spaces. */
+static const char *chain_str(const wg_tape *t, const struct wg__instr *p, char *buf, size_t n)
 {
+    char   attr[200];
     size_t k = 0;
     *buf = 0;
     for (int i = 0; i < p->n_chain; i++) {
-        wg__append(buf, n, &k, "%s%s", i ? "+" : "", p->chain[i]->op->name);
-        if (p->chain[i]->op != &wg_op_matmul) continue;
-        const int *flag = p->chain[i]->attr;
-        if (flag[0] || flag[1])
-            wg__append(buf, n, &k, "[%s%s%s]", flag[0] ? "ta" : "", flag[0] && flag[1] ? "," : "", flag[1] ? "tb" : "");
+        const wg_node *x = p->chain[i];
+        wg__append(buf, n, &k, "%s%s", i ? "+" : "", x->op->name);
+        if (!wg__producer_of(x->op) || !*wg__attr_str(t->g, x->op, x->attr, attr, sizeof attr)) continue;
+        wg__append(buf, n, &k, "[");
+        for (const char *c = attr; *c; c++)
+            if (*c != ' ') wg__append(buf, n, &k, "%c", *c);
+        wg__append(buf, n, &k, "]");
     }
     return buf;
 }
@@ -47,7 +50,7 @@ static const char *chain_str(const struct wg__instr *p, char *buf, size_t n)
 /* A value that the instruction only makes for itself. */
 static bool internal(const wg_tape *t, const struct wg__instr *p, int k)
 {
-    return p->loop && p->loop->head && k == p->n_out - 1 && t->value[p->out[k]].last == t->value[p->out[k]].first;
+    return p->out[k] == p->product && t->value[p->out[k]].last == t->value[p->out[k]].first;
 }
 
 static void print_outputs(const wg_tape *t, const struct wg__instr *p, FILE *f)
@@ -67,15 +70,14 @@ static void print_outputs(const wg_tape *t, const struct wg__instr *p, FILE *f)
 static void print_operands(const wg_tape *t, const struct wg__instr *p, FILE *f)
 {
     char name[128], attr[200];
-    int  made = p->loop && p->loop->head ? p->out[p->n_out - 1] : -1;
-    int  shift = made >= 0 ? p->loop->inputs : 0; /* a product's operands first */
+    int  shift = p->product >= 0 ? p->loop->inputs : 0; /* a producer's operands first */
     for (int i = 0, first = 1; i < p->n_in; i++) {
         int k = (i + shift) % p->n_in;
-        if (p->in[k] == made) continue;
+        if (p->in[k] == p->product) continue;
         fprintf(f, "%s%s", first ? "" : ", ", wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
         first = 0;
     }
-    if (!p->loop && p->op != &wg_op_matmul && *wg__attr_str(t->g, p->op, p->call.attr, attr, sizeof attr))
+    if (!p->loop && !wg__producer_of(p->op) && *wg__attr_str(t->g, p->op, p->call.attr, attr, sizeof attr))
         fprintf(f, "%s%s", p->n_in ? ", " : "", attr);
 }
 
@@ -116,7 +118,7 @@ static void print_instr(const wg_tape *t, int i, FILE *f)
     char                    chain[512];
     const struct wg__instr *p = &t->instr[i];
     print_outputs(t, p, f);
-    fprintf(f, "%s(", chain_str(p, chain, sizeof chain));
+    fprintf(f, "%s(", chain_str(t, p, chain, sizeof chain));
     print_operands(t, p, f);
     fprintf(f, ")");
     print_memory(t, i, f);

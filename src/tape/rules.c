@@ -113,6 +113,13 @@ static wg_node *pow_whole(const struct wg__match *m)
                      : NULL;
 }
 
+/* A choice that is known: of tapes that train or evaluate, and of a program's own constants. */
+static wg_node *where_known(const struct wg__match *m)
+{
+    double c;
+    return wg__is_const(m->x[0], &c) ? keep(m, m->x[c != 0 ? 1 : 2]) : NULL;
+}
+
 /* ---- Broadcasts move outwards: f(expand(x)) is expand(f(x)) ---- */
 
 static wg_node *strip_expand(const struct wg__match *m)
@@ -237,6 +244,7 @@ const struct wg__rule wg__rules[] = {
     {&wg_op_div, div_one, "x / 1 -> x"},
     {&wg_op_div, div_power_of_two, "x / 2^n -> x * 2^-n"},
     {&wg_op_pow, pow_whole, "x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x"},
+    {&wg_op_where, where_known, "where(1, x, y) -> x; where(0, x, y) -> y"},
     {&wg_op_expand, expand_to_same, "expand(x) to its own shape -> x"},
     {&wg_op_expand, expand_of_expand, "expand(expand(x)) -> expand(x)"},
     {NULL, strip_expand, "f(expand(x)) -> expand(f(x))"},

@@ -9,19 +9,24 @@ static void *data_of(const wg_tape *t, int v, bool host)
     return host ? r->host : r->data;
 }
 
+/* Makes a loop ready for this CPU: WG_OK, or an error on the user's graph. */
+static int prepare(wg_tape *t, struct wg__loop *l)
+{
+    const struct wg__step *s = wg__loop_prepare(l);
+    if (!s) return WG_OK;
+    return wg__fail(t->user, WG_EDTYPE, "compile: %s has no kernel for %s", s->op->name,
+                    wg_dtype_name((wg_dtype)(s->n ? s->from[s->n - 1] : s->to)));
+}
+
 static void bind_loop(wg_tape *t, struct wg__instr *p, bool host)
 {
-    struct wg__loop *l = (struct wg__loop *)(uintptr_t)p->loop;
+    struct wg__loop *l = p->loop;
     for (int k = 0; k < l->inputs; k++) l->in[k].data = data_of(t, p->in[k], host);
     for (int k = 0; k < l->outputs; k++) l->out[k].data = data_of(t, p->out[k], host);
     if (l->tail >= 0) l->tail_out = data_of(t, p->out[l->outputs], host);
-    if (l->head) {
-        struct wg__gemm *g = (struct wg__gemm *)(uintptr_t)l->head;
-        g->a = data_of(t, p->in[l->inputs], host);
-        g->b = data_of(t, p->in[l->inputs + 1], host);
-        g->c = data_of(t, p->out[p->n_out - 1], host);
-    }
-    wg__loop_prepare(l);
+    if (!l->head) return;
+    for (int k = 0; k < l->head->call.n; k++) l->head->x[k].data = data_of(t, p->in[l->inputs + k], host);
+    l->head->call.y->data = data_of(t, p->product, host);
 }
 
 void wg__bind_instr(wg_tape *t, int i, bool host)
@@ -47,28 +52,54 @@ int wg__refuse_room(wg_tape *t, size_t bytes)
                     wg__node_label(t->g->node[most], text, sizeof text));
 }
 
+/* The call of an instruction and its operator: all of the instruction, or a loop's head; NULL: none. */
+static wg_call *call_of(struct wg__instr *p, const wg_op **op)
+{
+    *op = p->loop ? p->loop->head ? p->loop->head->op : NULL : p->op;
+    return p->loop ? p->loop->head ? &p->loop->head->call : NULL : &p->call;
+}
+
+static bool on_cpu(const wg_tape *t, int i) { return !t->device || t->device->on_host[i]; }
+
+static int take_scratch(wg_tape *t)
+{
+    const wg_op *op;
+    size_t       most = 0;
+    int64_t      all;
+    for (int i = 0; i < t->n_instr; i++) {
+        wg_call *c = on_cpu(t, i) ? call_of(&t->instr[i], &op) : NULL;
+        size_t   wanted = c && op->scratch ? op->scratch(c) : 0;
+        if (wanted > most) most = wanted;
+    }
+    if (__builtin_add_overflow(t->buffer_bytes, most, &all)) all = INT64_MAX;
+    int status = t->device ? WG_OK : wg__check_bytes(t, all);
+    if (status) return status;
+    if (most && !(t->scratch = wg__data_alloc(most))) return wg__fail_nomem(t->user);
+    for (int i = 0; i < t->n_instr; i++) {
+        wg_call *c = call_of(&t->instr[i], &op);
+        if (c) c->scratch = t->scratch;
+    }
+    return WG_OK;
+}
+
+int wg__prepare_instrs(wg_tape *t)
+{
+    int status = take_scratch(t);
+    for (int i = 0; i < t->n_instr && !status; i++)
+        if (t->instr[i].loop && on_cpu(t, i)) status = prepare(t, t->instr[i].loop);
+    return status;
+}
+
 int wg__bind_memory(wg_tape *t)
 {
-    size_t  scratch = 0;
-    int64_t all;
-    int     status;
     if (t->options.device != WG_CPU) return wg__device_bind(t);
     wg__number_values(t);
     t->buffer = wg__data_alloc(t->buffer_bytes);
     if (!t->buffer) return wg__refuse_room(t, t->buffer_bytes);
     for (int i = 0; i < t->g->n; i++)
         if (t->value[i].place == WG__BUFFER) t->value[i].data = t->buffer + t->value[i].offset;
-    for (int i = 0; i < t->n_instr; i++) {
-        const struct wg__instr *p = &t->instr[i];
-        wg__bind_instr(t, i, false);
-        size_t wanted = !p->loop && p->op->scratch ? p->op->scratch(&p->call) : 0;
-        if (wanted > scratch) scratch = wanted;
-    }
-    if (__builtin_add_overflow(t->buffer_bytes, scratch, &all)) all = INT64_MAX;
-    if ((status = wg__check_bytes(t, all))) return status;
-    if (scratch && !(t->scratch = wg__data_alloc(scratch))) return wg__fail_nomem(t->user);
-    for (int i = 0; i < t->n_instr; i++) t->instr[i].call.scratch = t->scratch;
-    return WG_OK;
+    for (int i = 0; i < t->n_instr; i++) wg__bind_instr(t, i, false);
+    return wg__prepare_instrs(t);
 }
 
 int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why)
@@ -93,7 +124,7 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
     }
     p->call.run = t->run;
     p->call.why[0] = 0;
-    int status = p->op->cpu(&p->call);
+    int status = p->op->cpu ? p->op->cpu(&p->call) : wg__loop_call(p->op, &p->call);
     return status ? call_failed(t, p, status) : WG_OK;
 }
 

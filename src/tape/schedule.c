@@ -83,7 +83,7 @@ bool wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int k, 
         if (slot >= 0 || i >= l->inputs) return false;
         slot = i;
     }
-    if (slot < 0 || l->in[slot].size != wg_dtype_size((wg_dtype)t->g->node[p->out[k]]->dtype)) return false;
+    if (slot < 0 || wg_dtype_size(l->in[slot].dtype) != wg_dtype_size(l->out[k].dtype)) return false;
     if (!wg__shape_equal(t->g->node[p->in[slot]]->shape, t->g->node[p->out[k]]->shape)) return false;
     for (int s = 0; s < l->steps; s++) {
         if (l->step[s].y == l->inputs + l->registers + k) at = s;

@@ -44,7 +44,7 @@ static inline int64_t wg__aligned(size_t bytes) { return ((int64_t)bytes + 63) /
 /* A group of nodes that becomes one instruction. */
 struct wg__cluster {
     wg_node *root;            /* executes where this node stands in the order */
-    wg_node *head;            /* matrix product at its start, or NULL */
+    wg_node *head;            /* producer at its start, or NULL */
     wg_node *tail;            /* reduction at its end (then the root), or NULL */
     bool     loop;            /* else a single call of root->op */
     bool     update;          /* what it computes goes into assignments only */
@@ -70,16 +70,17 @@ struct wg__fuse_node {
 };
 
 struct wg__instr {
-    const struct wg__loop *loop; /* or NULL: a call */
-    wg_call                call;
-    const wg_op           *op;
-    wg_node               *node;  /* that names it: the last of its chain */
-    wg_node              **chain; /* [n_chain] all nodes that it computes, in order */
-    int                    n_chain;
-    int                   *in;  /* [n_in] values read */
-    int                   *out; /* [n_out] values written */
-    int                    n_in, n_out;
-    double                 flops;
+    struct wg__loop *loop; /* or NULL: a call */
+    wg_call          call;
+    const wg_op     *op;
+    wg_node         *node;  /* that names it: the last of its chain */
+    wg_node        **chain; /* [n_chain] all nodes that it computes, in order */
+    int              n_chain;
+    int              product; /* the value that a loop's head makes: written, and the loop's first input; -1: none */
+    int             *in;      /* [n_in] values read */
+    int             *out;     /* [n_out] values written */
+    int              n_in, n_out;
+    double           flops;
 };
 
 struct wg__copy {
@@ -180,8 +181,10 @@ int      wg__check(wg_tape *t);
 int wg__check_bytes(wg_tape *t, int64_t bytes);
 /* Sets every pointer of the instructions once values have their memory. */
 int wg__bind_memory(wg_tape *t);
-/* The pointers of one: to data, or to host. */
+/* Sets the pointers of one, to data or to host. */
 void wg__bind_instr(wg_tape *t, int i, bool host);
+/* Makes ready what the CPU is to run, with memory for scratch. */
+int wg__prepare_instrs(wg_tape *t);
 /* Makes bools 0 and 1 that a user wrote into lent memory. */
 void wg__take_lent(wg_tape *t);
 /* Runs one on the CPU. */

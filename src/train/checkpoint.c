@@ -9,7 +9,8 @@
 
 #include "train/train_impl.h"
 
-#define FORMAT "1"
+#define FORMAT "2"
+#define WITHOUT_ROLES "1"
 #define OWN_KEYS "wengert."
 enum { MAX_OWN = 4 };
 
@@ -33,9 +34,8 @@ static int gather(const wg_graph *g, bool weights_only, wg_safetensor *x)
     int n = 0;
     for (int i = 0; i < wg_param_count(g); i++) {
         const wg_node *p = wg_param_at(g, i);
-        const char    *name = wg_node_name(p);
-        if (weights_only && wg__is_solver_state(name)) continue;
-        x[n++] = (wg_safetensor){name, wg_node_dtype(p), *wg_node_shape(p), wg_param_view(p)};
+        if (weights_only && p->of_solver) continue;
+        x[n++] = (wg_safetensor){wg_node_name(p), wg_node_dtype(p), *wg_node_shape(p), wg_param_view(p)};
     }
     return n;
 }
@@ -48,9 +48,11 @@ int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, co
     char            seed[24], run[24];
     if (!status) status = wg__lacks(e, "wg_checkpoint_save", "path", path);
     if (status) return status;
-    wg_safetensor *x = calloc((size_t)wg_param_count(g) + 1, sizeof *x);
-    const char *(*meta)[2] = calloc((size_t)o.n_meta + MAX_OWN, sizeof *meta);
-    if (x && meta) {
+    size_t         params = (size_t)wg_param_count(g);
+    wg_safetensor *x = calloc(params + 1, sizeof *x);
+    const char *(*meta)[2] = calloc((size_t)o.n_meta + MAX_OWN + params, sizeof *meta);
+    char *roles = meta ? wg__roles_write(g, o.weights_only, meta, &n) : NULL;
+    if (x && roles) {
         snprintf(seed, sizeof seed, "%" PRIu64, wg_seed(g));
         memcpy(meta[n++], (const char *[]){OWN_KEYS "checkpoint", FORMAT}, sizeof *meta);
         memcpy(meta[n++], (const char *[]){OWN_KEYS "version", WG_VERSION}, sizeof *meta);
@@ -62,6 +64,7 @@ int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, co
         for (int i = 0; i < o.n_meta; i++) memcpy(meta[n++], o.meta[i], sizeof *meta);
         status = wg_safetensors_write(path, gather(g, o.weights_only, x), x, n, (const char *const(*)[2])meta, e);
     } else status = wg__say(e, "checkpoint_save", WG_ENOMEM, -1, "out of memory");
+    free(roles);
     free(meta);
     free(x);
     return status;
@@ -78,6 +81,8 @@ struct load {
     wg_load_info          info;
     const wg_safetensor **from;   /* [parameters] NULL: stays as it is */
     void                **turned; /* [parameters] the tensor's transpose, where the caller asks for it */
+    uint8_t              *role;   /* [tensors] of enum wg__kept_role */
+    bool                  has_roles;
     wg_error             *e;
 };
 
@@ -98,11 +103,16 @@ static int read_number(const struct load *l, const char *key, int *has, uint64_t
     return strcmp(back, text) == 0 ? WG_OK : complain(l, WG_EFORMAT, "no number in its metadata for", key);
 }
 
-static int check_numbers(struct load *l)
+static int check_metadata(struct load *l)
 {
     const char *format = wg_safetensors_meta(l->f, OWN_KEYS "checkpoint");
-    if (format && strcmp(format, FORMAT) != 0)
+    const char *bad;
+    l->has_roles = format && strcmp(format, FORMAT) == 0;
+    if (format && !l->has_roles && strcmp(format, WITHOUT_ROLES) != 0)
         return complain(l, WG_EFORMAT, "an unknown format of checkpoint:", format);
+    if (format && !l->has_roles) wg__roles_guess(l->f, l->role);
+    if (l->has_roles && wg__roles_read(l->f, l->role, &bad))
+        return complain(l, WG_EFORMAT, "no role of a parameter:", bad);
     int status = read_number(l, OWN_KEYS "seed", &l->info.has_seed, &l->info.seed);
     if (!status) status = read_number(l, OWN_KEYS "run", &l->info.has_run, &l->info.run);
     if (status || l->o.partial || l->o.weights_only || !l->t || !l->info.has_seed || l->info.seed == wg_seed(l->g))
@@ -158,10 +168,18 @@ static int check_tensor(const struct load *l, const wg_node *p, const wg_safeten
     return check_square(l, x);
 }
 
-/* What lets a file without a solver's state into a graph that has some, and the other way round. */
-static const char *way_out(const char *name)
+/* Whether tensor i of the file is a solver's state, as the parameter of its name says; where there is none, the file.
+ */
+static bool is_solvers(const struct load *l, int i)
 {
-    return wg__is_solver_state(name) ? ", which is a solver's: to load the weights alone, say .weights_only" : "";
+    const wg_node *p = wg_param_find(l->g, wg_safetensors_at(l->f, i)->name);
+    return p ? p->of_solver : l->role[i] == WG__KEPT_SOLVER;
+}
+
+/* What lets a file without a solver's state into a graph that has some, and the other way round. */
+static const char *way_out(bool of_solver)
+{
+    return of_solver ? ", which is a solver's: to load the weights alone, say .weights_only" : "";
 }
 
 /* A pattern that names no matrix of the file is misspelt; "" says that there is none. */
@@ -179,12 +197,13 @@ static int match(struct load *l)
     for (int i = 0; i < wg_param_count(l->g); i++) {
         const wg_node *p = wg_param_at(l->g, i);
         const char    *name = wg_node_name(p);
-        if (l->o.weights_only && wg__is_solver_state(name)) continue;
+        if (l->o.weights_only && p->of_solver) continue;
         const wg_safetensor *x = wg_safetensors_find(l->f, name);
         const char          *reason = wg_safetensors_reason(l->f, name);
         if (reason) return complain(l, WG_EDTYPE, "cannot take", reason);
         if (!x && l->o.partial) continue;
-        if (!x) return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(name));
+        if (!x)
+            return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(p->of_solver));
         int status = check_tensor(l, p, x);
         if (status) return status;
         l->from[i] = x;
@@ -200,15 +219,14 @@ static int check_left(const struct load *l)
 {
     int wanted = 0;
     if (l->o.partial) return WG_OK;
-    for (int i = 0; i < wg_safetensors_count(l->f); i++)
-        wanted += !(l->o.weights_only && wg__is_solver_state(wg_safetensors_at(l->f, i)->name));
+    for (int i = 0; i < wg_safetensors_count(l->f); i++) wanted += !(l->o.weights_only && is_solvers(l, i));
     if (wanted == l->info.loaded) return WG_OK;
     for (int i = 0; i < wg_safetensors_count(l->f); i++) {
         const char *name = wg_safetensors_at(l->f, i)->name;
-        if (l->o.weights_only && wg__is_solver_state(name)) continue;
+        if (l->o.weights_only && is_solvers(l, i)) continue;
         if (!wg_param_find(l->g, name))
             return wg__say(l->e, l->path, WG_EARG, -1, "the graph has no parameter for tensor %.100s%s", name,
-                           way_out(name));
+                           way_out(is_solvers(l, i)));
     }
     return complain(l, WG_EINTERNAL, "tensors do not match", "the graph");
 }
@@ -238,11 +256,21 @@ static int turn_all(struct load *l)
     return WG_OK;
 }
 
+/* Roles that the program has given stay; others are those of the file, if it has any. */
+static void take_role(const struct load *l, wg_node *p, const wg_safetensor *x)
+{
+    if (!l->has_roles || p->role_set) return;
+    enum wg__kept_role role = l->role[wg__st_find(l->f, x->name)];
+    p->role = role == WG__KEPT_WEIGHT ? WG_WEIGHT : role == WG__KEPT_FROZEN ? WG_FROZEN : WG_STATE;
+    p->of_solver = role == WG__KEPT_SOLVER;
+}
+
 static void commit(const struct load *l)
 {
     for (int i = 0; i < wg_param_count(l->g); i++)
         if (l->from[i]) wg_param_set(wg_param_at(l->g, i), l->turned[i] ? l->turned[i] : l->from[i]->data);
     if (l->o.partial || l->o.weights_only) return;
+    for (int i = 0; i < wg_param_count(l->g); i++) take_role(l, wg_param_at(l->g, i), l->from[i]);
     if (l->info.has_seed) wg_set_seed(l->g, l->info.seed);
     if (l->info.has_run && l->t) wg_set_run_number(l->t, l->info.run);
 }
@@ -252,11 +280,13 @@ static int load(struct load *l)
     int status;
     l->from = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->from);
     l->turned = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->turned);
-    if (!l->from || !l->turned) status = wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
-    else if (!(status = check_numbers(l)) && !(status = check_pattern(l)) && !(status = match(l)) &&
+    l->role = calloc((size_t)wg_safetensors_count(l->f) + 1, sizeof *l->role);
+    if (!l->from || !l->turned || !l->role) status = wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
+    else if (!(status = check_metadata(l)) && !(status = check_pattern(l)) && !(status = match(l)) &&
              !(status = check_left(l)) && !(status = turn_all(l)))
         commit(l);
     for (int i = 0; l->turned && i < wg_param_count(l->g); i++) free(l->turned[i]);
+    free(l->role);
     free(l->turned);
     free(l->from);
     return status;

@@ -1,9 +1,22 @@
-/* Layers and penalties: functions that build nodes. */
+/* Layers: an object that owns parameters, and a kind that knows how they are made and applied. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "grad/grad_impl.h"
 #include "train/train_impl.h"
+
+struct wg_layer {
+    wg_graph            *g;
+    const wg_layer_kind *kind;
+    const char          *name;  /* "": none */
+    void                *data;  /* [kind->size] */
+    wg_node            **param; /* [n] its own and those of its parts, each once */
+    int                  n, cap;
+    bool                 making, failed; /* kind->make runs; something that it asked for could not be made */
+};
+
+static void *refuse(wg_graph *g, const char *why) { return wg__fail(g, WG_EARG, "%s", why), NULL; }
+
+/* ---- Parameters and parts ---- */
 
 wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const char *format, ...)
 {
@@ -21,171 +34,165 @@ wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const cha
     return p;
 }
 
-/* ---- Dense ---- */
-
-static wg_node *linear(wg_node *x) { return x; }
-
-static wg_node *(*const activation[])(wg_node *) = {
-    [WG_LINEAR] = linear, [WG_RELU] = wg_relu, [WG_TANH] = wg_tanh, [WG_SIGMOID] = wg_sigmoid, [WG_GELU] = wg_gelu,
-};
-enum { ACTIVATIONS = sizeof activation / sizeof *activation };
-
-/* Whether an input of the layer is real and has a last axis of known size. */
-static bool check_input(const wg_node *x, const char *who, const char *name)
+static bool owns(const wg_layer *l, const wg_node *p)
 {
-    char text[160];
-    int  rank = x->shape->rank;
-    wg__node_str(x, text, sizeof text);
-    if (!(WG_BIT(x->dtype) & WG_REALS))
-        wg__fail(x->g, WG_EDTYPE, "%s(%s): %s: the input is %s, not f32 or f64", who, text, name,
-                 wg_dtype_name((wg_dtype)x->dtype));
-    else if (!rank || !wg_dim_known(x->shape->dim[rank - 1]))
-        wg__fail(x->g, WG_ESHAPE, "%s(%s): %s: the input needs a last axis of known size", who, text, name);
-    else return true;
+    for (int i = 0; i < l->n; i++)
+        if (l->param[i] == p) return true;
     return false;
 }
 
-static bool check_layer(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char *name, const wg_dense_options *o)
+static bool own(wg_layer *l, wg_node *p)
 {
-    if (!name || !*name) wg__fail(g, WG_EARG, "dense: the layer needs a name");
-    else if (!(WG_BIT(t) & WG_REALS) || !wg_dtype_size(t))
-        wg__fail(g, WG_EDTYPE, "dense: %s of %s: only f32 and f64 can be learned", name, wg_dtype_name(t));
-    else if (in < 0 || units < 1)
-        wg__fail(g, WG_EARG, "dense: %s has %lld inputs and %lld units", name, (long long)in, (long long)units);
-    else if ((unsigned)o->activation >= ACTIVATIONS)
-        wg__fail(g, WG_EARG, "dense: %s: %d is no activation", name, (int)o->activation);
-    else return true;
-    return false;
-}
-
-/* "fc1.weight" of two layers: says how one layer is applied twice. */
-static bool check_unused(wg_graph *g, const char *name)
-{
-    size_t n = strlen(name);
-    for (int i = 0; i < g->n_param; i++) {
-        const char *p = g->param[i]->name;
-        if (strncmp(p, name, n) != 0 || (strcmp(p + n, ".weight") != 0 && strcmp(p + n, ".bias") != 0)) continue;
-        wg__fail(g, WG_EARG,
-                 "dense: there is a parameter %s already: to apply one layer to several inputs, make it "
-                 "with wg_dense_new and apply it with wg_dense_apply",
-                 p);
-        return false;
+    if (l->n == l->cap) {
+        int       cap = l->cap ? 2 * l->cap : 4;
+        wg_node **more = wg__arena_alloc(&l->g->arena, (size_t)cap * sizeof *more);
+        if (!more) return wg__fail_nomem(l->g), false;
+        if (l->n) memcpy(more, l->param, (size_t)l->n * sizeof *more);
+        l->param = more;
+        l->cap = cap;
     }
+    l->param[l->n++] = p;
     return true;
 }
 
-static wg_node *drawn(wg_node *p, const wg_initializer *init) { return p && wg_init(p, init) == WG_OK ? p : NULL; }
-
-/* One matrix product whatever the rank: leading axes become rows, so that the
- * weight's gradient is one product too. */
-static wg_node *as_rows(wg_node *x, int64_t in)
+static wg_node *make_param(wg_layer *l, const char *name, wg_dtype t, const wg_shape *s, const wg_initializer *init)
 {
-    return x->shape->rank == 2 ? x : wg_reshape(x, wg_shape_make(2, (int64_t[]){WG_AUTO, in}));
+    if (!l->making) return refuse(l->g, "layer_param: a layer makes its parameters in make");
+    if (!*l->name) return refuse(l->g, "layer_param: a layer that makes parameters needs a name");
+    if (!name || !*name) return refuse(l->g, "layer_param: the parameter needs a name");
+    wg_node *p = wg__param_printed(l->g, t, s, "%s.%s", l->name, name);
+    if (!p || !own(l, p)) return NULL;
+    return !(WG_BIT(t) & WG_REALS) || wg_init(p, init) == WG_OK ? p : NULL;
 }
 
-static wg_node *as_before(wg_node *y, const wg_shape *x, int64_t units)
+wg_node *wg_layer_param(wg_layer *l, const char *name, wg_dtype t, wg_shape s, const wg_initializer *init)
 {
-    wg_shape s = *x;
-    s.dim[s.rank - 1] = units;
-    return s.rank == 2 || !y ? y : wg_reshape(y, s);
+    if (!l) return NULL;
+    wg_node *p = make_param(l, name, t, &s, init);
+    if (!p) l->failed = true;
+    return p;
 }
 
-static bool make_layer(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char *name,
-                       const wg_dense_options *options, wg_dense_layer *l)
+static bool add_part(wg_layer *l, const wg_layer *part)
 {
-    wg_dense_options o = options ? *options : (wg_dense_options){0};
-    *l = (wg_dense_layer){.activation = o.activation};
-    if (!check_layer(g, t, in, units, name, &o) || !check_unused(g, name)) return false;
-    wg_shape matrix = wg_shape_make(2, (int64_t[]){in, units}), row = wg_shape_make(1, &units);
-    l->weight = drawn(wg__param_printed(g, t, &matrix, "%s.weight", name), &o.weight);
-    if (l->weight && !o.no_bias) l->bias = drawn(wg__param_printed(g, t, &row, "%s.bias", name), &o.bias);
-    return l->weight && (o.no_bias || l->bias);
+    if (!l->making) return refuse(l->g, "layer_part: a layer takes its parts in make");
+    if (!part) return l->g->status ? false : refuse(l->g, "layer_part: the part is NULL");
+    if (part->g != l->g) return refuse(l->g, "layer_part: the part belongs to another graph");
+    for (int i = 0; i < part->n; i++)
+        if (!owns(l, part->param[i]) && !own(l, part->param[i])) return false;
+    return true;
 }
 
-int wg_dense_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char *name, const wg_dense_options *options,
-                 wg_dense_layer *layer)
+wg_layer *wg_layer_part(wg_layer *l, wg_layer *part)
 {
-    struct wg__aside aside;
-    *layer = (wg_dense_layer){0};
-    if (!g) return WG_EARG;
-    wg__error_aside(g, &aside);
-    const char     *outer = wg__enter(g, "dense_new");
+    if (l && !add_part(l, part)) l->failed = true;
+    return part;
+}
+
+int wg_layer_params(const wg_layer *l, int n, wg_node *param[])
+{
+    for (int i = 0; l && param && i < l->n && i < n; i++) param[i] = l->param[i];
+    return l ? l->n : 0;
+}
+
+wg_node *wg_layer_find(const wg_layer *l, const char *name)
+{
+    for (int i = 0; l && name && i < l->n; i++) {
+        const char *full = l->param[i]->name;
+        size_t      own = strlen(l->name);
+        if (strcmp(full, name) == 0) return l->param[i];
+        if (own && strncmp(full, l->name, own) == 0 && full[own] == '.' && strcmp(full + own + 1, name) == 0)
+            return l->param[i];
+    }
+    return NULL;
+}
+
+const char *wg_layer_name(const wg_layer *l) { return l ? l->name : ""; }
+wg_graph   *wg_layer_graph(const wg_layer *l) { return l ? l->g : NULL; }
+void       *wg_layer_data(wg_layer *l, const wg_layer_kind *kind) { return l && l->kind == kind ? l->data : NULL; }
+int         wg__layer_inputs(const wg_layer *l) { return l->kind->inputs ? l->kind->inputs : 1; }
+
+/* ---- Making ---- */
+
+static wg_layer *alloc(wg_graph *g, const wg_layer_kind *kind, const char *name, const void *data)
+{
+    wg_layer *l = wg__arena_alloc(&g->arena, sizeof *l);
+    char     *copy = wg__arena_alloc(&g->arena, strlen(name) + 1);
+    void     *own = wg__arena_alloc(&g->arena, kind->size + 1);
+    if (!l || !copy || !own) return wg__fail_nomem(g), NULL;
+    if (kind->size && data) memcpy(own, data, kind->size);
+    *l = (wg_layer){.g = g, .kind = kind, .name = strcpy(copy, name), .data = own, .making = true};
+    return l;
+}
+
+static wg_layer *make(wg_graph *g, const wg_layer_kind *kind, const char *name, const void *data)
+{
+    if (!kind || !kind->name || !kind->apply || kind->inputs < 0)
+        return refuse(g, "layer_new: a kind of layer needs a name, apply and no negative number of inputs");
+    wg_layer *l = alloc(g, kind, name ? name : "", data);
+    if (!l) return NULL;
+    int status = kind->make ? kind->make(l, l->data) : WG_OK;
+    l->making = false;
+    if (!status && !l->failed) return l;
+    if (!g->status) wg__fail(g, status, "layer_new: %s of kind %s: %s", l->name, kind->name, wg_strerror(status));
+    return NULL;
+}
+
+wg_layer *wg_layer_new(wg_graph *g, const wg_layer_kind *kind, const char *name, const void *data)
+{
+    if (!g) return NULL;
+    const char     *outer = wg__enter(g, "layer_new");
     struct wg__mark before = wg__mark(g);
-    if (!make_layer(g, t, in, units, name, options, layer)) {
-        wg__undo(g, &before);
-        *layer = (wg_dense_layer){0};
-    }
+    wg_layer       *l = make(g, kind, name, data);
+    if (!l) wg__undo(g, &before);
     wg__leave(g, outer, NULL);
-    return wg__error_back(g, &aside);
+    return l;
 }
 
-wg_node *wg_dense_apply(const wg_dense_layer *l, wg_node *x)
+/* ---- Applying ---- */
+
+static bool has_value(const wg_node *x) { return x->kind != WG__ASSIGN && x->kind != WG__GROUP; }
+
+static bool check_operands(const wg_layer *l, int n, wg_node *const x[])
 {
-    char a[160], b[160];
-    if (!x || !l || !l->weight || !check_input(x, "dense_apply", wg_node_name(l->weight))) return NULL;
-    const int64_t *w = l->weight->shape->dim;
-    if (x->shape->dim[x->shape->rank - 1] != w[0])
-        return wg__fail(x->g, WG_ESHAPE, "dense_apply(%s): the last axis is not that of %s",
-                        wg__node_str(x, a, sizeof a), wg__node_str(l->weight, b, sizeof b)),
-               NULL;
-    const char     *outer = wg__enter(x->g, "dense_apply");
-    struct wg__mark before = wg__mark(x->g);
-    wg_node        *y = wg_matmul(as_rows(x, w[0]), l->weight);
-    if (l->bias) y = wg_add(y, l->bias);
-    y = as_before(activation[l->activation](y), x->shape, w[1]);
-    if (!y) wg__undo(x->g, &before);
-    return wg__leave(x->g, outer, y);
-}
-
-wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const wg_dense_options *options)
-{
-    wg_dense_layer l;
-    wg_node       *y = NULL;
-    if (!x || !check_input(x, "dense", name ? name : "")) return NULL;
-    const char     *outer = wg__enter(x->g, "dense");
-    struct wg__mark before = wg__mark(x->g);
-    int64_t         in = x->shape->dim[x->shape->rank - 1];
-    if (make_layer(x->g, (wg_dtype)x->dtype, in, units, name, options, &l)) y = wg_dense_apply(&l, x);
-    if (!y) wg__undo(x->g, &before);
-    return wg__leave(x->g, outer, y);
-}
-
-wg_node *wg_dense(wg_node *x, int64_t units, const char *name) { return wg_dense_with(x, units, name, NULL); }
-
-/* ---- Penalties ---- */
-
-static const wg_axes every_axis = {.n = -1};
-
-static wg_node *sum_of(int n, wg_node *const x[], wg_node *(*f)(wg_node *))
-{
-    wg_node *total = NULL;
-    for (int i = 0; i < n; i++) {
-        wg_node *term = wg_sum(f(x[i]), every_axis, 0);
-        if (!term) return NULL;
-        total = total ? wg_add(total, term) : term;
+    char        text[160];
+    const char *call = l->g->call;
+    if (n != wg__layer_inputs(l))
+        wg__fail(l->g, WG_EARG, "%s: %s %s takes %d operands, not %d", call, l->kind->name, l->name,
+                 wg__layer_inputs(l), n);
+    for (int i = 0; n == wg__layer_inputs(l) && i < n; i++) {
+        const char *what = wg__node_str(x[i], text, sizeof text);
+        if (x[i]->g != l->g) wg__fail(l->g, WG_EARG, "%s(%s): the operand belongs to another graph", call, what);
+        else if (!has_value(x[i])) wg__fail(l->g, WG_EARG, "%s: %s has no value", call, wg_node_kind(x[i]));
+        else continue;
+        return false;
     }
-    return total;
+    return n == wg__layer_inputs(l);
 }
 
-static wg_graph *graph_of(int n, wg_node *const x[]) { return n > 0 && x ? wg_node_graph(x[0]) : NULL; }
-
-/* Whether there are nodes to sum up. */
-static bool check_list(const char *who, int n, wg_node *const x[])
+static wg_node *apply(wg_layer *l, int n, wg_node *const x[])
 {
-    if (n < 1) wg__fail(NULL, WG_EARG, "%s: there are no nodes", who);
-    return n > 0 && wg__lacks_list(NULL, who, n, "x", x) == WG_OK;
+    if (!check_operands(l, n, x)) return NULL;
+    wg_node *y = l->kind->apply(l, x, l->data);
+    if (y && y->g == l->g && has_value(y)) return y;
+    if (y || !l->g->status)
+        wg__fail(l->g, WG_EARG, "%s: %s %s gave %s", l->g->call, l->kind->name, l->name,
+                 !y             ? "no node"
+                 : y->g != l->g ? "a node of another graph"
+                                : "a node without a value");
+    return NULL;
 }
 
-wg_node *wg_l1_penalty(int n, wg_node *const x[])
+wg_node *wg_layer_apply_to(wg_layer *l, int n, wg_node *const x[])
 {
-    if (!check_list("l1_penalty", n, x)) return NULL;
-    const char *outer = wg__enter(graph_of(n, x), "l1_penalty");
-    return wg__leave(graph_of(n, x), outer, sum_of(n, x, wg_abs));
+    if (!l || wg__lacks_list(l->g, "layer_apply_to", n, "x", x)) return NULL;
+    for (int i = 0; i < n; i++)
+        if (!x[i]) return NULL;
+    const char     *outer = wg__enter(l->g, "layer_apply");
+    struct wg__mark before = wg__mark(l->g);
+    wg_node        *y = apply(l, n, x);
+    if (!y) wg__undo(l->g, &before);
+    return wg__leave(l->g, outer, y);
 }
-wg_node *wg_l2_penalty(int n, wg_node *const x[])
-{
-    if (!check_list("l2_penalty", n, x)) return NULL;
-    const char *outer = wg__enter(graph_of(n, x), "l2_penalty");
-    wg_node    *s = sum_of(n, x, wg_square);
-    return wg__leave(graph_of(n, x), outer, s ? wg_scale(s, 0.5) : NULL);
-}
+
+wg_node *wg_layer_apply(wg_layer *l, wg_node *x) { return wg_layer_apply_to(l, 1, &x); }

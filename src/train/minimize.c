@@ -145,7 +145,8 @@ static wg_node *build(struct job *j, wg_node *loss, int groups, const wg_solver 
         if (wg__solver_read(j->g, solver[k], &u.s)) return NULL;
         if (build_group(&u, j->end[k] - at, j->param + at, j->grad + at)) return NULL;
     }
-    return wg_group(u.n, j->assign);
+    int brought = wg__updates_of(loss, j->assign + u.n);
+    return brought < 0 ? NULL : wg_group(u.n + brought, j->assign);
 }
 
 static void job_free(struct job *j)
@@ -159,7 +160,7 @@ static void job_free(struct job *j)
 
 static bool job_alloc(struct job *j, const char *who, wg_graph *g, int n, int groups)
 {
-    size_t room = (size_t)wg__update_room(n) + (size_t)groups;
+    size_t room = (size_t)wg__update_room(n) + (size_t)groups + (size_t)g->n_update;
     *j = (struct job){.g = g,
                       .who = who,
                       .param = calloc((size_t)n, sizeof *j->param),

@@ -21,8 +21,8 @@ static int by_name(const void *a, const void *b)
 
 static int by_place(const void *a, const void *b)
 {
-    const struct key      *p = a, *q = b;
-    const struct wg__span *v = &p->f->place[p->i], *w = &q->f->place[q->i];
+    const struct key             *p = a, *q = b;
+    const struct wg__tensor_span *v = &p->f->place[p->i], *w = &q->f->place[q->i];
     if (v->begin != w->begin) return v->begin < w->begin ? -1 : 1;
     return v->end < w->end ? -1 : v->end > w->end;
 }
@@ -41,7 +41,7 @@ static int check_names(struct wg_safetensors *f, struct key *key, wg_error *e)
 
 static int by_key(const void *a, const void *b)
 {
-    const struct wg__note *p = a, *q = b;
+    const struct wg__tensor_note *p = a, *q = b;
     return strcmp(p->key, q->key);
 }
 
@@ -62,7 +62,7 @@ static int check_tiling(const struct wg_safetensors *f, struct key *key, wg_erro
     size_t done = 0, data = f->size - 8 - f->header;
     qsort(key, (size_t)f->n, sizeof *key, by_place);
     for (int i = 0; i < f->n; i++) {
-        const struct wg__span *w = &f->place[key[i].i];
+        const struct wg__tensor_span *w = &f->place[key[i].i];
         if (w->begin != done)
             return wg__say(e, f->name, WG_EFORMAT, (int64_t)w->at, "the data of %.100s begin at %zu and not at %zu: %s",
                            f->tensor[key[i].i].name, w->begin, done, w->begin > done ? "a hole" : "an overlap");
@@ -111,7 +111,7 @@ static int widen_all(struct wg_safetensors *f, wg_error *e)
     for (int i = 0; i < f->n; i++) {
         size_t n = wide_bytes(f, i);
         if (!n) continue;
-        const struct wg__span *w = &f->place[i];
+        const struct wg__tensor_span *w = &f->place[i];
         wg__elements_widen(w->element, f->tensor[i].data, (w->end - w->begin) / w->element->size, to);
         f->tensor[i].data = to;
         to += n;
@@ -123,8 +123,8 @@ static int widen_all(struct wg_safetensors *f, wg_error *e)
 static int check_values(struct wg_safetensors *f, wg_error *e)
 {
     for (int i = 0; i < f->n; i++) {
-        const struct wg__span *w = &f->place[i];
-        uint64_t               v;
+        const struct wg__tensor_span *w = &f->place[i];
+        uint64_t                      v;
         if (!f->tensor[i].data) continue;
         size_t n = (w->end - w->begin) / w->element->size, k = wg__elements_fit(w->element, f->tensor[i].data, n);
         if (k == n) continue;
@@ -231,8 +231,7 @@ const wg_safetensor *wg_safetensors_at(const wg_safetensors *f, int i)
     return f && i >= 0 && i < f->n ? &f->tensor[i] : NULL;
 }
 
-/* The index of the tensor of that name, or -1. */
-static int find_index(const wg_safetensors *f, const char *name)
+int wg__st_find(const wg_safetensors *f, const char *name)
 {
     int lo = 0, hi = f && name ? f->n : 0;
     while (lo < hi) {
@@ -246,20 +245,20 @@ static int find_index(const wg_safetensors *f, const char *name)
 
 const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name)
 {
-    int i = find_index(f, name);
+    int i = wg__st_find(f, name);
     return i < 0 || f->place[i].reason ? NULL : &f->tensor[i];
 }
 
 const char *wg_safetensors_reason(const wg_safetensors *f, const char *name)
 {
-    int i = find_index(f, name);
+    int i = wg__st_find(f, name);
     return i < 0 ? NULL : f->place[i].reason;
 }
 
 const char *wg_safetensors_meta(const wg_safetensors *f, const char *key)
 {
-    struct wg__note        want = {.key = key};
-    const struct wg__note *m = NULL;
+    struct wg__tensor_note        want = {.key = key};
+    const struct wg__tensor_note *m = NULL;
     if (f && key && f->n_meta) m = bsearch(&want, f->meta, (size_t)f->n_meta, sizeof want, by_key);
     return m ? m->text : NULL;
 }

@@ -203,12 +203,12 @@ static const struct wg__element *find_element(const char *name)
 enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4, WHOLE = 7 };
 
 struct pending {
-    wg_safetensor   t;
-    struct wg__span place;
-    const char     *dtype; /* as the file spells it */
-    int             rank;  /* as the file has it, maybe more than a shape holds */
-    int64_t         offsets[2];
-    unsigned        seen;
+    wg_safetensor          t;
+    struct wg__tensor_span place;
+    const char            *dtype; /* as the file spells it */
+    int                    rank;  /* as the file has it, maybe more than a shape holds */
+    int64_t                offsets[2];
+    unsigned               seen;
 };
 
 static unsigned bit_of(const char *key)
@@ -245,7 +245,7 @@ static bool check_size(struct scan *s, const struct pending *p, size_t at)
            refuse(s, at, "data_offsets do not fit shape and dtype: tensor", p->t.name);
 }
 
-static bool keep_tensor(struct wg_safetensors *f, const wg_safetensor *t, const struct wg__span *w)
+static bool keep_tensor(struct wg_safetensors *f, const wg_safetensor *t, const struct wg__tensor_span *w)
 {
     if (f->n == f->cap) {
         int   cap = f->cap ? 2 * f->cap : 16;
@@ -296,7 +296,7 @@ static bool tensor(struct scan *s, const char *name, size_t at)
     struct pending p = {.t.name = name};
     if (!object(s, field, &p)) return false;
     if (p.seen != WHOLE) return refuse(s, at, "dtype, shape or data_offsets missing: tensor", name);
-    p.place = (struct wg__span){.begin = (size_t)p.offsets[0], .end = (size_t)p.offsets[1], .at = at + 8};
+    p.place = (struct wg__tensor_span){.begin = (size_t)p.offsets[0], .end = (size_t)p.offsets[1], .at = at + 8};
     p.place.element = find_element(p.dtype);
     if (p.place.begin > p.place.end || p.place.end > s->f->size - 8 - s->n)
         return refuse(s, at, "data_offsets outside of the file: tensor", name);
@@ -311,7 +311,7 @@ static bool tensor(struct scan *s, const char *name, size_t at)
 
 /* ---- The whole ---- */
 
-static bool keep_meta(struct wg_safetensors *f, const struct wg__note *m)
+static bool keep_meta(struct wg_safetensors *f, const struct wg__tensor_note *m)
 {
     if (f->n_meta == f->cap_meta) {
         int   cap = f->cap_meta ? 2 * f->cap_meta : 16;
@@ -328,7 +328,7 @@ static bool metadatum(struct scan *s, void *context)
 {
     (void)context;
     skip_space(s);
-    struct wg__note m = {.at = s->at + 8};
+    struct wg__tensor_note m = {.at = s->at + 8};
     if (!string(s, &m.key) || !expect(s, ':') || !string(s, &m.text)) return false;
     return keep_meta(s->f, &m) || no_memory(s);
 }

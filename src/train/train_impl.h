@@ -11,6 +11,9 @@
 wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* How many operands a layer takes. */
+int wg__layer_inputs(const wg_layer *l);
+
 /* ---- Solvers ---- */
 
 enum { WG__MAX_SLOTS = 2 };
@@ -36,8 +39,29 @@ int wg__update_add(struct wg__update *u, wg_node *p, wg_node *dp);
 int wg__update_room(int n);
 /* Names of the tensors that a solver keeps for each parameter, NULL where there are fewer. */
 const char *wg__solver_slot(int kind, int i);
-/* Whether a parameter of this name is a solver's: "adam.step", "adam#2.m/w". */
+/* Whether a parameter of this name was a solver's in files without roles: "adam.step", "adam#2.m/w". */
 bool wg__is_solver_state(const char *name);
+
+/* ---- Roles in checkpoints (roles.c) ---- */
+
+enum wg__kept_role { WG__KEPT_WEIGHT, WG__KEPT_STATE, WG__KEPT_FROZEN, WG__KEPT_SOLVER, WG__KEPT_ROLES };
+
+enum wg__kept_role wg__role_of(const wg_node *param);
+/* Makes a parameter the state of a solver. */
+void wg__set_solver_state(wg_node *param);
+/* Appends a pair for each parameter that is no plain weight to the n pairs of meta, which has room for all.  The text
+ * of the keys, which the caller frees; NULL if memory is short. */
+char *wg__roles_write(const wg_graph *g, bool weights_only, const char *(*meta)[2], int *n);
+/* The role of each tensor of f into role, which begins as zeros.  WG_OK, or WG_EFORMAT with *bad what is no role. */
+int wg__roles_read(const wg_safetensors *f, uint8_t role[], const char **bad);
+/* The same for a checkpoint without roles, which tells a solver's state by its name alone. */
+void wg__roles_guess(const wg_safetensors *f, uint8_t role[]);
+
+/* ---- Updates of layers ---- */
+
+/* The assignments that a step of y takes along into list, which has room for all updates of the graph: how many, or -1
+ * with the reason on the graph. */
+int wg__updates_of(wg_node *y, wg_node *list[]);
 
 /* ---- safetensors ---- */
 
@@ -45,7 +69,7 @@ bool wg__is_solver_state(const char *name);
 enum { WG__ST_HEADER = 100000000 };
 
 /* A key of "__metadata__". */
-struct wg__note {
+struct wg__tensor_note {
     const char *key, *text;
     size_t      at; /* offset in the file */
 };
@@ -56,23 +80,25 @@ struct wg_safetensors {
     size_t         size, header; /* header: bytes of JSON, after the first 8 */
     char          *text;         /* decoded strings of the header */
     wg_safetensor *tensor;       /* [n] */
-    struct wg__span {
+    struct wg__tensor_span {
         size_t                    begin, end; /* in the data */
         size_t                    at;         /* offset in the file of what the header says of it */
         const struct wg__element *element;    /* as the file has them; NULL: no dtype of this library */
         char                     *reason;     /* owned; why the tensor was left out, or NULL */
     } * place;                                /* [n] */
-    unsigned char   *wide;                    /* the data of all tensors that take more room here than in the file */
-    int             *by_name;                 /* [n] indices, in the order of the names */
-    int              n, cap;
-    struct wg__note *meta; /* [n_meta], once checked in the order of the keys */
-    int              n_meta, cap_meta;
+    unsigned char          *wide;             /* the data of all tensors that take more room here than in the file */
+    int                    *by_name;          /* [n] indices, in the order of the names */
+    int                     n, cap;
+    struct wg__tensor_note *meta; /* [n_meta], once checked in the order of the keys */
+    int                     n_meta, cap_meta;
 };
 
 /* "F32"; NULL for what is no dtype. */
 const char *wg__st_dtype_name(wg_dtype t);
 /* In memory a bool is 0 or 1: the first byte of x that is another, or NULL. */
 const unsigned char *wg__st_bad_bool(const wg_safetensor *x);
+/* The index of a tensor, or -1. */
+int wg__st_find(const struct wg_safetensors *f, const char *name);
 /* "tensor w: ..." as its reason; false if memory is short. */
 bool wg__st_leave_out(struct wg_safetensors *f, int i, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Parses the header of f into tensor, place and meta.  WG_OK or a status with e filled in. */

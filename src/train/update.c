@@ -144,7 +144,7 @@ static int adam_factors(struct wg__update *u)
     const wg_solver *s = &u->s;
     wg_node         *step = wg__param_printed(u->g, WG_F64, &(wg_shape){0}, "%s.step", u->prefix);
     wg_node         *t = wg_shift(step, 1);
-    if (step) wg_set_role(step, WG_STATE);
+    if (step) wg__set_solver_state(step);
     wg_node *c1 = correction(t, s->beta1), *c2 = correction(t, s->beta2);
     wg_node *k = wg_sqrt(wg_div(wg_lit(t, 1 - s->beta2), c2));
     wg_node *rate = s->rate_node ? wg_cast(s->rate_node, WG_F64) : wg_lit(t, s->rate);
@@ -186,7 +186,7 @@ int wg__update_add(struct wg__update *u, wg_node *p, wg_node *dp)
         o.old[i] = wg__param_printed(u->g, wg_node_dtype(p), wg_node_shape(p), "%s.%s/%s", u->prefix,
                                      wg__solver_slot((int)u->s.kind, i), wg_node_name(p));
         if (!o.old[i]) return wg_status(u->g);
-        wg_set_role(o.old[i], WG_STATE);
+        wg__set_solver_state(o.old[i]);
     }
     wg_node *next = o.g ? formula[u->s.kind](&o) : NULL;
     int      status = next ? add(u, p, next) : wg_status(u->g);

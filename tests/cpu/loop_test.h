@@ -47,6 +47,16 @@ static inline void narrow(int64_t n, void *y, const void *const x[], unsigned on
     for (int64_t i = 0; i < n; i++) ((float *)y)[i] = (float)AT(double, 0);
 }
 
+#define OP(f)                                                                                                         \
+    static inline wg_block *f##_block(int n, const wg_dtype x[], wg_dtype y) { return (void)n, (void)x, (void)y, f; } \
+    static const wg_op      f##_op = {.name = #f, .block = f##_block};
+OP(add)
+OP(mul)
+OP(scale)
+OP(choose)
+OP(narrow)
+#undef OP
+
 /* ---- A random program: inputs u8, f64, then f32; registers and outputs f32 ---- */
 
 enum { INPUTS = 6, REGISTERS = 4, OUTPUTS = 2, STEPS = 9, FIRST_F32 = 2, ELEMENTS = 12000 };
@@ -73,8 +83,8 @@ static inline wg_shape broadcastable(const wg_shape *domain)
 
 static inline void fill(struct wg__loop_operand *x, int input, int64_t n)
 {
-    x->size = input == 0 ? 1 : input == 1 ? 8 : 4;
-    x->data = malloc((size_t)n * x->size + 8);
+    x->dtype = input == 0 ? WG_U8 : input == 1 ? WG_F64 : WG_F32;
+    x->data = malloc((size_t)n * wg_dtype_size(x->dtype) + 8);
     for (int64_t i = 0; i < n; i++) {
         double v = (double)roll(2000) / 1000 - 1;
         if (input == 0) ((uint8_t *)x->data)[i] = (uint8_t)roll(2);
@@ -94,10 +104,10 @@ static inline uint8_t readable(const bool *ready)
 
 static inline void random_step(struct wg__step *s, bool *ready)
 {
-    static wg_block *const blocks[] = {add, mul, scale, choose, narrow};
-    static const uint8_t   arity[] = {2, 2, 1, 3, 1};
-    uint32_t               kind = roll(5);
-    s->block = blocks[kind];
+    static const wg_op *const ops[] = {&add_op, &mul_op, &scale_op, &choose_op, &narrow_op};
+    static const uint8_t      arity[] = {2, 2, 1, 3, 1};
+    uint32_t                  kind = roll(5);
+    s->op = ops[kind];
     s->attr = &factor;
     s->n = arity[kind];
     for (int k = 0; k < s->n; k++) s->x[k] = readable(ready);
@@ -125,7 +135,7 @@ static inline void make(struct program *p, const wg_shape *domain)
         fill(&l->in[i], i, wg_count(shape[i]));
     }
     for (int o = 0; o < OUTPUTS; o++) {
-        l->out[o].size = 4;
+        l->out[o].dtype = WG_F32;
         l->out[o].data = malloc((size_t)wg_count(domain) * 4 + 8);
     }
     for (int s = 0; s < STEPS; s++) {

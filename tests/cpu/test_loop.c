@@ -63,10 +63,10 @@ Test(loop, operands_may_have_any_stride)
                               .steps = 1,
                               .cost = 30,
                               .tail = -1};
-    l.in[0] = (struct wg__loop_operand){.data = x, .size = 4, .stride = {1, R}};
-    l.in[1] = (struct wg__loop_operand){.data = z + C - 1, .size = 4, .stride = {C, -1}};
-    l.out[0] = (struct wg__loop_operand){.data = y, .size = 4};
-    l.step[0] = (struct wg__step){.block = add, .n = 2, .x = {0, 1}, .y = 2};
+    l.in[0] = (struct wg__loop_operand){.data = x, .dtype = WG_F32, .stride = {1, R}};
+    l.in[1] = (struct wg__loop_operand){.data = z + C - 1, .dtype = WG_F32, .stride = {C, -1}};
+    l.out[0] = (struct wg__loop_operand){.data = y, .dtype = WG_F32};
+    l.step[0] = (struct wg__step){.op = &add_op, .n = 2, .x = {0, 1}, .y = 2};
     for (int i = 0; i < R * C; i++) x[i] = (float)i, z[i] = (float)roll(1000);
     wg__loop_prepare(&l);
     wg__loop_run(&l, 4);
@@ -91,12 +91,12 @@ Test(loop, an_output_may_be_an_input)
                               .tail = -1};
     wg_shape             s = WG_SHAPE(N), scalar = WG_SCALAR;
     const wg_shape      *shape[] = {&s, &s, &scalar};
-    l.in[0] = (struct wg__loop_operand){.data = w, .size = 4};
-    l.in[1] = (struct wg__loop_operand){.data = g, .size = 4};
-    l.in[2] = (struct wg__loop_operand){.data = &rate, .size = 4};
-    l.out[0] = (struct wg__loop_operand){.data = w, .size = 4};
-    l.step[0] = (struct wg__step){.block = mul, .n = 2, .x = {1, 2}, .y = 3};
-    l.step[1] = (struct wg__step){.block = add, .n = 2, .x = {0, 3}, .y = 4};
+    l.in[0] = (struct wg__loop_operand){.data = w, .dtype = WG_F32};
+    l.in[1] = (struct wg__loop_operand){.data = g, .dtype = WG_F32};
+    l.in[2] = (struct wg__loop_operand){.data = &rate, .dtype = WG_F32};
+    l.out[0] = (struct wg__loop_operand){.data = w, .dtype = WG_F32};
+    l.step[0] = (struct wg__step){.op = &mul_op, .n = 2, .x = {1, 2}, .y = 3};
+    l.step[1] = (struct wg__step){.op = &add_op, .n = 2, .x = {0, 3}, .y = 4};
     for (int i = 0; i < N; i++) w[i] = (float)i, g[i] = 2;
     wg__loop_domain(&l, &s, shape, false);
     wg__loop_prepare(&l);
@@ -107,6 +107,14 @@ Test(loop, an_output_may_be_an_input)
 
 /* ---- Heads ---- */
 
+/* A product as the least producer: its plan is the product, put there beforehand. */
+static void product_ready(const wg_call *c, void *plan) { (void)c, (void)plan; }
+static void product_run(const void *plan, int threads, wg__take_tile *take, void *context)
+{
+    wg__gemm(plan, threads, take, context);
+}
+static const struct wg__producer product = {NULL, product_ready, sizeof(struct wg__gemm), product_run};
+
 static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
 {
     size_t   c_bytes = (size_t)(m * n) * 4;
@@ -115,6 +123,8 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
     wg_shape domain = WG_SHAPE(m, n), row = WG_SHAPE(n), column = WG_SHAPE(m, 1);
     const wg_shape      *shape[] = {&domain, &row, &column};
     struct wg__gemm      g = {WG_F32, false, false, m, n, k, a, b, c};
+    wg_tensor            made = {c, WG_F32, domain};
+    struct wg__head      head = {.producer = &product, .call = {.m = 1, .y = &made}, .plan = &g};
     struct wg__loop_room room = {0};
     struct wg__loop      l = {.in = room.in,
                               .out = room.out,
@@ -125,17 +135,17 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
                               .steps = 2,
                               .cost = 1,
                               .tail = -1,
-                              .head = &g};
+                              .head = &head};
     for (int64_t i = 0; i < m * k; i++) a[i] = (float)roll(100) / 50 - 1;
     for (int64_t i = 0; i < k * n; i++) b[i] = (float)roll(100) / 50 - 1;
     for (int64_t i = 0; i < n; i++) bias[i] = (float)roll(100);
     for (int64_t i = 0; i < m; i++) col[i] = (float)roll(100);
-    l.in[0] = (struct wg__loop_operand){.data = c, .size = 4};
-    l.in[1] = (struct wg__loop_operand){.data = bias, .size = 4};
-    l.in[2] = (struct wg__loop_operand){.data = col, .size = 4};
-    l.out[0] = (struct wg__loop_operand){.data = y, .size = 4};
-    l.step[0] = (struct wg__step){.block = add, .n = 2, .x = {0, 1}, .y = 3};
-    l.step[1] = (struct wg__step){.block = mul, .n = 2, .x = {3, 2}, .y = 4};
+    l.in[0] = (struct wg__loop_operand){.data = c, .dtype = WG_F32};
+    l.in[1] = (struct wg__loop_operand){.data = bias, .dtype = WG_F32};
+    l.in[2] = (struct wg__loop_operand){.data = col, .dtype = WG_F32};
+    l.out[0] = (struct wg__loop_operand){.data = y, .dtype = WG_F32};
+    l.step[0] = (struct wg__step){.op = &add_op, .n = 2, .x = {0, 1}, .y = 3};
+    l.step[1] = (struct wg__step){.op = &mul_op, .n = 2, .x = {3, 2}, .y = 4};
     wg__loop_domain(&l, &domain, shape, keep_last);
     wg__loop_prepare(&l);
     wg__gemm(&g, 1, NULL, NULL);
@@ -184,4 +194,30 @@ Test(loop, an_operator_alone_broadcasts)
     in.shape = WG_SHAPE(1);
     cr_assert_eq(wg__loop_call(&op, &c), WG_OK);
     cr_assert_eq(y[0], 77, "an empty result is not written");
+}
+
+static wg_block *f32_block(int n, const wg_dtype x[], wg_dtype y)
+{
+    return (void)y, n && x[0] == WG_F32 ? widen : NULL;
+}
+
+Test(loop, a_step_without_a_function_is_told)
+{
+    static const wg_op   op = {.name = "widen", .arity = 1, .block = f32_block};
+    struct wg__loop_room room = {0};
+    struct wg__loop      l = {.in = room.in,
+                              .out = room.out,
+                              .step = room.step,
+                              .rank = 1,
+                              .dim = {3},
+                              .inputs = 1,
+                              .outputs = 1,
+                              .steps = 1,
+                              .tail = -1};
+    l.in[0] = (struct wg__loop_operand){.dtype = WG_F32, .stride = {1}};
+    l.out[0].dtype = WG_F64;
+    l.step[0] = (struct wg__step){.op = &op, .n = 1, .y = 1, .to = WG_F64, .from = {WG_F32}};
+    cr_assert_null(wg__loop_prepare(&l));
+    l.step[0].from[0] = WG_I64;
+    cr_assert_eq(wg__loop_prepare(&l), &l.step[0]);
 }

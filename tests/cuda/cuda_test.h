@@ -18,8 +18,11 @@ int tell_complaints(void);
 bool told(const char *text);
 
 struct wg__cuda_op;
-/* The launch of an operator; NULL: none. */
+/* How a tape launches an operator: by its call, or as a loop of its own; NULL: not by itself.  Good until the next
+ * question. */
 const struct wg__cuda_op *launch_of(const char *op);
+/* The same for those that are loops. (alone.c) */
+const struct wg__cuda_op *loop_launch_of(const char *op);
 
 void test_shim(void); /* the shim sees what it claims to see */
 void test_shim_memory(void);

@@ -11,7 +11,7 @@ NODE(scatter_far) { return UNUSED, wg__scatter_add(x[0], x[1], 0, WG_SHAPE(40, 3
 NODE(scatter_few) { return UNUSED, wg__scatter_add(x[0], x[1], 0, WG_SHAPE(2, 3)); }
 NODE(uniform_far) { return (void)x, wg_uniform(g, t, WG_SHAPE(10007), -1, 3); }
 NODE(normal_far) { return (void)x, wg_normal(g, t, WG_SHAPE(10007), 1, 2); }
-NODE(mask_far) { return (void)x, wg_node_operand(wg_dropout(wg_fill(g, t, WG_SHAPE(10007), 1), 0.3), 1); }
+NODE(mask_far) { return (void)x, wg__dropout_mask(wg_fill(g, t, WG_SHAPE(10007), 1), 0.3); }
 #define LARGE_REDUCTIONS(name)                                                                                     \
     {#name, 1, {{2, {67, 523}}}, "r", 0, name##_all}, {#name, 1, {{2, {67, 523}}}, "r", 0, name##_last},           \
         {#name, 1, {{2, {523, 67}}}, "r", 0, name##_first}, {#name, 1, {{3, {5, 300, 7}}}, "r", 0, name##_middle}, \

@@ -7,6 +7,7 @@ struct sample {
     wg__loop_room room;
     wg__cuda_loop gpu;
     double        a[WG__CUDA_STEPS];
+    wg_dtype      cast[WG__CUDA_STEPS];
     bytes         in[WG__CUDA_INPUTS];
     bool          exact;
     int           type[WG__LOOP_SLOTS]; /* dtype of each slot, -1: not yet */
@@ -40,7 +41,7 @@ static wg_shape random_operand(const wg_shape &domain)
 /* A slot whose dtype is t; -1: none. */
 static int slot_of(const sample &s, int t)
 {
-    int n = s.gpu.inputs + s.gpu.registers + s.gpu.outputs, first = below(n);
+    int n = s.cpu.inputs + s.cpu.registers + s.cpu.outputs, first = below(n);
     for (int i = 0; i < n; i++)
         if (s.type[(first + i) % n] == t) return (first + i) % n;
     return -1;
@@ -49,92 +50,81 @@ static int slot_of(const sample &s, int t)
 static bool random_step(sample &s, int i, int y)
 {
     const row &r = rows[below(ROWS)];
-    int        n = s.gpu.inputs + s.gpu.registers + s.gpu.outputs, slot = below(n), t = s.type[slot];
+    int        n = s.cpu.inputs + s.cpu.registers + s.cpu.outputs, slot = below(n), t = s.type[slot];
     if (t < 0 || !(r.dtypes & WG_BIT(t)) || (s.exact && !exact(r))) return false;
-    int            x[3] = {slot, slot_of(s, t), slot_of(s, t)}, to = r.test ? WG_BOOL : t;
-    wg__cuda_step &g = s.gpu.step[i];
-    wg__step      &c = s.room.step[i];
+    int       x[3] = {slot, slot_of(s, t), slot_of(s, t)}, to = r.test ? WG_BOOL : t;
+    wg__step &c = s.room.step[i];
     if (r.arity == 3 && (x[0] = slot_of(s, WG_BOOL)) < 0) return false;
     if (!strcmp(r.name, "cast")) to = below(WG_DTYPES);
     s.a[i] = 0.1 * below(20) - 1;
-    g.op = r.name;
-    g.a = r.parameter ? s.a[i] : 0;
-    g.n = c.n = (uint8_t)r.arity;
-    g.y = c.y = (uint8_t)y;
-    for (int k = 0; k < 3; k++) g.x[k] = c.x[k] = (uint8_t)x[k];
-    g.from = (uint8_t)t;
-    g.to = (uint8_t)to;
-    wg_dtype types[3] = {(wg_dtype)s.type[x[0]], (wg_dtype)t, (wg_dtype)t};
-    c.block = op_of(r.name)->block(r.arity, types, (wg_dtype)to);
-    c.attr = &s.a[i];
+    s.cast[i] = (wg_dtype)to;
+    c = {};
+    c.op = op_of(r.name);
+    c.attr = c.op == op_of("cast") ? (const void *)&s.cast[i] : &s.a[i];
+    c.n = (uint8_t)r.arity;
+    c.y = (uint8_t)y;
+    c.to = (uint8_t)to;
+    for (int k = 0; k < 3; k++) c.x[k] = (uint8_t)x[k];
+    for (int k = 0; k < 3; k++) c.from[k] = (uint8_t)s.type[x[k]];
     s.type[y] = to;
-    return c.block != NULL;
+    return true;
 }
 
 static void random_tail(sample &s, const wg_shape &domain)
 {
-    int n = s.gpu.inputs + s.gpu.registers + s.gpu.outputs, from = below(domain.rank + 1);
+    int n = s.cpu.inputs + s.cpu.registers + s.cpu.outputs, from = below(domain.rank + 1);
     int to = from + below(domain.rank + 1 - from), t;
-    do s.gpu.tail_slot = below(n);
-    while ((t = s.type[s.gpu.tail_slot]) < 0 || t > WG_I64);
-    s.gpu.tail = below(4);
-    s.gpu.tail_dtype = t;
-    s.gpu.outer = s.gpu.reduced = s.gpu.inner = 1;
+    do s.cpu.tail_slot = below(n);
+    while ((t = s.type[s.cpu.tail_slot]) < 0 || t > WG_I64);
+    s.cpu.tail = below(4);
+    s.cpu.tail_dtype = (wg_dtype)t;
+    s.cpu.outer = s.cpu.reduced = s.cpu.inner = 1;
     for (int d = 0; d < domain.rank; d++)
-        (d < from ? s.gpu.outer : d <= to ? s.gpu.reduced : s.gpu.inner) *= domain.dim[d];
+        (d < from ? s.cpu.outer : d <= to ? s.cpu.reduced : s.cpu.inner) *= domain.dim[d];
 }
 
-/* The domain and strides as the CPU merges them. */
-static void share_domain(sample &s, const wg_shape &domain, const wg_shape *shape)
+/* The steps: outputs and registers in any order, most of the registers more than once. */
+static void random_steps(sample &s)
 {
-    const wg_shape *shapes[WG__CUDA_INPUTS];
-    for (int i = 0; i < s.gpu.inputs; i++) shapes[i] = &shape[i];
-    wg__loop_domain(&s.cpu, &domain, shapes, false);
-    s.gpu.rank = s.cpu.rank;
-    memcpy(s.gpu.dim, s.cpu.dim, sizeof s.gpu.dim);
-    for (int i = 0; i < s.gpu.inputs; i++) memcpy(s.gpu.in[i].stride, s.room.in[i].stride, sizeof s.gpu.in[i].stride);
+    int done = 0;
+    for (int i = 0; i < s.cpu.steps; i++) {
+        bool output = done < s.cpu.outputs && (s.cpu.steps - i == s.cpu.outputs - done || below(2));
+        int  y = s.cpu.inputs + (output ? s.cpu.registers + done : below(s.cpu.registers));
+        while (!random_step(s, i, y)) continue;
+        if (output) s.room.out[done++].dtype = (wg_dtype)s.room.step[i].to;
+    }
 }
 
 static void random_loop(sample &s, bool is_exact)
 {
-    bool     tail = below(2);
-    wg_shape domain = random_domain(tail), shape[WG__CUDA_INPUTS];
+    bool            tail = below(2);
+    wg_shape        domain = random_domain(tail), shape[WG__CUDA_INPUTS];
+    const wg_shape *shapes[WG__CUDA_INPUTS];
     memset(&s.cpu, 0, sizeof s.cpu);
-    memset(&s.gpu, 0, sizeof s.gpu);
     wg__loop_use(&s.cpu, &s.room);
     s.exact = is_exact;
-    s.gpu.inputs = s.cpu.inputs = 1 + below(below(3) ? 4 : 16);
-    s.gpu.steps = s.cpu.steps = (tail && below(4) == 0 ? 0 : 1 + below(below(2) ? 6 : 32));
-    int most = s.gpu.steps < WG__CUDA_OUTPUTS ? s.gpu.steps : WG__CUDA_OUTPUTS, outputs = most ? 1 + below(most) : 0;
-    s.gpu.outputs = s.cpu.outputs = outputs;
-    s.gpu.registers = s.cpu.registers = s.gpu.steps - outputs;
+    s.cpu.inputs = 1 + below(below(3) ? 4 : 16);
+    s.cpu.steps = (tail && below(4) == 0 ? 0 : 1 + below(below(2) ? 6 : 32));
+    int most = s.cpu.steps < WG__CUDA_OUTPUTS ? s.cpu.steps : WG__CUDA_OUTPUTS;
+    s.cpu.outputs = most ? 1 + below(most) : 0;
+    s.cpu.registers = s.cpu.steps - s.cpu.outputs;
+    if (s.cpu.registers > 1) s.cpu.registers -= below(s.cpu.registers);
     for (int &t : s.type) t = -1;
-    for (int i = 0; i < s.gpu.inputs; i++) {
+    for (int i = 0; i < s.cpu.inputs; i++) {
         int t = i == 0 ? below(4) : below(WG_DTYPES);
         if (below(2)) t = WG_F32;
-        s.type[i] = s.gpu.in[i].dtype = (uint8_t)t;
+        s.type[i] = t;
+        s.room.in[i].dtype = (wg_dtype)t;
         shape[i] = random_operand(domain);
-        s.room.in[i].size = wg_dtype_size((wg_dtype)t);
+        shapes[i] = &shape[i];
         s.in[i].assign(size_of(shape[i], t), 0);
         fill(s.in[i], t, tail);
     }
-    share_domain(s, domain, shape);
-    for (int i = 0, r = 0, o = 0; i < s.gpu.steps; i++) {
-        bool output = o < outputs && (r == s.gpu.registers || below(2));
-        int  y = s.gpu.inputs + (output ? s.gpu.registers + o : r);
-        while (!random_step(s, i, y)) continue;
-        (output ? o : r)++;
-        if (output) s.gpu.out[o - 1].dtype = s.gpu.step[i].to;
-        if (output) s.room.out[o - 1].size = wg_dtype_size((wg_dtype)s.gpu.step[i].to);
-    }
-    s.gpu.tail = s.cpu.tail = -1;
+    wg__loop_domain(&s.cpu, &domain, shapes, false);
+    random_steps(s);
+    s.cpu.tail = -1;
     if (tail) random_tail(s, domain);
-    s.cpu.tail = s.gpu.tail;
-    s.cpu.tail_slot = s.gpu.tail_slot;
-    s.cpu.tail_dtype = (wg_dtype)s.gpu.tail_dtype;
-    s.cpu.outer = s.gpu.outer;
-    s.cpu.reduced = s.gpu.reduced;
-    s.cpu.inner = s.gpu.inner;
+    wg__cuda_translate(&s.cpu, &s.gpu);
 }
 
 #endif

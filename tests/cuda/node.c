@@ -76,10 +76,9 @@ static bool changed(const wg_tensor *x, const char *at, const void *data)
 struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struct way how, void *y)
 {
     enum { MOST = 8 };
-    char                  *base[MOST + 1] = {0}, *run = NULL, *scratch = NULL;
-    wg_tensor              x[MOST];
+    char                  *base[2 * MOST] = {0}, *run = NULL, *scratch = NULL, *to = y;
+    wg_tensor              x[MOST], out[MOST];
     wg_call                d = *c;
-    wg_tensor              out = *c->y;
     struct wg__cuda_fault *fault = NULL;
     struct outcome         o = {cudaSuccess, {0, 0, 0, 0}, false};
     cudaStream_t           stream;
@@ -90,8 +89,11 @@ struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struc
         x[i].data = device_copy(&c->x[i], c->x[i].data, how.offset, &base[i]);
     }
     d.x = x;
-    d.y = &out;
-    out.data = how.in_place ? x[0].data : device_copy(c->y, NULL, how.offset, &base[MOST]);
+    for (int k = 0; k < c->m; k++) {
+        out[k] = c->y[k];
+        out[k].data = how.in_place ? x[0].data : device_copy(&c->y[k], NULL, how.offset, &base[MOST + k]);
+    }
+    d.y = out;
     cudaMalloc((void **)&run, sizeof c->run);
     cudaMemcpy(run, &c->run, sizeof c->run, cudaMemcpyHostToDevice);
     cudaMalloc((void **)&fault, sizeof *fault);
@@ -111,10 +113,11 @@ struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struc
     if (!o.error) o.error = cudaStreamSynchronize(stream);
     if (!o.error) {
         cudaMemcpy(&o.fault, fault, sizeof o.fault, cudaMemcpyDeviceToHost);
-        if (bytes_of(c->y)) cudaMemcpy(y, out.data, bytes_of(c->y), cudaMemcpyDeviceToHost);
+        for (int k = 0; k < c->m; to += bytes_of(&c->y[k++]))
+            if (bytes_of(&c->y[k])) cudaMemcpy(to, out[k].data, bytes_of(&c->y[k]), cudaMemcpyDeviceToHost);
         for (int i = how.in_place; i < c->n; i++) o.inputs_changed |= changed(&c->x[i], x[i].data, c->x[i].data);
     }
-    for (int i = 0; i <= MOST; i++) cudaFree(base[i]);
+    for (int i = 0; i < 2 * MOST; i++) cudaFree(base[i]);
     cudaFree(run);
     cudaFree(fault);
     cudaFree(scratch);
@@ -131,8 +134,8 @@ static const char *const exact[] = {"reshape", "expand",       "transpose", "sli
                                     "add",     "sub",          "mul",       "div",     "sqrt",    "relu",   "cast",
                                     "uniform", "dropout_mask", "square",    NULL};
 /* Sums, whose order may differ. */
-static const char *const sums[] = {"sum",           "prod",        "logsumexp", "softmax", "log_softmax",
-                                   "cross_entropy", "scatter_add", "matmul",    NULL};
+static const char *const sums[] = {"moments",     "sum",           "prod",        "logsumexp", "softmax",
+                                   "log_softmax", "cross_entropy", "scatter_add", "matmul",    NULL};
 
 /* Those that add to what was rounded: near zero the error is of what was added. */
 static const char *const shifted[] = {"gelu", "gelu_tanh", "gelu_tanh_slope", "normal", NULL};

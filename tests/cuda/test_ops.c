@@ -36,6 +36,26 @@ static void describe(const wg_graph *g, const wg_op *op, const wg_call *c, char 
     wg__append(text, n, &k, ") %s", op->fields && c->attr ? wg__attr_str(g, op, c->attr, buf, sizeof buf) : "");
 }
 
+static size_t bytes_of_results(const wg_call *c)
+{
+    size_t bytes = 0;
+    for (int k = 0; k < c->m; k++) bytes += wg__bytes(c->y[k].dtype, &c->y[k].shape);
+    return bytes;
+}
+
+/* Holds each result against the CPU's; got has them one behind the other. */
+static const char *differ(const wg_op *op, const wg_call *c, const char *got)
+{
+    const char *why = NULL;
+    for (int k = 0; k < c->m && !why; k++) {
+        wg_call one = *c;
+        one.y = &c->y[k];
+        why = differs(op, &one, one.y->data, got);
+        got += wg__bytes(one.y->dtype, &one.y->shape);
+    }
+    return why;
+}
+
 /* One way of launching: against the CPU, or bit for bit against the first way. */
 static const char *try(const wg_op *op, const struct wg__cuda_op *launch, const wg_call *c, struct way how,
                        const void *first, void *got)
@@ -51,8 +71,8 @@ static const char *try(const wg_op *op, const struct wg__cuda_op *launch, const 
     }
     if (o.fault.status) return "a fault is told where there is none";
     if (o.inputs_changed) return "an operand was written";
-    if (!first) return differs(op, c, c->y->data, got);
-    if (memcmp(first, got, wg__bytes(c->y->dtype, &c->y->shape)) == 0) return NULL;
+    if (!first) return differ(op, c, got);
+    if (memcmp(first, got, bytes_of_results(c)) == 0) return NULL;
     return "the bits depend on the order of threads or the place of operands";
 }
 
@@ -68,7 +88,7 @@ static void compare(const wg_graph *g, const wg_op *op, const wg_call *c)
     const struct wg__cuda_op *launch = launch_of(op->name);
     struct tally             *t = tally_of(op);
     if (!launch) return;
-    size_t bytes = wg__bytes(c->y->dtype, &c->y->shape);
+    size_t bytes = bytes_of_results(c);
     char  *first = malloc(bytes + 1), *got = malloc(bytes + 1), text[400];
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         if (ways[i].in_place && !may_be_in_place(op, c)) continue;
@@ -89,12 +109,15 @@ static void compare(const wg_graph *g, const wg_op *op, const wg_call *c)
 
 static void run_node(wg_node *x)
 {
-    wg_tensor in[8];
+    wg_tensor in[8], out[8];
     for (int i = 0; i < x->n; i++) in[i] = (wg_tensor){x->x[i]->data, (wg_dtype)x->x[i]->dtype, *x->x[i]->shape};
-    x->data = wg__data_alloc(wg__bytes((wg_dtype)x->dtype, x->shape));
-    wg_tensor out = {x->data, (wg_dtype)x->dtype, *x->shape};
-    wg_call   c = {
-          .n = x->n, .m = 1, .x = in, .y = &out, .attr = x->attr, .seed = 0x0123456789abcdefu, .run = 3, .threads = 1};
+    for (int k = 0; k < x->m; k++) {
+        wg_node *r = wg__result(x, k);
+        r->data = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape));
+        out[k] = (wg_tensor){r->data, (wg_dtype)r->dtype, *r->shape};
+    }
+    wg_call c = {
+        .n = x->n, .m = x->m, .x = in, .y = out, .attr = x->attr, .seed = 0x0123456789abcdefu, .run = 3, .threads = 1};
     int status = cpu_node(x->op, &c);
     if (status) tap(false, "%s on the CPU: %s", x->op->name, c.why);
     else compare(wg_node_graph(x), x->op, &c);
@@ -112,9 +135,10 @@ static void run_all(wg_graph *g, wg_node *y, const char *what, wg_dtype t)
     for (int i = 0; i < n; i++)
         if (order[i]->kind == WG__OP) run_node(order[i]);
     for (int i = 0; i < n; i++)
-        if (order[i]->kind == WG__OP) {
-            wg__data_free(order[i]->data);
-            order[i]->data = NULL;
+        for (int k = 0; order[i]->kind == WG__OP && k < order[i]->m; k++) {
+            wg_node *r = wg__result(order[i], k);
+            wg__data_free(r->data);
+            r->data = NULL;
         }
     free(order);
 }
@@ -207,6 +231,26 @@ static bool elementwise(const wg_op *op)
     return op->block && op != &wg_op_where && op != &wg_op_not && op != &wg_op_cast && op != &wg_op_expand;
 }
 
+/* A kernel that no tape asks for is not there: of a loop, of a view, of what compiling puts a number for. */
+static bool is_called(const wg_op *op)
+{
+    return op && !op->block && wg__reduction_of(op) < 0 && !(op->flags & WG_OP_VIEW) && op != &wg_op_training;
+}
+
+static void every_launch_is_reached(void)
+{
+    const struct wg__cuda_op *lists[] = {wg__cuda_reduce_ops, wg__cuda_softmax_ops, wg__cuda_index_ops,
+                                         wg__cuda_shape_ops,  wg__cuda_result_ops,  wg__cuda_random_ops};
+    bool                      ok = true;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (const struct wg__cuda_op *o = lists[i]; o->name; o++) {
+            if (!is_called(op_named(o->name))) tap_note("%s", o->name), ok = false;
+        }
+    for (const wg_op *const *op = wg_ops; *op; op++)
+        if (is_called(*op) && !launch_of((*op)->name) && *op != &wg_op_matmul) tap_note("%s", (*op)->name), ok = false;
+    tap(ok, "an operator has a launch where a tape calls the operator, and nowhere else");
+}
+
 void test_ops(void)
 {
     wg_shim_reset();
@@ -222,6 +266,7 @@ void test_ops(void)
             tap(t->runs && !t->failures, "%s on CUDA, through the shim: %d launches as on the CPU", (*op)->name,
                 t->runs);
     }
+    every_launch_is_reached();
     bool clean = !wg_shim_leaks(true);
     clean = !tell_complaints() && clean;
     tap(clean, "the launches leave nothing behind");

@@ -123,3 +123,40 @@ Test(batches_tape, what_is_no_input_is_refused)
     wg_batches_free(b);
     wg_graph_free(net.g);
 }
+
+/* Whatever its byte is, a bool is 0 or 1 on the tape and in the caller's memory. */
+Test(batches_tape, bools_are_0_or_1)
+{
+    uint8_t         flag[8] = {0, 1, 7, 255, 0, 2, 1, 0}, out[4];
+    wg_array        flags = {WG_BOOL, {1, {8}}, flag};
+    wg_graph       *g = wg_graph_new();
+    wg_node        *b = wg_input(g, "b", WG_BOOL, WG_SHAPE(4)), *n = wg_sum(wg_cast(b, WG_F32), WG_ALL_AXES, 0);
+    wg_tape        *t = wg_compile(g, 1, &n, NULL);
+    const wg_column column = {.array = &flags, .input = b};
+    for (int prefetch = 0; prefetch < 2; prefetch++) {
+        wg_batches *all = wg_batches_new(&(wg_batch_options){1, &column, 4, .prefetch = prefetch}, NULL);
+        cr_assert_eq(wg_batch_next(all, t), 4, "%s", wg_batches_message(all));
+        cr_assert_eq(wg_run(t), WG_OK);
+        cr_expect_eq(wg_get_scalar(t, n), 3);
+        cr_assert_eq(wg_batch_into(all, (void *[]){out}), 4);
+        cr_expect_arr_eq(out, ((uint8_t[]){0, 1, 1, 0}), 4);
+        wg_batches_free(all);
+    }
+    wg_graph_free(g);
+}
+
+/* What does not fit is found before any input is written: a run still says which was never set. */
+Test(batches_tape, a_batch_that_does_not_fit_sets_nothing)
+{
+    struct net  net = make_net();
+    wg_node    *y = wg_input(net.g, "narrow", WG_F32, WG_SHAPE(3)), *sum = wg_add(net.sum, wg_sum(y, WG_ALL_AXES, 0));
+    wg_tape    *t = wg_compile(net.g, WG_NODES(sum), &(wg_options){.bind = {{"batch", 4}}});
+    wg_column   column[] = {{.array = &image, .input = net.x}, {.array = &label, .input = y}};
+    wg_batches *b = wg_batches_new(&(wg_batch_options){.n = 2, .column = column, .size = 4}, NULL);
+    cr_assert(t && b, "%s", wg_message(net.g));
+    cr_expect_eq(wg_batch_next(b, t), WG_ESHAPE);
+    cr_expect_eq(wg_run(t), WG_EARG);
+    cr_expect(strstr(wg_tape_message(t), "input x["), "%s", wg_tape_message(t));
+    wg_batches_free(b);
+    wg_graph_free(net.g);
+}

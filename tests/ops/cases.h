@@ -53,6 +53,38 @@ REDUCTIONS(mean)
 
 NODE(argmax_0) { return UNUSED, wg_argmax(x[0], 0, 0); }
 NODE(argmax_last) { return UNUSED, wg_argmax(x[0], -1, 1); }
+NODE(max_at_first) { return UNUSED, wg_max_with_index(x[0], WG_AXES(0), 0); }
+NODE(max_at_ends) { return UNUSED, wg_max_with_index(x[0], WG_AXES(2, 0), 1); }
+NODE(max_at_all) { return UNUSED, wg_max_with_index(x[0], WG_ALL_AXES, 0); }
+NODE(max_at_middle) { return UNUSED, wg_max_with_index(x[0], WG_AXES(1), 0); }
+NODE(max_index) { return UNUSED, wg_result(wg_max_with_index(x[0], WG_AXES(0, 2), 0), 1); }
+NODE(top_2) { return UNUSED, wg_top_k(x[0], -1, 2, 0); }
+NODE(top_3_first) { return UNUSED, wg_top_k(x[0], 0, 3, 0); }
+NODE(top_all_middle) { return UNUSED, wg_top_k(x[0], 1, wg_node_shape(x[0])->dim[1], 1); }
+NODE(top_none) { return UNUSED, wg_top_k(x[0], 0, 0, 0); }
+NODE(top_index) { return UNUSED, wg_result(wg_top_k(x[0], 1, 2, 1), 1); }
+NODE(moments_mean) { return UNUSED, wg_moments(x[0], WG_AXES(0), 0); }
+NODE(moments_var) { return UNUSED, wg_result(wg_moments(x[0], WG_AXES(-1), 1), 1); }
+NODE(moments_var_ends) { return UNUSED, wg_result(wg_moments(x[0], WG_AXES(0, 2), 0), 1); }
+NODE(moments_none) { return UNUSED, wg_moments(x[0], wg_axes_make(0, NULL), 0); }
+NODE(moments_both)
+{
+    UNUSED;
+    wg_node *m = wg_moments(x[0], WG_AXES(1), 1);
+    return wg_mul(wg_sub(x[0], m), wg_rsqrt(wg_shift(wg_result(m, 1), 0.5)));
+}
+static wg_node *split_in(wg_node *x, int axis, int n, const int64_t *size, int k)
+{
+    return wg_result(wg_split(x, axis, n, size), k);
+}
+NODE(split_first) { return UNUSED, wg_split(x[0], 0, 3, (int64_t[]){1, 0, 2}); }
+NODE(split_last) { return UNUSED, split_in(x[0], -1, 2, NULL, 1); }
+NODE(split_both)
+{
+    wg_node *s = wg_split(x[0], 1, 3, (int64_t[]){2, 1, 2});
+    return UNUSED, wg_mul(wg_result(s, 0), wg_result(s, 2));
+}
+NODE(split_whole) { return UNUSED, wg_split(x[0], 0, 1, NULL); }
 NODE(size_) { return UNUSED, wg_apply(&wg_op_size, 1, x, &(wg_axes){1, {0}}); }
 
 NODE(matmul_) { return UNUSED, wg_matmul(x[0], x[1]); }
@@ -92,7 +124,9 @@ NODE(iota_) { return UNUSED, (void)x, wg__apply_leaf(g, &wg_op_iota, &(wg_shape)
 
 NODE(uniform_) { return (void)x, wg_uniform(g, t, WG_SHAPE(2, 3), -1, 1); }
 NODE(normal_) { return (void)x, wg_normal(g, t, WG_SHAPE(5), 0, 2); }
-NODE(dropout_mask_) { return (void)x, wg_node_operand(wg_dropout(wg_fill(g, t, WG_SHAPE(4), 1), 0.5), 1); }
+NODE(dropout_mask_) { return (void)x, wg__dropout_mask(wg_fill(g, t, WG_SHAPE(4), 1), 0.5); }
+
+NODE(training_) { return (void)x, (void)t, wg_training(g); }
 
 NODE(scale_) { return UNUSED, wg_scale(x[0], -1.5); }
 NODE(clip_) { return UNUSED, wg_clip(x[0], -1, 1); }
@@ -124,6 +158,30 @@ static const struct op_case op_cases[] = {
     {"prod", 1, {{1, {9}}}, "r", 0, prod_all},
     {"argmax", 1, {{2, {3, 4}}}, "r", 0, argmax_0},
     {"argmax", 1, {{2, {3, 4}}}, "r", 0, argmax_last},
+    {"max_with_index", 1, {{2, {3, 4}}}, "r", 0, max_at_first},
+    {"max_with_index", 1, {{3, {2, 3, 4}}}, "r", 0, max_at_ends},
+    {"max_with_index", 1, {{3, {2, 3, 4}}}, "r", 0, max_at_all},
+    {"max_with_index", 1, {{3, {2, 3, 4}}}, "r", 0, max_at_middle},
+    {"max_with_index", 1, {{3, {2, 3, 4}}}, "r", 0, max_index},
+    {"max_with_index", 1, {{0, {0}}}, "r", 0, max_at_all},
+    {"max_with_index", 1, {{2, {3, 0}}}, "r", 0, max_at_first},
+    {"top_k", 1, {{2, {3, 5}}}, "r", 0, top_2},
+    {"top_k", 1, {{2, {4, 3}}}, "r", 0, top_3_first},
+    {"top_k", 1, {{3, {2, 5, 2}}}, "r", 0, top_all_middle},
+    {"top_k", 1, {{1, {3}}}, "r", 0, top_none},
+    {"top_k", 1, {{2, {0, 5}}}, "r", 0, top_2},
+    {"top_k", 1, {{3, {2, 4, 2}}}, "r", 0, top_index},
+    {"moments", 1, {{2, {3, 4}}}, "r", 0, moments_mean},
+    {"moments", 1, {{2, {3, 4}}}, "r", 0, moments_var},
+    {"moments", 1, {{3, {2, 3, 4}}}, "r", 0, moments_var_ends},
+    {"moments", 1, {{2, {2, 2}}}, "r", 0, moments_none},
+    {"moments", 1, {{3, {2, 4, 3}}}, "r", 0, moments_both},
+    {"moments", 1, {{2, {2, 6}}}, "r", 0, moments_both},
+    {"moments", 1, {{2, {0, 3}}}, "r", 0, moments_var},
+    {"split", 1, {{2, {3, 4}}}, "r", 0, split_first},
+    {"split", 1, {{2, {3, 4}}}, "r", 0, split_last},
+    {"split", 1, {{3, {2, 5, 2}}}, "r", 0, split_both},
+    {"split", 1, {{1, {3}}}, "r", 0, split_whole},
     {"iota", 0, {{0, {0}}}, "", 0, iota_},
     {"size", 1, {{2, {3, 2}}}, "r", 0, size_},
     {"matmul", 2, {{2, {2, 3}}, {2, {3, 4}}}, "rr", 0, matmul_},
@@ -180,6 +238,7 @@ static const struct op_case op_cases[] = {
     {"uniform", 0, {{0}}, "", 0, uniform_},
     {"normal", 0, {{0}}, "", 0, normal_},
     {"dropout_mask", 0, {{0}}, "", 0, dropout_mask_},
+    {"training", 0, {{0}}, "", 0, training_},
     {"(scale)", 1, {{1, {3}}}, "r", 0, scale_},
     {"(clip)", 1, {{1, {8}}}, "r", 0, clip_},
     {"(mse)", 2, {{2, {2, 3}}, {2, {2, 3}}}, "rr", 0, mse_},

@@ -33,6 +33,14 @@ static wg_node *build(wg_graph *g, int which, wg_node *x, wg_node *index)
         return wg_matmul(wg_reshape(wg_slice(x, 1, 0, 520, 1), WG_SHAPE(ROWS, 20, 26)),
                          wg_reshape(wg_slice(x, 1, 0, 520, 1), WG_SHAPE(ROWS, 26, 20)));
     case 20: return wg_transpose(wg_reshape(wg_slice(x, 1, 0, 520, 1), WG_SHAPE(ROWS, 13, 40)), WG_AXES(2, 0, 1));
+    case 21: return wg_result(wg_moments(x, WG_ALL_AXES, 0), 1);
+    case 22: return wg_result(wg_moments(x, WG_AXES(0), 0), 1);
+    case 23: return wg_result(wg_moments(x, WG_AXES(1), 0), 1);
+    case 24: return wg_result(wg_max_with_index(x, WG_AXES(0), 0), 1);
+    case 25: return wg_result(wg_max_with_index(x, WG_AXES(1), 0), 1);
+    case 26: return wg_result(wg_top_k(x, 1, 7, 0), 1);
+    case 27: return wg_top_k(x, 0, 100, 1);
+    case 28: return wg_result(wg_split(x, 1, 3, (int64_t[]){100, 23, 400}), 2);
     default: return NULL;
     }
 }

@@ -182,7 +182,7 @@ Test(ops_rows, what_is_said_holds)
             if ((*op)->arity == 2) claimed += hold_all(&wide, *op);
         }
         bool random = (*op)->flags & WG_OP_RANDOM, bools = (*op)->dtypes == WG_BIT(WG_BOOL);
-        if ((*op)->rows && !random && !bools && !((*op)->flags & WG_OP_SHAPE))
+        if ((*op)->rows && (*op)->arity && !random && !bools && !((*op)->flags & WG_OP_SHAPE))
             cr_expect_gt(claimed, 0, "%s has a member rows and was tried", (*op)->name);
         if (!(*op)->rows) cr_expect_eq(claimed, 0, "%s is in doubt", (*op)->name);
     }
@@ -204,6 +204,13 @@ Test(ops_rows, the_first_node_where_rows_may_meet_is_named)
     cr_assert_eq(apart(g, wg_tanh(wg_add(x, p)), &why), WG_OK);
     cr_assert_eq(apart(g, wg_softmax(x, 1), &why), WG_OK);
     cr_assert_eq(apart(g, wg_dropout(x, 0.5), &why), WG_OK, "in evaluation it is x");
+    wg_node *norm = wg_sub(x, wg_mean(x, WG_AXES(0), 1)), *kept = wg_sub(x, p), *training = wg_training(g);
+    cr_assert_eq(apart(g, wg_exp(wg_where(training, norm, kept)), &why), WG_OK, "rows meet in training only");
+    cr_assert_eq(apart(g, wg_where(training, norm, p), &why), WG_OK, "the same in each row");
+    cr_assert_eq(apart(g, wg_add(x, wg_where(training, wg_mean(x, WG_AXES(0), 1), p)), &why), WG_OK);
+    cr_assert_eq(apart(g, wg_where(training, x, norm), &why), WG_EARG);
+    cr_assert(strstr(why.message, "mean") || strstr(why.message, "sum"), "%s", why.message);
+    cr_assert_eq(apart(g, wg_where(wg_not(training), kept, norm), &why), WG_EARG, "in doubt");
     wg_node *const meet[] = {wg_named(wg_softmax(x, 0), "s"),
                              wg_sum(x, WG_AXES(0), 1),
                              wg_sub(x, wg_mean(x, WG_AXES(0), 1)),

@@ -12,7 +12,7 @@ BEGIN {
         "wg_onnx_declared.name wg_onnx_declared.dtype wg_onnx_meta_at.key wg_onnx_meta_at.text wg_onnx_node_at.op " \
         "wg_onnx_node_at.name wg_onnx_operator.name wg_onnx_operator.since wg_onnx_tensor_read.name " \
         "wg_onnx_tensor_write.name wg_parallel.context wg_on_error.message wg_onnx_read.path wg_onnx_parse.bytes " \
-        "wg_dim.g", list, " ")
+        "wg_dim.g wg_layer_part.part wg_layer_part.layer wg_layer_params.layer wg_layer_params.param wg_layer_new.name wg_layer_new.data", list, " ")
     for (i in list) allowed[list[i]] = 1
     allowed["wg_dense_with.name"] = 1 # refused, as dense
     # Functions that ask: they have an answer for NULL and leave no message.
@@ -24,7 +24,8 @@ BEGIN {
         "wg_safetensors_find wg_safetensors_reason wg_safetensors_meta wg_batch_peek wg_batches_count " \
         "wg_batches_message wg_onnx_status wg_onnx_message wg_onnx_declared wg_onnx_input_count wg_onnx_input " \
         "wg_onnx_input_name wg_onnx_output_count wg_onnx_output wg_onnx_output_name wg_onnx_about wg_onnx_meta_at " \
-        "wg_onnx_meta wg_onnx_node_at wg_shape_make wg_axes_make wg_dim_name wg_watch", list, " ")
+        "wg_onnx_meta wg_onnx_node_at wg_shape_make wg_axes_make wg_dim_name wg_watch " \
+        "wg_layer_find wg_layer_name wg_layer_graph wg_layer_data", list, " ")
     for (i in list) asks[list[i]] = 1
     # What the library hands to the functions of an operator, which hand it back: never NULL.
     handed = "wg_infer \\*|wg_call \\*|wg_stack \\*|wg_onnx_form \\*"
@@ -45,7 +46,7 @@ function declare(text,    head, name, result, k, i, n, part, type, id, args, all
     sub(/\) *;? *$/, "", text)
     name = head; sub(/.*[ *]/, "", name)
     result = substr(head, 1, length(head) - length(name)); gsub(/^ | $/, "", result)
-    if (text ~ handed || name ~ /^wg_dense_(new|apply)$/) return
+    if (text ~ handed) return
     functions++
     n = text ~ /^ *(void)?$/ ? 0 : split(text, part, ",")
     all = ""
@@ -69,7 +70,7 @@ function declare(text,    head, name, result, k, i, n, part, type, id, args, all
 
 # The sound value of a type, by a name of nulls.h.
 function value(type, id,    t) {
-    if (type ~ /\[/ && type !~ /char|wg_node|wg_array|void/) { sub(/ *\[.*/, " *", type) }
+    if (type ~ /\[/ && type !~ /char|wg_node|wg_layer|wg_array|void/) { sub(/ *\[.*/, " *", type) }
     t = type
     sub(/^const /, "", t)
     if (id == "path") return "path"
@@ -84,7 +85,7 @@ function call(name, id, result, type, args,    kind) {
     # What has to be told: a status, or that there is none of what was asked for.
     kind = result == "int" ? "STATUS" : result == "int64_t" ? "NUMBER" : result ~ /\*/ ? "POINTER" : "NOTHING"
     if (name in asks || id == "" || id in allowed || (name "." id) in allowed || name ~ /_free$/) kind = "NOTHING"
-    else if (type ~ /^(const )?wg_(node|graph) \*$/ && result ~ /wg_(node|tape)/) kind = "SILENT"
+    else if (type ~ /^(const )?wg_(node|graph|layer) \*$/ && result ~ /wg_(node|tape|layer)/) kind = "SILENT"
     printf "static void call_%d(void)\n{\n", rows
     if (kind == "STATUS" || kind == "NUMBER") printf "    judge_status(%s(%s), %d);\n}\n", name, args, kind == "STATUS"
     else if (kind != "NOTHING") printf "    judge_pointer(%s(%s), %d);\n}\n", name, args, kind == "POINTER"

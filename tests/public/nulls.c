@@ -22,6 +22,10 @@ const wg_array *some_wg_array_list[2] = {&some_wg_array, &some_wg_array};
 void           *some_void_list[2] = {some_memory, some_memory};
 FILE           *some_FILE_p;
 
+wg_layer       *some_wg_layer_p, *some_wg_layer_list[2];
+static wg_node *apply_nothing(wg_layer *layer, wg_node *const x[], void *data) { return (void)layer, (void)data, x[0]; }
+const wg_layer_kind some_wg_layer_kind = {.name = "nothing", .apply = apply_nothing};
+
 static const struct null_call *now;
 static char                    said[600]; /* the last of wg_on_error */
 
@@ -68,6 +72,8 @@ static void set_up(void)
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(1)), *y = wg_exp(x);
     some_wg_node_p = some_wg_node_list[0] = some_wg_node_list[1] = x;
     some_wg_tape_p = wg_compile(g, 1, &y, NULL);
+    some_wg_layer_p = some_wg_layer_list[0] = some_wg_layer_list[1] =
+        wg_dense_layer_new(g, WG_F32, 1, 1, "layer", NULL);
     wg_onnx_export(g, 1, &y, "nulls.onnx",
                    &(wg_onnx_export_options){.n_meta = 1, .meta = (const char *const[1][2]){{"key", "text"}}});
     some_wg_onnx_p = wg_onnx_read("nulls.onnx");
@@ -78,8 +84,8 @@ static void set_up(void)
     memcpy(empty, &size, sizeof size);
     some_wg_safetensors_p = wg_safetensors_parse(empty, sizeof empty, NULL);
     some_FILE_p = fopen("/dev/null", "w");
-    if (!some_wg_tape_p || wg_onnx_status(some_wg_onnx_p) || !some_wg_batches_p || !some_wg_safetensors_p ||
-        !some_FILE_p) {
+    if (!some_wg_tape_p || !some_wg_layer_p || wg_onnx_status(some_wg_onnx_p) || !some_wg_batches_p ||
+        !some_wg_safetensors_p || !some_FILE_p) {
         printf("# nothing to call with\n");
         exit(1);
     }

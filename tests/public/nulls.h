@@ -17,20 +17,22 @@ extern const int              null_functions;
 
 typedef void wg_body(void *context, int64_t begin, int64_t end);
 
-extern char            path[];
-extern wg_graph       *some_wg_graph_p;
-extern wg_node        *some_wg_node_p, *some_wg_node_list[2];
-extern wg_tape        *some_wg_tape_p;
-extern wg_onnx        *some_wg_onnx_p;
-extern wg_batches     *some_wg_batches_p;
-extern wg_safetensors *some_wg_safetensors_p;
-extern wg_error        some_wg_error;
-extern char            some_char_p[64];
-extern const char     *some_char_pp[2], *some_char_list[2];
-extern wg_array        some_wg_array;
-extern const wg_array *some_wg_array_list[2];
-extern void           *some_void_list[2];
-extern FILE           *some_FILE_p;
+extern char                path[];
+extern wg_graph           *some_wg_graph_p;
+extern wg_node            *some_wg_node_p, *some_wg_node_list[2];
+extern wg_tape            *some_wg_tape_p;
+extern wg_layer           *some_wg_layer_p, *some_wg_layer_list[2];
+extern const wg_layer_kind some_wg_layer_kind;
+extern wg_onnx            *some_wg_onnx_p;
+extern wg_batches         *some_wg_batches_p;
+extern wg_safetensors     *some_wg_safetensors_p;
+extern wg_error            some_wg_error;
+extern char                some_char_p[64];
+extern const char         *some_char_pp[2], *some_char_list[2];
+extern wg_array            some_wg_array;
+extern const wg_array     *some_wg_array_list[2];
+extern void               *some_void_list[2];
+extern FILE               *some_FILE_p;
 extern _Alignas(64) char some_memory[4096];
 
 #define some_int 1
@@ -63,7 +65,8 @@ extern _Alignas(64) char some_memory[4096];
 #define some_wg_load_info_p (&(wg_load_info){0})
 #define some_wg_save_options_p (&(wg_save_options){0})
 #define some_wg_dense_options_p (&(wg_dense_options){0})
-#define some_wg_dense_layer_p (&(wg_dense_layer){0})
+#define some_wg_layer_kind_p (&some_wg_layer_kind)
+#define some_enum_wg_activation WG_RELU
 #define some_wg_solver_p (&(wg_solver){0})
 #define some_wg_safetensor_p (&(wg_safetensor){0})
 #define some_wg_onnx_export_options_p (&(wg_onnx_export_options){0})

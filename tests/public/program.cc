@@ -27,6 +27,14 @@ static bool macros_hold()
            some.axis[1] == -1 && all.n == -1;
 }
 
+/* Two layers in one; n of a sequence is counted by the macro. */
+static bool layers_hold(wg_graph *g, wg_node *x)
+{
+    wg_layer *dense = wg_dense_layer_new(g, WG_F64, 3, 2, "fc", nullptr);
+    wg_layer *net = wg_sequence_new(g, WG_LAYERS(dense, wg_activation_layer_new(g, WG_RELU)));
+    return wg_layer_params(net, 0, nullptr) == 2 && wg_layer_apply(net, x);
+}
+
 int main()
 {
     wg_graph *g = wg_graph_new();
@@ -40,8 +48,8 @@ int main()
     wg_set_scalar(t, x, 2);
     wg_set_f64(t, m, 6, values);
     if (wg_run(t) != WG_OK) return std::fprintf(stderr, "%s\n", wg_tape_message(t)), 1;
-    bool right = macros_hold() && built == 1 && wg_get_scalar(t, y) == 10 && wg_get_scalar(t, dx) == 7 &&
-                 wg_get_scalar(t, mean) == 3.5;
+    bool right = macros_hold() && layers_hold(g, m) && built == 1 && wg_get_scalar(t, y) == 10 &&
+                 wg_get_scalar(t, dx) == 7 && wg_get_scalar(t, mean) == 3.5;
     wg_graph_free(g);
     return right ? 0 : 1;
 }

@@ -68,6 +68,53 @@ Test(tape_fuse, bias_and_relu_ride_on_the_product, .init = start, .fini = stop)
     free(text);
 }
 
+/* Stacks of products: of one matrix by many, of many small and of few large ones, in vain, and broadcast.
+ * Behind products that are both several and large the rest is an instruction of its own. */
+static const struct {
+    wg_shape a, b;
+    int      ta, tb, instructions;
+} stacks[] = {
+    {{3, {3, 5, 7}}, {2, {7, 9}}, 0, 0, 1},
+    {{3, {3, 7, 5}}, {2, {7, 9}}, 1, 0, 1},
+    {{3, {4, 5, 7}}, {3, {4, 9, 7}}, 0, 1, 1},
+    {{3, {700, 2, 3}}, {3, {700, 3, 4}}, 0, 0, 1},
+    {{4, {2, 1, 130, 20}}, {3, {3, 20, 300}}, 0, 0, 2},
+    {{3, {40, 64, 64}}, {3, {40, 64, 64}}, 1, 1, 1},
+    {{3, {2, 300, 260}}, {3, {2, 260, 300}}, 0, 0, 2},
+    {{3, {3, 5, 0}}, {3, {3, 0, 4}}, 0, 0, 1},
+    {{3, {0, 5, 2}}, {2, {2, 4}}, 0, 0, 1},
+    {{3, {6, 300, 1}}, {3, {6, 1, 1}}, 0, 0, 1},
+};
+
+Test(tape_fuse, bias_activation_and_residual_ride_on_a_stack_of_products)
+{
+    setenv("WG_THREADS", "4", 1);
+    for (size_t i = 0; i < sizeof stacks / sizeof *stacks; i++)
+        for (int f64 = 0; f64 < 2; f64++) {
+            wg_graph *h = wg_graph_new();
+            wg_dtype  d = f64 ? WG_F64 : WG_F32;
+            wg_node  *a = wg_input(h, "a", d, stacks[i].a), *b = wg_input(h, "b", d, stacks[i].b);
+            wg_node  *p = wg_matmul_t(a, b, stacks[i].ta, stacks[i].tb);
+            wg_shape  s = *wg_node_shape(p), row = WG_SHAPE(s.dim[s.rank - 1]), column = s;
+            column.dim[s.rank - 1] = 1;
+            wg_node *in[] = {wg_input(h, "bias", d, row), wg_input(h, "column", d, column), wg_input(h, "r", d, s)};
+            wg_node *y = wg_add(wg_relu(wg_mul(wg_add(p, in[0]), in[1])), in[2]);
+            wg_tape *t[5] = {NULL};
+            for (int k = 0; k < 5; k++) {
+                wg_options o = k < 3 ? with_threads(1 << k) : skipping(k == 3 ? WG_SKIP_FUSE : WG_SKIP_REUSE);
+                t[k] = compile(h, 1, &y, &o);
+                set_random(t[k], a, 1, -1, 1);
+                set_random(t[k], b, 2, -1, 1);
+                for (int n = 0; n < 3; n++) set_random(t[k], in[n], 3 + (uint64_t)n, -1, 1);
+                run(t[k]);
+                cr_expect(same_bits(t[0], t[k], y), "stack %zu, %s, tape %d", i, wg_dtype_name(d), k);
+            }
+            cr_expect_eq(instructions(t[0]), stacks[i].instructions, "stack %zu", i);
+            cr_expect(instructions(t[3]) > 1);
+            wg_graph_free(h);
+        }
+}
+
 Test(tape_fuse, a_product_with_other_users_keeps_its_value, .init = start, .fini = stop)
 {
     wg_node *w = wg_input(g, "w", WG_F64, WG_SHAPE(7, 9));

@@ -178,6 +178,10 @@ static wg_node *max(struct sample *s) { return wg_max(s->m, WG_AXES(0), 0); }
 static wg_node *min(struct sample *s) { return wg_min(s->m, WG_AXES(0), 0); }
 static wg_node *lse(struct sample *s) { return wg_logsumexp(s->m, WG_AXES(1), 0); }
 static wg_node *argmax(struct sample *s) { return wg_argmax(s->m, 0, 0); }
+static wg_node *max_with_index(struct sample *s) { return wg_max_with_index(s->m, WG_AXES(0), 0); }
+static wg_node *top_k(struct sample *s) { return wg_top_k(s->m, 0, 2, 0); }
+static wg_node *moments(struct sample *s) { return wg_moments(s->m, WG_AXES(0), 0); }
+static wg_node *split(struct sample *s) { return wg_split(s->m, 0, 2, NULL); }
 static wg_node *size(struct sample *s)
 {
     wg_axes first = WG_AXES(0);
@@ -199,7 +203,7 @@ static wg_node *uniform(struct sample *s) { return wg_uniform(s->g, WG_F64, WG_S
 static wg_node *normal(struct sample *s) { return wg_normal(s->g, WG_F64, WG_SHAPE(4), 0, 1); }
 static wg_node *mask(struct sample *s)
 {
-    return wg_node_operand(wg_dropout(wg_expand(s->m, WG_SHAPE(8, 4, 4)), 0.5), 1);
+    return wg__dropout_mask(wg_expand(s->m, WG_SHAPE(8, 4, 4)), 0.5);
 }
 
 static const struct maker {
@@ -216,6 +220,10 @@ static const struct maker {
     {&wg_op_min, min},
     {&wg_op_logsumexp, lse},
     {&wg_op_argmax, argmax},
+    {&wg_op_max_with_index, max_with_index},
+    {&wg_op_top_k, top_k},
+    {&wg_op_moments, moments},
+    {&wg_op_split, split},
     {&wg_op_size, size},
     {&wg_op_iota, iota},
     {&wg_op_matmul, matmul},

@@ -106,3 +106,25 @@ Test(tape_refused, roles_of_what_has_none, .init = start, .fini = stop)
     cr_expect_eq(wg_set_role(NULL, WG_STATE), WG_EARG);
     cr_expect_eq(wg_node_role(x), WG_WEIGHT);
 }
+
+/* An elementwise operator with a function for f32 alone. */
+static void copy_f32(int64_t n, void *y, const void *const x[], unsigned once, const void *attr)
+{
+    (void)attr;
+    for (int64_t i = 0; i < n; i++) ((float *)y)[i] = ((const float *)x[0])[once ? 0 : i];
+}
+static wg_block *f32_alone(int n, const wg_dtype x[], wg_dtype y)
+{
+    return (void)y, n && x[0] == WG_F32 ? copy_f32 : NULL;
+}
+static const wg_op single = {.name = "single", .arity = 1, .infer = wg_infer_same, .block = f32_alone};
+
+Test(tape_refused, a_dtype_that_an_operator_has_no_function_for, .init = start, .fini = stop)
+{
+    wg_node *x = fed("x"), *z = wg_input(g, "z", WG_F64, WG_SHAPE(2));
+    wg_node *good = wg_exp(wg_apply(&single, 1, &x, NULL)), *bad = wg_exp(wg_apply(&single, 1, &z, NULL));
+    compile(g, WG_NODES(good), NULL);
+    cr_assert_null(wg_compile(g, WG_NODES(good, bad), NULL));
+    cr_expect_eq(wg_status(g), WG_EDTYPE);
+    cr_expect_str_eq(wg_message(g), "compile: single has no kernel for f64");
+}

@@ -56,6 +56,14 @@ static wg_node *exp_add_minus_one(struct leaves *l) { return wg_shift(wg_exp(l->
 static wg_node *one_minus_sigmoid(struct leaves *l) { return wg_one_minus(wg_sigmoid(l->x)); }
 static wg_node *neg_neg(struct leaves *l) { return wg_neg(wg_neg(l->x)); }
 static wg_node *add_zero(struct leaves *l) { return wg_shift(l->x, 0); }
+static wg_node *where_true(struct leaves *l)
+{
+    return wg_where(wg_const(l->g, WG_BOOL, WG_SCALAR, (uint8_t[]){1}), l->x, wg_exp(l->y));
+}
+static wg_node *where_false(struct leaves *l)
+{
+    return wg_where(wg_const(l->g, WG_BOOL, WG_SCALAR, (uint8_t[]){0}), l->x, l->v);
+}
 static wg_node *zero_add(struct leaves *l) { return wg_add(wg_lit(l->x, 0), l->x); }
 static wg_node *add_wide_zero(struct leaves *l) { return wg_add(l->v, wg_fill(l->g, WG_F64, WG_SHAPE(3, 4), 0)); }
 static wg_node *add_neg(struct leaves *l) { return wg_add(l->x, wg_neg(l->y)); }
@@ -166,6 +174,8 @@ static const struct example {
     {"x + 0 -> x", add_zero, "add(x,0)", "x", true},
     {"x + 0 -> x", zero_add, "add(0,x)", "x", true},
     {"x + 0 -> x", add_wide_zero, "add(v,expand(0))", "expand(v)", true},
+    {"where(1, x, y) -> x; where(0, x, y) -> y", where_true, "where(1,x,exp(y))", "x", true},
+    {"where(1, x, y) -> x; where(0, x, y) -> y", where_false, "where(0,x,v)", "expand(v)", true},
     {"x + -y -> x - y", add_neg, "add(x,neg(y))", "sub(x,y)", true},
     {"x + -y -> x - y", neg_add, "add(neg(y),x)", "sub(x,y)", true},
     {"x - 0 -> x", sub_zero, "sub(x,0)", "x", true},

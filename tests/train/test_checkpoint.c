@@ -262,7 +262,7 @@ Test(checkpoint, odd_metadata_is_refused)
                                          {"wengert.run", ""},
                                          {"wengert.run", "007"},
                                          {"wengert.seed", "18446744073709551616"},
-                                         {"wengert.checkpoint", "2"}};
+                                         {"wengert.checkpoint", "3"}};
     char                     path[64];
     float                    x[2] = {1, 2};
     temp(path, sizeof path, "odd");

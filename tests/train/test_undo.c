@@ -101,47 +101,7 @@ Test(undo, a_bias_that_is_there)
     cr_expect_null(wg_dense(x, 5, "fc"));
     cr_expect_eq(wg_param_count(g), 1);
     cr_expect_null(wg_param_find(g, "fc.weight"));
-    cr_expect(strstr(wg_message(g), "wg_dense_new"), "%s", wg_message(g));
-}
-
-/* ---- One layer, applied often ---- */
-
-Test(undo, a_layer_applied_twice_has_one_weight)
-{
-    wg_dense_layer l;
-    wg_node       *a = wg_input(g, "a", WG_F32, WG_SHAPE(1, 2)), *b = wg_input(g, "b", WG_F32, WG_SHAPE(3, 1, 2));
-    cr_assert_eq(wg_dense_new(g, WG_F32, 2, 1, "twin", NULL, &l), WG_OK, "%s", wg_message(g));
-    wg_node *ya = wg_dense_apply(&l, a), *yb = wg_dense_apply(&l, b), *d;
-    wg_node *sum = wg_add(wg_sum(ya, WG_ALL_AXES, 0), wg_sum(yb, WG_ALL_AXES, 0));
-    cr_assert_eq(wg_param_count(g), 2);
-    cr_assert_eq(wg_grad(sum, 1, &l.weight, &d), WG_OK);
-    wg_tape *t = wg_compile(g, WG_NODES(ya, yb, d), NULL);
-    cr_assert_not_null(t, "%s", wg_message(g));
-    wg_set_f32(t, l.weight, 2, (float[]){1, 10});
-    wg_set_f32(t, l.bias, 1, (float[]){100});
-    wg_set_f32(t, a, 2, (float[]){1, 2});
-    wg_set_f32(t, b, 6, (float[]){1, 2, 3, 4, 5, 6});
-    cr_assert_eq(wg_run(t), WG_OK, "%s", wg_tape_message(t));
-    float y, z[3], slope[2];
-    cr_assert_eq(wg_get_f32(t, ya, 1, &y), WG_OK);
-    cr_assert_eq(wg_get_f32(t, yb, 3, z), WG_OK);
-    cr_assert_eq(wg_get_f32(t, d, 2, slope), WG_OK);
-    cr_expect(y == 121 && z[0] == 121 && z[1] == 143 && z[2] == 165);
-    cr_expect(slope[0] == 1 + 9 && slope[1] == 2 + 12, "both applications are in the gradient");
-}
-
-Test(undo, a_layer_refuses_what_does_not_fit)
-{
-    wg_dense_layer l;
-    cr_assert_eq(wg_dense_new(g, WG_F32, 2, 1, "l", NULL, &l), WG_OK);
-    cr_expect_null(wg_dense_apply(&l, x));
-    cr_expect_str_eq(wg_message(g), "dense_apply(x[4,3]): the last axis is not that of l.weight[2,1]");
-    wg_clear_error(g);
-    cr_expect_eq(wg_dense_new(g, WG_I32, 2, 1, "i", NULL, &l), WG_EDTYPE);
-    cr_expect(!l.weight && !l.bias);
-    cr_expect_null(wg_dense_apply(&l, x), "NULL in, NULL out");
-    wg_clear_error(g);
-    cr_expect_eq(wg_dense_new(g, WG_F32, 2, 1, "l", NULL, &l), WG_EARG, "the name is taken");
+    cr_expect(strstr(wg_message(g), "wg_dense_layer_new"), "%s", wg_message(g));
 }
 
 /* ---- Roles, and gradients that end ---- */

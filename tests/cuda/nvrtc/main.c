@@ -62,7 +62,7 @@ static void loops_of(const struct golden *m)
     for (int i = 0; t && i < t->n_instr; i++) {
         struct wg__cuda_loop l;
         if (!t->instr[i].loop) continue;
-        wg__cuda_translate(t, &t->instr[i], &l);
+        wg__cuda_translate(t->instr[i].loop, &l);
         char *source = wg__cuda_loop_source(&l);
         loops++;
         ok = ok && source;

@@ -132,6 +132,15 @@ static void biased_layers(struct made *b, wg_node *f(wg_node *))
 void bias_relu_layers(struct made *b) { biased_layers(b, wg_relu); }
 void bias_gelu_layers(struct made *b) { biased_layers(b, wg_gelu_tanh); }
 
+/* x as a stack of matrices of one row, which is one product still. */
+static wg_node *stacked(const struct made *b)
+{
+    wg_node *x = wg_reshape(b->in[0], WG_SHAPE(wg_node_shape(b->in[0])->dim[0], 1, WG_AUTO));
+    return wg_matmul(x, b->in[1]);
+}
+static void stacked_bias_relu(struct made *b) { keep(b, wg_relu(wg_add(stacked(b), b->in[2]))); }
+static void stacked_layers(struct made *b) { layers(b, stacked(b), wg_relu); }
+
 /* All is kept, so that the sum does not take the memory of an operand. */
 static void drelu_rows(struct made *b)
 {
@@ -212,5 +221,7 @@ const struct epilogue_case epilogue_cases[] = {
     {"beside other reductions", other_sums, {DEFAULT}},
     {"of what needs the sum", sum_needed, {DEFAULT}},
     {"far from the sum", sum_far, {0}},
+    {"of a stack, + bias, relu", stacked_bias_relu, {RELU | BIAS}},
+    {"of a stack, two layers with relu and all gradients", stacked_layers, {RELU | AUX, DRELU}},
 };
 _Static_assert(sizeof epilogue_cases / sizeof *epilogue_cases == EPILOGUE_CASES, "as the header says");

@@ -73,7 +73,8 @@ static void find_shim(void)
                {"wg_shim_refuse_epilogues", &s.refuse_epilogues},
                {"wg_shim_answers", &s.answers},
                {"wg_shim_refuse", &s.refuse},
-               {"wg_shim_cublas_left", &s.cublas_left}};
+               {"wg_shim_cublas_left", &s.cublas_left},
+               {"wg_test_user_cuda", &s.user_cuda}};
     for (size_t i = 0; s.there && i < sizeof all / sizeof *all; i++)
         s.there = (*(void **)all[i].to = dlsym(so, all[i].name)) != NULL;
     shim = s.there ? s : absent;
@@ -87,7 +88,8 @@ static const struct part {
 } parts[] = {{"training", test_training}, {"values", test_values},       {"parameters", test_parameters},
              {"products", test_products}, {"epilogues", test_epilogues}, {"follow", test_follow},
              {"errors", test_errors},     {"random", test_random},       {"ops", test_ops},
-             {"loops", test_loops},       {"probe", test_probe},         {"threads", test_threads}};
+             {"loops", test_loops},       {"probe", test_probe},         {"threads", test_threads},
+             {"user", test_user}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 /* Runs one part, or all. */

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include <wengert/graph.h>
+#include <wengert/graph_op.h>
 #include <wengert/train.h>
 
 #include "cuda/tap.h"
@@ -26,7 +26,8 @@ struct shim {
     void (*refuse_epilogues)(int bits); /* those with any of these are not supported; 0: all are */
     void (*answers)(int bits);          /* what is left open, answered the other way */
     void (*refuse)(const struct wg_shim_refusal *r);
-    long (*cublas_left)(void); /* objects that were not destroyed */
+    long (*cublas_left)(void);               /* objects that were not destroyed */
+    int (*user_cuda)(const wg_cuda_call *c); /* a kernel for an operator of a program's own (cuda_host/user.cc) */
 };
 extern struct shim shim;
 /* Nothing was done wrong and nothing is left, as far as the shim knows; what was, as remarks.  Forgets it. */
@@ -58,6 +59,7 @@ void test_ops(void);
 void test_random(void);
 void test_loops(void);
 void test_probe(void);
+void test_user(void);
 void test_threads(void);
 
 #endif

@@ -72,10 +72,25 @@ static void add_result(struct suite *s, wg_node *y, bool exact, const char *what
 static bool is_exact(const wg_op *op)
 {
     static const char *const names[] = {
-        "expand", "reshape", "transpose", "slice",   "pad",           "concat", "gather", "where",        "max",
-        "min",    "maximum", "minimum",   "neg",     "abs",           "sign",   "add",    "sub",          "mul",
-        "div",    "sqrt",    "relu",      "square",  "floor",         "ceil",   "round",  "step",         "cast",
-        "size",   "iota",    "argmax",    "uniform", "one_hot_index", "less",   "equal",  "dropout_mask",
+        "expand",       "reshape",
+        "transpose",    "slice",
+        "pad",          "concat",
+        "gather",       "where",
+        "max",          "min",
+        "maximum",      "minimum",
+        "neg",          "abs",
+        "sign",         "add",
+        "sub",          "mul",
+        "div",          "sqrt",
+        "relu",         "square",
+        "floor",        "ceil",
+        "round",        "step",
+        "cast",         "size",
+        "iota",         "argmax",
+        "uniform",      "one_hot_index",
+        "less",         "equal",
+        "dropout_mask", "top_k",
+        "split",        "max_with_index",
     };
     for (size_t i = 0; op && i < sizeof names / sizeof *names; i++)
         if (!strcmp(op->name, names[i])) return true;

@@ -73,7 +73,7 @@ static void all_turns(wg_shape a, wg_shape b, const char *what)
 static wg_node *row(wg_node *m, wg_node *y)
 {
     (void)m;
-    return wg_sum(y, WG_AXES(0), 0);
+    return wg_sum(y, wg_node_shape(y)->rank == 2 ? WG_AXES(0) : WG_AXES(0, 1), 0);
 }
 static wg_node *bias(wg_node *m, wg_node *y) { return wg_add(m, row(m, y)); }
 static wg_node *bias_first(wg_node *m, wg_node *y) { return wg_add(row(m, y), m); }
@@ -81,7 +81,7 @@ static wg_node *bias_relu(wg_node *m, wg_node *y) { return wg_relu(bias(m, y)); 
 static wg_node *relu(wg_node *m, wg_node *y) { return (void)y, wg_relu(m); }
 static wg_node *gelu(wg_node *m, wg_node *y) { return wg_gelu(bias(m, y)); }
 static wg_node *itself(wg_node *m, wg_node *y) { return (void)y, wg_add(m, m); }
-static wg_node *column(wg_node *m, wg_node *y) { return (void)y, wg_add(m, wg_sum(m, WG_AXES(1), 1)); }
+static wg_node *column(wg_node *m, wg_node *y) { return (void)y, wg_add(m, wg_sum(m, WG_AXES(-1), 1)); }
 static wg_node *kept(wg_node *m, wg_node *y) { return wg_relu(wg_add(wg_watch(m), row(m, y))); }
 static wg_node *twice(wg_node *m, wg_node *y)
 {
@@ -89,6 +89,16 @@ static wg_node *twice(wg_node *m, wg_node *y)
     return wg_mul(h, wg_relu(h));
 }
 
+static bool is_close(wg_shape a, wg_shape b, build *after)
+{
+    double f = difference(WG_F32, a, b, 0, 0, after), d = difference(WG_F64, a, b, 0, 0, after);
+    if (!(f < 1e-5 && d < 1e-13))
+        tap_note("rank %d by rank %d, to [%d,%d]: f32 %g, f64 %g", a.rank, b.rank, (int)a.dim[a.rank - 2],
+                 (int)b.dim[b.rank - 1], f, d);
+    return f < 1e-5 && d < 1e-13;
+}
+
+/* One product, one b for a stack of a, and stacks of both. */
 static void followed(void)
 {
     static const struct {
@@ -101,10 +111,10 @@ static void followed(void)
         bool ok = true;
         for (int m = 1; m < 8; m += 3)
             for (int n = 1; n < 14; n += 6) {
-                double f = difference(WG_F32, WG_SHAPE(m, 5), WG_SHAPE(5, n), 0, 0, all[i].after);
-                double d = difference(WG_F64, WG_SHAPE(m, 5), WG_SHAPE(5, n), 0, 0, all[i].after);
-                if (!(f < 1e-5 && d < 1e-13)) tap_note("[%d,5] x [5,%d]: f32 %g, f64 %g", m, n, f, d);
-                ok = ok && f < 1e-5 && d < 1e-13;
+                ok = is_close(WG_SHAPE(m, 5), WG_SHAPE(5, n), all[i].after) && ok;
+                ok = is_close(WG_SHAPE(3, m, 5), WG_SHAPE(5, n), all[i].after) && ok;
+                ok = is_close(WG_SHAPE(3, m, 5), WG_SHAPE(3, 5, n), all[i].after) && ok;
+                ok = is_close(WG_SHAPE(2, 1, m, 5), WG_SHAPE(3, 5, n), all[i].after) && ok;
             }
         tap(clean() && ok, "matmul %s", all[i].name);
     }

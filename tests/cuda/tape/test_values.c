@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tape_test.h"
+#include <wengert/data.h>
 
 static bool same(const float *a, const float *b, int n) { return memcmp(a, b, (size_t)n * sizeof *a) == 0; }
 
@@ -38,6 +39,52 @@ static void in_and_out(void)
     if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(t));
     wg_graph_free(g);
     tap(clean() && at && ok, "set, run, get, view and input_buffer are those of the CPU");
+}
+
+/* A loop over batches: inputs stay in two buffers, so that a batch is put in while the device computes. */
+static bool in_turn(wg_tape *t, wg_node *x, const float *was, bool exposed)
+{
+    const float *now = wg_view(t, x);
+    return now && (now == was) == exposed;
+}
+static void batches(void)
+{
+    enum { ROWS = 24, SIZE = 4 };
+    float     value[ROWS][2];
+    uint8_t   flag[ROWS];
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(SIZE, 2)), *b = wg_input(g, "b", WG_BOOL, WG_SHAPE(SIZE, 1));
+    wg_node  *p = wg_param(g, "p", WG_F32, WG_SCALAR), *zero = wg_lit(x, 0);
+    wg_node  *step = wg_assign(p, wg_add(wg_scale(p, 0.5), wg_sum(wg_where(b, x, zero), WG_ALL_AXES, 0)));
+    wg_tape  *t = compile(g, 1, &step);
+    for (int i = 0; i < ROWS; i++) value[i][0] = (float)i, value[i][1] = (float)(-2 * i * i), flag[i] = i % 3 ? 7 : 0;
+    const wg_array   of_x = {WG_F32, {2, {ROWS, 2}}, value}, of_b = {WG_BOOL, {1, {ROWS}}, flag};
+    const wg_column  column[] = {{.array = &of_x, .input = x}, {.array = &of_b, .input = b}};
+    wg_batch_options o = {.n = 2, .column = column, .size = SIZE};
+    bool             ok = t;
+    for (int way = 0; way < 3 && ok; way++) { /* without a thread, with one, and once an address is known */
+        wg_error     e = {0};
+        float        want = 0, have = -1;
+        const float *was = NULL;
+        o.prefetch = way == 1 ? 3 : 0;
+        wg_batches *all = wg_batches_new(&o, &e);
+        if (way == 2) ok = wg_input_buffer(t, x);
+        wg_param_set(p, &want);
+        for (int k = 0; k < ROWS / SIZE && all && ok; k++) {
+            ok = wg_batch_next(all, t) == SIZE && (!was || in_turn(t, x, was, way == 2)) && !wg_run(t);
+            was = wg_view(t, x);
+            float sum = 0;
+            for (int i = k * SIZE; i < (k + 1) * SIZE; i++)
+                if (i % 3) sum += value[i][0] + value[i][1];
+            want = want * 0.5f + sum;
+        }
+        ok = ok && all && !wg_param_get(p, &have) && have - want < 1e-3f && want - have < 1e-3f;
+        if (!ok) tap_note("way %d: %g, not %g; %s", way, (double)have, (double)want, e.message);
+        wg_batches_free(all);
+    }
+    if (!ok) tap_note("%s; %s", wg_message(g), wg_tape_message(t));
+    wg_graph_free(g);
+    tap(clean() && ok, "a loop over batches keeps two buffers");
 }
 
 /* An operator of the user has no kernel: it runs on the CPU, between copies. */
@@ -178,6 +225,7 @@ static void run_numbers(void)
 void test_values(void)
 {
     in_and_out();
+    batches();
     one_copy();
     run_numbers();
     on_the_cpu();

@@ -1,0 +1,143 @@
+/* Updates that layers bring: assignments of state that every step of a loss takes along which depends on the layer's
+ * value.  Several of one parameter act one after the other: the next value of the later one is built again over that of
+ * the one before it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "grad/grad_impl.h"
+#include "train/train_impl.h"
+
+static bool check(wg_node *y, wg_node *assign)
+{
+    char text[160];
+    if (assign->g != y->g) wg__fail(y->g, WG_EARG, "with_update: the assignment belongs to another graph");
+    else if (y->kind == WG__ASSIGN || y->kind == WG__GROUP)
+        wg__fail(y->g, WG_EARG, "with_update: %s has no value that a loss could depend on", wg_node_kind(y));
+    else if (assign->kind != WG__ASSIGN)
+        wg__fail(y->g, WG_EARG, "with_update: %s is no assignment: see wg_assign",
+                 wg__node_str(assign, text, sizeof text));
+    else if (assign->x[0]->role != WG_STATE)
+        wg__fail(y->g, WG_EARG, "with_update: %s is no state, which wg_set_role makes of it",
+                 wg__node_str(assign->x[0], text, sizeof text));
+    else return true;
+    return false;
+}
+
+/* Appends to the graph's updates: see struct wg__layer_update. */
+static bool keep(wg_graph *g, wg_node *y, wg_node *assign, const wg_node *before, const wg_node *of)
+{
+    if (g->n_update == g->cap_update) {
+        int                      cap = g->cap_update ? 2 * g->cap_update : 8;
+        struct wg__layer_update *p = realloc(g->update, (size_t)cap * sizeof *p);
+        if (!p) return wg__fail_nomem(g), false;
+        g->update = p;
+        g->cap_update = cap;
+    }
+    g->update[g->n_update++] = (struct wg__layer_update){y, assign, before, of};
+    return true;
+}
+
+wg_node *wg_with_update(wg_node *y, wg_node *assign)
+{
+    if (!y || !assign) return NULL;
+    return check(y, assign) && keep(y->g, y, assign, NULL, NULL) ? y : NULL;
+}
+
+/* ---- One after the other ---- */
+
+/* x over operands some of which have been built again. */
+static wg_node *build_again(wg_node *x, wg_node *const map[])
+{
+    wg_node *few[8], **operand = x->n <= 8 ? few : malloc((size_t)x->n * sizeof *operand);
+    bool     changed = false;
+    if (!operand) return wg__fail_nomem(x->g), NULL;
+    for (int i = 0; i < x->n; i++) {
+        operand[i] = map[x->x[i]->id];
+        changed |= operand[i] != x->x[i];
+    }
+    wg_node *y = x;
+    if (changed)
+        y = x->kind == WG__RESULT ? wg_result(*operand, wg__result_index(x)) : wg_apply(x->op, x->n, operand, x->attr);
+    if (operand != few) free(operand);
+    return y;
+}
+
+/* y with `now` in the place of the parameter p. */
+static wg_node *replace(wg_node *y, const wg_node *p, wg_node *now)
+{
+    wg_graph *g = y->g;
+    wg_node **order = NULL, **map = calloc((size_t)g->n + 1, sizeof *map), *again = NULL;
+    int       n = wg__postorder(g, 1, &y, &order);
+    if (!map) wg__fail_nomem(g);
+    for (int i = 0; map && i < n; i++) {
+        again = map[order[i]->id] = order[i] == p ? now : build_again(order[i], map);
+        if (!again) break;
+    }
+    free(order);
+    free(map);
+    return again;
+}
+
+/* The assignment that does what `before` does and then `a`, made once, so that two steps on a tape share it. */
+static wg_node *follow(wg_node *before, wg_node *a)
+{
+    wg_graph *g = a->g;
+    for (int i = 0; i < g->n_update; i++)
+        if (g->update[i].before == before && g->update[i].of == a) return g->update[i].assign;
+    wg_node *both = wg_assign(a->x[0], replace(a->x[1], a->x[0], before->x[1]));
+    return both && keep(g, NULL, both, before, a) ? both : NULL;
+}
+
+/* ---- Those of a value ---- */
+
+static char *mark_needed(wg_node *y)
+{
+    wg_node **order = NULL;
+    char     *needed = calloc((size_t)y->g->n + 1, 1);
+    int       n = wg__postorder(y->g, 1, &y, &order);
+    if (!needed) wg__fail_nomem(y->g);
+    for (int i = 0; needed && i < n; i++) needed[order[i]->id] = 1;
+    free(order);
+    if (n >= 0) return needed;
+    free(needed);
+    return NULL;
+}
+
+/* Puts an update into the list of n, where no parameter stands twice.  The new n, or -1.  In eager mode each update
+ * has happened when it was built, and the next was built on the value that it gave. */
+static int add(wg_node *list[], int n, wg_node *assign)
+{
+    bool eager = assign->g->hook.made;
+    for (int i = 0; i < n && !eager; i++)
+        if (list[i]->x[0] == assign->x[0]) return (list[i] = follow(list[i], assign)) ? n : -1;
+    list[n] = assign;
+    return n + 1;
+}
+
+int wg__updates_of(wg_node *y, wg_node *list[])
+{
+    wg_graph *g = y->g;
+    int       n = 0, all = g->n_update;
+    char     *needed = all ? mark_needed(y) : NULL;
+    if (all && !needed) return -1;
+    for (int i = 0; i < all && n >= 0; i++) {
+        wg_node *by = g->update[i].y;
+        if (by && needed[by->id]) n = add(list, n, g->update[i].assign);
+    }
+    free(needed);
+    return n;
+}
+
+wg_node *wg_updates(wg_node *y)
+{
+    wg_node *group = NULL;
+    if (!y) return NULL;
+    const char     *outer = wg__enter(y->g, "updates");
+    struct wg__mark before = wg__mark(y->g);
+    wg_node       **list = malloc(((size_t)y->g->n_update + 1) * sizeof *list);
+    int             n = list ? wg__updates_of(y, list) : (wg__fail_nomem(y->g), -1);
+    if (n >= 0) group = n ? wg_group(n, list) : wg__node_new(y->g, WG__GROUP, WG_F32, &(wg_shape){0}, 0);
+    free(list);
+    if (!group) wg__undo(y->g, &before);
+    return wg__leave(y->g, outer, group);
+}
