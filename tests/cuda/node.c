@@ -43,6 +43,8 @@ wg_node *random_const(wg_graph *g, wg_dtype t, wg_shape s, enum wg_domain d, uin
 
 static size_t bytes_of(const wg_tensor *x) { return wg__bytes(x->dtype, &x->shape); }
 
+size_t result_room(const wg_tensor *y) { return (bytes_of(y) + 7) / 8 * 8; }
+
 int cpu_node(const wg_op *op, wg_call *c)
 {
     size_t scratch = op->scratch ? op->scratch(c) : 0;
@@ -113,7 +115,7 @@ struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struc
     if (!o.error) o.error = cudaStreamSynchronize(stream);
     if (!o.error) {
         cudaMemcpy(&o.fault, fault, sizeof o.fault, cudaMemcpyDeviceToHost);
-        for (int k = 0; k < c->m; to += bytes_of(&c->y[k++]))
+        for (int k = 0; k < c->m; to += result_room(&c->y[k++]))
             if (bytes_of(&c->y[k])) cudaMemcpy(to, out[k].data, bytes_of(&c->y[k]), cudaMemcpyDeviceToHost);
         for (int i = how.in_place; i < c->n; i++) o.inputs_changed |= changed(&c->x[i], x[i].data, c->x[i].data);
     }

@@ -22,8 +22,10 @@ struct outcome {
     struct wg__cuda_fault fault;
     bool                  inputs_changed;
 };
-/* y (host memory) of x (host memory) by the launch.  run is the run's number. */
+/* Results y (host memory, one behind the other, each of result_room) of x (host memory) by the launch.  run is the
+ * run's number. */
 struct outcome launch_node(const struct wg__cuda_op *op, const wg_call *c, struct way how, void *y);
+size_t         result_room(const wg_tensor *y);
 /* The same by the operator on the CPU. */
 int cpu_node(const wg_op *op, wg_call *c);
 

@@ -39,7 +39,7 @@ static void describe(const wg_graph *g, const wg_op *op, const wg_call *c, char 
 static size_t bytes_of_results(const wg_call *c)
 {
     size_t bytes = 0;
-    for (int k = 0; k < c->m; k++) bytes += wg__bytes(c->y[k].dtype, &c->y[k].shape);
+    for (int k = 0; k < c->m; k++) bytes += result_room(&c->y[k]);
     return bytes;
 }
 
@@ -51,7 +51,7 @@ static const char *differ(const wg_op *op, const wg_call *c, const char *got)
         wg_call one = *c;
         one.y = &c->y[k];
         why = differs(op, &one, one.y->data, got);
-        got += wg__bytes(one.y->dtype, &one.y->shape);
+        got += result_room(one.y);
     }
     return why;
 }
@@ -89,7 +89,7 @@ static void compare(const wg_graph *g, const wg_op *op, const wg_call *c)
     struct tally             *t = tally_of(op);
     if (!launch) return;
     size_t bytes = bytes_of_results(c);
-    char  *first = malloc(bytes + 1), *got = malloc(bytes + 1), text[400];
+    char  *first = calloc(1, bytes + 1), *got = calloc(1, bytes + 1), text[400];
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         if (ways[i].in_place && !may_be_in_place(op, c)) continue;
         const char *why = try(op, launch, c, ways[i], i ? first : NULL, i ? got : first);
