@@ -44,7 +44,7 @@ static bool is_kept(const wg_tape *t, const wg_node *x, const wg_node *v)
 }
 
 /* Refuses what is no node of the tape's graph, or a node that has no value. */
-static int check_own(wg_tape *t, const wg_node *x, const char *who)
+static WG__RARE int check_own(wg_tape *t, const wg_node *x, const char *who)
 {
     char name[160];
     if (!x || x->kind == WG__ASSIGN || x->kind == WG__GROUP)
@@ -54,12 +54,10 @@ static int check_own(wg_tape *t, const wg_node *x, const char *who)
                          wg__node_label(x, name, sizeof name));
 }
 
-const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
+static WG__RARE const wg_node *refuse_unkept(wg_tape *t, const wg_node *x, const char *who)
 {
     char name[160];
     if (check_own(t, x, who)) return NULL;
-    const wg_node *v = wg__lookup(t, x);
-    if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
     wg__node_label(x, name, sizeof name);
     if (t->eager && x->kind == WG__INPUT)
         wg__tape_fail(t, WG_EARG, "%s: %s has no value yet: wg_set it first", who, name);
@@ -69,6 +67,13 @@ const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *b
         wg__tape_fail(t, WG_EARG, "%s: this tape does not keep %s: make it an output or wg_watch it before wg_compile",
                       who, name);
     return NULL;
+}
+
+const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
+{
+    const wg_node *v = x && x->kind != WG__ASSIGN && x->kind != WG__GROUP ? wg__lookup(t, x) : NULL;
+    if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
+    return refuse_unkept(t, x, who);
 }
 
 void wg__run_failed(wg_tape *t)
@@ -85,13 +90,9 @@ static const wg_node *shown_by(const wg_tape *t, const wg_node *v)
     return v;
 }
 
-/* Whether the value of x, which the tape's node v computes, is there: set, or computed by a run that succeeded. */
-static bool is_there(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+static WG__RARE bool refuse_reading(wg_tape *t, const wg_node *x, bool computed, const char *who)
 {
-    char           name[160];
-    const wg_node *r = shown_by(t, v);
-    bool           computed = wg__is_computed(r);
-    if (computed ? t->outcome == WG__RUN_DONE : t->eager || !t->value[r->id].unset) return true;
+    char name[160];
     wg__node_label(x, name, sizeof name);
     if (!computed) wg__tape_fail(t, WG_EARG, "%s: %s has no value yet: wg_set the input first", who, name);
     else if (t->outcome == WG__NO_RUN) wg__tape_fail(t, WG_EARG, "%s: %s has no value yet: wg_run first", who, name);
@@ -99,16 +100,22 @@ static bool is_there(wg_tape *t, const wg_node *x, const wg_node *v, const char 
     return false;
 }
 
-/* The tape's node for x, an input (or a parameter, where those are taken too) whose value can be set; or NULL with the
- * reason on the tape. */
-static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, bool params, size_t *bytes)
+/* Whether the value of x, which the tape's node v computes, is there: set, or computed by a run that succeeded. */
+static bool is_there(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+{
+    const wg_node *r = shown_by(t, v);
+    bool           computed = wg__is_computed(r);
+    if (computed ? t->outcome == WG__RUN_DONE : t->eager || !t->value[r->id].unset) return true;
+    return refuse_reading(t, x, computed, who);
+}
+
+static WG__RARE const wg_node *refuse_setting(wg_tape *t, const wg_node *x, const char *who, bool params)
 {
     char name[160];
     bool leaf = x && (x->kind == WG__INPUT || (params && x->kind == WG__PARAM));
     if (leaf && x->g == t->user) {
-        const wg_node *v = wg__eager_room(t, x) ? NULL : wg__lookup(t, x);
-        if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
-        if (!v || v->data || !t->eager)
+        const wg_node *v = wg__lookup(t, x);
+        if (!v || v->data || !t->eager) /* else memory is short, which was said */
             wg__tape_fail(t, WG_EARG, "%s: this tape does not read %s: no output depends on it", who,
                           wg__node_label(x, name, sizeof name));
         return NULL;
@@ -120,6 +127,18 @@ static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *wh
                                          : "computed",
                   params ? " and parameters" : "");
     return NULL;
+}
+
+/* The tape's node for x, an input (or a parameter, where those are taken too) whose value can be set; or NULL with the
+ * reason on the tape. */
+static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, bool params, size_t *bytes)
+{
+    bool leaf = x && (x->kind == WG__INPUT || (params && x->kind == WG__PARAM));
+    if (leaf && x->g == t->user && wg__eager_room(t, x) == WG_OK) {
+        const wg_node *v = wg__lookup(t, x);
+        if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
+    }
+    return refuse_setting(t, x, who, params);
 }
 
 /* Where to read the value of x, which the tape's node v computes and the tape keeps; or NULL with the reason on the

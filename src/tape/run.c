@@ -111,7 +111,7 @@ int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why)
                          composed ? " of " : "", composed ? call : "", why);
 }
 
-static int call_failed(wg_tape *t, const struct wg__instr *p, int status)
+static WG__RARE int call_failed(wg_tape *t, const struct wg__instr *p, int status)
 {
     return wg__fail_at(t, p->node, status, *p->call.why ? p->call.why : wg_strerror(status));
 }
@@ -140,7 +140,7 @@ static void assign(wg_tape *t)
 }
 
 /* Where devices have been at work: what they wrote, before it is read here. */
-static int bring_params(wg_tape *t)
+static WG__RARE int bring_params(wg_tape *t)
 {
     int status = WG_OK;
     for (int i = 0; i < t->n_order && !status; i++)
@@ -149,7 +149,7 @@ static int bring_params(wg_tape *t)
 }
 
 /* With a watch or a trace: the same, looking at each instruction. */
-static int run_slowly(wg_tape *t)
+static WG__RARE int run_slowly(wg_tape *t)
 {
     int status = t->watch_finite ? wg__backup(t) : WG_OK;
     if (t->trace) wg__trace_begin(t->trace, t->run);
@@ -163,7 +163,7 @@ static int run_slowly(wg_tape *t)
 }
 
 /* Says which input nobody has set: its zeros would pass for values. */
-static int refuse_unset(wg_tape *t)
+static WG__RARE int refuse_unset(wg_tape *t)
 {
     char text[160];
     int  i = 0;
@@ -197,9 +197,9 @@ int wg_run(wg_tape *t)
     t->status = WG_OK;
     if (t->eager && wg__eager_check(t)) return t->status; /* the values are as they were */
     int status = run(t);
-    if (status) wg__run_failed(t);
-    else t->outcome = WG__RUN_DONE;
-    return status;
+    if (__builtin_expect(status != WG_OK, 0)) return wg__run_failed(t), status;
+    t->outcome = WG__RUN_DONE;
+    return WG_OK;
 }
 
 int wg_wait(wg_tape *t)

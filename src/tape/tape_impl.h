@@ -192,6 +192,9 @@ int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 
+/* Said of a function that runs and accesses which go well do not call: it is kept apart, so that they stay short. */
+#define WG__RARE __attribute__((noinline, cold))
+
 /* Marks the inputs that a run reads, or that the n outputs of the user show, as unset. */
 void wg__await_inputs(wg_tape *t, int n, wg_node *const out[]);
 /* Computes one node alone, each result into its y, from operands whose data are in node->data; why says what went
