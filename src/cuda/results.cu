@@ -6,27 +6,11 @@
  *
  * Hot kernels, that may not spill: moments_of, largest_of, split_units. */
 #include "cuda/block.cuh"
+#include "ops/walk.h"
 
 /* ---- Axes that stay and axes that go ---- */
 
-struct axes {
-    int     rank;
-    int64_t n;
-    int64_t dim[WG_MAX_RANK], step[WG_MAX_RANK];
-};
-static void add_axis(struct axes *a, int64_t dim, int64_t step)
-{
-    a->n *= dim;
-    if (dim == 1) return;
-    if (a->rank && a->step[a->rank - 1] == dim * step) {
-        a->dim[a->rank - 1] *= dim;
-        a->step[a->rank - 1] = step;
-        return;
-    }
-    a->dim[a->rank] = dim;
-    a->step[a->rank++] = step;
-}
-DEVICE int64_t place_in(const axes &a, int64_t i)
+DEVICE int64_t place_in(const wg__walk_axes &a, int64_t i)
 {
     int64_t at = 0;
     for (int k = a.rank - 1; k > 0; k--) {
@@ -37,27 +21,20 @@ DEVICE int64_t place_in(const axes &a, int64_t i)
 }
 
 struct walk {
-    struct axes stay, go;
-    int         cols;   /* results of a block */
-    int64_t     blocks; /* of cols results each */
+    struct wg__walk_axes stay, go;
+    int                  cols;   /* results of a block */
+    int64_t              blocks; /* of cols results each */
 };
 enum { COLS = 32 };
 
 static struct walk walk_of(const wg_shape *x, const wg_axes *reduced)
 {
-    struct walk w = {};
-    int64_t     step[WG_MAX_RANK], next = 1;
-    w.stay.n = w.go.n = 1;
-    for (int i = x->rank - 1; i >= 0; i--) {
-        step[i] = next;
-        next *= x->dim[i];
-    }
-    for (int i = 0; i < x->rank; i++) {
-        bool in = reduced->n < 0;
-        for (int k = 0; k < reduced->n; k++) in = in || axis_of(reduced->axis[k], x->rank) == i;
-        add_axis(in ? &w.go : &w.stay, x->dim[i], step[i]);
-    }
-    w.cols = w.stay.rank && w.stay.step[w.stay.rank - 1] == 1 ? COLS : 1;
+    struct wg__walk axes;
+    bool            in[WG_MAX_RANK] = {};
+    for (int i = 0; i < x->rank; i++) in[i] = reduced->n < 0;
+    for (int k = 0; k < reduced->n; k++) in[axis_of(reduced->axis[k], x->rank)] = true;
+    wg__walk_of(x, in, &axes);
+    struct walk w = {axes.stay, axes.go, wg__walk_run(&axes) > 1 ? COLS : 1, 0};
     w.blocks = ceil_div(w.stay.n, w.cols);
     return w;
 }

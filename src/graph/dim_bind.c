@@ -110,9 +110,9 @@ int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_option
         if (s->dim[i] == WG_AUTO) continue;
         int64_t d = wg__dim_bind(g, s->dim[i], o, &name);
         if (d < 0 && name)
-            return wg__fail(to, WG_EBOUND, "compile: dimension \"%s\" has no size: name it in wg_options.bind", name);
+            return wg__fail(to, WG_EBOUND, "dimension \"%s\" has no size: name it in wg_options.bind", name);
         if (d < 0)
-            return wg__fail(to, WG_ESHAPE, "compile: with these sizes, dimension \"%s\" cannot be",
+            return wg__fail(to, WG_ESHAPE, "with these sizes, dimension \"%s\" cannot be",
                             wg_dim_name(g, s->dim[i], text, sizeof text));
         s->dim[i] = d;
     }

@@ -20,67 +20,33 @@ static int infer(wg_infer *c)
     return WG_OK;
 }
 
-/* x[i] > x[best], or x[i] is the first NaN */
-static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *x, int64_t i, int64_t best)
-{
-    switch (t) {
-#define X(name, type, text) \
-    case WG_##name:         \
-        return !(((const type *)x)[i] <= ((const type *)x)[best]) && ((const type *)x)[best] == ((const type *)x)[best];
-        WG_DTYPE_MAP(X)
-#undef X
-    case WG_DTYPES: break;
-    }
-    return false;
-}
-
-/* y[j] = the place in column j of `cols` columns, n elements `stride` apart: row
- * by row, so that rows are read as they lie. */
-static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, int64_t at, int64_t n, int64_t stride,
-                                                       int64_t cols, int64_t *y)
-{
-    for (int64_t j = 0; j < cols; j++) y[j] = 0;
-    for (int64_t i = 1; i < n; i++)
-        for (int64_t j = 0; j < cols; j++)
-            if (beats(t, x, at + i * stride + j, at + y[j] * stride + j)) y[j] = i;
-}
-
-static void columns(wg_dtype t, const void *x, int64_t at, int64_t n, int64_t stride, int64_t cols, int64_t *y)
-{
-    switch (t) {
-#define X(name, type, text) \
-    case WG_##name: down(WG_##name, x, at, n, stride, cols, y); return;
-        WG_DTYPE_MAP(X)
-#undef X
-    case WG_DTYPES: return;
-    }
-}
-
 struct work {
-    const wg_call   *c;
-    struct wg__split p;
+    const wg_call  *c;
+    struct wg__walk w;
+    int64_t         run; /* results whose columns are neighbours */
 };
 /* Result elements begin..end-1, in parts of a row of few columns. */
 static void some(void *context, int64_t begin, int64_t end)
 {
     enum { FEW = 512 };
     const struct work *w = context;
-    int64_t            inner = w->p.inner, n = w->p.n, cols;
-    for (int64_t i = begin; i < end; i += cols) {
-        int64_t j = i % inner;
-        cols = inner - j < end - i ? inner - j : end - i;
+    int64_t           *index = w->c->y->data, best[FEW], cols;
+    for (int64_t o = begin; o < end; o += cols) {
+        cols = w->run - o % w->run < end - o ? w->run - o % w->run : end - o;
         if (cols > FEW) cols = FEW;
-        columns(w->c->x[0].dtype, w->c->x[0].data, i / inner * n * inner + j, n, inner, cols,
-                (int64_t *)w->c->y->data + i);
+        wg__largest(w->c->x, &w->w.go, wg__walk_at(&w->w.stay, o), cols, best, index + o);
     }
 }
 
 static int cpu(wg_call *c)
 {
     const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
-    struct work        w = {c, wg__split_at(&c->x[0].shape, axis, axis + 1)};
-    if (w.p.outer && w.p.inner) wg_parallel(c, w.p.outer * w.p.inner, w.p.inner > 1 ? 64 : wg__grain(w.p.n), some, &w);
+    struct work        w = {.c = c};
+    bool               in[WG_MAX_RANK] = {0};
+    in[a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis] = true;
+    wg__walk_of(&c->x[0].shape, in, &w.w);
+    w.run = wg__walk_run(&w.w);
+    if (w.w.stay.n) wg_parallel(c, w.w.stay.n, w.run > 1 ? 64 : wg__grain(w.w.go.n), some, &w);
     return WG_OK;
 }
 

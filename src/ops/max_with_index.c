@@ -25,48 +25,7 @@ static int infer(wg_infer *c)
     return WG_OK;
 }
 
-/* x[i] > x[best], or x[i] is the first NaN */
-static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *x, int64_t i, int64_t best)
-{
-    switch (t) {
-#define X(name, type, text) \
-    case WG_##name:         \
-        return !(((const type *)x)[i] <= ((const type *)x)[best]) && ((const type *)x)[best] == ((const type *)x)[best];
-        WG_DTYPE_MAP(X)
-#undef X
-    case WG_DTYPES: break;
-    }
-    return false;
-}
-
 enum { FEW = 256 };
-
-/* The places best[j] of the largest in `cols` neighbouring columns from x[at] on, and their numbers index[j]: row by
- * row, so that rows are read as they lie. */
-static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, const struct wg__walk_axes *go,
-                                                       int64_t at, int64_t cols, int64_t *best, int64_t *index)
-{
-    int64_t fast = go->rank ? go->dim[go->rank - 1] : 1, step = go->rank ? go->step[go->rank - 1] : 0;
-    for (int64_t j = 0; j < cols; j++) best[j] = at + j, index[j] = 0;
-    for (int64_t i = 0; i < go->n; i += fast) {
-        int64_t row = at + wg__walk_at(go, i);
-        for (int64_t k = 0; k < fast; k++, row += step)
-            for (int64_t j = 0; j < cols; j++)
-                if (beats(t, x, row + j, best[j])) best[j] = row + j, index[j] = i + k;
-    }
-}
-
-static void columns(wg_dtype t, const void *x, const struct wg__walk_axes *go, int64_t at, int64_t cols, int64_t *best,
-                    int64_t *index)
-{
-    switch (t) {
-#define X(name, type, text) \
-    case WG_##name: down(WG_##name, x, go, at, cols, best, index); return;
-        WG_DTYPE_MAP(X)
-#undef X
-    case WG_DTYPES: return;
-    }
-}
 
 struct work {
     const wg_call  *c;
@@ -84,7 +43,7 @@ static void some(void *context, int64_t begin, int64_t end)
     for (int64_t o = begin; o < end; o += cols) {
         cols = w->run - o % w->run < end - o ? w->run - o % w->run : end - o;
         if (cols > FEW) cols = FEW;
-        columns(x->dtype, x->data, &w->w.go, wg__walk_at(&w->w.stay, o), cols, best, index + o);
+        wg__largest(x, &w->w.go, wg__walk_at(&w->w.stay, o), cols, best, index + o);
         for (int64_t j = 0; j < cols; j++)
             memcpy((char *)w->c->y[0].data + (size_t)(o + j) * size, (const char *)x->data + (size_t)best[j] * size,
                    size);
@@ -98,8 +57,7 @@ static int cpu(wg_call *c)
     bool               in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     wg__walk_of(&c->x[0].shape, in, &w.w);
-    int last = w.w.stay.rank - 1;
-    if (last >= 0 && w.w.stay.step[last] == 1) w.run = w.w.stay.dim[last];
+    w.run = wg__walk_run(&w.w);
     if (w.w.stay.n) wg_parallel(c, w.w.stay.n, w.run > 1 ? 64 : wg__grain(w.w.go.n), some, &w);
     return WG_OK;
 }

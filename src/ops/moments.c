@@ -137,8 +137,7 @@ static struct work plan(const wg_call *c)
     bool               in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     wg__walk_of(&c->x[0].shape, in, &w.w);
-    int last = w.w.stay.rank - 1;
-    if (last >= 0 && w.w.stay.step[last] == 1) w.run = w.w.stay.dim[last];
+    w.run = wg__walk_run(&w.w);
     w.pieces = w.w.go.n > PIECE ? (w.w.go.n + PIECE - 1) / PIECE : 1;
     return w;
 }
@@ -185,16 +184,9 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return 4.0 * (double)wg_count(&c->x[0].shape); }
 
-/* The mean over the axes of a form. */
 static int say_mean(wg_onnx_form *f, const wg_axes *axes, int keep, const char *of)
 {
-    int64_t list[WG_MAX_RANK];
-    for (int i = 0; i < axes->n; i++) list[i] = axes->axis[i];
-    wg_onnx_say(f, "ReduceMean{keepdims=%d%s", !!keep, f->opset < 18 ? ",axes=" : "}(");
-    if (f->opset < 18) wg_onnx_say_dims(f, axes->n, list);
-    wg_onnx_say(f, f->opset < 18 ? "}(%s" : "%s,", of);
-    if (f->opset >= 18) wg_onnx_say_dims(f, axes->n, list);
-    return wg_onnx_say(f, ")");
+    return wg__say_reduced(f, "ReduceMean", axes, keep, 18, of);
 }
 
 static int onnx(wg_onnx_form *f)

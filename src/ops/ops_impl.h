@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "graph/graph_impl.h"
+#include "ops/walk.h"
 
 #define OP(name) extern const wg_op wg_op_##name;
 #include "ops/ops.def"
@@ -44,20 +45,6 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last);
 /* What a sum, prod, max or min with these attributes reduces in a shape x. */
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
 
-/* How a dense tensor is walked when a set of axes is reduced: the axes that stay and those that go, each list from
- * the slowest to the fastest, with their strides in elements.  Neighbours of one list are one axis, sizes of 1 are
- * none. */
-struct wg__walk_axes {
-    int     rank;
-    int64_t n; /* product of dim */
-    int64_t dim[WG_MAX_RANK], step[WG_MAX_RANK];
-};
-struct wg__walk {
-    struct wg__walk_axes stay, go;
-};
-void wg__walk_of(const wg_shape *x, const bool in[WG_MAX_RANK], struct wg__walk *w);
-/* Where element i of the axes lies, counted row-major. */
-int64_t wg__walk_at(const struct wg__walk_axes *a, int64_t i);
 /* The operand's rows for every result of an operator that reduces the axes. */
 int wg__rows_over_axes_all(wg_stack *s, const wg_axes *axes, bool keep);
 
@@ -81,6 +68,8 @@ int wg__reduction_of(const wg_op *op);
 /* The node's ONNX operator over axes: an input from opset `since` on, before it
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
+/* The same for any operator of ONNX, over the value of a form. */
+int wg__say_reduced(wg_onnx_form *f, const char *name, const wg_axes *axes, int keep, int since, const char *of);
 
 /* Whether x is a constant of one element, possibly broadcast, and which. */
 bool wg__is_const(const wg_node *x, double *value);

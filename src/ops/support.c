@@ -92,7 +92,7 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last)
 
 /* ---- Reductions in ONNX ---- */
 
-int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
+int wg__say_reduced(wg_onnx_form *f, const char *name, const wg_axes *axes, int keep, int since, const char *of)
 {
     bool    in[WG_MAX_RANK] = {0};
     int64_t list[WG_MAX_RANK];
@@ -100,10 +100,17 @@ int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
     if (wg__axis_set(&(wg_infer){0}, axes, rank, in)) return wg_onnx_refuse(f, "its axes are not valid");
     wg_axes a = wg__axes_list(rank, in);
     for (int i = 0; i < a.n; i++) list[i] = a.axis[i];
-    if (a.n == 0) return wg_onnx_say(f, "x");
-    wg_onnx_say(f, "%s{keepdims=%d%s", wg_node_op(f->y)->onnx, !!keep, f->opset < since ? ",axes=" : "}(x,");
+    if (a.n == 0) return wg_onnx_say(f, "%s", of);
+    wg_onnx_say(f, "%s{keepdims=%d", name, !!keep);
+    if (f->opset >= since) wg_onnx_say(f, "}(%s,", of);
+    else wg_onnx_say(f, ",axes=");
     wg_onnx_say_dims(f, a.n, list);
-    return wg_onnx_say(f, f->opset < since ? "}" : ")");
+    return f->opset >= since ? wg_onnx_say(f, ")") : wg_onnx_say(f, "}(%s)", of);
+}
+
+int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
+{
+    return wg__say_reduced(f, wg_node_op(f->y)->onnx, axes, keep, since, "x");
 }
 
 /* ---- Copies ---- */

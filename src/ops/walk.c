@@ -35,6 +35,57 @@ int64_t wg__walk_at(const struct wg__walk_axes *a, int64_t i)
     return at;
 }
 
+int64_t wg__walk_run(const struct wg__walk *w)
+{
+    int last = w->stay.rank - 1;
+    return last >= 0 && w->stay.step[last] == 1 ? w->stay.dim[last] : 1;
+}
+
+/* ---- The largest ---- */
+
+/* x[i] > x[best], or x[i] is the first NaN */
+static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *x, int64_t i, int64_t best)
+{
+    switch (t) {
+#define X(name, type, text) \
+    case WG_##name:         \
+        return !(((const type *)x)[i] <= ((const type *)x)[best]) && ((const type *)x)[best] == ((const type *)x)[best];
+        WG_DTYPE_MAP(X)
+#undef X
+    case WG_DTYPES: break;
+    }
+    return false;
+}
+
+/* The places best[j] of the largest in `cols` neighbouring columns from x[at] on, and their numbers index[j]: row by
+ * row, so that rows are read as they lie. */
+static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, const struct wg__walk_axes *go,
+                                                       int64_t at, int64_t cols, int64_t *best, int64_t *index)
+{
+    int64_t fast = go->rank ? go->dim[go->rank - 1] : 1, step = go->rank ? go->step[go->rank - 1] : 0;
+    for (int64_t j = 0; j < cols; j++) best[j] = at + j, index[j] = 0;
+    for (int64_t i = 0; i < go->n; i += fast) {
+        int64_t row = at + wg__walk_at(go, i);
+        for (int64_t k = 0; k < fast; k++, row += step)
+            for (int64_t j = 0; j < cols; j++)
+                if (beats(t, x, row + j, best[j])) best[j] = row + j, index[j] = i + k;
+    }
+}
+
+void wg__largest(const wg_tensor *x, const struct wg__walk_axes *go, int64_t at, int64_t cols, int64_t *best,
+                 int64_t *index)
+{
+    switch (x->dtype) {
+#define X(name, type, text) \
+    case WG_##name: down(WG_##name, x->data, go, at, cols, best, index); return;
+        WG_DTYPE_MAP(X)
+#undef X
+    case WG_DTYPES: return;
+    }
+}
+
+/* ---- Places ---- */
+
 /* The number of elements of axes from..to-1 of x, as i64. */
 static wg_node *extent(wg_node *x, int from, int to)
 {

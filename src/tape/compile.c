@@ -66,7 +66,8 @@ static int refuse_lowering(wg_tape *t, const wg_node *x)
     char        operands[240] = "", text[160];
     size_t      k = 0;
     int         status = t->g->status ? t->g->status : WG_EINTERNAL;
-    if (status == WG_ENOMEM || strncmp(why, "compile: ", 9) == 0) return wg__fail(t->user, status, "%s", why);
+    if (status == WG_ENOMEM) return wg__fail(t->user, status, "%s", why);
+    if (!t->refused) return wg__fail(t->user, status, "compile: %s", why);
     for (int i = 0; i < x->n; i++)
         wg__append(operands, sizeof operands, &k, "%s%s", i ? ", " : "", wg__node_str(x->x[i], text, sizeof text));
     return wg__fail(t->user, status, "compile: %s(%s) with these sizes: %s", wg_node_kind(x), operands, why);

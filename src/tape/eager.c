@@ -139,9 +139,7 @@ static int refuse(wg_tape *t, const wg_node *x)
     if (t->g->status == WG_EBOUND)
         return wg__fail(t->user, WG_EBOUND, "eager: %s has a symbolic dimension, and values of eager nodes need sizes",
                         wg__node_label(x, text, sizeof text));
-    const char *why = wg_message(t->g);
-    if (strncmp(why, "compile: ", 9) == 0) why += 9;
-    return wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "eager: %s", why);
+    return wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "eager: %s", wg_message(t->g));
 }
 
 static int made(void *context, wg_node *x)

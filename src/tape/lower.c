@@ -132,7 +132,9 @@ static wg_node *lower_op(wg_tape *t, const wg_node *x)
         if (f->type == WG_FIELD_SHAPE && wg__shape_bind(t->user, t->g, at, &t->options)) return NULL;
         if (f->type == WG_FIELD_STREAM && wg__stream_at(t, at)) return NULL;
     }
-    return t->g->hook.apply(t, op, x->n, y, attr);
+    wg_node *z = t->g->hook.apply(t, op, x->n, y, attr);
+    t->refused = z == NULL;
+    return z;
 }
 
 /* Assignments and groups: as they are, over lowered operands. */
@@ -153,7 +155,7 @@ static bool borne_out(wg_tape *t, const wg_node *x, const wg_node *y)
     if (!t->user->open || !wg__is_computed(x)) return true;
     if (wg__shape_bind(t->user, t->g, &s, &t->options)) return false;
     if (wg__shape_equal(&s, y->shape)) return true;
-    wg__fail(t->g, WG_ESHAPE, "compile: %s %s has shape %s with these sizes", wg_node_kind(x),
+    wg__fail(t->g, WG_ESHAPE, "%s %s has shape %s with these sizes", wg_node_kind(x),
              wg__node_str(x, what, sizeof what), wg__shape_str(t->g, y->shape, is, sizeof is));
     return false;
 }
@@ -162,6 +164,7 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
 {
     wg_shape s = *x->shape;
     wg_node *y = NULL;
+    t->refused = false;
     if (x->kind == WG__OP) y = lower_op(t, x);
     else if (x->kind == WG__RESULT) y = wg__result(t->map[x->x[0]->id], wg__result_index(x));
     else if (x->kind == WG__ASSIGN || x->kind == WG__GROUP) y = lower_state(t, x);
@@ -171,8 +174,7 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     if ((wg__is_computed(y) || y->kind == WG__INPUT) &&
         (wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX || !wg__shape_countable(y->shape))) {
         char text[160];
-        return wg__fail(t->g, WG_ESHAPE, "compile: %s does not fit in memory", wg__node_str(y, text, sizeof text)),
-               NULL;
+        return wg__fail(t->g, WG_ESHAPE, "%s does not fit in memory", wg__node_str(y, text, sizeof text)), NULL;
     }
     return t->map[x->id] = y;
 }

@@ -100,7 +100,8 @@ struct wg_tape {
     wg_options options; /* names in bind are borrowed during compile only */
     bool       eager;
 
-    wg_node **map; /* [n_map] user's node id -> node of g, or NULL */
+    bool      refused; /* an operator has no node with these sizes: the error on g is its own */
+    wg_node **map;     /* [n_map] user's node id -> node of g, or NULL */
     int       n_map;
     struct wg__merge {
         struct wg__merge_slot {
