@@ -43,6 +43,11 @@ static bool is_kept(const wg_tape *t, const wg_node *x, const wg_node *v)
     return held && (t->device ? root->host : root->data);
 }
 
+static size_t bytes_of(const wg_tape *t, const wg_node *v)
+{
+    return t->eager ? wg__bytes((wg_dtype)v->dtype, v->shape) : t->value[v->id].bytes;
+}
+
 /* Refuses what is no node of the tape's graph, or a node that has no value. */
 static WG__RARE int check_own(wg_tape *t, const wg_node *x, const char *who)
 {
@@ -72,7 +77,7 @@ static WG__RARE const wg_node *refuse_unkept(wg_tape *t, const wg_node *x, const
 const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
 {
     const wg_node *v = x && x->kind != WG__ASSIGN && x->kind != WG__GROUP ? wg__lookup(t, x) : NULL;
-    if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
+    if (v && is_kept(t, x, v)) return *bytes = bytes_of(t, v), v;
     return refuse_unkept(t, x, who);
 }
 
@@ -136,7 +141,7 @@ static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *wh
     bool leaf = x && (x->kind == WG__INPUT || (params && x->kind == WG__PARAM));
     if (leaf && x->g == t->user && wg__eager_room(t, x) == WG_OK) {
         const wg_node *v = wg__lookup(t, x);
-        if (v && is_kept(t, x, v)) return *bytes = wg__bytes((wg_dtype)v->dtype, v->shape), v;
+        if (v && is_kept(t, x, v)) return *bytes = bytes_of(t, v), v;
     }
     return refuse_setting(t, x, who, params);
 }
