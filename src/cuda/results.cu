@@ -44,7 +44,7 @@ static struct walk walk_of(const wg_shape *x, const wg_axes *reduced)
 struct best {
     int64_t at, number; /* place in x and among the elements that go; number -1: none yet */
 };
-/* b is larger than a, or the first of equals. */
+/* Tells whether b is larger than a, or the first of equals. */
 template <class T> DEVICE bool is_better(const T *x, const best &a, const best &b)
 {
     if (b.number < 0 || a.number < 0) return b.number >= 0;
@@ -170,7 +170,7 @@ struct lines {
     int64_t count, n, inner, k;
     bool    smallest;
 };
-/* Whether element i of the line comes before element j in the order. */
+/* Tells whether element i of the line comes before element j in the order. */
 template <class T> DEVICE bool comes_before(const T *x, int64_t step, bool smallest, int64_t i, int64_t j)
 {
     T    a = x[i * step], b = x[j * step];

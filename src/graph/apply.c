@@ -54,7 +54,7 @@ struct inference {
     wg_dtype dtype[FEW], ydtype[FEW];
 };
 
-/* Room for n elements: `few`, or where they are more the arena, freed with the graph. */
+/* Gives room for n elements: `few`, or where they are more the arena, freed with the graph. */
 static void *room_for(wg_graph *g, int n, void *few, size_t size)
 {
     return n <= FEW ? few : wg__arena_alloc(&g->arena, (size_t)n * size);
@@ -99,7 +99,7 @@ static int check_op(const wg_op *op, int n, const void *attr, wg_infer *c)
     return plain ? WG_OK : wg_reject(c, WG_EARG, "an operator of %d results has a block, or a flag for one", c->m);
 }
 
-/* infer answers with shapes and dtypes, or it is wrong. */
+/* Checks that infer has given every result a shape and a dtype. */
 static int check_results(wg_infer *c)
 {
     char name[48];
@@ -114,7 +114,7 @@ static int check_results(wg_infer *c)
     return WG_OK;
 }
 
-/* The node of an operator with its attributes and its further results, none of them in use yet: all or NULL. */
+/* Makes the node of an operator with its attributes and its further results: all of them, or NULL. */
 static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
 {
     wg_graph *g = c->g;

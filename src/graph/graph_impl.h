@@ -167,13 +167,13 @@ int wg__param_home(const wg_node *p);
 /* After p->data were written. */
 void wg__param_written(wg_node *p);
 
-/* Result k of x, or NULL if it has not so many. */
+/* Gives result k of x, or NULL if x has not so many. */
 static inline wg_node *wg__result(wg_node *x, int k) { return k == 0 ? x : k < x->m ? x->result[k] : NULL; }
-/* Which result of its operator x is. */
+/* Gives the number of x among the results of its operator. */
 static inline int wg__result_index(const wg_node *x) { return x->kind == WG__RESULT ? x->id - x->x[0]->id : 0; }
-/* Whether a run of a tape computes x: a node of an operator, or another result of one. */
+/* Tells whether a run of a tape computes x: a node of an operator, or another result of one. */
 static inline bool wg__is_computed(const wg_node *x) { return x->kind == WG__OP || x->kind == WG__RESULT; }
-/* How many results an application has; below 1 where the operator counts wrongly. */
+/* Counts the results of an application; below 1 where the operator counts wrongly. */
 int wg__count_results(const wg_op *op, int n, const void *attr);
 
 /* The node of an operator without asking the hooks. */
@@ -203,10 +203,10 @@ void wg__append(char *buf, size_t n, size_t *k, const char *format, ...) __attri
 /* "axis=1, keep" into buf; "" without a field table. */
 const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, char *buf, size_t n);
 bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
-/* A copy of the attributes in the graph's arena, with the lists and texts they show; NULL with an error on g. */
+/* Copies the attributes into the graph's arena, with the lists and texts that they show; NULL with an error on g. */
 void *wg__attr_copy(wg_graph *g, const wg_op *op, const void *attr);
-/* The bytes of a field that decide whether two are equal: those of a value or text; or of a list, whose count is in
- * span[0] and whose elements are in span[1].  A value has NULL there. */
+/* The bytes of a field that decide whether two fields are equal: those of a value or text; or of a list, whose count is
+ * in span[0] and whose elements are in span[1].  A value has NULL there. */
 struct wg__bytes_of {
     struct {
         const void *at;

@@ -182,7 +182,7 @@ static struct wg__val value_of(const struct wg__export *e, wg_node *x)
     return (struct wg__val){e->of[x->id].name, (wg_dtype)x->dtype};
 }
 
-/* Every result has a name, whether it is read or not: a node that gives all of them gives that too. */
+/* Names every result, read or not: an ONNX node that gives all results needs a name for each. */
 static void name_results(struct wg__export *e, const wg_node *y, const char *kind)
 {
     for (int k = 0; k < y->m; k++) {
@@ -193,7 +193,7 @@ static void name_results(struct wg__export *e, const wg_node *y, const char *kin
     }
 }
 
-/* The operator's own form, of each result that something reads, or of all at once. */
+/* Writes the operator's own form of each result that something reads, or of all results at once. */
 static int put_results(struct wg__export *e, const wg_node *y)
 {
     bool all = false;

@@ -133,7 +133,7 @@ struct wg__val wg__constant_ints(struct wg__export *e, int n, const int64_t *v);
  * graph. */
 int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
                    const char *to, wg_dtype t);
-/* The same for the operator's own form of one result; *all: all results, whose values have their names. */
+/* Writes the operator's own form of one result; *all says that it gave all results, by the names they have. */
 int wg__form_write_op(struct wg__export *e, const wg_node *y, int result, const char *to, bool *all);
 /* "onnx_export: gelu h[2,3]: complaint" on the graph. */
 int wg__export_bad(struct wg__export *e, const wg_node *y, const char *format, ...)

@@ -314,7 +314,7 @@ static int arg_min(struct wg__in *c) { return arg_extreme(c, true); }
 
 /* ---- TopK ---- */
 
-/* k: an attribute before opset 10, then an input of one number. */
+/* Reads k: an attribute before opset 10, then an input of one number. */
 static int how_many(struct wg__in *c, int64_t *k)
 {
     struct wg__ints v = {.n = 1, .at = {wg__attr_int(c, "k", -1)}};
@@ -326,7 +326,7 @@ static int how_many(struct wg__in *c, int64_t *k)
     return WG_OK;
 }
 
-/* In sorted order, which is one of those that sorted = 0 allows. */
+/* Makes TopK in sorted order, which is one of the orders that sorted = 0 allows. */
 static int top_k(struct wg__in *c)
 {
     wg_node *x;

@@ -199,7 +199,7 @@ static int split_list(struct wg__in *c, const struct wg__ints *sizes, const stru
     return status;
 }
 
-/* Pieces along an axis, and of sizes, that are known: one operator gives them all. */
+/* Makes the pieces by one operator, where the axis and their sizes are known. */
 static int split_known(struct wg__in *c, const struct wg__ints *sizes, wg_node *x, int axis)
 {
     int64_t *size = wg__in_data(c, c->n_out, WG_I64), at = 0;
@@ -212,7 +212,7 @@ static int split_known(struct wg__in *c, const struct wg__ints *sizes, wg_node *
     return status;
 }
 
-/* Whether no size among them is symbolic. */
+/* Tells whether no size in the list is symbolic. */
 static bool are_known(const struct wg__ints *sizes)
 {
     for (int i = 0; i < sizes->n; i++)

@@ -25,7 +25,7 @@ struct work {
     struct wg__walk w;
     int64_t         run; /* results whose columns are neighbours */
 };
-/* Result elements begin..end-1, in parts of a row of few columns. */
+/* Makes result elements begin..end-1, in parts of a row of few columns. */
 static void some(void *context, int64_t begin, int64_t end)
 {
     enum { FEW = 512 };

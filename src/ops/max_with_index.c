@@ -33,7 +33,7 @@ struct work {
     int64_t         run; /* results whose columns are neighbours */
 };
 
-/* Results begin..end-1, in parts of a run. */
+/* Makes results begin..end-1, in parts of a run. */
 static void some(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
@@ -62,8 +62,8 @@ static int cpu(wg_call *c)
     return WG_OK;
 }
 
-/* The place of a result's element in the operand, once the reduced axes are its last ones: as the result is counted,
- * times the elements that were reduced, plus the index. */
+/* Puts g where y stood.  With the reduced axes last, that place is the number of the result times the elements that
+ * were reduced, plus the index. */
 static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
@@ -91,7 +91,7 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
-/* The axes that go, behind those that stay, as one: its ArgMax in the shape of the result. */
+/* Says the ArgMax of the axes that go, put behind those that stay as one axis, in the shape of the result. */
 static int onnx_index(wg_onnx_form *f, const bool in[WG_MAX_RANK], const struct attr *a)
 {
     const wg_node  *x = wg_node_operand(f->y, 0);

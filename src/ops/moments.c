@@ -39,7 +39,7 @@ static struct moments join(struct moments a, struct moments b)
 
 #define AT(t, x, i) ((t) == WG_F32 ? (double)((const float *)(x))[i] : ((const double *)(x))[i])
 
-/* The moments of n elements, `step` apart: few enough to stay in the first-level cache. */
+/* Computes the moments of n elements, `step` apart: few enough to stay in the first-level cache. */
 static inline __attribute__((always_inline)) struct moments of_few(wg_dtype t, const void *x, int64_t at, int64_t step,
                                                                    int64_t n)
 {
@@ -53,7 +53,7 @@ static inline __attribute__((always_inline)) struct moments of_few(wg_dtype t, c
     return (struct moments){(double)n, mean, square[0] + square[1] + (square[2] + square[3])};
 }
 
-/* The moments of elements begin..end-1 of those that go, from x[at] on. */
+/* Computes the moments of elements begin..end-1 of those that go, from x[at] on. */
 static struct moments of_part(wg_dtype t, const void *x, const struct wg__walk_axes *go, int64_t at, int64_t begin,
                               int64_t end)
 {
@@ -70,7 +70,7 @@ static struct moments of_part(wg_dtype t, const void *x, const struct wg__walk_a
     return sum;
 }
 
-/* The moments of `cols` neighbouring columns from x[at] on, row by row (Welford 1962). */
+/* Computes the moments of `cols` neighbouring columns from x[at] on, row by row (Welford 1962). */
 static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, const struct wg__walk_axes *go,
                                                        int64_t at, int64_t cols, double *mean, double *square)
 {

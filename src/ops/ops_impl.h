@@ -45,15 +45,15 @@ struct wg__split wg__split_at(const wg_shape *s, int first, int last);
 /* What a sum, prod, max or min with these attributes reduces in a shape x. */
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x);
 
-/* The operand's rows for every result of an operator that reduces the axes. */
+/* Gives every result of an operator that reduces the axes the rows of its operand. */
 int wg__rows_over_axes_all(wg_stack *s, const wg_axes *axes, bool keep);
 
-/* y of shape `to` = 0 but for y[place[i]] += x[i], places counted row-major over all of y; x and place have as many
- * elements, place is i64.  Sizes may be symbolic. */
+/* Builds y of shape `to`, 0 but for y[place[i]] += x[i], places counted row-major over all of y; x and place have as
+ * many elements, place is i64.  Sizes may be symbolic. */
 wg_node *wg__scatter_flat(wg_node *x, wg_node *place, wg_shape to);
-/* 0, stride, 2 stride, .. as i64 along axis `axis` of `rank` axes, the others of size 1: as many as axes from..to-1 of
- * x have elements, where stride is the number of elements of the axes behind them.  So a sum of such nodes is the place
- * of an element of x. */
+/* Builds 0, stride, 2 stride, .. as i64 along axis `axis` of `rank` axes, the others of size 1: as many as axes
+ * from..to-1 of x have elements, where stride is the number of elements of the axes behind them.  So a sum of such
+ * nodes is the place of an element of x. */
 wg_node *wg__places(wg_node *x, int from, int to, int rank, int axis);
 
 /* ---- The ends of loops (loop_ends.c) ---- */
@@ -68,7 +68,7 @@ int wg__reduction_of(const wg_op *op);
 /* The node's ONNX operator over axes: an input from opset `since` on, before it
  * an attribute; x itself without axes. */
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since);
-/* The same for any operator of ONNX, over the value of a form. */
+/* Says the same of any operator of ONNX, over the value of the form `of`. */
 int wg__say_reduced(wg_onnx_form *f, const char *name, const wg_axes *axes, int keep, int since, const char *of);
 
 /* Whether x is a constant of one element, possibly broadcast, and which. */

@@ -101,7 +101,7 @@ const wg_op wg_op_split = {.name = "split",
                            .to_onnx = onnx,
                            .rows = rows};
 
-/* n pieces of one size; NULL with an error where that is not known or not whole. */
+/* Builds n pieces of one size; NULL with an error where that size is not known or not whole. */
 static wg_node *split_evenly(wg_node *x, int axis, int n)
 {
     int64_t all = x->shape->dim[axis], few[8], *size = n <= 8 ? few : wg__arena_alloc(&x->g->arena, (size_t)n * 8);

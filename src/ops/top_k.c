@@ -30,7 +30,7 @@ static int infer(wg_infer *c)
     return WG_OK;
 }
 
-/* A line of x along the axis: element i is at data[i * step]. */
+/* A line of x along the axis: element i is x[i * step]. */
 struct line {
     wg_dtype    t;
     bool        smallest;
@@ -38,7 +38,7 @@ struct line {
     int64_t     step;
 };
 
-/* Whether element i of the line comes before element k. */
+/* Tells whether element i of the line comes before element k. */
 static inline bool comes_before(const struct line *l, int64_t i, int64_t k)
 {
     switch (l->t) {
@@ -67,7 +67,7 @@ static void sift_down(const struct line *l, int64_t *heap, int64_t step, int64_t
     }
 }
 
-/* The first k of n in their order. */
+/* Selects the first k of n elements, in their order. */
 static void select_first(const struct line *l, int64_t n, int64_t k, int64_t *index, int64_t step)
 {
     if (k == 0) return;

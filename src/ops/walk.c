@@ -1,4 +1,4 @@
-/* How tensors are walked when axes are reduced, and places in a flattened tensor. */
+/* Walks over reduced axes, the largest along them, and places in a flattened tensor. */
 #include "ops/ops_impl.h"
 
 static void add_axis(struct wg__walk_axes *a, int64_t dim, int64_t step)
@@ -43,7 +43,7 @@ int64_t wg__walk_run(const struct wg__walk *w)
 
 /* ---- The largest ---- */
 
-/* x[i] > x[best], or x[i] is the first NaN */
+/* Tells whether x[i] > x[best], or x[i] is the first NaN. */
 static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *x, int64_t i, int64_t best)
 {
     switch (t) {
@@ -57,8 +57,8 @@ static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *
     return false;
 }
 
-/* The places best[j] of the largest in `cols` neighbouring columns from x[at] on, and their numbers index[j]: row by
- * row, so that rows are read as they lie. */
+/* Finds the places best[j] of the largest in `cols` neighbouring columns from x[at] on, and their numbers index[j]: row
+ * by row, so that rows are read as they lie. */
 static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, const struct wg__walk_axes *go,
                                                        int64_t at, int64_t cols, int64_t *best, int64_t *index)
 {
@@ -86,7 +86,7 @@ void wg__largest(const wg_tensor *x, const struct wg__walk_axes *go, int64_t at,
 
 /* ---- Places ---- */
 
-/* The number of elements of axes from..to-1 of x, as i64. */
+/* Gives the number of elements of axes from..to-1 of x as i64. */
 static wg_node *extent(wg_node *x, int from, int to)
 {
     wg_axes  axes = {0};

@@ -21,10 +21,11 @@ struct wg__walk_axes {
 struct wg__walk {
     struct wg__walk_axes stay, go;
 };
+/* Sorts the axes of x, of which in[i] says whether axis i goes. */
 void wg__walk_of(const wg_shape *x, const bool in[WG_MAX_RANK], struct wg__walk *w);
-/* Where element i of the axes lies, counted row-major. */
+/* Gives the place of element i of the axes, counted row-major. */
 int64_t wg__walk_at(const struct wg__walk_axes *a, int64_t i);
-/* How many results in a row come from elements that are neighbours in x: 1 unless the last axis stays. */
+/* Counts the results in a row whose elements are neighbours in x: 1 unless the last axis stays. */
 int64_t wg__walk_run(const struct wg__walk *w);
 /* Finds the largest in `cols` neighbouring columns of the axes that go, from x[at] on: the first of equals, or the
  * first NaN.  best[j] is its place in x, index[j] its number in column j. */

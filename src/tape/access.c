@@ -30,7 +30,7 @@ wg_node *wg__lookup(const wg_tape *t, const wg_node *x)
     return x && x->g == t->user && x->id < t->n_map ? t->map[x->id] : NULL;
 }
 
-/* Whether the tape has memory of its own for the value of x, which its node v computes. */
+/* Tells whether the tape has memory of its own for the value of x, which its node v computes. */
 static bool is_kept(const wg_tape *t, const wg_node *x, const wg_node *v)
 {
     if (t->eager) return v->data;
@@ -105,7 +105,8 @@ static WG__RARE bool refuse_reading(wg_tape *t, const wg_node *x, bool computed,
     return false;
 }
 
-/* Whether the value of x, which the tape's node v computes, is there: set, or computed by a run that succeeded. */
+/* Tells whether the value of x, which the tape's node v computes, is there: set, or computed by a run that succeeded.
+ */
 static bool is_there(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
 {
     const wg_node *r = shown_by(t, v);

@@ -25,7 +25,7 @@ static bool foldable(const wg_op *op, int n, wg_node *const x[])
     return elements <= FOLD_LIMIT;
 }
 
-/* The computed results as constants: the first of them shows the others.  Constants of several results are not
+/* Makes constants of the computed results: the first of them shows the others.  Constants of several results are not
  * merged with other constants, which have one. */
 static wg_node *fold_to(wg_tape *t, wg_node *x, void *const y[])
 {

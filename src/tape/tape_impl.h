@@ -193,7 +193,7 @@ int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 
-/* Said of a function that runs and accesses which go well do not call: it is kept apart, so that they stay short. */
+/* Marks a function that no run and no access calls which goes well: its code stays out of their way. */
 #define WG__RARE __attribute__((noinline, cold))
 
 /* Marks the inputs that a run reads, or that the n outputs of the user show, as unset. */
