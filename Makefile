@@ -43,8 +43,12 @@ endif
 
 # ---- What is made of what ----
 
+# The files below a folder that match a pattern, as in $(call below,src,%.c).
+below = $(sort $(foreach f,$(wildcard $(1)/*),$(call below,$(f),$(2)) $(filter $(2),$(f))))
+
 KERNELS  := $(wildcard src/cpu/kernel_*.c)
-SOURCES  := $(filter-out $(KERNELS),$(wildcard $(addsuffix /*.c,$(addprefix src/,base graph ops grad cpu tape train data onnx))))
+# The predictor and CUDA are no part of the library: one goes into the command line, the other is a library of its own.
+SOURCES  := $(filter-out $(KERNELS) src/serve/% src/cuda/%,$(call below,src,%.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(foreach l,$(LEVELS),$(KERNELS:%.c=$(BUILD)/%.$(l).o))
 HEADERS  := $(wildcard include/*.h)
 STATIC   := $(BUILD)/libwengert.a
@@ -55,15 +59,14 @@ LINK     := $(BUILD)/include/wengert
 # get on with its way of starting one: there, a plain runner forks (PLAIN=1).
 RUNNER   := tests/support/plain_runner.c
 PLAIN    ?=
-TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/% tests/cuda/% tests/public/%,$(wildcard tests/*.c tests/*/*.c))
+TESTS    := $(filter-out $(if $(PLAIN),,$(RUNNER)) tests/fuzz/% tests/cuda/% tests/public/% tests/peer/%,$(call below,tests,%.c))
 TESTER   := $(BUILD)/tests/wengert-tests
 # Tests make the n-th allocation of the library fail.
 WRAP     := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES  := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/bench_*.c))
-# The predictor is no part of the library: it goes into the command line alone.
 SERVE    := $(BUILD)/libwengert-serve.a
-SERVE_O  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/serve/*.c))
+SERVE_O  := $(patsubst %.c,$(BUILD)/%.o,$(call below,src/serve,%.c))
 TOOLS    := $(patsubst tools/%.c,$(BUILD)/tools/%,$(filter-out tools/wengert.c,$(wildcard tools/*.c)))
 TOOL     := $(BUILD)/wengert
 TOOL_C   := tools/wengert.c $(wildcard tools/wengert/*.c)
@@ -144,7 +147,7 @@ $(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
 # For the host, with the shim: tests run them without a GPU (tests/cuda/run.sh).
 CUDA_TESTER := $(BUILD)/tests/cuda-tests
 CUDA_HOST   := -Itests/cuda_host -DWG__CUDA_HOST
-CUDA_HOST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(wildcard src/cuda/*.cu src/cuda/*.c tests/cuda_host/*.cc)))
+CUDA_HOST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(call below,src/cuda,%.cu %.c) $(wildcard tests/cuda_host/*.cc)))
 CUDA_TEST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(filter-out tests/cuda/loops.cc,$(wildcard tests/cuda/*.c tests/cuda/*.cc))))
 CUDA_LOOPS  := $(BUILD)/tests/cuda-loops
 # Misaligned vectors, and indices outside of arrays of known size, end the kernel.
@@ -171,9 +174,9 @@ $(CUDA_TESTER) $(CUDA_LOOPS): $(CUDA_HOST_O) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(LDFLAGS) -rdynamic $(filter %.o,$^) $(STATIC) $(LIBS) -o $@
 
--include $(wildcard $(addprefix $(BUILD)/cuda_host/,src/cuda/*.d tests/cuda_host/*.d tests/cuda/*.d))
+-include $(call below,$(BUILD)/cuda_host,%.d)
 -include cuda.mk
--include $(wildcard $(addprefix $(BUILD)/,$(addsuffix /*.d,src/* tests tests/* examples examples/* bench tools tools/*)))
+-include $(foreach d,src tests examples bench tools,$(call below,$(BUILD)/$(d),%.d))
 
 # ---- What is needed: installed by apt where that is allowed, else named ----
 

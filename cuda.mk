@@ -22,8 +22,8 @@ CUDA_CODE   := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)
 NVCC_FLAGS   = -std=c++17 -O3 -fmad=false $(CUDA_CODE) -Xcompiler -Wall,-Wextra,-fPIC -Xptxas -v -I$(BUILD)/include -Isrc
 
 CUDA_LIB    := $(BUILD)/libwengert-cuda.so.$(VERSION)
-CUDA_O      := $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard src/cuda/*.cu))
-CUDA_LIB_O  := $(patsubst %.c,$(BUILD)/cuda/%.o,$(wildcard src/cuda/*.c))
+CUDA_O      := $(patsubst %.cu,$(BUILD)/%.cu.o,$(call below,src/cuda,%.cu))
+CUDA_LIB_O  := $(patsubst %.c,$(BUILD)/cuda/%.o,$(call below,src/cuda,%.c))
 CUDA_INC     = -I$(BUILD)/include -Isrc -isystem $(CUDA_HOME)/include -isystem $(CUDA_DEPS)/include
 # A wheel's library has no plain .so beside it, so the file is named.
 CUBLAS_FILE  = $(firstword $(wildcard $(foreach d,$(CUDA_DEPS)/lib $(CUDA_HOME)/lib64 $(CUDA_HOME)/targets/x86_64-linux/lib, \
@@ -32,7 +32,7 @@ CUBLAS       = $(if $(CUBLAS_FILE),-L$(dir $(CUBLAS_FILE)) -l:$(notdir $(CUBLAS_
 
 # For the host, with the shim.
 CUDA_HOST_LIB  := $(BUILD)/tests/libwengert-cuda-host.so
-CUDA_HOST_LIBO := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(wildcard src/cuda/*.cu src/cuda/*.c tests/cuda_host/*.cc)))
+CUDA_HOST_LIBO := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(call below,src/cuda,%.cu %.c) $(wildcard tests/cuda_host/*.cc)))
 CUDA_TAPER     := $(BUILD)/tests/cuda-tape-tests
 CUDA_TAPER_O   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/tape/*.c))
 
@@ -141,5 +141,4 @@ gpu-check:
 gpu-carry: gpu-programs
 	@tools/gpu-check --carry $(BUILD)
 
--include $(wildcard $(BUILD)/cuda_host/tests/cuda/nvrtc/*.d $(BUILD)/cuda_host/tests/cuda_host/nvrtc/*.d)
--include $(wildcard $(BUILD)/tests/cuda/tape/*.d $(BUILD)/cuda/src/cuda/*.d $(BUILD)/*/bench/cuda/*.d $(BUILD)/bench/cuda/*.d)
+-include $(foreach d,cuda bench/cuda,$(call below,$(BUILD)/$(d),%.d))

@@ -16,7 +16,7 @@ scripts/format.sh --check || status=1
 
 echo 'LINT clang-tidy' # one file a process: checkers of version 14 carry state from one to the next
 # shellcheck disable=SC2086  # a list of options
-ls src/*/*.c | xargs -P "$(nproc)" -I FILE \
+find src -name '*.c' | sort | xargs -P "$(nproc)" -I FILE \
     clang-tidy --quiet --warnings-as-errors='*' FILE -- -std=c11 $flags -Itests/cuda_host -DWG__CUDA_HOST -DWG__LEVEL=baseline 2> /dev/null || status=1
 
 echo 'LINT cppcheck'
