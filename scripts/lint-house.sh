@@ -10,17 +10,18 @@ trap 'rm -f "$found"' EXIT
 # the room; who may include a room may include its folders.  What is not here is not allowed.
 rooms() {
     cat <<'END'
-base  | base                         |
-graph | graph base                   | graph graph_op
-cpu   | cpu graph base ops/*.def     | graph graph_op
-ops   | ops cpu graph                | graph graph_op
-grad  | grad ops graph               | graph graph_op
-tape  | tape grad ops cpu graph      | graph graph_op
-cuda  | cuda tape ops cpu graph      | graph graph_op
-data  | data tape cpu graph          | graph data
-train | train data grad cpu graph    | graph graph_op train data
-onnx  | onnx data graph              | graph graph_op data onnx
-serve | serve base                   | graph graph_op data onnx
+base  | base                               |
+graph | graph base                         | graph graph_op
+loop  | loop graph base                    | graph graph_op
+cpu   | cpu loop graph base ops/*.def      | graph graph_op
+ops   | ops cpu loop graph                 | graph graph_op
+grad  | grad ops graph                     | graph graph_op
+tape  | tape grad ops cpu loop graph       | graph graph_op
+cuda  | cuda tape ops cpu loop graph       | graph graph_op
+data  | data tape cpu graph                | graph data
+train | train data grad cpu graph          | graph graph_op train data
+onnx  | onnx data graph                    | graph graph_op data onnx
+serve | serve base                         | graph graph_op data onnx
 END
 }
 
@@ -82,12 +83,19 @@ folders_are_small() {
         awk '$1 > 15 { print $2 ": " $1 " files, over 15: perhaps two rooms" }'
 }
 
-# A file name means one thing below src/: what is in two rooms has two names.
+# A file name means one thing below src/: what is in two rooms has two names.  Only a family of
+# operators has the same name in each room that computes it: ops, cpu/kernels, cuda/kernels.
 names_are_one() {
-    find src -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | awk -F/ '
-        { name = $NF; stem = name; sub(/\.[a-z]+$/, "", stem); dir = $0; sub(/\/[^\/]*$/, "", dir) }
-        (stem in where) && where[stem] != dir { print $0 ": " stem " is also the name of a file in " where[stem] }
-        { where[stem] = dir }'
+    find src -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | sort | awk -F/ '
+        {
+            stem = $NF
+            sub(/\.[a-z]+$/, "", stem)
+            room = $0
+            sub(/\/[^\/]*$/, "", room)
+            if (room ~ /^src\/(ops|(cpu|cuda)\/kernels)(\/|$)/) room = "a room of operators"
+        }
+        (stem in where) && where[stem] != room { print $0 ": " stem " is also the name of a file in " where[stem] }
+        { where[stem] = room }'
 }
 
 # The library never ends the process and never prints: it returns.  errno is

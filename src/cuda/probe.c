@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cuda/products.h"
+#include "cuda/product/products.h"
 
 enum { ROWS = 8, INNER = 8, COLS = 128 };
 enum answer { RELU, RELU_SIGNS, RELU_SLOPE, GELU, GELU_KEPT, GELU_SLOPE, ANSWERS };

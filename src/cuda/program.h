@@ -5,7 +5,7 @@
 #include <cublasLt.h>
 
 #include "cuda/cuda_impl.h"
-#include "tape/device.h"
+#include "tape/device/device.h"
 
 /* What a device answered when it was asked what cuBLAS's epilogues do (probe.c). */
 struct wg__cuda_meaning {

@@ -6,7 +6,7 @@
 #include "data/batches_impl.h"
 #include "data/io_impl.h"
 #include "graph/graph_impl.h"
-#include "tape/lend.h"
+#include "tape/run/lend.h"
 
 enum { MOST_PREFETCH = 1024 };
 

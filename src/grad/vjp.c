@@ -5,7 +5,7 @@
  * Each rule builds operators, so gradients are ordinary nodes and have
  * gradients themselves. */
 #include "grad/grad_impl.h"
-#include "ops/stable.h"
+#include "ops/elementwise/stable.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/loop.h"
+#include "cuda/loop/cuda_loop.h"
 #include "cuda/program.h"
 #include "cuda/tap.h"
 #include "tape/golden_models.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tape/device.h"
+#include "tape/device/device.h"
 #include "tape_test.h"
 
 static bool names_label(const wg_tape *t)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cuda/large_cases.h"
+#include "cuda/kernels/large_cases.h"
 #include "tape_test.h"
 
 enum { MOST = 200 };
