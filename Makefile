@@ -137,7 +137,7 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 # The page is a file of its own, taken into the object as it is.
-$(BUILD)/src/serve/page.o: $(wildcard src/serve/page/*)
+$(BUILD)/src/serve/http/page.o: $(wildcard src/serve/http/page/*)
 $(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/safetensors/safetensors_impl.h"
 #include "train/train_impl.h"
 
 #define PREFIX "wengert.role/"

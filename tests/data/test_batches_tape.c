@@ -1,5 +1,5 @@
 /* Batches into the inputs of tapes. */
-#include "files.h"
+#include "data/files.h"
 
 struct net {
     wg_graph *g;
