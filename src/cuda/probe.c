@@ -161,7 +161,7 @@ bool wg__cuda_is_open(cublasLtEpilogue_t kind) { return kind & (RELU_BIT | SLOPE
 
 static bool gelu_is_ours(const struct wg__cuda_meaning *m, int precision)
 {
-    return m->gelu && m->error < (precision == WG_EXACT ? EXACT_GELU : ROUGH_GELU);
+    return m->gelu && m->error < (precision == WG_PRECISION_EXACT ? EXACT_GELU : ROUGH_GELU);
 }
 
 bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublasLtEpilogue_t kind)

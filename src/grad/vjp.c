@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
+static bool is_real(const wg_node *x) { return (WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) != 0; }
 
 static bool has_real_result(const wg_node *x)
 {

@@ -98,7 +98,7 @@ extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
 
 extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 
-#define FOR(dtypes, t, f) ((dtypes)&WG_BIT(t) ? f : NULL)
+#define FOR(dtypes, t, f) ((dtypes)&WG_DTYPE_BIT(t) ? f : NULL)
 #define COLUMNS(row, dtypes)                                        \
     [WG__ROW_##row] =                                               \
         {                                                           \
@@ -122,13 +122,13 @@ const struct wg__kernels LEVEL(wg__kernels) = {
 #undef U
 #undef UA
 #define B(row, f, dx, dy, dtypes, ...) COLUMNS(row, dtypes)
-#define C(row, ...) COLUMNS(row, WG_ALL_DTYPES)
+#define C(row, ...) COLUMNS(row, WG_DTYPE_ALL)
 #define L(row, ...) [WG__ROW_##row] = {[WG_BOOL] = row##_block_b8},
 #include "ops/binary.def"
 #undef B
 #undef C
 #undef L
-            [WG__ROW_not] = {[WG_BOOL] = not_block}, COLUMNS(where, WG_ALL_DTYPES) COLUMNS(copy, WG_ALL_DTYPES)},
+            [WG__ROW_not] = {[WG_BOOL] = not_block}, COLUMNS(where, WG_DTYPE_ALL) COLUMNS(copy, WG_DTYPE_ALL)},
     .cast =
         {
 #define X(from, to) [WG_##from][WG_##to] = LEVEL(wg__cast_##from##_##to),

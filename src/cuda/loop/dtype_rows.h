@@ -40,9 +40,9 @@
 #undef ONE
 #undef TWO
 
-#define CASE(row, dtypes, value)                        \
-    case WG__CUDA_##row:                                \
-        if ((dtypes)&WG_BIT(ID)) { EACH z[j] = value; } \
+#define CASE(row, dtypes, value)                              \
+    case WG__CUDA_##row:                                      \
+        if ((dtypes)&WG_DTYPE_BIT(ID)) { EACH z[j] = value; } \
         return;
 
 DEVICE void NAME(apply)(int row, f64 parameter, const T *x, const T *y, T *z)
@@ -61,7 +61,7 @@ DEVICE void NAME(apply)(int row, f64 parameter, const T *x, const T *y, T *z)
 #undef B
 #undef C
 #undef L
-        CASE(copy, WG_ALL_DTYPES, x[j])
+        CASE(copy, WG_DTYPE_ALL, x[j])
     }
 }
 
@@ -69,13 +69,13 @@ DEVICE void NAME(test)(int row, const T *x, const T *y, b8 *z)
 {
     switch (row) {
 #define B(row, ...)
-#define C(row, ...) CASE(row, WG_ALL_DTYPES, NAME(row_##row)(x[j], y[j]))
-#define L(row, ...) CASE(row, WG_BIT(WG_BOOL), NAME(row_##row)(x[j], y[j]))
+#define C(row, ...) CASE(row, WG_DTYPE_ALL, NAME(row_##row)(x[j], y[j]))
+#define L(row, ...) CASE(row, WG_DTYPE_BIT(WG_BOOL), NAME(row_##row)(x[j], y[j]))
 #include "ops/binary.def"
 #undef B
 #undef C
 #undef L
-        CASE(not, WG_BIT(WG_BOOL), !x[j])
+        CASE(not, WG_DTYPE_BIT(WG_BOOL), !x[j])
     }
 }
 

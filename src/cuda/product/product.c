@@ -77,10 +77,10 @@ static cublasComputeType_t exact(const struct wg__gemm *g)
 /* f32 is multiplied as f32 unless the tape allows less; TF32 never by itself. */
 static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g)
 {
-    static const cublasComputeType_t f32[] = {[WG_EXACT] = CUBLAS_COMPUTE_32F,
-                                              [WG_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
-                                              [WG_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF,
-                                              [WG_FP16] = CUBLAS_COMPUTE_32F_FAST_16F};
+    static const cublasComputeType_t f32[] = {[WG_PRECISION_EXACT] = CUBLAS_COMPUTE_32F,
+                                              [WG_PRECISION_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
+                                              [WG_PRECISION_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF,
+                                              [WG_PRECISION_FP16] = CUBLAS_COMPUTE_32F_FAST_16F};
     return g->dtype == WG_F64 ? exact(g) : f32[t->options.precision];
 }
 

@@ -65,8 +65,8 @@ struct wg__cuda_products {
 
 /* Asks the device of at, unless it has answered for this tape's precision: then d->meaning[precision] is known. */
 int wg__cuda_probe(const struct wg__cuda_place *at, struct wg__why *w);
-/* Whether an epilogue means what the operators on the CPU do, as far as the device has answered; at WG_EXACT none
- * does that rounds more than f32. */
+/* Whether an epilogue means what the operators on the CPU do, as far as the device has answered; at WG_PRECISION_EXACT
+ * none does that rounds more than f32. */
 bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublasLtEpilogue_t kind);
 /* Whether an epilogue has a meaning that the documentation leaves open. */
 bool wg__cuda_is_open(cublasLtEpilogue_t kind);

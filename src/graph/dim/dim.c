@@ -154,7 +154,7 @@ static void say_range(struct text *t, const struct wg__dim *p)
     wg__append(t->buf, t->n, &t->k, "[");
     if (p->start) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->start);
     wg__append(t->buf, t->n, &t->k, ":");
-    if (p->stop != WG_END) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->stop);
+    if (p->stop != WG_SLICE_END) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->stop);
     if (p->step != 1) wg__append(t->buf, t->n, &t->k, ":%lld", (long long)p->step);
     wg__append(t->buf, t->n, &t->k, "]");
 }

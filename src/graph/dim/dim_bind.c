@@ -107,7 +107,7 @@ int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_option
     char text[160];
     for (int i = 0; i < s->rank; i++) {
         const char *name = NULL;
-        if (s->dim[i] == WG_AUTO) continue;
+        if (s->dim[i] == WG_DIM_AUTO) continue;
         int64_t d = wg__dim_bind(g, s->dim[i], o, &name);
         if (d < 0 && name)
             return wg__fail(to, WG_EBOUND, "dimension \"%s\" has no size: name it in wg_options.bind", name);

@@ -176,12 +176,12 @@ int wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t s
 {
     if (n >= 0) return *y = wg__range_count(n, start, stop, step), WG_OK;
     int64_t low = wg__dim_least(c->g, n);
-    if (step == 1 && start >= 0 && stop == WG_END && low >= start) return wg__dim_sub(c, n, start, y);
+    if (step == 1 && start >= 0 && stop == WG_SLICE_END && low >= start) return wg__dim_sub(c, n, start, y);
     if (step == 1 && start >= 0 && stop < 0 && stop != INT64_MIN && low >= 0 && low + stop >= start) {
         int status = wg__dim_sub(c, n, start, y);
         return status ? status : wg__dim_sub(c, *y, -stop, y);
     }
-    if (step > 1 && start == 0 && stop == WG_END) { /* every third of 3 n is n */
+    if (step > 1 && start == 0 && stop == WG_SLICE_END) { /* every third of 3 n is n */
         struct wg__dim p = wg__dim_product(c->g, n);
         if (p.number % step == 0) return p.number /= step, finish(c, &p, y);
     }

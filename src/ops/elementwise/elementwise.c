@@ -189,16 +189,16 @@ static void grad_flat(wg_adjoint *v) { (void)v; }
                               .block = id##_block, \
                               .grad = grad_flat,   \
                               .rows = wg_rows_broadcast};
-#define C(id, f, onnx_, doc_)                  \
-    TO_BOOL(id, WG_ALL_DTYPES, 2, onnx_, doc_) \
+#define C(id, f, onnx_, doc_)                 \
+    TO_BOOL(id, WG_DTYPE_ALL, 2, onnx_, doc_) \
     wg_node *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
-#define L(id, f, onnx_, doc_)                    \
-    TO_BOOL(id, WG_BIT(WG_BOOL), 2, onnx_, doc_) \
+#define L(id, f, onnx_, doc_)                          \
+    TO_BOOL(id, WG_DTYPE_BIT(WG_BOOL), 2, onnx_, doc_) \
     wg_node *wg_##id(wg_node *x, wg_node *y) { return wg_apply(&wg_op_##id, 2, (wg_node *[]){x, y}, NULL); }
 
 #include "ops/binary.def"
 
-TO_BOOL(not, WG_BIT(WG_BOOL), 1, "Not", "y = not x")
+TO_BOOL(not, WG_DTYPE_BIT(WG_BOOL), 1, "Not", "y = not x")
 wg_node *wg_not(wg_node *x) { return wg_apply(&wg_op_not, 1, &x, NULL); }
 
 /* ---- where: c ? x : y ---- */
@@ -265,7 +265,7 @@ static int       cast_cpu(wg_call *c) { return wg__loop_call(&wg_op_cast, c); }
 static void      cast_grad(wg_adjoint *v)
 {
     wg_dtype from = wg_node_dtype(v->x[0]);
-    if (WG_BIT(from) & WG_REALS) v->dx[0] = wg_cast(v->g[0], from);
+    if (WG_DTYPE_BIT(from) & WG_DTYPE_REALS) v->dx[0] = wg_cast(v->g[0], from);
 }
 static int cast_onnx(wg_onnx_form *f)
 {

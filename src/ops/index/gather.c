@@ -15,7 +15,7 @@ static int infer(wg_infer *c)
     const wg_shape    *x = &c->x[0], *index = &c->x[1];
     int                axis = wg_axis(c, a->axis, x->rank);
     if (axis < 0) return axis;
-    if (!(WG_BIT(c->dtype[1]) & WG_INTS))
+    if (!(WG_DTYPE_BIT(c->dtype[1]) & WG_DTYPE_INTS))
         return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
     if (x->rank - 1 + index->rank > WG_MAX_RANK)
         return wg_reject(c, WG_ESHAPE, "the result would have rank %d, above %d", x->rank - 1 + index->rank,

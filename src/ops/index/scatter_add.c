@@ -19,9 +19,9 @@ static int infer(wg_infer *c)
     char               have[96], need[96];
     int                axis = wg_axis(c, a->axis, a->to.rank);
     if (axis < 0) return axis;
-    if (!(WG_BIT(c->dtype[0]) & WG_NUMBERS))
+    if (!(WG_DTYPE_BIT(c->dtype[0]) & WG_DTYPE_NUMBERS))
         return wg_reject(c, WG_EDTYPE, "%s is no number", wg_dtype_name(c->dtype[0]));
-    if (!(WG_BIT(c->dtype[1]) & WG_INTS))
+    if (!(WG_DTYPE_BIT(c->dtype[1]) & WG_DTYPE_INTS))
         return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
     if (a->to.rank - 1 + c->x[1].rank > WG_MAX_RANK) return wg_reject(c, WG_ESHAPE, "more than %d axes", WG_MAX_RANK);
     for (int i = 0; i < axis; i++) want.dim[want.rank++] = a->to.dim[i];

@@ -7,9 +7,9 @@
 static int infer(wg_infer *c)
 {
     char z[96], l[96];
-    if (!(WG_BIT(c->dtype[0]) & WG_REALS))
+    if (!(WG_DTYPE_BIT(c->dtype[0]) & WG_DTYPE_REALS))
         return wg_reject(c, WG_EDTYPE, "the logits are %s, not real", wg_dtype_name(c->dtype[0]));
-    if (!(WG_BIT(c->dtype[1]) & (WG_INTS | WG_BIT(WG_U8))))
+    if (!(WG_DTYPE_BIT(c->dtype[1]) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8))))
         return wg_reject(c, WG_EDTYPE, "the labels are %s, not i32, i64 or u8", wg_dtype_name(c->dtype[1]));
     if (c->x[0].rank != 2 || c->x[1].rank != 1 || !wg__dims_may_equal(c->g, c->x[0].dim[0], c->x[1].dim[0]))
         return wg_reject(c, WG_ESHAPE, "needs logits [b,classes] and labels [b], not %s and %s",
@@ -107,7 +107,7 @@ const wg_op wg_op_cross_entropy = {.name = "cross_entropy",
                                    .doc = "y[i] = -log_softmax(z[i])[label[i]]",
                                    .arity = 2,
                                    .flags = WG_OP_MAY_FAIL,
-                                   .domain = WG_ANY,
+                                   .domain = WG_DOMAIN_ANY,
                                    .infer = infer,
                                    .cpu = cpu,
                                    .grad = grad,

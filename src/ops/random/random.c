@@ -39,7 +39,8 @@ static const wg_field mask_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
 static int infer(wg_infer *c)
 {
     const struct attr *a = c->attr;
-    if (!(WG_BIT(a->dtype) & WG_REALS)) return wg_reject(c, WG_EDTYPE, "%s is not real", wg_dtype_name(a->dtype));
+    if (!(WG_DTYPE_BIT(a->dtype) & WG_DTYPE_REALS))
+        return wg_reject(c, WG_EDTYPE, "%s is not real", wg_dtype_name(a->dtype));
     *c->y = a->shape;
     *c->ydtype = a->dtype;
     return WG_OK;
@@ -143,7 +144,7 @@ const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
 
 static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {
-    if (!wg_dtype_size(t) || !(WG_BIT(t) & WG_REALS))
+    if (!wg_dtype_size(t) || !(WG_DTYPE_BIT(t) & WG_DTYPE_REALS))
         return wg__fail(g, WG_EDTYPE, "%s: %s is not real", who, wg_dtype_name(t)), false;
     return wg__shape_valid(g, who, s);
 }
@@ -189,7 +190,7 @@ wg_node *wg_dropout(wg_node *x, double p)
 {
     if (!x) return NULL;
     if (!(p >= 0 && p < 1)) return wg__bad(x, WG_EARG, "dropout", "p is %g, outside of [0, 1)", p);
-    if (!(WG_BIT(x->dtype) & WG_REALS))
+    if (!(WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS))
         return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
     if (p == 0) return wg__unchanged(x);
     const char *outer = wg__enter(x->g, "dropout");

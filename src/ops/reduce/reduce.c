@@ -161,25 +161,25 @@ static int rows(wg_stack *s)
     return wg__rows_over_axes(s, &a->axes, a->keep);
 }
 
-#define REDUCTION(id, onnx_, to_onnx_, domain_, grad_, doc_)    \
-    const wg_op wg_op_##id = {.name = #id,                      \
-                              .onnx = onnx_,                    \
-                              .doc = doc_,                      \
-                              .arity = 1,                       \
-                              .dtypes = WG_REALS | WG_INTS,     \
-                              .domain = domain_,                \
-                              .attr_size = sizeof(struct attr), \
-                              .fields = fields,                 \
-                              .infer = infer,                   \
-                              .cpu = id##_cpu,                  \
-                              .grad = grad_,                    \
-                              .flops = flops,                   \
-                              .to_onnx = to_onnx_,              \
+#define REDUCTION(id, onnx_, to_onnx_, domain_, grad_, doc_)            \
+    const wg_op wg_op_##id = {.name = #id,                              \
+                              .onnx = onnx_,                            \
+                              .doc = doc_,                              \
+                              .arity = 1,                               \
+                              .dtypes = WG_DTYPE_REALS | WG_DTYPE_INTS, \
+                              .domain = domain_,                        \
+                              .attr_size = sizeof(struct attr),         \
+                              .fields = fields,                         \
+                              .infer = infer,                           \
+                              .cpu = id##_cpu,                          \
+                              .grad = grad_,                            \
+                              .flops = flops,                           \
+                              .to_onnx = to_onnx_,                      \
                               .rows = rows};
-REDUCTION(sum, "ReduceSum", sum_onnx, WG_ANY, sum_grad, "y = the sum of x along axes")
-REDUCTION(prod, "ReduceProd", reduce_onnx, WG_ANY, prod_grad, "y = the product of x along axes")
-REDUCTION(max, "ReduceMax", reduce_onnx, WG_ANY, extreme_grad, "y = the largest x along axes")
-REDUCTION(min, "ReduceMin", reduce_onnx, WG_ANY, extreme_grad, "y = the smallest x along axes")
+REDUCTION(sum, "ReduceSum", sum_onnx, WG_DOMAIN_ANY, sum_grad, "y = the sum of x along axes")
+REDUCTION(prod, "ReduceProd", reduce_onnx, WG_DOMAIN_ANY, prod_grad, "y = the product of x along axes")
+REDUCTION(max, "ReduceMax", reduce_onnx, WG_DOMAIN_ANY, extreme_grad, "y = the largest x along axes")
+REDUCTION(min, "ReduceMin", reduce_onnx, WG_DOMAIN_ANY, extreme_grad, "y = the smallest x along axes")
 
 /* The uppermost run of the set from axis `top` down, taken out of it; axes of
  * size 1 belong to any run. */

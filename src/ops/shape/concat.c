@@ -85,7 +85,7 @@ static int rows(wg_stack *s)
 const wg_op wg_op_concat = {.name = "concat",
                             .onnx = "Concat",
                             .doc = "y = the operands one after the other along an axis",
-                            .arity = WG_VARIADIC,
+                            .arity = WG_OP_VARIADIC,
                             .attr_size = sizeof(struct attr),
                             .fields = fields,
                             .infer = infer,

@@ -122,7 +122,7 @@ static void say_pads(wg_onnx_form *f, int n, const int64_t *before, const int64_
 static void open_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
 {
     const struct attr *a = f->attr;
-    bool               real = WG_BIT(wg_node_dtype(f->y)) & WG_REALS;
+    bool               real = WG_DTYPE_BIT(wg_node_dtype(f->y)) & WG_DTYPE_REALS;
     if (f->opset >= 11) {
         wg_onnx_say(f, "Pad{mode=\"constant\"}(");
         return;
@@ -141,7 +141,7 @@ static void close_pad(wg_onnx_form *f, int n, const int64_t *before, const int64
 {
     const struct attr *a = f->attr;
     if (f->opset < 11) {
-        wg_onnx_say(f, WG_BIT(wg_node_dtype(f->y)) & WG_REALS ? ")" : ")))");
+        wg_onnx_say(f, WG_DTYPE_BIT(wg_node_dtype(f->y)) & WG_DTYPE_REALS ? ")" : ")))");
         return;
     }
     wg_onnx_say(f, ",");

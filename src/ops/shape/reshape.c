@@ -1,5 +1,5 @@
 /* y = the elements of x in the same order under another shape; one dimension
- * may be WG_AUTO, which follows from the others.
+ * may be WG_DIM_AUTO, which follows from the others.
  *
  *   dx = g in x's shape */
 #include <string.h>
@@ -21,8 +21,8 @@ static int infer(wg_infer *c)
     if (rest.rank < 0 || rest.rank > WG_MAX_RANK)
         return wg_reject(c, WG_EARG, "rank %d is outside 0..%d", rest.rank, WG_MAX_RANK);
     for (int i = 0; i < rest.rank; i++) {
-        if (rest.dim[i] != WG_AUTO) continue;
-        if (open >= 0) return wg_reject(c, WG_EARG, "more than one dimension is WG_AUTO");
+        if (rest.dim[i] != WG_DIM_AUTO) continue;
+        if (open >= 0) return wg_reject(c, WG_EARG, "more than one dimension is WG_DIM_AUTO");
         rest.dim[open = i] = 1;
     }
     int status = wg__dims_product(c, &c->x[0], 0, c->x[0].rank, &have);
@@ -107,12 +107,12 @@ const wg_op wg_op_reshape = {.name = "reshape",
                              .to_onnx = onnx,
                              .rows = rows};
 
-/* WG_AUTO is resolved here, so that equal reshapes have equal attributes. */
+/* WG_DIM_AUTO is resolved here, so that equal reshapes have equal attributes. */
 wg_node *wg_reshape(wg_node *x, wg_shape s)
 {
     wg_shape valid = s;
     if (!x) return NULL;
-    for (int i = 0; i < s.rank && i < WG_MAX_RANK; i++) valid.dim[i] = s.dim[i] == WG_AUTO ? 1 : s.dim[i];
+    for (int i = 0; i < s.rank && i < WG_MAX_RANK; i++) valid.dim[i] = s.dim[i] == WG_DIM_AUTO ? 1 : s.dim[i];
     if (!wg__shape_valid(x->g, "reshape", &valid)) return NULL;
     struct attr a = {s};
     wg_shape    to;

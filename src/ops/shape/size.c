@@ -66,7 +66,7 @@ const wg_op wg_op_size = {.name = "size",
                           .doc = "y = the number of elements of x along axes",
                           .arity = 1,
                           .flags = WG_OP_SHAPE,
-                          .dtypes = WG_NUMBERS,
+                          .dtypes = WG_DTYPE_NUMBERS,
                           .attr_size = sizeof(struct attr),
                           .fields = fields,
                           .infer = infer,
@@ -83,6 +83,6 @@ wg_node *wg_size(wg_node *x, wg_axes axes)
     if (x->kind == WG__ASSIGN || x->kind == WG__GROUP)
         return wg__bad(x, WG_EARG, "size", "%s has no value", wg_node_kind(x));
     for (int i = 0; i < x->shape->rank; i++) known = known && (!in[i] || wg_dim_known(x->shape->dim[i]));
-    if (known && WG_BIT(x->dtype) & WG_NUMBERS) return wg_lit(x, size_of(x->shape, in));
+    if (known && WG_DTYPE_BIT(x->dtype) & WG_DTYPE_NUMBERS) return wg_lit(x, size_of(x->shape, in));
     return wg_apply(&wg_op_size, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in)});
 }

@@ -199,16 +199,16 @@ static wg_node *slice_between(wg_node *x, int axis, int64_t from, int64_t to, in
     wg_infer c = {.g = x->g};
     int      status = wg__dim_sub(&c, to, from, &count);
     if (!status && wg__dim_is_number(x->g, count)) count = count > 0 ? (count - 1) / step + 1 : 0;
-    else if (!status) status = wg__dim_range(&c, count, 0, WG_END, step, &count);
+    else if (!status) status = wg__dim_range(&c, count, 0, WG_SLICE_END, step, &count);
     return status ? wg__bad(x, status, "slice", "%s", c.why) : wg__slice(x, axis, from, count, count == 1 ? 1 : step);
 }
 
-/* start and stop are numbers, or WG_END.  A range whose length does not hang on the size has that length. */
+/* start and stop are numbers, or WG_SLICE_END.  A range whose length does not hang on the size has that length. */
 static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     wg_infer c = {.g = x->g};
     int64_t  size = x->shape->dim[axis], low = start, count = 0;
-    bool     hangs = stop < 0 || stop == WG_END; /* stop hangs on the size */
+    bool     hangs = stop < 0 || stop == WG_SLICE_END; /* stop hangs on the size */
     if (start == INT64_MIN) low = start = 0;
     if (start >= 0 && !hangs) return slice_between(x, axis, start, stop, step);
     if (start < 0 && !hangs)
@@ -225,14 +225,14 @@ static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop,
 }
 
 /* Place i of an axis that was turned round. */
-static int64_t mirrored(int64_t i) { return i == WG_END ? 0 : i == INT64_MIN ? WG_END : -1 - i; }
+static int64_t mirrored(int64_t i) { return i == WG_SLICE_END ? 0 : i == INT64_MIN ? WG_SLICE_END : -1 - i; }
 
 /* Backward, x[start:stop:step] is x from its last to its first [-1-start:-1-stop:-step]. */
 static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     int64_t size = x->shape->dim[axis];
     bool    symbol = !wg__dim_is_number(x->g, stop);
-    if (stop == size) stop = WG_END, symbol = false;
+    if (stop == size) stop = WG_SLICE_END, symbol = false;
     if (!wg__dim_is_number(x->g, start) || (symbol && (start < 0 || step < 0)) || step == INT64_MIN)
         return wg__bad(x, WG_ESHAPE, "slice",
                        "axis %d is symbolic: only stop may be a symbol, where start is none and "

@@ -197,7 +197,7 @@ static int collect_copies(wg_tape *t)
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];
         if (x->kind != WG__ASSIGN) continue;
-        if (t->options.evaluate && x->x[0]->origin->role != WG_STATE)
+        if (t->options.evaluate && x->x[0]->origin->role != WG_ROLE_STATE)
             return wg__fail(t->user, WG_EARG,
                             "compile: with .evaluate a tape may assign state alone, and %s is a weight: leave the step "
                             "out, or see wg_set_role",
@@ -206,7 +206,7 @@ static int collect_copies(wg_tape *t)
             if (t->copy[c].param == x->x[0]->id)
                 return wg__fail(t->user, WG_EARG,
                                 "compile: %s is assigned twice (where one of the two is a solver's: wg_set_role(.., "
-                                "WG_STATE) or wg_minimize_over leaves it out)",
+                                "WG_ROLE_STATE) or wg_minimize_over leaves it out)",
                                 wg_node_name(x->x[0]->origin));
         t->copy[t->n_copy++] = (struct wg__copy){.param = x->x[0]->id, .from = x->x[1]->id};
     }
@@ -244,26 +244,33 @@ static int check_outputs(wg_graph *g, int n, wg_node *const out[])
     return WG_OK;
 }
 
+static int read_options(wg_graph *g, const wg_options *given, wg_options *o)
+{
+    char why[160];
+    return wg__options_read(o, sizeof *o, given, why) ? WG_OK : wg__fail(g, WG_EARG, "compile: %s", why);
+}
+
 static int check_options(wg_graph *g, const wg_options *o)
 {
     const unsigned known = WG_SKIP_REWRITE | WG_SKIP_MERGE | WG_SKIP_FUSE | WG_SKIP_REUSE;
-    if (o && o->threads < 0) return wg__fail(g, WG_EARG, "compile: threads cannot be %d", o->threads);
-    if (o && o->skip & ~known) return wg__fail(g, WG_EARG, "compile: skip has unknown bits: %#x", o->skip & ~known);
-    if (o && o->max_bytes < 0)
-        return wg__fail(g, WG_EARG, "compile: max_bytes cannot be %lld", (long long)o->max_bytes);
-    if (o && (o->precision < WG_EXACT || o->precision > WG_FP16))
-        return wg__fail(g, WG_EARG, "compile: precision cannot be %d, only WG_EXACT, WG_TF32, WG_BF16 or WG_FP16",
+    if (o->threads < 0) return wg__fail(g, WG_EARG, "compile: threads cannot be %d", o->threads);
+    if (o->skip & ~known) return wg__fail(g, WG_EARG, "compile: skip has unknown bits: %#x", o->skip & ~known);
+    if (o->max_bytes < 0) return wg__fail(g, WG_EARG, "compile: max_bytes cannot be %lld", (long long)o->max_bytes);
+    if (o->precision < WG_PRECISION_EXACT || o->precision > WG_PRECISION_FP16)
+        return wg__fail(g, WG_EARG,
+                        "compile: precision cannot be %d, only one of WG_PRECISION_EXACT, _TF32, _BF16, _FP16",
                         o->precision);
-    if (o && o->device < 0) return wg__fail(g, WG_EARG, "compile: device cannot be %d", o->device);
-    if (o && o->device != WG_CPU && !wg__device_use(g, o->device - 1)) return g->status; /* before all the work */
-    return o ? wg__dims_check_bind(g, o) : WG_OK;
+    if (o->device < 0) return wg__fail(g, WG_EARG, "compile: device cannot be %d", o->device);
+    if (o->device != WG_DEVICE_CPU && !wg__device_use(g, o->device - 1)) return g->status; /* before all the work */
+    return wg__dims_check_bind(g, o);
 }
 
-wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *o)
+wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *options)
 {
-    if (!g || check_outputs(g, n, out) || check_options(g, o)) return NULL;
+    wg_options o;
+    if (!g || check_outputs(g, n, out) || read_options(g, options, &o) || check_options(g, &o)) return NULL;
     if (!wg__workspace_ready()) return wg__fail_nomem(g), NULL; /* so that a run in this thread takes no memory */
-    wg_tape *t = wg__tape_new(g, o);
+    wg_tape *t = wg__tape_new(g, &o);
     if (!t) return NULL;
     int status = run_passes(t, n, out);
     t->options.n_more = 0; /* borrowed until here */

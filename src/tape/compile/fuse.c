@@ -15,7 +15,7 @@
 /* An operator of a program's own that has a kernel for devices is called there. */
 static bool is_block(const wg_tape *t, const wg_node *v)
 {
-    return v->op->block && v->n <= WG_BLOCK_MAX_ARITY && !(t->options.device != WG_CPU && v->op->cuda);
+    return v->op->block && v->n <= WG_BLOCK_MAX_ARITY && !(t->options.device != WG_DEVICE_CPU && v->op->cuda);
 }
 
 static bool is_reduction(const wg_node *v) { return wg__reduction_of(v->op) >= 0; }
@@ -50,7 +50,7 @@ static bool in_list(const struct wg__cluster *c, const wg_node *x)
 static bool fits(const wg_tape *t, const struct wg__cluster *c, const wg_node *v, bool outside)
 {
     if (!c->loop || !wg__shape_equal(v->shape, domain(c))) return false;
-    if (is_producer(v) && c->update && t->options.device != WG_CPU) return false;
+    if (is_producer(v) && c->update && t->options.device != WG_DEVICE_CPU) return false;
     if (is_producer(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || in_list(c, v));
     if (!is_block(t, v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
     int more = -(int)in_list(c, v);

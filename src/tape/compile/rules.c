@@ -96,7 +96,7 @@ static wg_node *div_power_of_two(const struct wg__match *m)
 {
     double c;
     int    e;
-    if (!(WG_BIT(m->x[0]->dtype) & WG_REALS) || !wg__is_const(m->x[1], &c) || !isnormal(c)) return NULL;
+    if (!(WG_DTYPE_BIT(m->x[0]->dtype) & WG_DTYPE_REALS) || !wg__is_const(m->x[1], &c) || !isnormal(c)) return NULL;
     double part = frexp(c, &e);
     if (fabs(part) != 0.5 || e < -100 || e > 100 || m->x[1]->shape->rank) return NULL;
     return wg_scale(m->x[0], 1 / c);
@@ -154,7 +154,7 @@ static wg_node *reshape_away(const struct wg__match *m)
 {
     const wg_shape *to = m->attr;
     for (int i = 0; i < to->rank; i++)
-        if (to->dim[i] < 0) return NULL; /* WG_AUTO: infer first */
+        if (to->dim[i] < 0) return NULL; /* WG_DIM_AUTO: infer first */
     if (wg__shape_equal(m->x[0]->shape, to)) return m->x[0];
     return is(m->x[0], &wg_op_reshape) ? wg_reshape(m->x[0]->x[0], *to) : NULL;
 }

@@ -175,7 +175,7 @@ int wg__schedule(wg_tape *t)
         find_readers(&s);
         for (int c = 0; c < t->n_copy; c++)
             if (!(t->options.skip & WG_SKIP_REUSE)) place_copy(&s, &t->copy[c]);
-        if (t->options.device != WG_CPU) updates_last(&s);
+        if (t->options.device != WG_DEVICE_CPU) updates_last(&s);
         status = reorder(&s);
     } else status = wg__fail_nomem(t->user);
     free(s.slot);

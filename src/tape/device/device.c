@@ -97,7 +97,7 @@ int wg_device_name(int device, char *buf, size_t n)
     const struct wg__device_api *api;
     struct wg__device           *d = NULL;
     if (!buf && n) return wg__fail(NULL, WG_EARG, "device_name: buf is NULL");
-    if (device == WG_CPU) return snprintf(buf, n, "%s", wg__cpu_model()), WG_OK;
+    if (device == WG_DEVICE_CPU) return snprintf(buf, n, "%s", wg__cpu_model()), WG_OK;
     if (device < 0) return snprintf(buf, n, "%d is no device", device), WG_EARG;
     int status = open_device(device - 1, &api, &d, &w);
     snprintf(buf, n, "%s", status ? w.text : api->name(d));

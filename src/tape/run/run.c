@@ -92,7 +92,7 @@ int wg__prepare_instrs(wg_tape *t)
 
 int wg__bind_memory(wg_tape *t)
 {
-    if (t->options.device != WG_CPU) return wg__device_bind(t);
+    if (t->options.device != WG_DEVICE_CPU) return wg__device_bind(t);
     wg__number_values(t);
     t->buffer = wg__data_alloc(t->buffer_bytes);
     if (!t->buffer) return wg__refuse_room(t, t->buffer_bytes);

@@ -22,13 +22,13 @@ double draw_of(wg_dtype t, enum wg_domain d, uint64_t *state)
 {
     double u = draw(state), sign = draw(state) < 0.5 ? -1 : 1;
     if (t == WG_BOOL) return u < 0.5;
-    if (t == WG_U8) return floor(7 * u) + (d != WG_ANY);
+    if (t == WG_U8) return floor(7 * u) + (d != WG_DOMAIN_ANY);
     if (t == WG_I32 || t == WG_I64) {
-        if (d == WG_POSITIVE) return 1 + floor(6 * u);
-        return d == WG_NONZERO ? sign * (1 + floor(6 * u)) : floor(11 * u) - 5;
+        if (d == WG_DOMAIN_POSITIVE) return 1 + floor(6 * u);
+        return d == WG_DOMAIN_NONZERO ? sign * (1 + floor(6 * u)) : floor(11 * u) - 5;
     }
-    if (d == WG_POSITIVE) return 0.5 + 1.5 * u;
-    return d == WG_NONZERO ? sign * (0.5 + 1.5 * u) : 4 * u - 2;
+    if (d == WG_DOMAIN_POSITIVE) return 0.5 + 1.5 * u;
+    return d == WG_DOMAIN_NONZERO ? sign * (0.5 + 1.5 * u) : 4 * u - 2;
 }
 
 wg_node *random_const(wg_graph *g, wg_dtype t, wg_shape s, enum wg_domain d, uint64_t *state)

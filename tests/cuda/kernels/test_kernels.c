@@ -166,7 +166,7 @@ static wg_node *operand(wg_graph *g, const struct op_case *c, int i, wg_dtype t,
 {
     char     kind = c->kind[i];
     wg_dtype mine = dtype_of(kind, t);
-    if (kind != 'i' && kind != 'u') return random_const(g, mine, c->shape[i], WG_ANY, seed);
+    if (kind != 'i' && kind != 'u') return random_const(g, mine, c->shape[i], WG_DOMAIN_ANY, seed);
     int64_t n = wg_count(&c->shape[i]);
     char   *data = malloc((size_t)n * 8 + 1);
     for (int64_t k = 0; k < n; k++) wg__store(mine, data, k, floor(draw(seed) * c->below));
@@ -191,7 +191,7 @@ static bool takes(const struct op_case *c, wg_dtype t)
     const wg_op *op = op_named(c->op);
     bool         leaf = !strchr(c->kind, 'r'), real = t == WG_F32 || t == WG_F64;
     if (leaf && c->n) return t == WG_F32;
-    return op && c->n && op->dtypes ? (op->dtypes & WG_BIT(t)) && (real || c->build != cast_) : real;
+    return op && c->n && op->dtypes ? (op->dtypes & WG_DTYPE_BIT(t)) && (real || c->build != cast_) : real;
 }
 
 static void run_cases(const struct op_case *cases, size_t n)
@@ -258,7 +258,7 @@ void test_ops(void)
     run_cases(large_cases, sizeof large_cases / sizeof *large_cases);
     for (const wg_op *const *op = wg_ops; *op; op++)
         for (int t = 0; t < WG_DTYPES && elementwise(*op); t++)
-            if ((*op)->dtypes & WG_BIT(t)) run_elementwise(*op, (wg_dtype)t);
+            if ((*op)->dtypes & WG_DTYPE_BIT(t)) run_elementwise(*op, (wg_dtype)t);
     for (const wg_op *const *op = wg_ops; *op; op++) {
         struct tally *t = tally_of(*op);
         if (!launch_of((*op)->name)) tap_skip("no launch", "%s on CUDA", (*op)->name);

@@ -45,16 +45,16 @@ static const row rows[] = {
 #undef U
 #undef UA
 #define B(name, f, dx, dy, dtypes, ...) {#name, #f, 2, dtypes, false, false},
-#define C(name, f, ...) {#name, #f, 2, WG_ALL_DTYPES, false, true},
-#define L(name, f, ...) {#name, #f, 2, WG_BIT(WG_BOOL), false, true},
+#define C(name, f, ...) {#name, #f, 2, WG_DTYPE_ALL, false, true},
+#define L(name, f, ...) {#name, #f, 2, WG_DTYPE_BIT(WG_BOOL), false, true},
 #include "ops/binary.def"
 #undef B
 #undef C
 #undef L
-    {"not", "!x", 1, WG_BIT(WG_BOOL), false, true},
-    {"where", "c ? x : y", 3, WG_ALL_DTYPES, false, false},
-    {"expand", "x", 1, WG_ALL_DTYPES, false, false},
-    {"cast", "x", 1, WG_ALL_DTYPES, false, false},
+    {"not", "!x", 1, WG_DTYPE_BIT(WG_BOOL), false, true},
+    {"where", "c ? x : y", 3, WG_DTYPE_ALL, false, false},
+    {"expand", "x", 1, WG_DTYPE_ALL, false, false},
+    {"cast", "x", 1, WG_DTYPE_ALL, false, false},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
@@ -153,7 +153,7 @@ static void every_row()
     for (const row &r : rows) {
         bool good = true;
         for (int t = 0; t < WG_DTYPES; t++) {
-            if (!(r.dtypes & WG_BIT(t))) continue;
+            if (!(r.dtypes & WG_DTYPE_BIT(t))) continue;
             for (int to = 0; to < (strcmp(r.name, "cast") ? 1 : WG_DTYPES); to++) good = row_of_dtype(r, t, to) && good;
         }
         say(good, (std::string(r.name) + " alone, as on the CPU").c_str());

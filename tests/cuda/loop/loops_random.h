@@ -51,7 +51,7 @@ static bool random_step(sample &s, int i, int y)
 {
     const row &r = rows[below(ROWS)];
     int        n = s.cpu.inputs + s.cpu.registers + s.cpu.outputs, slot = below(n), t = s.type[slot];
-    if (t < 0 || !(r.dtypes & WG_BIT(t)) || (s.exact && !exact(r))) return false;
+    if (t < 0 || !(r.dtypes & WG_DTYPE_BIT(t)) || (s.exact && !exact(r))) return false;
     int       x[3] = {slot, slot_of(s, t), slot_of(s, t)}, to = r.test ? WG_BOOL : t;
     wg__step &c = s.room.step[i];
     if (r.arity == 3 && (x[0] = slot_of(s, WG_BOOL)) < 0) return false;

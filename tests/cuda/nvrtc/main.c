@@ -55,7 +55,7 @@ static void loops_of(const struct golden *m)
     wg_node   *out[GOLDEN_OUTPUTS];
     wg_options o = m->options;
     int        n = m->build(g, out), loops = 0, fresh = 0;
-    o.device = WG_CUDA(0);
+    o.device = WG_DEVICE_CUDA(0);
     wg_tape *t = device_tape(g, n, out, &o);
     bool     ok = t;
     if (!t) tap_note("%s", wg_message(g));

@@ -15,12 +15,15 @@ static wg_node *log_of_exp(wg_node *w) { return wg_log(wg_exp(w)); }
 static wg_node *first_power(wg_node *w) { return wg_pow(w, wg_lit(w, 1)); }
 static wg_node *same_dtype(wg_node *w) { return wg_cast(w, wg_node_dtype(w)); }
 static wg_node *same_shape(wg_node *w) { return wg_reshape(w, *wg_node_shape(w)); }
-static wg_node *there_and_back(wg_node *w) { return wg_reshape(wg_reshape(w, WG_SHAPE(WG_AUTO)), *wg_node_shape(w)); }
+static wg_node *there_and_back(wg_node *w)
+{
+    return wg_reshape(wg_reshape(w, WG_SHAPE(WG_DIM_AUTO)), *wg_node_shape(w));
+}
 static wg_node *squeezed(wg_node *w) { return wg_squeeze(wg_unsqueeze(w, 0), 0); }
 static wg_node *in_order(wg_node *w) { return wg_transpose(w, WG_AXES(0, 1)); }
 static wg_node *turned_twice(wg_node *w) { return wg_transpose(wg_transpose(w, WG_ALL_AXES), WG_ALL_AXES); }
 static wg_node *expanded(wg_node *w) { return wg_expand(w, *wg_node_shape(w)); }
-static wg_node *whole_slice(wg_node *w) { return wg_slice(w, 0, 0, WG_END, 1); }
+static wg_node *whole_slice(wg_node *w) { return wg_slice(w, 0, 0, WG_SLICE_END, 1); }
 static wg_node *no_pad(wg_node *w) { return wg_pad(w, (int64_t[]){0, 0}, (int64_t[]){0, 0}, 0); }
 static wg_node *alone(wg_node *w) { return wg_concat(1, &w, 0); }
 static wg_node *sum_of_none(wg_node *w) { return wg_sum(w, wg_axes_make(0, NULL), 0); }
@@ -64,7 +67,7 @@ static struct state state_new(wg_dtype t)
     struct state s = {.g = g, .dtype = t};
     s.w = wg_param(g, "w", t, WG_SHAPE(ROWS, COLUMNS));
     s.v = wg_param(g, "v", t, WG_SHAPE(ROWS, COLUMNS));
-    cr_assert(!wg_set_role(s.w, WG_STATE) && !wg_set_role(s.v, WG_STATE)); /* .evaluate may assign them */
+    cr_assert(!wg_set_role(s.w, WG_ROLE_STATE) && !wg_set_role(s.v, WG_ROLE_STATE)); /* .evaluate may assign them */
     return s;
 }
 
@@ -207,7 +210,7 @@ static void try_random(uint64_t seed)
         snprintf(name, sizeof name, "p%d", i);
         p[i] = wg_param(r.g, name, r.dtype, *s);
         if (s->rank != 2) {
-            out[n++] = wg_scale(p[i], 1), out[n++] = wg_reshape(wg_shift(p[i], 0), WG_SHAPE(WG_AUTO));
+            out[n++] = wg_scale(p[i], 1), out[n++] = wg_reshape(wg_shift(p[i], 0), WG_SHAPE(WG_DIM_AUTO));
             out[n++] = wg_neg(wg_neg(wg_cast(p[i], r.dtype)));
             continue;
         }

@@ -12,7 +12,7 @@ static const char *message_without(const char *library)
     wg_node *x = wg_input(g, "x", WG_F32, WG_SCALAR);
     setenv("WG_CUDA_LIBRARY", library, 1);
     wg_clear_error(g);
-    cr_expect_null(wg_compile(g, WG_NODES(wg_exp(x)), &(wg_options){.device = WG_CUDA(0)}));
+    cr_expect_null(wg_compile(g, WG_NODES(wg_exp(x)), &(wg_options){.device = WG_DEVICE_CUDA(0)}));
     cr_expect_eq(wg_status(g), WG_EDEVICE);
     return wg_message(g);
 }
@@ -36,7 +36,7 @@ Test(tape_device, the_place_is_named)
 {
     char name[400];
     unsetenv("WG_CUDA_LIBRARY");
-    cr_expect_eq(wg_device_name(WG_CUDA(9999), name, sizeof name), WG_EDEVICE);
+    cr_expect_eq(wg_device_name(WG_DEVICE_CUDA(9999), name, sizeof name), WG_EDEVICE);
     if (strstr(name, "looked for")) cr_expect(strstr(name, "libwengert-cuda.so in the system's places: "), "%s", name);
     else cr_expect(strstr(name, "CUDA"), "%s", name);
 }
@@ -44,7 +44,7 @@ Test(tape_device, the_place_is_named)
 Test(tape_device, names)
 {
     char name[200];
-    cr_expect_eq(wg_device_name(WG_CPU, name, sizeof name), WG_OK);
+    cr_expect_eq(wg_device_name(WG_DEVICE_CPU, name, sizeof name), WG_OK);
     cr_expect(*name);
     cr_expect_eq(wg_device_name(-1, name, sizeof name), WG_EARG);
     cr_expect_str_eq(name, "-1 is no device");
@@ -75,7 +75,7 @@ Test(tape_device, short_of_memory)
     for (long n = 0; n < 4; n++) {
         wg_clear_error(g);
         alloc_fail_at(n);
-        wg_tape *t = wg_compile(g, WG_NODES(y), &(wg_options){.device = WG_CUDA(0)});
+        wg_tape *t = wg_compile(g, WG_NODES(y), &(wg_options){.device = WG_DEVICE_CUDA(0)});
         alloc_restore();
         cr_expect_null(t);
         cr_expect(wg_status(g) == WG_ENOMEM || wg_status(g) == WG_EDEVICE, "allocation %ld: %s", n, wg_message(g));

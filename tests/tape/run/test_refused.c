@@ -89,7 +89,7 @@ Test(tape_refused, a_weight_assigned_in_evaluation, .init = start, .fini = stop)
                           "out, or see wg_set_role";
     expect_no_tape(step, &(wg_options){.evaluate = 1}, message);
     expect_no_tape(wg_group(1, &step), &(wg_options){.evaluate = 1}, message);
-    cr_assert_eq(wg_set_role(h, WG_STATE), WG_OK);
+    cr_assert_eq(wg_set_role(h, WG_ROLE_STATE), WG_OK);
     wg_tape *t = compile(g, WG_NODES(wg_assign(h, wg_shift(h, 1))), &(wg_options){.evaluate = 1});
     run(t);
     cr_expect_eq(element(t, h, 0), 1, "state goes on in evaluation");
@@ -98,13 +98,13 @@ Test(tape_refused, a_weight_assigned_in_evaluation, .init = start, .fini = stop)
 Test(tape_refused, roles_of_what_has_none, .init = start, .fini = stop)
 {
     wg_node *x = fed("x");
-    cr_expect_eq(wg_set_role(x, WG_STATE), WG_EARG);
+    cr_expect_eq(wg_set_role(x, WG_ROLE_STATE), WG_EARG);
     cr_expect_str_eq(wg_message(g), "set_role: x[2] is no parameter");
     wg_clear_error(g);
     cr_expect_eq(wg_set_role(weights("w"), (wg_role)7), WG_EARG);
     cr_expect_str_eq(wg_message(g), "set_role: 7 is no role");
-    cr_expect_eq(wg_set_role(NULL, WG_STATE), WG_EARG);
-    cr_expect_eq(wg_node_role(x), WG_WEIGHT);
+    cr_expect_eq(wg_set_role(NULL, WG_ROLE_STATE), WG_EARG);
+    cr_expect_eq(wg_node_role(x), WG_ROLE_WEIGHT);
 }
 
 /* An elementwise operator with a function for f32 alone. */

@@ -229,7 +229,7 @@ Test(tape_run, a_symbol_without_a_size)
 Test(tape_run, symbols_that_do_not_agree_once_bound)
 {
     int64_t  m = wg_dim(g, "m");
-    wg_node *x = wg_input(g, "x", WG_F64, WG_SHAPE(m, 6)), *y = wg_reshape(x, WG_SHAPE(4, WG_AUTO));
+    wg_node *x = wg_input(g, "x", WG_F64, WG_SHAPE(m, 6)), *y = wg_reshape(x, WG_SHAPE(4, WG_DIM_AUTO));
     if (!y) return; /* refused at once is as good */
     cr_expect_null(wg_compile(g, 1, &y, &(wg_options){.bind = {{"m", 3}}}));
     cr_expect_eq(wg_status(g), WG_ESHAPE);

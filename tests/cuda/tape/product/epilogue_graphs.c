@@ -62,7 +62,7 @@ static bool same(const float *u, const float *v, int64_t n)
 double case_difference(int precision, build *f, int m, int k, int n, float odd)
 {
     struct made b = make_case(f, m, k, n);
-    wg_options  o = {.device = WG_CUDA(0), .precision = precision};
+    wg_options  o = {.device = WG_DEVICE_CUDA(0), .precision = precision};
     wg_tape    *cpu = wg_compile(b.g, b.n_out, b.out, NULL), *device = wg_compile(b.g, b.n_out, b.out, &o);
     int64_t     count;
     float      *want = case_results(&b, cpu, odd, &count), *have = case_results(&b, device, odd, &count), *alone = NULL;
@@ -135,7 +135,7 @@ void bias_gelu_layers(struct made *b) { biased_layers(b, wg_gelu_tanh); }
 /* x as a stack of matrices of one row, which is one product still. */
 static wg_node *stacked(const struct made *b)
 {
-    wg_node *x = wg_reshape(b->in[0], WG_SHAPE(wg_node_shape(b->in[0])->dim[0], 1, WG_AUTO));
+    wg_node *x = wg_reshape(b->in[0], WG_SHAPE(wg_node_shape(b->in[0])->dim[0], 1, WG_DIM_AUTO));
     return wg_matmul(x, b->in[1]);
 }
 static void stacked_bias_relu(struct made *b) { keep(b, wg_relu(wg_add(stacked(b), b->in[2]))); }

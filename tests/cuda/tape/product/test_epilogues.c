@@ -11,7 +11,7 @@ static bool right(build *f)
 {
     bool ok = true;
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        double d = case_difference(WG_EXACT, f, sizes[s][0], sizes[s][1], sizes[s][2], 0);
+        double d = case_difference(WG_PRECISION_EXACT, f, sizes[s][0], sizes[s][1], sizes[s][2], 0);
         if (!(d < 1e-5)) tap_note("[%d,%d] x [.,%d]: %g", sizes[s][0], sizes[s][1], sizes[s][2], d);
         ok = ok && d < 1e-5;
     }
@@ -25,7 +25,7 @@ static bool is_asked(build *f, const int *expected)
     bool ok = true, want[KINDS] = {false}, have[KINDS] = {false};
     for (int e = 0; e < EXPECTED; e++) want[expected[e]] = true;
     for (int kind = 0; kind < KINDS; kind++) shim.epilogues(kind);
-    case_difference(WG_EXACT, f, 16, 24, 32, 0);
+    case_difference(WG_PRECISION_EXACT, f, 16, 24, 32, 0);
     for (int kind = 0; kind < KINDS; kind++) {
         bool asked = shim.epilogues(kind) > 0, either = asked && kind & BGRAD && !want[kind];
         have[kind] = have[kind] || (asked && !either);
@@ -58,7 +58,7 @@ static void refused(void)
     for (size_t k = 0; k < sizeof bits / sizeof *bits; k++) {
         shim.refuse_epilogues(bits[k]);
         for (int i = 0; i < EPILOGUE_CASES; i++) {
-            double d = case_difference(WG_EXACT, epilogue_cases[i].f, 16, 24, 32, 0);
+            double d = case_difference(WG_PRECISION_EXACT, epilogue_cases[i].f, 16, 24, 32, 0);
             if (!(d < 1e-5)) tap_note("%s without %d: %g", epilogue_cases[i].name, bits[k], d), ok = false;
         }
     }
@@ -85,7 +85,7 @@ static void nan_stays(void)
     static build *const f[] = {relu, bias_relu, gelu, bias_gelu};
     bool                ok = true;
     for (size_t i = 0; i < sizeof f / sizeof *f; i++)
-        ok = ok && case_difference(WG_EXACT, f[i], 16, 24, 32, NAN) < 1e-5;
+        ok = ok && case_difference(WG_PRECISION_EXACT, f[i], 16, 24, 32, NAN) < 1e-5;
     tap(clean() && ok, "a NaN in a product survives relu and gelu_tanh");
 }
 
@@ -97,7 +97,7 @@ static void dead_rows(struct made *b)
 }
 static void zero_has_no_slope(void)
 {
-    tap(case_difference(WG_EXACT, dead_rows, 16, 24, 32, 0) == 0 && clean(),
+    tap(case_difference(WG_PRECISION_EXACT, dead_rows, 16, 24, 32, 0) == 0 && clean(),
         "relu's gradient is 0 where the product is 0");
 }
 
@@ -110,7 +110,7 @@ static struct net deep(int device, wg_node *f(wg_node *))
     n.label = wg_input(n.g, "label", WG_U8, WG_SHAPE(16));
     wg_node *h = f(wg_dense(f(wg_dense(n.x, 32, "fc1")), 24, "fc2"));
     n.loss = wg_softmax_cross_entropy(wg_dense(h, 10, "fc3"), n.label);
-    n.step = wg_minimize(n.loss, &(wg_solver){.kind = WG_SGD, .rate = 0.1});
+    n.step = wg_minimize(n.loss, &(wg_solver){.kind = WG_SOLVER_SGD, .rate = 0.1});
     n.tape = wg_compile(n.g, WG_NODES(n.loss, n.step), &(wg_options){.device = device});
     return n;
 }
@@ -127,7 +127,7 @@ static bool all_taken_along(int forward, int gradient)
 
 static void trained(wg_node *f(wg_node *), const char *name, int forward, int gradient)
 {
-    struct net a = deep(WG_CPU, f), b = deep(WG_CUDA(0), f);
+    struct net a = deep(WG_DEVICE_CPU, f), b = deep(WG_DEVICE_CUDA(0), f);
     bool       ok = a.tape && b.tape;
     for (int kind = 0; kind < KINDS; kind++) shim.epilogues(kind);
     for (int i = 0; i < 50 && ok; i++) ok = !net_step(&a, i) && !net_step(&b, i);
@@ -145,7 +145,7 @@ static void trained(wg_node *f(wg_node *), const char *name, int forward, int gr
 static bool live(bool *said)
 {
     struct made b = make_case(bias_relu_layers, 4, 3, 8);
-    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0)});
+    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_DEVICE_CUDA(0)});
     int64_t     n;
     float      *v = t ? case_results(&b, t, 0, &n) : NULL;
     bool        ok = v && !wg_run(t);

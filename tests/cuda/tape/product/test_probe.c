@@ -44,12 +44,12 @@ static void dead(struct made *b)
 static bool as_on_the_cpu(const char *where)
 {
     static build *const with_nan[] = {relu, bias_relu, gelu, bias_gelu};
-    bool                ok = all_right(WG_EXACT, 1e-5, where);
+    bool                ok = all_right(WG_PRECISION_EXACT, 1e-5, where);
     for (size_t i = 0; i < sizeof with_nan / sizeof *with_nan; i++) {
-        double d = case_difference(WG_EXACT, with_nan[i], 16, 24, 32, NAN);
+        double d = case_difference(WG_PRECISION_EXACT, with_nan[i], 16, 24, 32, NAN);
         if (!(d < 1e-5)) tap_note("%s: NaN, %zu: %g", where, i, d), ok = false;
     }
-    double zero = case_difference(WG_EXACT, dead, 16, 24, 32, 0);
+    double zero = case_difference(WG_PRECISION_EXACT, dead, 16, 24, 32, 0);
     if (zero != 0) tap_note("%s: relu's slope at 0: %g", where, zero);
     return ok && zero == 0;
 }
@@ -64,14 +64,14 @@ static bool takes_what_it_may(int answers, const char *where)
         int         precision, bits;
         build      *f;
         bool        wanted;
-    } all[] = {{"relu", WG_EXACT, RELU, bias_relu, keeps},
-               {"relu in TF32", WG_TF32, RELU, bias_relu, keeps},
-               {"signs", WG_EXACT, RELU | AUX, bias_relu_layers, slope},
-               {"slopes", WG_EXACT, DRELU, bias_relu_layers, slope},
-               {"gelu", WG_EXACT, GELU, bias_gelu, exact},
-               {"gelu's slopes", WG_EXACT, DGELU, bias_gelu_layers, exact},
-               {"gelu in TF32", WG_TF32, GELU, bias_gelu, smooth},
-               {"gelu's slopes in TF32", WG_TF32, DGELU, bias_gelu_layers, smooth}};
+    } all[] = {{"relu", WG_PRECISION_EXACT, RELU, bias_relu, keeps},
+               {"relu in TF32", WG_PRECISION_TF32, RELU, bias_relu, keeps},
+               {"signs", WG_PRECISION_EXACT, RELU | AUX, bias_relu_layers, slope},
+               {"slopes", WG_PRECISION_EXACT, DRELU, bias_relu_layers, slope},
+               {"gelu", WG_PRECISION_EXACT, GELU, bias_gelu, exact},
+               {"gelu's slopes", WG_PRECISION_EXACT, DGELU, bias_gelu_layers, exact},
+               {"gelu in TF32", WG_PRECISION_TF32, GELU, bias_gelu, smooth},
+               {"gelu's slopes in TF32", WG_PRECISION_TF32, DGELU, bias_gelu_layers, smooth}};
     bool ok = true;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         forget_epilogues();
@@ -104,7 +104,7 @@ static void meanings(void)
 static bool print_has(build *f, int precision, const char *text)
 {
     struct made b = make_case(f, 8, 8, 8);
-    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0), .precision = precision});
+    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_DEVICE_CUDA(0), .precision = precision});
     char       *print = NULL;
     size_t      n = 0;
     FILE       *f_out = open_memstream(&print, &n);
@@ -120,11 +120,13 @@ static bool print_has(build *f, int precision, const char *text)
 static void said(void)
 {
     if (without_shim("the print of a tape says what epilogues mean")) return;
-    bool ok = print_has(relu, WG_EXACT, "note: epilogues of cuBLASLt: relu keeps NaN, its slope at 0 is 0, gelu ");
+    bool ok =
+        print_has(relu, WG_PRECISION_EXACT, "note: epilogues of cuBLASLt: relu keeps NaN, its slope at 0 is 0, gelu ");
     shim.answers(WG_SHIM_RELU_LOSES_NAN | WG_SHIM_ZERO_HAS_A_SIGN | WG_SHIM_ROUGH_TANH);
-    ok =
-        ok && print_has(relu, WG_EXACT, "relu loses NaN and is a kernel, its slope at 0 is not and is a kernel, gelu ");
-    ok = ok && print_has(gelu, WG_EXACT, ") is a kernel\n") && print_has(gelu, WG_TF32, ") is taken\n");
+    ok = ok && print_has(relu, WG_PRECISION_EXACT,
+                         "relu loses NaN and is a kernel, its slope at 0 is not and is a kernel, gelu ");
+    ok = ok && print_has(gelu, WG_PRECISION_EXACT, ") is a kernel\n") &&
+         print_has(gelu, WG_PRECISION_TF32, ") is taken\n");
     shim.answers(0);
     tap(clean() && ok, "the print of a tape says what epilogues mean");
 }
@@ -137,7 +139,7 @@ static void remembered(void)
     long        calls[3];
     for (int i = 0; i < 3; i++) {
         long before = shim.calls();
-        wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0)});
+        wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_DEVICE_CUDA(0)});
         calls[i] = shim.calls() - before;
     }
     bool ok = calls[0] > calls[1] && calls[1] == calls[2];
@@ -152,10 +154,10 @@ static void forced(void)
     shim.answers(WG_SHIM_RELU_LOSES_NAN);
     setenv("WG_CUDA_EPILOGUES", "all", 1);
     forget_epilogues();
-    case_difference(WG_EXACT, bias_relu, 16, 24, 32, 0);
+    case_difference(WG_PRECISION_EXACT, bias_relu, 16, 24, 32, 0);
     bool all = was_captured(RELU | BIAS);
     setenv("WG_CUDA_EPILOGUES", "plain", 1);
-    case_difference(WG_EXACT, bias_relu, 16, 24, 32, 0);
+    case_difference(WG_PRECISION_EXACT, bias_relu, 16, 24, 32, 0);
     bool plain = was_captured(RELU);
     unsetenv("WG_CUDA_EPILOGUES");
     shim.answers(0);
@@ -179,7 +181,7 @@ static void refused_epilogues(void)
         for (size_t s = 0; s < sizeof status / sizeof *status; s++) {
             shim.refuse(&(struct wg_shim_refusal){.at = at, .status = status[s], .epilogues = KINDS - 2});
             forget_epilogues();
-            ok = all_right(WG_EXACT, 1e-5, places[at]) && ok;
+            ok = all_right(WG_PRECISION_EXACT, 1e-5, places[at]) && ok;
             ok = !was_captured(RELU) && !was_captured(BIAS) && !was_captured(GELU) && ok;
         }
         shim.refuse(&(struct wg_shim_refusal){0});
@@ -195,7 +197,7 @@ static void refused_candidates(void)
     for (int at = WG_SHIM_CHECK; at <= WG_SHIM_PRODUCT; at++) {
         shim.refuse(&(struct wg_shim_refusal){.at = at, .status = 14, .candidates = 1});
         forget_epilogues();
-        ok = all_right(WG_EXACT, 1e-5, places[at]) && was_captured(RELU | BIAS) && was_captured(DGELU) && ok;
+        ok = all_right(WG_PRECISION_EXACT, 1e-5, places[at]) && was_captured(RELU | BIAS) && was_captured(DGELU) && ok;
     }
     shim.refuse(&(struct wg_shim_refusal){0});
     tap(clean() && ok, "cuBLAS refuses a candidate: the next one is taken, epilogue and all");
@@ -209,9 +211,9 @@ static void refused_precision(void)
         bool ok = true;
         if (at == WG_SHIM_DESCRIPTOR) continue; /* set for epilogues alone */
         shim.refuse(&(struct wg_shim_refusal){.at = at, .status = 15, .fast = true});
-        for (int precision = WG_TF32; precision <= WG_FP16; precision++)
+        for (int precision = WG_PRECISION_TF32; precision <= WG_PRECISION_FP16; precision++)
             ok = all_right(precision, 1e-5, places[at]) && ok;
-        ok = print_has(relu, WG_TF32, "products in f32 after all") && ok;
+        ok = print_has(relu, WG_PRECISION_TF32, "products in f32 after all") && ok;
         shim.refuse(&(struct wg_shim_refusal){0});
         tap(clean() && ok, "cuBLAS refuses TF32, bfloat16 and half precision %s: f32", places[at]);
     }
@@ -225,13 +227,14 @@ static void refused_all(void)
     bool        ok = true;
     for (int at = WG_SHIM_HEURISTIC; at <= WG_SHIM_PRODUCT; at++) {
         shim.refuse(&(struct wg_shim_refusal){.at = at, .status = 14});
-        wg_tape *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0), .precision = WG_TF32});
+        wg_tape *t =
+            wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_DEVICE_CUDA(0), .precision = WG_PRECISION_TF32});
         ok = !t && wg_status(b.g) == WG_EDEVICE && strstr(wg_message(b.g), "matmul 16x24x32 of f32: cuBLAS: ") && ok;
         tap_note("%s", wg_message(b.g));
         wg_clear_error(b.g);
     }
     shim.refuse(&(struct wg_shim_refusal){0});
-    wg_tape *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0)});
+    wg_tape *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_DEVICE_CUDA(0)});
     wg_graph_free(b.g);
     tap(clean() && ok && t && !shim.cublas_left(), "cuBLAS refuses every product: an error that names it");
 }
@@ -241,7 +244,7 @@ static void refused_late(void)
 {
     if (without_shim("cuBLAS refuses a product in a run")) return;
     struct made b = make_case(bias_relu, 16, 24, 32);
-    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_CUDA(0)});
+    wg_tape    *t = wg_compile(b.g, b.n_out, b.out, &(wg_options){.device = WG_DEVICE_CUDA(0)});
     int64_t     n;
     shim.refuse(&(struct wg_shim_refusal){.at = WG_SHIM_PRODUCT, .status = 14, .capturing = true});
     float *none = case_results(&b, t, 0, &n);
@@ -270,7 +273,7 @@ static void parameters_keep(void)
                          {wg_assign(p, wg_relu(wg_matmul(x, p))), wg_assign(q, wg_gelu_tanh(wg_matmul(x, q)))},
                          {wg_assign(p, wg_matmul(x, p)), wg_assign(q, wg_matmul(p, q))}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        ok = ok && wg_compile(g, 2, all[i], &(wg_options){.device = WG_CUDA(0)});
+        ok = ok && wg_compile(g, 2, all[i], &(wg_options){.device = WG_DEVICE_CUDA(0)});
         ok = ok && !wg_param_get(p, w) && !memcmp(v, w, sizeof v) && !wg_param_get(q, w) && !memcmp(v, w, sizeof v);
     }
     if (!ok) tap_note("%s; p[0] = %g", wg_message(g), (double)w[0]);

@@ -22,8 +22,8 @@ static double difference_in(int precision, wg_dtype t, wg_shape a, wg_shape b, i
     wg_node  *x = wg_input(g, "x", WG_F64, a), *y = wg_input(g, "y", WG_F64, b);
     wg_node  *m = wg_matmul_t(wg_cast(x, t), wg_cast(y, t), ta, tb);
     wg_node  *z = wg_cast(after ? after(m, wg_cast(y, t)) : m, WG_F64);
-    wg_tape  *tape[2] = {wg_compile(g, WG_NODES(z), NULL),
-                         wg_compile(g, WG_NODES(z), &(wg_options){.device = WG_CUDA(0), .precision = precision})};
+    wg_options device = {.device = WG_DEVICE_CUDA(0), .precision = precision};
+    wg_tape  *tape[2] = {wg_compile(g, WG_NODES(z), NULL), wg_compile(g, WG_NODES(z), &device)};
     int64_t   count = z ? wg_count(wg_node_shape(z)) : 0;
     double   *u = calloc((size_t)wg_count(&a) + 1, sizeof *u), *v = calloc((size_t)wg_count(&b) + 1, sizeof *v);
     double   *out[2] = {calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double))};
@@ -44,7 +44,7 @@ static double difference_in(int precision, wg_dtype t, wg_shape a, wg_shape b, i
 
 static double difference(wg_dtype t, wg_shape a, wg_shape b, int ta, int tb, build *after)
 {
-    return difference_in(WG_EXACT, t, a, b, ta, tb, after);
+    return difference_in(WG_PRECISION_EXACT, t, a, b, ta, tb, after);
 }
 
 static wg_shape turned(wg_shape s, int t)
@@ -130,7 +130,9 @@ static void precision(void)
         int         which;
         double      unit;
         const char *name;
-    } modes[] = {{WG_TF32, 0x1p-11, "TF32"}, {WG_BF16, 0x1p-8, "bfloat16"}, {WG_FP16, 0x1p-11, "half precision"}};
+    } modes[] = {{WG_PRECISION_TF32, 0x1p-11, "TF32"},
+                 {WG_PRECISION_BF16, 0x1p-8, "bfloat16"},
+                 {WG_PRECISION_FP16, 0x1p-11, "half precision"}};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         wg_shape a = WG_SHAPE(16, TERMS), b = WG_SHAPE(TERMS, 32);
         double   d = difference_in(modes[i].which, WG_F32, a, b, 0, 0, NULL), bound = TERMS * 0.51 * modes[i].unit;
@@ -146,7 +148,7 @@ static void no_such_precision(void)
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(1, 1));
     bool      ok = true;
-    for (int p = -1; p <= WG_FP16 + 1; p += WG_FP16 + 2) {
+    for (int p = -1; p <= WG_PRECISION_FP16 + 1; p += WG_PRECISION_FP16 + 2) {
         ok = ok && !wg_compile(g, WG_NODES(x), &(wg_options){.precision = p}) && wg_status(g) == WG_EARG &&
              strstr(wg_message(g), "compile: precision cannot be");
         wg_clear_error(g);

@@ -121,7 +121,7 @@ static double one(unsigned seed)
 {
     struct random_net r;
     make(&r, seed);
-    wg_options o = {.device = WG_CUDA(0), .skip = seed % 5 == 4 ? WG_SKIP_REUSE : 0};
+    wg_options o = {.device = WG_DEVICE_CUDA(0), .skip = seed % 5 == 4 ? WG_SKIP_REUSE : 0};
     wg_tape   *a = wg_compile(r.g, r.n_out, r.out, NULL), *b = wg_compile(r.g, r.n_out, r.out, &o);
     double     worst = a && b ? 0 : INFINITY;
     for (int run = 0; run < 3 && worst < INFINITY; run++) {
