@@ -26,7 +26,10 @@ struct wg__workspace *wg__workspace_new(void)
 bool wg__workspace_adopt(struct wg__workspace *w)
 {
     pthread_once(&key_once, make_key);
-    if (!w || !has_key || pthread_setspecific(key, w)) return free(w), false;
+    if (!w || !has_key || pthread_setspecific(key, w)) {
+        free(w);
+        return false;
+    }
     wg__own_workspace = w;
     return true;
 }

@@ -139,7 +139,9 @@ static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
         part->x[0] = y;
         y->result[k] = part;
     }
-    return y->result && y->result[c->m - 1] ? y : (g->n = before, NULL);
+    if (y->result && y->result[c->m - 1]) return y;
+    g->n = before;
+    return NULL;
 }
 
 /* Gives the node and its results their places; where the operator draws random numbers, its place is its stream. */

@@ -76,7 +76,10 @@ static void find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
 
 static int refuse(wg_error *why, const char *text)
 {
-    if (why) snprintf(why->message, sizeof why->message, "rows_apart: %s", text), why->status = WG_EARG;
+    if (why) {
+        snprintf(why->message, sizeof why->message, "rows_apart: %s", text);
+        why->status = WG_EARG;
+    }
     return WG_EARG;
 }
 

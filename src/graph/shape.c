@@ -111,7 +111,10 @@ const char *wg__node_str(const wg_node *x, char *buf, size_t n)
 {
     size_t k = 0;
     char   shape[96];
-    if (!x) return snprintf(buf, n, "NULL"), buf;
+    if (!x) {
+        snprintf(buf, n, "NULL");
+        return buf;
+    }
     const char *name = x->name ? x->name : x->origin && x->origin->name ? x->origin->name : ""; /* origin: on a tape */
     wg__append(buf, n, &k, "%s%s", name, wg__shape_str(x->g, x->shape, shape, sizeof shape));
     return buf;

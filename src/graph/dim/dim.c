@@ -122,7 +122,10 @@ static void say_part(struct text *t, int64_t d, bool factor)
 static void say_product(struct text *t, const struct wg__dim *p)
 {
     const char *times = "";
-    if (p->number != 1) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number), times = "*";
+    if (p->number != 1) {
+        wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number);
+        times = "*";
+    }
     for (int i = 0; i < p->n; i++, times = "*") {
         wg__append(t->buf, t->n, &t->k, "%s", times);
         say_part(t, WG__DIM_BASE - p->atom[i], true);
@@ -134,7 +137,10 @@ static void say_sum(struct text *t, const struct wg__dim *p)
 {
     const char *plus = "";
     wg__append(t->buf, t->n, &t->k, "(");
-    if (p->number > 0) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number), plus = "+";
+    if (p->number > 0) {
+        wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number);
+        plus = "+";
+    }
     for (int i = 0; i < p->n; i++, plus = "+") {
         int64_t times = p->term[i].times;
         wg__append(t->buf, t->n, &t->k, "%s", times < 0 ? "-" : plus);

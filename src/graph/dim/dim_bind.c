@@ -14,9 +14,15 @@ static bool size_of_name(struct walk *w, const char *name, int64_t *v)
 {
     const wg_options *o = w->o;
     for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
-        if (strcmp(o->bind[i].name, name) == 0) return *v = o->bind[i].size, true;
+        if (strcmp(o->bind[i].name, name) == 0) {
+            *v = o->bind[i].size;
+            return true;
+        }
     for (int i = 0; o && i < o->n_more; i++)
-        if (strcmp(o->more[i].name, name) == 0) return *v = o->more[i].size, true;
+        if (strcmp(o->more[i].name, name) == 0) {
+            *v = o->more[i].size;
+            return true;
+        }
     w->unbound = name;
     return false;
 }
@@ -30,7 +36,10 @@ static bool size_of_product(struct walk *w, const struct wg__dim *p, int64_t *v)
     *v = p->number;
     for (int i = 0; i < p->n; i++) {
         if (!value(w, WG__DIM_BASE - p->atom[i], &x)) return false;
-        if (__builtin_mul_overflow(*v, x, v)) return w->over = true, false;
+        if (__builtin_mul_overflow(*v, x, v)) {
+            w->over = true;
+            return false;
+        }
     }
     return true;
 }
@@ -41,8 +50,10 @@ static bool size_of_sum(struct walk *w, const struct wg__dim *p, int64_t *v)
     *v = p->number;
     for (int i = 0; i < p->n; i++) {
         if (!value(w, p->term[i].d, &x)) return false;
-        if (__builtin_mul_overflow(p->term[i].times, x, &x) || __builtin_add_overflow(*v, x, v))
-            return w->over = true, false;
+        if (__builtin_mul_overflow(p->term[i].times, x, &x) || __builtin_add_overflow(*v, x, v)) {
+            w->over = true;
+            return false;
+        }
     }
     return true;
 }
@@ -60,7 +71,8 @@ static bool size_of_range(struct walk *w, const struct wg__dim *p, int64_t *v)
 {
     int64_t n;
     if (!value(w, p->a, &n) || n < 0) return false;
-    return *v = wg__range_count(n, p->start, p->stop, p->step), true;
+    *v = wg__range_count(n, p->start, p->stop, p->step);
+    return true;
 }
 
 static bool size_of_meet(struct walk *w, const struct wg__dim *p, int64_t *v)
@@ -78,7 +90,10 @@ static bool size_of_meet(struct walk *w, const struct wg__dim *p, int64_t *v)
 static bool value(struct walk *w, int64_t d, int64_t *v)
 {
     const struct wg__dim *p = d < 0 ? wg__dim_entry(w->g, d) : NULL;
-    if (!p) return *v = d, true;
+    if (!p) {
+        *v = d;
+        return true;
+    }
     switch (p->kind) {
     case WG__NAME: return size_of_name(w, p->name, v);
     case WG__PRODUCT: return size_of_product(w, p, v);
@@ -129,7 +144,10 @@ static char split_sum(wg_graph *g, int64_t d, int64_t *a, int64_t *b)
     int64_t               number = p->number;
     int                   k = p->n - 1;
     while (k >= 0 && p->term[k].times > 0) k--;
-    if (k < 0 && number < 0) return wg__dim_sub(&c, d, number, a) ? 0 : (*b = -number, '-');
+    if (k < 0 && number < 0) {
+        *b = -number;
+        return wg__dim_sub(&c, d, number, a) ? 0 : '-';
+    }
     struct wg__term t = p->term[k < 0 ? p->n - 1 : k];
     int64_t         times = t.times < 0 ? -t.times : t.times;
     if (times < 0 || wg_dim_mul(&c, times, t.d, b)) return 0;
@@ -149,8 +167,14 @@ char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b)
         *a = p->number != 1 ? p->number : WG__DIM_BASE - p->atom[0];
         return wg_dim_div(&c, d, *a, b) ? 0 : '*';
     case WG__QUOTIENT:
-    case WG__FLOOR: return *a = p->a, *b = p->b, '/';
-    case WG__RANGE: return *a = p->a, *b = 0, ':';
+    case WG__FLOOR:
+        *a = p->a;
+        *b = p->b;
+        return '/';
+    case WG__RANGE:
+        *a = p->a;
+        *b = 0;
+        return ':';
     case WG__MEET:
         *a = p->term[0].d;
         *b = p->term[1].d;

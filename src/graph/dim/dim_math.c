@@ -68,7 +68,10 @@ static int add_times(wg_infer *c, struct sum *s, int64_t times, int64_t d)
 /* A single term is a product, and none is a number. */
 static int from_sum(wg_infer *c, struct sum *s, int64_t *y)
 {
-    if (s->n == 0) return *y = s->number, WG_OK;
+    if (s->n == 0) {
+        *y = s->number;
+        return WG_OK;
+    }
     if (s->n == 1 && s->number == 0 && s->term[0].times > 0) {
         struct wg__dim p = wg__dim_product(c->g, s->term[0].d);
         p.number = s->term[0].times;
@@ -89,20 +92,28 @@ static int linear(wg_infer *c, int64_t a, int64_t times, int64_t b, int64_t *y)
 int wg_dim_add(wg_infer *c, int64_t a, int64_t b, int64_t *y)
 {
     if (a >= 0 && b >= 0) return __builtin_add_overflow(a, b, y) ? too_large(c) : WG_OK;
-    if (a == 0 || b == 0) return *y = a + b, WG_OK;
+    if (a == 0 || b == 0) {
+        *y = a + b;
+        return WG_OK;
+    }
     return linear(c, a, 1, b, y);
 }
 
 int wg__dim_sub(wg_infer *c, int64_t a, int64_t b, int64_t *y)
 {
-    return b == 0 ? (*y = a, WG_OK) : linear(c, a, -1, b, y);
+    if (b) return linear(c, a, -1, b, y);
+    *y = a;
+    return WG_OK;
 }
 
 /* ---- Products and quotients ---- */
 
 int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y)
 {
-    if (a == 0 || b == 0) return *y = 0, WG_OK;
+    if (a == 0 || b == 0) {
+        *y = 0;
+        return WG_OK;
+    }
     struct wg__dim p = wg__dim_product(c->g, a), q = wg__dim_product(c->g, b), r = {.kind = WG__PRODUCT};
     if (__builtin_mul_overflow(p.number, q.number, &r.number))
         return wg_reject(c, WG_ESHAPE, "the number of elements does not fit in 64 bits");
@@ -134,7 +145,10 @@ int wg_dim_div(wg_infer *c, int64_t a, int64_t b, int64_t *y)
 {
     char           left[48], right[48];
     struct wg__dim p;
-    if (a == 0 && b != 0) return *y = 0, WG_OK;
+    if (a == 0 && b != 0) {
+        *y = 0;
+        return WG_OK;
+    }
     if (strike(c, a, b, &p)) return finish(c, &p, y);
     if (c->g->open && (symbol(c, a) || symbol(c, b)) && b)
         return finish(c, &(struct wg__dim){.kind = WG__QUOTIENT, .a = a, .b = b}, y);
@@ -174,7 +188,10 @@ int64_t wg__dim_least(const wg_graph *g, int64_t d)
 
 int wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t step, int64_t *y)
 {
-    if (n >= 0) return *y = wg__range_count(n, start, stop, step), WG_OK;
+    if (n >= 0) {
+        *y = wg__range_count(n, start, stop, step);
+        return WG_OK;
+    }
     int64_t low = wg__dim_least(c->g, n);
     if (step == 1 && start >= 0 && stop == WG_SLICE_END && low >= start) return wg__dim_sub(c, n, start, y);
     if (step == 1 && start >= 0 && stop < 0 && stop != INT64_MIN && low >= 0 && low + stop >= start) {
@@ -183,7 +200,10 @@ int wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t s
     }
     if (step > 1 && start == 0 && stop == WG_SLICE_END) { /* every third of 3 n is n */
         struct wg__dim p = wg__dim_product(c->g, n);
-        if (p.number % step == 0) return p.number /= step, finish(c, &p, y);
+        if (p.number % step == 0) {
+            p.number /= step;
+            return finish(c, &p, y);
+        }
     }
     return finish(c, &(struct wg__dim){.kind = WG__RANGE, .a = n, .start = start, .stop = stop, .step = step}, y);
 }
@@ -208,11 +228,20 @@ static void take_members(const wg_infer *c, int64_t d, struct sum *s)
 int wg__dim_meet(wg_infer *c, int64_t a, int64_t b, int64_t *y)
 {
     struct sum s;
-    if (a == b || b == 1) return *y = a, WG_OK;
-    if (a == 1) return *y = b, WG_OK;
+    if (a == b || b == 1) {
+        *y = a;
+        return WG_OK;
+    }
+    if (a == 1) {
+        *y = b;
+        return WG_OK;
+    }
     if (!symbol(c, a) || !symbol(c, b)) {
         if (!c->g->open || (!symbol(c, a) && !symbol(c, b))) return WG_ESHAPE;
-        return *y = symbol(c, a) ? b : a, WG_OK; /* a symbol that goes with a number is that or 1 */
+        { /* a symbol that goes with a number is that number or 1 */
+            *y = symbol(c, a) ? b : a;
+            return WG_OK;
+        }
     }
     s.n = 0;
     take_members(c, a, &s);
@@ -221,8 +250,14 @@ int wg__dim_meet(wg_infer *c, int64_t a, int64_t b, int64_t *y)
     int all = s.n;
     s.n = 0;
     take_members(c, b, &s);
-    if (all == of_a) return *y = a, WG_OK; /* a is met by b already */
-    if (all == s.n) return *y = b, WG_OK;
+    if (all == of_a) { /* a is met by b already */
+        *y = a;
+        return WG_OK;
+    }
+    if (all == s.n) {
+        *y = b;
+        return WG_OK;
+    }
     if (!c->g->open) return WG_ESHAPE;
     take_members(c, a, &s);
     return finish(c, &(struct wg__dim){.kind = WG__MEET, .n = s.n, .term = s.term}, y);

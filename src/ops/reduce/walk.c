@@ -63,12 +63,18 @@ static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x
                                                        int64_t at, int64_t cols, int64_t *best, int64_t *index)
 {
     int64_t fast = go->rank ? go->dim[go->rank - 1] : 1, step = go->rank ? go->step[go->rank - 1] : 0;
-    for (int64_t j = 0; j < cols; j++) best[j] = at + j, index[j] = 0;
+    for (int64_t j = 0; j < cols; j++) {
+        best[j] = at + j;
+        index[j] = 0;
+    }
     for (int64_t i = 0; i < go->n; i += fast) {
         int64_t row = at + wg__walk_at(go, i);
         for (int64_t k = 0; k < fast; k++, row += step)
             for (int64_t j = 0; j < cols; j++)
-                if (beats(t, x, row + j, best[j])) best[j] = row + j, index[j] = i + k;
+                if (beats(t, x, row + j, best[j])) {
+                    best[j] = row + j;
+                    index[j] = i + k;
+                }
     }
 }
 

@@ -104,7 +104,10 @@ static int onnx_known(wg_onnx_form *f, int axis, int64_t low, int64_t count, int
 {
     int64_t by = step < 0 ? -step : step, last = count ? low + (count - 1) * by : low;
     int64_t start = step < 0 ? last : low, stop = count == 0 ? start : step < 0 ? low - 1 : last + 1;
-    if (f->opset >= 10) return say_slice(f, "x", start, stop < 0 ? -INT64_MAX : stop, axis, step), WG_OK;
+    if (f->opset >= 10) {
+        say_slice(f, "x", start, stop < 0 ? -INT64_MAX : stop, axis, step);
+        return WG_OK;
+    }
     if (step == 1)
         return wg_onnx_say(f, "Slice{axes=[%d],starts=[%lld],ends=[%lld]}", axis, (long long)start, (long long)stop);
     return wg_onnx_say(f, "Gather{axis=%d}(x,[%lld:%lld:%lld])", axis, (long long)start, (long long)stop,
@@ -232,7 +235,10 @@ static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop
 {
     int64_t size = x->shape->dim[axis];
     bool    symbol = !wg__dim_is_number(x->g, stop);
-    if (stop == size) stop = WG_SLICE_END, symbol = false;
+    if (stop == size) {
+        stop = WG_SLICE_END;
+        symbol = false;
+    }
     if (!wg__dim_is_number(x->g, start) || (symbol && (start < 0 || step < 0)) || step == INT64_MIN)
         return wg__bad(x, WG_ESHAPE, "slice",
                        "axis %d is symbolic: only stop may be a symbol, where start is none and "

@@ -55,8 +55,10 @@ static wg_node *fold(wg_tape *t, wg_node *x)
         if (!(y[room] = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) break;
     }
     wg_node *c = x; /* what cannot be computed now (an index out of range) is said by the run */
-    if (room < x->m) c = (wg__fail_nomem(t->g), NULL);
-    else if (wg__evaluate(t, x, y, why) == WG_OK) c = fold_to(t, x, y);
+    if (room < x->m) {
+        wg__fail_nomem(t->g);
+        c = NULL;
+    } else if (wg__evaluate(t, x, y, why) == WG_OK) c = fold_to(t, x, y);
     while (room) wg__data_free(y[--room]);
     return c;
 }

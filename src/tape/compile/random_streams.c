@@ -31,8 +31,10 @@ int wg__stream_at(wg_tape *t, uint64_t *place)
     struct wg__streams *s = &t->streams;
     if (2 * (s->used + 1) > s->cap && !grow(s)) return wg__fail_nomem(t->g);
     struct wg__stream *p = find(s, *place);
-    if (!p->met) *p = (struct wg__stream){.place = *place}, s->used++;
-    else *place = XXH3_64bits_withSeed(place, sizeof *place, p->met);
+    if (!p->met) {
+        *p = (struct wg__stream){.place = *place};
+        s->used++;
+    } else *place = XXH3_64bits_withSeed(place, sizeof *place, p->met);
     p->met++;
     return WG_OK;
 }

@@ -52,7 +52,10 @@ static void *open_library(char *path, size_t n, struct wg__why *w)
     void *handle = *path ? open_file(path) : NULL;
     if (handle) return handle;
     if (own || (*path && access(path, F_OK) == 0)) return cannot_load(own ? "WG_CUDA_LIBRARY: " : "", path, w), NULL;
-    if ((handle = open_file(LIBRARY))) return snprintf(path, n, LIBRARY), handle;
+    if ((handle = open_file(LIBRARY))) {
+        snprintf(path, n, LIBRARY);
+        return handle;
+    }
     refuse(w, WG_EDEVICE,
            "no CUDA backend (`make libwengert-cuda` builds it): looked for %.100s%s" LIBRARY
            " in the system\'s places: %.120s",
@@ -97,8 +100,14 @@ int wg_device_name(int device, char *buf, size_t n)
     const struct wg__device_api *api;
     struct wg__device           *d = NULL;
     if (!buf && n) return wg__fail(NULL, WG_EARG, "device_name: buf is NULL");
-    if (device == WG_DEVICE_CPU) return snprintf(buf, n, "%s", wg__cpu_model()), WG_OK;
-    if (device < 0) return snprintf(buf, n, "%d is no device", device), WG_EARG;
+    if (device == WG_DEVICE_CPU) {
+        snprintf(buf, n, "%s", wg__cpu_model());
+        return WG_OK;
+    }
+    if (device < 0) {
+        snprintf(buf, n, "%d is no device", device);
+        return WG_EARG;
+    }
     int status = open_device(device - 1, &api, &d, &w);
     snprintf(buf, n, "%s", status ? w.text : api->name(d));
     if (d) api->close(d);
@@ -198,7 +207,10 @@ struct wg__resident *wg__device_param(struct wg__use *u, wg_node *p, struct wg__
     struct wg__resident *r = calloc(1, sizeof *r);
     if (!r) return refuse(w, WG_ENOMEM, "out of memory"), NULL;
     snprintf(what, sizeof what, "parameter %.120s", p->name);
-    if (u->api->alloc(u->device, wg__bytes((wg_dtype)p->dtype, p->shape), what, &r->data, w)) return free(r), NULL;
+    if (u->api->alloc(u->device, wg__bytes((wg_dtype)p->dtype, p->shape), what, &r->data, w)) {
+        free(r);
+        return NULL;
+    }
     r->param = p;
     r->version = p->version - 1; /* not the parameter's: it is copied before the first run */
     r->next = u->resident;

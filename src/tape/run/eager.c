@@ -22,7 +22,10 @@ static bool alloc_results(wg_node *x)
 {
     for (int k = 0; k < x->m; k++) {
         wg_node *r = wg__result(x, k);
-        if (!(r->data = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) return free_results(x), false;
+        if (!(r->data = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) {
+            free_results(x);
+            return false;
+        }
     }
     return true;
 }
@@ -31,7 +34,10 @@ static int evaluate_into(wg_tape *t, wg_node *x, char why[static 160])
 {
     enum { FEW = 8 };
     void *few[FEW], **y = x->m <= FEW ? few : malloc((size_t)x->m * sizeof *y);
-    if (!y) return snprintf(why, 160, "out of memory"), WG_ENOMEM;
+    if (!y) {
+        snprintf(why, 160, "out of memory");
+        return WG_ENOMEM;
+    }
     for (int k = 0; k < x->m; k++) y[k] = wg__result(x, k)->data;
     int status = wg__evaluate(t, x, y, why);
     if (y != few) free(y);
@@ -52,7 +58,10 @@ static int evaluate(wg_tape *t, wg_node *x, bool building)
     for (int k = 0; k < x->n; k++)
         if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
             return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));
-    if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
+    if (wg__is_view(x)) {
+        x->data = x->x[0]->data;
+        return WG_OK;
+    }
     if (fresh && !alloc_results(x))
         return wg__tape_fail(t, WG_ENOMEM, "eager: out of memory for %s", wg__node_label(x, why, sizeof why));
     int status = evaluate_into(t, x, why);
@@ -67,7 +76,10 @@ static int evaluate(wg_tape *t, wg_node *x, bool building)
 static int evaluate_built(wg_tape *t, wg_node *x)
 {
     bool random = x->op->flags & WG_OP_RANDOM;
-    if (random && !t->drawn) t->drawn = true, t->run++;
+    if (random && !t->drawn) {
+        t->drawn = true;
+        t->run++;
+    }
     t->run -= random;
     int status = evaluate(t, x, true);
     t->run += random;
@@ -104,7 +116,10 @@ static int set_old_apart(wg_tape *t, wg_node *p)
     if (p->data != user->data) return WG_OK; /* an old one itself */
     void    *old = wg__data_alloc(bytes);
     wg_node *now = old ? wg__node_new(t->g, WG__PARAM, (wg_dtype)p->dtype, p->shape, 0) : NULL;
-    if (!now) return wg__data_free(old), WG_ENOMEM;
+    if (!now) {
+        wg__data_free(old);
+        return WG_ENOMEM;
+    }
     memcpy(old, p->data, bytes);
     now->data = p->data;
     now->origin = user;
@@ -166,7 +181,10 @@ static int made(void *context, wg_node *x)
     if (!status && y->kind == WG__ASSIGN && set_old_apart(t, y->x[0]))
         status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (!status && y->kind == WG__ASSIGN) assign(t, y);
-    if (status && y->kind == WG__ASSIGN) y->kind = WG__GROUP, y->n = 0; /* the user has no such node */
+    if (status && y->kind == WG__ASSIGN) { /* the user has no such node */
+        y->kind = WG__GROUP;
+        y->n = 0;
+    }
     wg_clear_error(t->g);
     return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
 }
@@ -202,7 +220,10 @@ static void drop(void *context, int reach)
         wg_node *x = t->g->node[i];
         if (stays(t, x, reach)) continue;
         if (owns_data(x)) wg__data_free(x->data);
-        x->kind = WG__GROUP, x->op = NULL, x->data = NULL, x->n = 0;
+        x->kind = WG__GROUP;
+        x->op = NULL;
+        x->data = NULL;
+        x->n = 0;
     }
 }
 
@@ -256,7 +277,10 @@ wg_tape *wg_graph_eager(wg_graph *g)
     t->eager = true;
     t->outcome = WG__RUN_DONE; /* nodes have their values as they are built */
     for (int i = 0; i < g->n; i++)
-        if (made(t, g->node[i])) return wg_tape_free(t), NULL;
+        if (made(t, g->node[i])) {
+            wg_tape_free(t);
+            return NULL;
+        }
     g->hook = (struct wg__hooks){.context = t, .made = made, .reach = reach, .drop = drop};
     return t;
 }

@@ -32,9 +32,14 @@ static void dot_node(const wg_node *x, FILE *f)
     if (x->kind == WG__CONST && wg__is_const(x, &v)) fprintf(f, "%.6g", v);
     else {
         quoted(f, wg_node_kind(x));
-        if (x->name) fputc(' ', f), quoted(f, x->name);
-        if (x->kind == WG__OP && *wg__attr_str(x->g, x->op, x->attr, attr, sizeof attr))
-            fprintf(f, "\\n"), quoted(f, attr);
+        if (x->name) {
+            fputc(' ', f);
+            quoted(f, x->name);
+        }
+        if (x->kind == WG__OP && *wg__attr_str(x->g, x->op, x->attr, attr, sizeof attr)) {
+            fprintf(f, "\\n");
+            quoted(f, attr);
+        }
         fprintf(f, "\\n%s", wg_dtype_name((wg_dtype)x->dtype));
         quoted(f, wg__shape_str(x->g, x->shape, shape, sizeof shape));
     }

@@ -75,7 +75,10 @@ static void json_text(FILE *f, const char *s)
         if (*s == '"' || *s == '\\') fprintf(f, "\\%c", *s);
         else if ((unsigned char)*s < 32 || *s == 127) fprintf(f, "\\u%04x", *s);
         else if (n) fwrite(s, 1, n, f);
-        else n = 1, fputs("\\ufffd", f);
+        else {
+            n = 1;
+            fputs("\\ufffd", f);
+        }
     }
 }
 
