@@ -105,6 +105,7 @@ static bool work(uint64_t *generation)
     bool any = false;
     for (int64_t p; (p = claim(generation)) >= 0; any = true) {
         int64_t begin = p * pool.piece, left = pool.n - begin;
+        WG__INVARIANT(left > 0);
         run_range(pool.body, pool.context, begin, begin + (left < pool.piece ? left : pool.piece));
         atomic_fetch_add_explicit(&pool.done, 1, memory_order_release);
     }

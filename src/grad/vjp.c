@@ -77,6 +77,7 @@ static int add_to(struct sweep *s, const wg_node *v, wg_node *x, wg_node *dx)
     if (!wg__shape_equal(dx->shape, x->shape)) dx = wg_sum_to(dx, *x->shape);
     wg_node **sum = adjoint_of(s, x);
     if (dx) *sum = *sum ? wg_add(*sum, dx) : dx;
+    WG__INVARIANT(!*sum || ((*sum)->dtype == x->dtype && wg__shape_equal((*sum)->shape, x->shape)));
     return x->g->status;
 }
 

@@ -129,6 +129,7 @@ static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
     y->attr = attr;
     y->m = c->m;
     if (c->n) memcpy(y->x, x, (size_t)c->n * sizeof *x);
+    for (int i = 0; i < c->n; i++) WG__INVARIANT(x[i]->g == g && x[i]->id < y->id);
     if (c->m == 1) return y;
     y->result = wg__arena_alloc(&g->arena, (size_t)c->m * sizeof *y->result);
     if (y->result) y->result[0] = y;

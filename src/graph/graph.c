@@ -64,6 +64,7 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
                    .m = 1,
                    .call = g->call};
     x->x = (wg_node **)(x + 1);
+    WG__INVARIANT(g->n == 0 || g->node[g->n - 1]->id == g->n - 1);
     return g->node[g->n++] = x;
 }
 
@@ -139,25 +140,30 @@ static void *room(wg_graph *g, size_t bytes)
     return p ? p + (LINE - (uintptr_t)p % LINE) % LINE : NULL;
 }
 
-wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow)
+wg_node *wg__const_borrow(wg_graph *g, wg_dtype t, const wg_shape *s, void *data)
+{
+    wg_node *x = wg__node_new(g, WG__CONST, t, s, 0);
+    if (!x) return NULL;
+    x->data = data;
+    return made(x);
+}
+
+wg_node *wg__const_copy(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data)
 {
     size_t bytes = wg__bytes(t, s);
     if (bytes == SIZE_MAX)
         return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
-    void    *copy = borrow ? (void *)(uintptr_t)data : room(g, bytes);
-    wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
-    if (!copy) wg__fail(g, WG_ENOMEM, "const: out of memory: a constant of %zu bytes", bytes);
-    if (!x) return NULL;
-    if (!borrow) wg__take(t, copy, data, bytes);
-    x->data = copy;
-    return made(x);
+    void *copy = room(g, bytes);
+    if (!copy) return wg__fail(g, WG_ENOMEM, "const: out of memory: a constant of %zu bytes", bytes), NULL;
+    wg__take(t, copy, data, bytes);
+    return wg__const_borrow(g, t, s, copy);
 }
 
 wg_node *wg_const(wg_graph *g, wg_dtype t, wg_shape s, const void *data)
 {
     if (!g || !valid_leaf(g, "const", t, &s)) return NULL;
     if (!data && wg_count(&s)) return wg__fail(g, WG_EARG, "const: data is NULL"), NULL;
-    return g->hook.constant ? g->hook.constant(g->hook.context, t, &s, data) : wg__const_raw(g, t, &s, data, false);
+    return g->hook.constant ? g->hook.constant(g->hook.context, t, &s, data) : wg__const_copy(g, t, &s, data);
 }
 
 wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
@@ -191,7 +197,7 @@ wg_node *wg_param_find(const wg_graph *g, const char *name)
 
 int wg__param_home(const wg_node *p)
 {
-    return __atomic_load_n(&p->stale, __ATOMIC_ACQUIRE) ? p->g->fetch((wg_node *)(uintptr_t)p) : WG_OK;
+    return __atomic_load_n(&p->stale, __ATOMIC_ACQUIRE) ? p->g->fetch(p->g->node[p->id]) : WG_OK;
 }
 void wg__param_written(wg_node *p)
 {

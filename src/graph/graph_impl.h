@@ -7,6 +7,8 @@
 
 #include <wengert/graph_op.h>
 
+#include "base/invariant.h"
+
 /* A result of an operator with several: result 0 is the operator's node itself, and result k a node of kind
  * WG__RESULT whose operand is that node.  They are made together, one behind the other: result k has the id of the
  * operator's node plus k. */
@@ -186,9 +188,9 @@ int wg__count_results(const wg_op *op, int n, const void *attr);
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* As wg_apply for an operator without operands, which cannot tell its graph. */
 wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr);
-/* A constant without asking the hooks; data are copied, or borrowed for as
- * long as the graph lives. */
-wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow);
+/* Makes a constant of a copy of data, which lies as kernels like it; of data that outlive the graph. */
+wg_node *wg__const_copy(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data);
+wg_node *wg__const_borrow(wg_graph *g, wg_dtype t, const wg_shape *s, void *data);
 /* Any other node; shape is copied. */
 wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shape *s, int n);
 

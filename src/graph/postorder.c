@@ -18,6 +18,7 @@ static int visit(wg_node *v, struct frame *stack, char *seen, wg_node **order, i
         struct frame *f = &stack[top - 1];
         if (f->k == f->v->n) {
             order[done++] = f->v;
+            WG__INVARIANT(done <= f->v->g->n);
             top--;
             continue;
         }

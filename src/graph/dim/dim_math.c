@@ -39,6 +39,7 @@ static int add_term(wg_infer *c, struct sum *s, int64_t times, int64_t d)
     if (s->n == WG__DIM_TERMS) return wg_reject(c, WG_ESHAPE, "a size of more than %d symbols", WG__DIM_TERMS);
     memmove(&s->term[i + 1], &s->term[i], (size_t)(s->n++ - i) * sizeof *s->term);
     s->term[i] = (struct wg__term){times, d};
+    WG__INVARIANT((i == 0 || s->term[i - 1].d > d) && (i + 1 == s->n || s->term[i + 1].d < d));
     return WG_OK;
 }
 

@@ -71,6 +71,7 @@ static void sift_down(const struct line *l, int64_t *heap, int64_t step, int64_t
 static void select_first(const struct line *l, int64_t n, int64_t k, int64_t *index, int64_t step)
 {
     if (k == 0) return;
+    WG__INVARIANT(k <= n);
     for (int64_t i = 0; i < k; i++) index[i * step] = i;
     for (int64_t i = k / 2 - 1; i >= 0; i--) sift_down(l, index, step, k, i);
     for (int64_t i = k; i < n; i++)

@@ -150,6 +150,7 @@ static int collect(wg_tape *t, struct wg__fuse *f)
         ci = f->node[v->id].cluster = f->n - 1 - ci;
         struct wg__cluster *c = &f->cluster[ci];
         if (c->loop && v != c->head && v != c->tail) f->member[c->first + c->n++] = v;
+        WG__INVARIANT(c->n <= WG__LOOP_STEPS && c->inputs <= WG__LOOP_INPUTS);
     }
     return WG_OK;
 }

@@ -34,7 +34,7 @@ static wg_node *fold_to(wg_tape *t, wg_node *x, void *const y[])
     if (!c) return wg__fail_nomem(t->g), NULL;
     for (int k = 0; k < x->m; k++) {
         const wg_node *r = wg__result(x, k);
-        if (!(c[k] = wg__const_raw(t->g, (wg_dtype)r->dtype, r->shape, y[k], false))) return NULL;
+        if (!(c[k] = wg__const_copy(t->g, (wg_dtype)r->dtype, r->shape, y[k]))) return NULL;
     }
     c[0]->m = x->m;
     c[0]->result = c;
@@ -84,11 +84,11 @@ static wg_node *apply(void *context, const wg_op *op, int n, wg_node *const x[],
 static wg_node *constant(void *context, wg_dtype dtype, const wg_shape *s, const void *data)
 {
     wg_tape *t = context;
-    if (wg__bytes(dtype, s) > MERGE_CONST_BYTES) return wg__const_raw(t->g, dtype, s, data, false);
+    if (wg__bytes(dtype, s) > MERGE_CONST_BYTES) return wg__const_copy(t->g, dtype, s, data);
     uint64_t hash = wg__merge_hash_const(dtype, s, data);
     wg_node *y = wg__merge_find_const(t, hash, dtype, s, data);
     if (y) return y;
-    y = wg__const_raw(t->g, dtype, s, data, false);
+    y = wg__const_copy(t->g, dtype, s, data);
     return y && wg__merge_add(t, hash, y) ? NULL : y;
 }
 
@@ -106,7 +106,7 @@ static wg_node *leaf(wg_tape *t, const wg_node *x, const wg_shape *s)
     if (x->kind == WG__CONST) {
         bool small = wg__bytes((wg_dtype)x->dtype, s) <= MERGE_CONST_BYTES;
         return small ? wg_const(t->g, (wg_dtype)x->dtype, *s, x->data)
-                     : wg__const_raw(t->g, (wg_dtype)x->dtype, s, x->data, true);
+                     : wg__const_borrow(t->g, (wg_dtype)x->dtype, s, x->data);
     }
     wg_node *y = wg__node_new(t->g, (enum wg__kind)x->kind, (wg_dtype)x->dtype, s, 0);
     if (y) y->data = x->data;
@@ -172,6 +172,8 @@ wg_node *wg__lower(wg_tape *t, const wg_node *x)
     else if (x->kind == WG__ASSIGN || x->kind == WG__GROUP) y = lower_state(t, x);
     else if (wg__shape_bind(t->user, t->g, &s, &t->options) == WG_OK) y = leaf(t, x, &s);
     if (!y || !borne_out(t, x, y)) return NULL;
+    WG__INVARIANT(y->dtype == x->dtype || !wg__is_computed(x)); /* no rewriting changes a dtype, or a rank */
+    WG__INVARIANT(y->shape->rank == x->shape->rank || !wg__is_computed(x));
     if (!y->origin || (!y->origin->name && x->name)) y->origin = x;
     if ((wg__is_computed(y) || y->kind == WG__INPUT) &&
         (wg__bytes((wg_dtype)y->dtype, y->shape) == SIZE_MAX || !wg__shape_countable(y->shape))) {

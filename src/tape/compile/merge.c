@@ -67,6 +67,7 @@ static void insert(struct wg__merge *m, uint64_t hash, wg_node *x)
     while (m->slot[i].node) i = (i + 1) & (m->cap - 1);
     m->slot[i] = (struct wg__merge_slot){hash, x};
     m->used++;
+    WG__INVARIANT(2 * m->used <= m->cap); /* so every search ends at a free slot */
 }
 
 static bool grow(struct wg__merge *m)

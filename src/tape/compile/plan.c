@@ -58,6 +58,8 @@ static int give(struct pool *p, int64_t offset, int64_t size)
         if (p->piece[mid].offset < offset) lo = mid + 1;
         else hi = mid;
     }
+    WG__INVARIANT(lo == 0 || p->piece[lo - 1].offset + p->piece[lo - 1].size <= offset);
+    WG__INVARIANT(lo == p->n || offset + size <= p->piece[lo].offset);
     bool left = lo > 0 && p->piece[lo - 1].offset + p->piece[lo - 1].size == offset;
     bool right = lo < p->n && offset + size == p->piece[lo].offset;
     if (left && right) {
@@ -140,6 +142,7 @@ static int place_output(wg_tape *t, struct pool *p, int i, int k)
     int r = t->options.skip & WG_SKIP_REUSE ? -1 : in_place(t, i, k);
     v->place = WG__BUFFER;
     v->offset = r >= 0 ? t->value[r].offset : take(p, wg__aligned(v->bytes));
+    WG__INVARIANT(v->offset % 64 == 0 && v->offset + wg__aligned(v->bytes) <= p->end);
     return wg__check_bytes(t, p->end);
 }
 

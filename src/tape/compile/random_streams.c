@@ -36,5 +36,6 @@ int wg__stream_at(wg_tape *t, uint64_t *place)
         s->used++;
     } else *place = XXH3_64bits_withSeed(place, sizeof *place, p->met);
     p->met++;
+    WG__INVARIANT(2 * s->used <= s->cap);
     return WG_OK;
 }

@@ -119,6 +119,7 @@ static void place_copy(struct schedule *s, struct wg__copy *c)
     if (param->update_reader != -1 && param->update_reader != w) return;
     if (param->last_reader > s->target[w]) s->target[w] = param->last_reader;
     if (s->last_fallible > s->target[w]) s->target[w] = s->last_fallible;
+    WG__INVARIANT(s->target[w] >= w && wg__shape_equal(t->g->node[c->from]->shape, t->g->node[c->param]->shape));
     c->in_place = true;
     t->value[c->from].place = WG__SHARED;
     t->value[c->from].data = t->value[c->param].data;
@@ -154,6 +155,7 @@ static int reorder(struct schedule *s)
         if (s->target[i] == i) sorted[n++] = t->instr[i];
         for (int j = head[i]; j >= 0; j = next[j]) sorted[n++] = t->instr[j];
     }
+    WG__INVARIANT(n == t->n_instr);
     free(t->instr);
     free(head);
     t->instr = sorted;

@@ -168,6 +168,7 @@ int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value)
     if (!f->n) return tell(t, f);
     if (run) *run = f->of[f->oldest].run;
     if (value) *value = f->number[f->oldest];
+    WG__INVARIANT(f->n > 0 && f->n <= WG_FOLLOW_KEEPS);
     f->oldest = (f->oldest + 1) % WG_FOLLOW_KEEPS;
     f->n--;
     return 1;
