@@ -1,4 +1,4 @@
-/* Undoing: a builder of many nodes leaves all of them behind or none. */
+/* Undo: a builder that makes many nodes leaves all of them behind, or none. */
 #include "graph/graph_impl.h"
 
 struct wg__mark wg__mark(const wg_graph *g)

@@ -1,4 +1,4 @@
-/* What structured operators share: axes, splits, copies. */
+/* Helpers of structured operators: axes, splits, copies, indices. */
 #include "ops/ops_impl.h"
 
 #include <string.h>

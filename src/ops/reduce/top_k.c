@@ -94,7 +94,7 @@ struct work {
     bool             smallest;
 };
 
-static void some_lines(void *context, int64_t begin, int64_t end)
+static void select_lines(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     size_t             size = wg_dtype_size(w->c->x[0].dtype);
@@ -116,7 +116,7 @@ static int cpu(wg_call *c)
     const struct attr *a = c->attr;
     int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
     struct work        w = {c, wg__split_at(&c->x[0].shape, axis, axis + 1), a->k, a->smallest};
-    if (a->k) wg_parallel(c, w.p.outer * w.p.inner, wg__grain(w.p.n), some_lines, &w);
+    if (a->k) wg_parallel(c, w.p.outer * w.p.inner, wg__grain(w.p.n), select_lines, &w);
     return WG_OK;
 }
 
