@@ -150,16 +150,10 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 {
     enum { FAR = 1 << 17 }; /* elements: inputs that do not stay in the second-level cache */
     const struct wg__loop *l = f->l;
-<<<<<<< HEAD
     WG__INVARIANT(n > 0 && n <= WG__BLOCK && start >= 0 && start + n <= l->count);
     void **out = f->ptr + l->inputs + l->registers;
-    for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate(f, i, start, n);
-    for (int o = 0; o < l->outputs; o++) out[o] = at(&l->out[o], start);
-=======
-    void                 **out = f->ptr + l->inputs + l->registers;
     for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate_input(f, i, start, n);
     for (int o = 0; o < l->outputs; o++) out[o] = element_at(&l->out[o], start);
->>>>>>> lang1
     if (l->count >= FAR) run_steps_ahead(l, n, f->ptr);
     else run_steps(l, n, f->ptr);
 }

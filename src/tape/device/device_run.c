@@ -190,23 +190,15 @@ int wg__device_run(wg_tape *t)
     if (status) return fail_on_device(t, "run", &w);
     status = slowly ? run_steps(t, &w) : run_segments(t, &w);
     if (!status) wg__follow_run(t); /* before the end, for which other tapes wait */
-<<<<<<< HEAD
-    if (d->api->end(d->program, &w) && !status) status = device_failed(t, "run", &w);
-    if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = device_failed(t, "run", &w);
+    if (d->api->end(d->program, &w) && !status) status = fail_on_device(t, "run", &w);
+    if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = fail_on_device(t, "run", &w);
     if (status) {
         wg__follow_failed(t);
         return status;
     }
-    leave(t);
+    finish_run(t);
     t->run++;
     t->begun++;
-=======
-    if (d->api->end(d->program, &w) && !status) status = fail_on_device(t, "run", &w);
-    if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = fail_on_device(t, "run", &w);
-    if (status) return wg__follow_failed(t), status;
-    finish_run(t);
-    t->run++, t->begun++;
->>>>>>> lang1
     return WG_OK;
 }
 
