@@ -52,8 +52,10 @@ struct wg__kernels {
                       void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
-    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  NULL: none. */
+    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  With g->packed j0 is a multiple of 32.  NULL: none. */
     void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+    /* Packs op(b) of an f32 product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */
+    void (*gemm_pack_f32)(const struct wg__gemm *g, float *packed);
 };
 
 const struct wg__kernels *wg__kernels(void);
@@ -100,11 +102,19 @@ struct wg__gemm {
     int64_t     m, n, k;
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
+
+    /* Of an operand b that is kept packed from one run to the next: */
+    bool         keeps;  /* the product is made by the own kernel, with packed columns or without */
+    const float *packed; /* op(b) by wg__gemm_pack, or NULL: not packed yet */
 };
 /* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
 typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
+/* The bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
+size_t wg__gemm_packed_bytes(const struct wg__gemm *g);
+/* Packs op(b) of a product for which wg__gemm_packed_bytes is not 0; `packed` is aligned to 64. */
+void wg__gemm_pack(const struct wg__gemm *g, void *packed);
 
 /* ---- Loops over elements (loop.h) ---- */
 #include "loop.h"

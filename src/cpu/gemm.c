@@ -88,15 +88,21 @@ static int64_t split(int64_t n, int64_t pieces)
     return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
 }
 
+/* Whether there is an own kernel for the product, whose panels its columns fill. */
+static bool has_own(const struct wg__gemm *g)
+{
+    enum { NARROW = 32 };
+    return wg__kernels()->gemm_f32 && g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW;
+}
+
 /* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces
  * that are wide enough for its panels, with an op(a) that stays in the
  * second-level cache and whose rows do not all fall into the same cache sets. */
 static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 {
-    enum { NARROW = 32, LOW = 4, CACHE = 1 << 18, SETS = 1024 };
+    enum { LOW = 4, CACHE = 1 << 18, SETS = 1024 };
     int64_t row = g->ta ? g->m : g->k;
-    return wg__kernels()->gemm_f32 && g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW &&
-           rows <= CACHE / g->k && row % SETS;
+    return has_own(g) && g->m >= LOW && rows <= CACHE / g->k && row % SETS;
 }
 
 /* The own kernel copies op(b) for each piece, so pieces are cut along one side
@@ -137,7 +143,8 @@ static void plan(struct grid *p)
 {
     enum { LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384 };
     plan_own(p, LEAST_ROWS);
-    p->own = own_is_quicker(p->g, p->rows); /* whatever the threads: the two kernels differ in their last bits */
+    /* Whatever the threads, and whether b is packed yet: the two kernels differ in their last bits. */
+    p->own = p->g->keeps || own_is_quicker(p->g, p->rows);
     if (!p->own) plan_blas(p);
     else if (p->alone) plan_own(p, LEAST_ROWS_ALONE);
     p->down = (p->g->m - 1) / p->rows + 1;
@@ -163,3 +170,17 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
     plan(&p);
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }
+
+/* Packed once, few rows are quicker with the own kernel than with OpenBLAS, whatever their length.  Copying op(b)
+ * is amortised by FEW_ROWS rows and no longer worth the memory beyond MOST_ROWS (docs/performance.md). */
+size_t wg__gemm_packed_bytes(const struct wg__gemm *g)
+{
+    enum { FEW_ROWS = 32, MOST_ROWS = 64, VECTOR = 16 };
+    size_t bytes;
+    if (!has_own(g) || !g->m || g->m > MOST_ROWS || (g->m > FEW_ROWS && !own_is_quicker(g, g->m))) return 0;
+    bool fits =
+        !__builtin_mul_overflow((size_t)(g->n + VECTOR - 1) / VECTOR * VECTOR * sizeof(float), (size_t)g->k, &bytes);
+    return fits ? bytes : 0;
+}
+
+void wg__gemm_pack(const struct wg__gemm *g, void *packed) { wg__kernels()->gemm_pack_f32(g, packed); }

@@ -28,24 +28,26 @@ static inline vec  multiply_add(vec x, vec y, vec z) { return _mm256_fmadd_ps(x,
 #endif
 
 /* A panel is at most two vectors wide and DEPTH long; PANELS lie side by side in the workspace. */
-enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 256, PANELS = 64 / LANES };
+enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 256, PANELS = 64 / LANES, MOST_WIDE = 4 * WIDE };
 
 struct tile {
     const float *a; /* op(a)[i][p] is a[i * row + p * step] */
     int64_t      row, step;
-    const float *b; /* the panel: [k][width] */
-    int64_t      k;
+    const float *b;        /* the panel: [k][width] */
+    int64_t      panel, k; /* from one panel to the next, for a tile over several */
     float       *c;
     int64_t      c_row;
     int          cols; /* of c; the panel is padded to whole vectors */
     bool         more; /* adds to c what earlier panels gave */
 };
 
-/* rows x wide vectors of c: constants where it is inlined. */
+/* Makes rows x wide vectors of c, both constants where the function is inlined.  Beyond WIDE vectors the tile lies
+ * over several panels of full width. */
 static inline __attribute__((always_inline)) void run_tile(const struct tile *t, int rows, int wide)
 {
-    vec   sum[ROWS][WIDE];
-    float edge[WIDTH];
+    vec   sum[ROWS][MOST_WIDE];
+    float edge[MOST_WIDE * LANES];
+    int   step = (wide < WIDE ? wide : WIDE) * LANES;
     bool  whole = t->cols == wide * LANES;
     for (int i = 0; i < rows; i++) {
         const float *from = t->c + i * t->c_row;
@@ -57,12 +59,13 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *t,
         for (int v = 0; v < wide; v++) sum[i][v] = t->more ? load(from + v * LANES) : all(0);
     }
     const float *a = t->a, *b = t->b;
-    for (int64_t p = 0; p < t->k; p++, a += t->step, b += wide * LANES)
+    for (int64_t p = 0; p < t->k; p++, a += t->step, b += step)
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
             vec x = all(a[i * t->row]);
-#pragma GCC unroll 2
-            for (int v = 0; v < wide; v++) sum[i][v] = multiply_add(x, load(b + v * LANES), sum[i][v]);
+#pragma GCC unroll 8
+            for (int v = 0; v < wide; v++)
+                sum[i][v] = multiply_add(x, load(b + v / WIDE * t->panel + v % WIDE * LANES), sum[i][v]);
         }
     for (int i = 0; i < rows; i++) {
         float *to = whole ? t->c + i * t->c_row : edge;
@@ -86,6 +89,24 @@ TILE_ROWS(X, 2)
 #undef X
 #define X(rows, wide) [rows] = tile_##rows##_##wide,
 static tile_fn *const tiles[WIDE + 1][ROWS + 1] = {[1] = {TILE_ROWS(X, 1)}, [2] = {TILE_ROWS(X, 2)}};
+#undef X
+
+/* One to three rows have too few chains of multiply-adds in one panel to keep the CPU busy: tiles of `over` packed
+ * panels side by side. */
+#if defined(__AVX512F__)
+#define TILE_OVER(X) X(1, 4) X(2, 2) X(3, 2)
+#else
+#define TILE_OVER(X) X(1, 4) X(2, 2)
+#endif
+#define X(rows, over) \
+    static void tile_over_##rows(const struct tile *t) { run_tile(t, rows, over *WIDE); }
+TILE_OVER(X)
+#undef X
+#define X(rows, over) [rows] = {tile_over_##rows, over},
+static const struct {
+    tile_fn *run;
+    int      over;
+} low_tiles[ROWS + 1] = {TILE_OVER(X)};
 #undef X
 
 /* ---- Panels ---- */
@@ -130,7 +151,7 @@ struct block {
     int64_t                i0, i1, j0, j1, p0, p1;
 };
 
-/* Columns j0..j1-1 of rows p0..p1-1 of op(b), panel after panel. */
+/* Copies columns j0..j1-1 of rows p0..p1-1 of op(b), panel after panel. */
 static void pack_block(const struct block *x, float *panels)
 {
     const float *b = x->g->b;
@@ -142,21 +163,36 @@ static void pack_block(const struct block *x, float *panels)
     }
 }
 
-/* The block's share of c, rows of tiles from left to right: op(a)'s rows stay in the first-level cache. */
-static void run_block(const struct block *x, const float *panels)
+/* How many panels beside the column where `left` columns are left one tile of so many rows covers. */
+static int panels_of(int64_t rows, int64_t left)
+{
+    int over = low_tiles[rows].over;
+    return over && left > (over - 1) * WIDTH + LANES ? over : 1;
+}
+
+/* Makes the block's share of c, rows of tiles from left to right: op(a)'s rows stay in the first-level cache.
+ * Panels are `deep` rows deep, of which the block's begin at `from`. */
+static void run_block(const struct block *x, const float *panels, int64_t deep, int64_t from)
 {
     const struct wg__gemm *g = x->g;
-    int64_t                k = x->p1 - x->p0, rows;
-    struct tile t = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .k = k, .c_row = g->n, .more = x->p0 > 0};
+    int64_t                rows;
+    struct tile            t = {.row = g->ta ? 1 : g->k,
+                                .step = g->ta ? g->m : 1,
+                                .panel = deep * WIDTH,
+                                .k = x->p1 - x->p0,
+                                .c_row = g->n,
+                                .more = x->p0 > 0};
     for (int64_t i = x->i0; i < x->i1; i += rows) {
         int64_t left = x->i1 - i;
         rows = left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : ROWS; /* no tile much lower than the others */
         t.a = (const float *)g->a + i * t.row + x->p0 * t.step;
-        t.b = panels;
-        for (int64_t j = x->j0; j < x->j1; j += WIDTH, t.b += k * WIDTH) {
-            t.cols = (int)(x->j1 - j < WIDTH ? x->j1 - j : WIDTH);
+        for (int64_t j = x->j0; j < x->j1; j += t.cols) {
+            int over = panels_of(rows, x->j1 - j), most = over * WIDTH;
+            t.cols = (int)(x->j1 - j < most ? x->j1 - j : most);
+            t.b = panels + (j - x->j0) * deep + from * (t.cols > LANES ? WIDTH : LANES);
             t.c = (float *)g->c + i * g->n + j;
-            tiles[t.cols > LANES ? 2 : 1][rows](&t);
+            if (over > 1) low_tiles[rows].run(&t);
+            else tiles[t.cols > LANES ? 2 : 1][rows](&t);
         }
     }
 }
@@ -234,9 +270,33 @@ static void run_few_rows(const struct wg__gemm *g, int64_t i0, int64_t i1, int64
     }
 }
 
+/* Makes the piece from op(b) as wg__gemm_pack left it; panels begin at multiples of WIDTH, and so does the piece. */
+static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+{
+    int64_t      depth = i1 - i0 <= ROWS ? g->k : DEPTH; /* one row of tiles reads every panel once */
+    struct block x = {.g = g, .i0 = i0, .i1 = i1};
+    for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {
+        x.j1 = j1 - x.j0 < PANELS * WIDTH ? j1 : x.j0 + PANELS * WIDTH;
+        for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
+            x.p1 = g->k - x.p0 < depth ? g->k : x.p0 + depth;
+            run_block(&x, g->packed + x.j0 * g->k, g->k, x.p0);
+        }
+    }
+}
+
+void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed);
+void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed)
+{
+    pack_block(&(struct block){.g = g, .j1 = g->n, .p1 = g->k}, packed);
+}
+
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
+    if (g->packed) {
+        run_packed(g, i0, i1, j0, j1);
+        return;
+    }
     if (!g->tb && i1 - i0 <= FEW) {
         run_few_rows(g, i0, i1, j0, j1);
         return;
@@ -249,7 +309,7 @@ void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64
         for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
             x.p1 = g->k - x.p0 < DEPTH ? g->k : x.p0 + DEPTH;
             pack_block(&x, panels);
-            run_block(&x, panels);
+            run_block(&x, panels, x.p1 - x.p0, 0);
         }
     }
 }

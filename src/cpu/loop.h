@@ -50,26 +50,50 @@ struct wg__loop_operand {
     int     form;   /* how blocks of it are found */
 };
 
+/* An operand in the order in which a kernel reads it: packed once, then read by every run for as long as the operand's
+ * values stay as they are. */
+struct wg__packed_form {
+    int     operand;   /* which operand of the call it is */
+    size_t  bytes;     /* its memory, aligned to 64 */
+    int64_t layout[3]; /* two forms of one operand with the same bytes and layout are the same */
+};
+struct wg__packer {
+    /* Says, by the shapes of a call, which operand is worth keeping packed; false: none. */
+    bool (*form)(const wg_call *c, struct wg__packed_form *f);
+    /* Packs the operand's values. */
+    void (*prepare)(const wg_call *c, void *memory);
+};
+
 /* An operator that can head a loop, since it makes its result in tiles.  The result counts as
  * a matrix whose columns are the last axis and whose rows are all other axes. */
 struct wg__producer {
     /* Whether a loop behind the node, whose shapes are numbers, is worth while. */
     bool (*is_worth)(const wg_node *v);
     /* Finds what can be known of a call before it runs; `plan` has plan_bytes bytes, and the
-     * call's memory may still change its contents, not its place. */
-    void (*ready)(const wg_call *c, void *plan);
+     * call's memory may still change its contents, not its place.  keeps: one operand is kept
+     * packed, as `packer` has said. */
+    void (*ready)(const wg_call *c, bool keeps, void *plan);
     size_t plan_bytes;
     /* Computes the call's result, with the bits of the operator alone, and hands over each
-     * tile once, while the tile is in the cache. */
-    void (*run)(const void *plan, int threads, wg__take_tile *take, void *context);
+     * tile once, while the tile is in the cache.  packed: the operand that is kept, or NULL
+     * where that is not packed yet; the bits are the same. */
+    void (*run)(const void *plan, const void *packed, int threads, wg__take_tile *take, void *context);
+    const struct wg__packer *packer; /* NULL: no operand is worth it */
+};
+
+/* A call of a producer as its runs need it. */
+struct wg__production {
+    const struct wg__producer *producer;
+    void                      *plan;   /* by the producer's `ready` */
+    bool                       keeps;  /* an operand packed */
+    const void                *packed; /* that operand; NULL: not packed yet */
 };
 
 struct wg__head {
-    const struct wg__producer *producer;
-    const wg_op               *op;
-    wg_call                    call; /* of op: x, attributes, y */
-    wg_tensor                 *x;    /* [call.n] the call's */
-    void                      *plan; /* by wg__loop_prepare */
+    struct wg__production made; /* the plan by wg__loop_prepare */
+    const wg_op          *op;
+    wg_call               call; /* of op: x, attributes, y */
+    wg_tensor            *x;    /* [call.n] the call's */
 };
 
 struct wg__loop {
@@ -117,6 +141,10 @@ void wg__loop_domain(struct wg__loop *l, const wg_shape *domain, const wg_shape 
  * for whose dtypes the operator has no function. */
 const struct wg__step *wg__loop_prepare(struct wg__loop *l);
 void                   wg__loop_run(const struct wg__loop *l, int threads);
+
+/* Makes a producer's call ready, and computes its result; take may be NULL. */
+void wg__production_ready(struct wg__production *p, const wg_call *c);
+void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);
 
 /* An elementwise operator by itself: a loop of one step. */
 int wg__loop_call(const wg_op *op, wg_call *c);

@@ -66,8 +66,11 @@ static void expect_product(const struct wg__gemm *g)
 static void check(wg_dtype t, bool ta, bool tb, int64_t m, int64_t n, int64_t k)
 {
     size_t          bytes = (size_t)(m * n) * wg_dtype_size(t);
-    struct wg__gemm g = {t, ta, tb, m, n, k, operand(t, m * k), operand(t, k * n), operand(t, m * n)};
-    void           *first = malloc(bytes + 1);
+    struct wg__gemm g = {.dtype = t, .ta = ta, .tb = tb, .m = m, .n = n, .k = k};
+    g.a = operand(t, m * k);
+    g.b = operand(t, k * n);
+    g.c = operand(t, m * n);
+    void *first = malloc(bytes + 1);
     for (int threads = 1; threads <= 4; threads++) {
         struct seen s = {calloc((size_t)(m * n) + 1, sizeof *s.hit), n};
         memset(g.c, 0xff, bytes); /* NaN: c is overwritten, not added to */
@@ -105,7 +108,7 @@ Test(gemm, no_rows_or_columns_do_nothing)
 Test(gemm, nan_and_infinity_are_kept)
 {
     float           a[2] = {NAN, 1}, b[2] = {0, INFINITY}, c[4];
-    struct wg__gemm g = {WG_F32, false, false, 2, 2, 1, a, b, c};
+    struct wg__gemm g = {.dtype = WG_F32, .m = 2, .n = 2, .k = 1, .a = a, .b = b, .c = c};
     wg__gemm(&g, 1, NULL, NULL);
     cr_assert(isnan(c[0]) && isnan(c[1]), "NaN times anything");
     cr_assert_eq(c[2], 0);

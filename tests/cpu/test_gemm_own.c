@@ -33,7 +33,7 @@ static struct product make(int64_t m, int64_t n, int64_t k, bool ta, bool tb)
                         .want = malloc((size_t)(m * n) * 4)};
     for (int64_t i = 0; i < m * k; i++) p.a[i] = real();
     for (int64_t i = 0; i < k * n; i++) p.b[i] = real();
-    p.g = (struct wg__gemm){WG_F32, ta, tb, m, n, k, p.a, p.b, p.c};
+    p.g = (struct wg__gemm){.dtype = WG_F32, .ta = ta, .tb = tb, .m = m, .n = n, .k = k, .a = p.a, .b = p.b, .c = p.c};
     p.c[m * n] = 42; /* a guard */
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
                 1, p.a, (int)(ta ? m : k), p.b, (int)(tb ? k : n), 0, p.want, (int)n);
