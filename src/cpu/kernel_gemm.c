@@ -18,6 +18,11 @@ static inline vec  load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm512_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm512_fmadd_ps(x, y, z); }
+/* The first n elements of a vector, 1 to LANES, with 0 behind them; no other memory is touched. */
+typedef __mmask16  some;
+static inline some first(int n) { return (some)(0xffffu >> (LANES - n)); }
+static inline vec  load_some(const float *p, some n) { return _mm512_maskz_loadu_ps(n, p); }
+static inline void store_some(float *p, some n, vec x) { _mm512_mask_storeu_ps(p, n, x); }
 #else
 typedef __m256 vec;
 enum { LANES = 8, ROWS = 6 };
@@ -25,6 +30,13 @@ static inline vec  load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm256_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm256_fmadd_ps(x, y, z); }
+typedef __m256i    some;
+static inline some first(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vec  load_some(const float *p, some n) { return _mm256_maskload_ps(p, n); }
+static inline void store_some(float *p, some n, vec x) { _mm256_maskstore_ps(p, n, x); }
 #endif
 
 /* A panel is at most two vectors wide and DEPTH long; PANELS lie side by side in the workspace. */
@@ -111,15 +123,15 @@ static const struct {
 
 /* ---- Panels ---- */
 
-/* panel[p][j] = b[p][j], j < cols, padded with 0 to width. */
+/* panel[p][j] = b[p][j], j < cols, padded with 0 to width: whole vectors, then the one that the columns do not fill. */
 static void pack(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
 {
-    if (cols == width)
-        for (int64_t p = 0; p < k; p++, panel += width, b += row)
-            for (int v = 0; v < width; v += LANES) store(panel + v, load(b + v));
-    else
-        for (int64_t p = 0; p < k; p++, panel += width, b += row)
-            for (int j = 0; j < width; j++) panel[j] = j < cols ? b[j] : 0;
+    int  whole = cols / LANES * LANES;
+    some rest = first(cols > whole ? cols - whole : LANES);
+    for (int64_t p = 0; p < k; p++, panel += width, b += row) {
+        for (int v = 0; v < whole; v += LANES) store(panel + v, load(b + v));
+        if (whole < width) store(panel + whole, load_some(b + whole, rest));
+    }
 }
 
 /* The same for a b that is stored transposed: panel[p][j] = b[j][p]. */
@@ -199,73 +211,94 @@ static void run_block(const struct block *x, const float *panels, int64_t deep, 
 
 /* ---- Few rows ----
  *
- * A copy of op(b) that few rows share costs more than it saves: STEP rows of b
- * are read side by side from left to right, once, and the rows of c wait in
- * the first-level cache.  The chains are those of the tiles, and so the bits. */
+ * A copy of op(b) that few rows share costs more than it saves: columns of b are read where they are, as many side by
+ * side as sums fit into the registers, from the first row of b to the last.  The chains are those of the tiles, and so
+ * the bits. */
 
-enum { STEP = 8, FEW = ROWS == 12 ? 8 : 4, CACHED = 2048 /* elements of c */ };
+enum { FEW = ROWS == 12 ? 8 : 3, MOST_BESIDE = 8 };
 
 struct strip {
-    const float *a, *b; /* a[i * row + p * step], b[p * b_row + j] */
-    int64_t      row, step, b_row, rows;
+    const float *a; /* op(a)[i][p] is a[i * row + p * step] */
+    int64_t      row, step;
+    const float *b; /* b[p * b_row + j] */
+    int64_t      b_row, k;
     float       *c;
     int64_t      c_row;
-    bool         more;
+    some         cols; /* of the last vector */
 };
 
-/* One vector of columns, `deep` rows of b. */
-static inline __attribute__((always_inline)) void run_strip(const struct strip *s, int deep)
+/* Makes rows x beside vectors of c, of which the last has `cols` columns where it is cut. */
+static inline __attribute__((always_inline)) void run_strip(const struct strip *s, int rows, int beside, bool cut)
 {
-    vec b[STEP];
+    vec          sum[MOST_BESIDE][MOST_BESIDE];
+    some         cols = s->cols;
+    const float *a = s->a, *b = s->b;
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < beside; v++) sum[i][v] = all(0);
+    for (int64_t p = 0; p < s->k; p++, a += s->step, b += s->b_row) {
+        vec x[MOST_BESIDE];
 #pragma GCC unroll 8
-    for (int p = 0; p < deep; p++) b[p] = load(s->b + p * s->b_row);
-    for (int64_t i = 0; i < s->rows; i++) {
-        const float *a = s->a + i * s->row;
-        float       *c = s->c + i * s->c_row;
-        vec          sum = s->more ? load(c) : all(0);
+        for (int i = 0; i < rows; i++) x[i] = all(a[i * s->row]);
 #pragma GCC unroll 8
-        for (int p = 0; p < deep; p++) sum = multiply_add(all(a[p * s->step]), b[p], sum);
-        store(c, sum);
+        for (int v = 0; v < beside; v++) {
+            vec y = cut && v == beside - 1 ? load_some(b + v * LANES, cols) : load(b + v * LANES);
+#pragma GCC unroll 8
+            for (int i = 0; i < rows; i++) sum[i][v] = multiply_add(x[i], y, sum[i][v]);
+        }
     }
+    for (int i = 0; i < rows; i++)
+        for (int v = 0; v < beside; v++) {
+            float *c = s->c + i * s->c_row + v * LANES;
+            if (cut && v == beside - 1) store_some(c, cols, sum[i][v]);
+            else store(c, sum[i][v]);
+        }
 }
 
-/* The last columns, which fill no vector, through padded copies. */
-static void run_edge(const struct strip *s, int64_t deep, int64_t cols)
-{
-    float        b[STEP * LANES] = {0}, c[FEW * LANES] = {0};
-    struct strip e = *s;
-    e.b = b;
-    e.c = c;
-    e.b_row = e.c_row = LANES;
-    for (int64_t p = 0; p < deep; p++)
-        for (int64_t j = 0; j < cols; j++) b[p * LANES + j] = s->b[p * s->b_row + j];
-    for (int64_t i = 0; i < s->rows; i++)
-        for (int64_t j = 0; j < cols && s->more; j++) c[i * LANES + j] = s->c[i * s->c_row + j];
-    if (deep == STEP) run_strip(&e, STEP);
-    else run_strip(&e, 1);
-    for (int64_t i = 0; i < s->rows; i++)
-        for (int64_t j = 0; j < cols; j++) s->c[i * s->c_row + j] = c[i * LANES + j];
-}
+/* The most vectors beside each other for so many rows: enough to keep the CPU busy, and registers are left for a row of
+ * b. */
+#if defined(__AVX512F__)
+#define STRIPS(X) X(1, 8) X(2, 8) X(3, 8) X(4, 4)
+enum { STRIP_ROWS = 4 };
+#else
+#define STRIPS(X) X(1, 8) X(2, 6) X(3, 4)
+enum { STRIP_ROWS = 3 };
+#endif
+
+typedef void strip_fn(const struct strip *s);
+#define X(rows, most)                                                                      \
+    static void strip_##rows##_cut(const struct strip *s) { run_strip(s, rows, 1, true); } \
+    static void strip_##rows##_1(const struct strip *s) { run_strip(s, rows, 1, false); }  \
+    static void strip_##rows##_2(const struct strip *s) { run_strip(s, rows, 2, false); }  \
+    static void strip_##rows##_4(const struct strip *s) { run_strip(s, rows, 4, false); }  \
+    static void strip_##rows##_most(const struct strip *s) { run_strip(s, rows, most, false); }
+STRIPS(X)
+#undef X
+#define X(rows, most)                              \
+    [rows] = {{most * LANES, strip_##rows##_most}, \
+              {4 * LANES, strip_##rows##_4},       \
+              {2 * LANES, strip_##rows##_2},       \
+              {LANES, strip_##rows##_1},           \
+              {1, strip_##rows##_cut}},
+enum { STRIP_WIDTHS = 5 };
+static const struct {
+    int       cols; /* the last: as many as are left */
+    strip_fn *run;
+} strips[STRIP_ROWS + 1][STRIP_WIDTHS] = {STRIPS(X)};
+#undef X
 
 static void run_few_rows(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
-    const float *a = g->a, *b = g->b;
-    float       *c = g->c;
-    int64_t      most = CACHED / (i1 - i0) / LANES * LANES;
-    struct strip s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b_row = g->n, .rows = i1 - i0, .c_row = g->n};
-    for (int64_t from = j0, to; from < j1; from = to) {
-        to = j1 - from < most ? j1 : from + most;
-        for (int64_t p = 0, deep; p < g->k; p += deep) {
-            deep = g->k - p < STEP ? 1 : STEP;
-            s.a = a + i0 * s.row + p * s.step;
-            s.more = p > 0;
-            for (int64_t j = from; j < to; j += LANES) {
-                s.b = b + p * g->n + j;
-                s.c = c + i0 * g->n + j;
-                if (to - j < LANES) run_edge(&s, deep, to - j);
-                else if (deep == STEP) run_strip(&s, STEP);
-                else run_strip(&s, 1);
-            }
+    struct strip s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b_row = g->n, .k = g->k, .c_row = g->n};
+    s.cols = first(j1 > j0 ? (int)((j1 - j0 - 1) % LANES + 1) : 1);
+    for (int64_t i = i0, rows; i < i1; i += rows) {
+        int64_t left = i1 - i;
+        rows = left <= STRIP_ROWS ? left : left < 2 * STRIP_ROWS ? (left + 1) / 2 : STRIP_ROWS;
+        s.a = (const float *)g->a + i * s.row;
+        for (int64_t j = j0, w = 0; j < j1; j += strips[rows][w].cols == 1 ? LANES : strips[rows][w].cols) {
+            while (strips[rows][w].cols > j1 - j) w++;
+            s.b = (const float *)g->b + j;
+            s.c = (float *)g->c + i * g->n + j;
+            strips[rows][w].run(&s);
         }
     }
 }
