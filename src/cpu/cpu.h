@@ -103,9 +103,7 @@ struct wg__gemm {
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
 
-    /* Of an operand b that is kept packed from one run to the next: */
-    bool         keeps;  /* the product is made by the own kernel, with packed columns or without */
-    const float *packed; /* op(b) by wg__gemm_pack, or NULL: not packed yet */
+    const float *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
 };
 /* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
 typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);

@@ -88,24 +88,14 @@ static int64_t split(int64_t n, int64_t pieces)
     return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
 }
 
-/* FEW_ROWS: op(a) stays in the first-level cache beside a panel. */
-enum { FEW_ROWS = 32 };
-
-/* Whether there is an own kernel for the product, whose panels its columns fill. */
-static bool has_own(const struct wg__gemm *g)
-{
-    enum { NARROW = 32 };
-    return wg__kernels()->gemm_f32 && g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW;
-}
-
 /* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces that are wide enough for its panels, with
  * few rows or an op(a) that stays in the second-level cache and whose rows do not all fall into the same cache sets.
- * To copy a transposed b takes more rows, unless b is kept packed. */
+ * The shape alone decides: neither the threads nor whether b is packed, since the two differ in their last bits. */
 static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 {
-    enum { LOW = 4, CACHE = 1 << 18, SETS = 1024 };
+    enum { NARROW = 32, FEW_ROWS = 32, CACHE = 1 << 18, SETS = 1024 };
     int64_t row = g->ta ? g->m : g->k;
-    if (!has_own(g) || (g->tb && g->m < LOW && !g->keeps)) return false;
+    if (!wg__kernels()->gemm_f32 || !g->k || g->dtype != WG_F32 || g->n < NARROW) return false;
     return g->m <= FEW_ROWS || (rows <= CACHE / g->k && row % SETS);
 }
 
@@ -148,7 +138,6 @@ static void plan(struct grid *p)
 {
     enum { LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384 };
     plan_own(p, LEAST_ROWS);
-    /* Whatever the threads, and whether b is packed yet: the two kernels differ in their last bits. */
     p->own = own_is_quicker(p->g, p->rows);
     if (!p->own) plan_blas(p);
     else if (p->alone) plan_own(p, LEAST_ROWS_ALONE);
@@ -181,10 +170,8 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
 size_t wg__gemm_packed_bytes(const struct wg__gemm *g)
 {
     enum { IN_PLACE = 3, MOST_ROWS = 64, VECTOR = 16 };
-    struct wg__gemm kept = *g;
-    size_t          bytes;
-    kept.keeps = true;
-    if (g->m <= (g->tb ? 0 : IN_PLACE) || g->m > MOST_ROWS || !own_is_quicker(&kept, g->m)) return 0;
+    size_t bytes;
+    if (g->m <= (g->tb ? 0 : IN_PLACE) || g->m > MOST_ROWS || !own_is_quicker(g, g->m)) return 0;
     size_t columns = (size_t)(g->n + VECTOR - 1) / VECTOR * VECTOR;
     return __builtin_mul_overflow(columns * sizeof(float), (size_t)g->k, &bytes) ? 0 : bytes;
 }

@@ -18,6 +18,11 @@ static inline vec  load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm512_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm512_fmadd_ps(x, y, z); }
+/* Elements, or pairs of elements, of x and y by turns: of each four the first two, or the last two. */
+static inline vec low(vec x, vec y) { return _mm512_unpacklo_ps(x, y); }
+static inline vec high(vec x, vec y) { return _mm512_unpackhi_ps(x, y); }
+static inline vec low_pairs(vec x, vec y) { return (vec)_mm512_unpacklo_pd((__m512d)x, (__m512d)y); }
+static inline vec high_pairs(vec x, vec y) { return (vec)_mm512_unpackhi_pd((__m512d)x, (__m512d)y); }
 /* The first n elements of a vector, 1 to LANES, with 0 behind them; no other memory is touched. */
 typedef __mmask16  some;
 static inline some first(int n) { return (some)(0xffffu >> (LANES - n)); }
@@ -30,6 +35,10 @@ static inline vec  load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm256_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm256_fmadd_ps(x, y, z); }
+static inline vec  low(vec x, vec y) { return _mm256_unpacklo_ps(x, y); }
+static inline vec  high(vec x, vec y) { return _mm256_unpackhi_ps(x, y); }
+static inline vec  low_pairs(vec x, vec y) { return (vec)_mm256_unpacklo_pd((__m256d)x, (__m256d)y); }
+static inline vec  high_pairs(vec x, vec y) { return (vec)_mm256_unpackhi_pd((__m256d)x, (__m256d)y); }
 typedef __m256i    some;
 static inline some first(int n)
 {
@@ -209,99 +218,7 @@ static void run_block(const struct block *x, const float *panels, int64_t deep, 
     }
 }
 
-/* ---- Few rows ----
- *
- * A copy of op(b) that few rows share costs more than it saves: columns of b are read where they are, as many side by
- * side as sums fit into the registers, from the first row of b to the last.  The chains are those of the tiles, and so
- * the bits. */
-
-enum { FEW = ROWS == 12 ? 8 : 3, MOST_BESIDE = 8 };
-
-struct strip {
-    const float *a; /* op(a)[i][p] is a[i * row + p * step] */
-    int64_t      row, step;
-    const float *b; /* b[p * b_row + j] */
-    int64_t      b_row, k;
-    float       *c;
-    int64_t      c_row;
-    some         cols; /* of the last vector */
-};
-
-/* Makes rows x beside vectors of c, of which the last has `cols` columns where it is cut. */
-static inline __attribute__((always_inline)) void run_strip(const struct strip *s, int rows, int beside, bool cut)
-{
-    vec          sum[MOST_BESIDE][MOST_BESIDE];
-    some         cols = s->cols;
-    const float *a = s->a, *b = s->b;
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < beside; v++) sum[i][v] = all(0);
-    for (int64_t p = 0; p < s->k; p++, a += s->step, b += s->b_row) {
-        vec x[MOST_BESIDE];
-#pragma GCC unroll 8
-        for (int i = 0; i < rows; i++) x[i] = all(a[i * s->row]);
-#pragma GCC unroll 8
-        for (int v = 0; v < beside; v++) {
-            vec y = cut && v == beside - 1 ? load_some(b + v * LANES, cols) : load(b + v * LANES);
-#pragma GCC unroll 8
-            for (int i = 0; i < rows; i++) sum[i][v] = multiply_add(x[i], y, sum[i][v]);
-        }
-    }
-    for (int i = 0; i < rows; i++)
-        for (int v = 0; v < beside; v++) {
-            float *c = s->c + i * s->c_row + v * LANES;
-            if (cut && v == beside - 1) store_some(c, cols, sum[i][v]);
-            else store(c, sum[i][v]);
-        }
-}
-
-/* The most vectors beside each other for so many rows: enough to keep the CPU busy, and registers are left for a row of
- * b. */
-#if defined(__AVX512F__)
-#define STRIPS(X) X(1, 8) X(2, 8) X(3, 8) X(4, 4)
-enum { STRIP_ROWS = 4 };
-#else
-#define STRIPS(X) X(1, 8) X(2, 6) X(3, 4)
-enum { STRIP_ROWS = 3 };
-#endif
-
-typedef void strip_fn(const struct strip *s);
-#define X(rows, most)                                                                      \
-    static void strip_##rows##_cut(const struct strip *s) { run_strip(s, rows, 1, true); } \
-    static void strip_##rows##_1(const struct strip *s) { run_strip(s, rows, 1, false); }  \
-    static void strip_##rows##_2(const struct strip *s) { run_strip(s, rows, 2, false); }  \
-    static void strip_##rows##_4(const struct strip *s) { run_strip(s, rows, 4, false); }  \
-    static void strip_##rows##_most(const struct strip *s) { run_strip(s, rows, most, false); }
-STRIPS(X)
-#undef X
-#define X(rows, most)                              \
-    [rows] = {{most * LANES, strip_##rows##_most}, \
-              {4 * LANES, strip_##rows##_4},       \
-              {2 * LANES, strip_##rows##_2},       \
-              {LANES, strip_##rows##_1},           \
-              {1, strip_##rows##_cut}},
-enum { STRIP_WIDTHS = 5 };
-static const struct {
-    int       cols; /* the last: as many as are left */
-    strip_fn *run;
-} strips[STRIP_ROWS + 1][STRIP_WIDTHS] = {STRIPS(X)};
-#undef X
-
-static void run_few_rows(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
-{
-    struct strip s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b_row = g->n, .k = g->k, .c_row = g->n};
-    s.cols = first(j1 > j0 ? (int)((j1 - j0 - 1) % LANES + 1) : 1);
-    for (int64_t i = i0, rows; i < i1; i += rows) {
-        int64_t left = i1 - i;
-        rows = left <= STRIP_ROWS ? left : left < 2 * STRIP_ROWS ? (left + 1) / 2 : STRIP_ROWS;
-        s.a = (const float *)g->a + i * s.row;
-        for (int64_t j = j0, w = 0; j < j1; j += strips[rows][w].cols == 1 ? LANES : strips[rows][w].cols) {
-            while (strips[rows][w].cols > j1 - j) w++;
-            s.b = (const float *)g->b + j;
-            s.c = (float *)g->c + i * g->n + j;
-            strips[rows][w].run(&s);
-        }
-    }
-}
+#include "cpu/few_rows.h"
 
 /* Makes the piece from op(b) as wg__gemm_pack left it; panels begin at multiples of WIDTH, and so does the piece. */
 static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
@@ -330,10 +247,7 @@ void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64
         run_packed(g, i0, i1, j0, j1);
         return;
     }
-    if (!g->tb && i1 - i0 <= FEW) {
-        run_few_rows(g, i0, i1, j0, j1);
-        return;
-    }
+    if (run_few_rows(g, i0, i1, j0, j1)) return;
     _Static_assert(DEPTH * WIDTH * PANELS <= WG__PANEL_FLOATS, "panels fit into the workspace");
     float       *panels = wg__workspace()->panels;
     struct block x = {.g = g, .i0 = i0, .i1 = i1};

@@ -159,7 +159,7 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
     return missing;
 }
 
-void wg__production_ready(struct wg__production *p, const wg_call *c) { p->producer->ready(c, p->keeps, p->plan); }
+void wg__production_ready(struct wg__production *p, const wg_call *c) { p->producer->ready(c, p->plan); }
 
 void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context)
 {

@@ -70,9 +70,8 @@ struct wg__producer {
     /* Whether a loop behind the node, whose shapes are numbers, is worth while. */
     bool (*is_worth)(const wg_node *v);
     /* Finds what can be known of a call before it runs; `plan` has plan_bytes bytes, and the
-     * call's memory may still change its contents, not its place.  keeps: one operand is kept
-     * packed, as `packer` has said. */
-    void (*ready)(const wg_call *c, bool keeps, void *plan);
+     * call's memory may still change its contents, not its place. */
+    void (*ready)(const wg_call *c, void *plan);
     size_t plan_bytes;
     /* Computes the call's result, with the bits of the operator alone, and hands over each
      * tile once, while the tile is in the cache.  packed: the operand that is kept, or NULL
@@ -85,8 +84,7 @@ struct wg__producer {
 struct wg__production {
     const struct wg__producer *producer;
     void                      *plan;   /* by the producer's `ready` */
-    bool                       keeps;  /* an operand packed */
-    const void                *packed; /* that operand; NULL: not packed yet */
+    const void                *packed; /* an operand that is kept packed; NULL: none, or not yet */
 };
 
 struct wg__head {

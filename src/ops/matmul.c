@@ -169,12 +169,11 @@ static void run(const void *plan, const void *packed, int threads, wg__take_tile
             multiply(p, packed, i, p->count == 1 && each < LARGE / 256 ? 1 : threads, take, context);
 }
 
-static void ready(const wg_call *c, bool keeps, void *plan)
+static void ready(const wg_call *c, void *plan)
 {
     struct products *p = plan;
     *p = products(c);
-    p->g.keeps = keeps;
-    p->packed = keeps ? wg__gemm_packed_bytes(&p->g) : 0;
+    p->packed = wg__gemm_packed_bytes(&p->g);
 }
 
 /* ---- Keeping b packed ---- */

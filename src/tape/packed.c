@@ -90,7 +90,6 @@ static int keep(wg_tape *t, struct wg__instr *p)
     while (q && !same_form(q, by, c->x[f.operand].data, &f)) q = q->next;
     if (!q && !(q = make(t, x, by, c->x[f.operand].data, &f))) return WG_ENOMEM;
     q->users++;
-    made->keeps = true;
     t->keep[t->n_keep++] = (struct wg__keep){q, c, made};
     return WG_OK;
 }

@@ -121,7 +121,7 @@ Test(gemm, nan_and_infinity_are_kept)
 static void check_kept(int64_t m, int64_t n, int64_t k, bool tb)
 {
     size_t          bytes = (size_t)(m * n) * 4;
-    struct wg__gemm g = {.dtype = WG_F32, .tb = tb, .m = m, .n = n, .k = k, .keeps = true};
+    struct wg__gemm g = {.dtype = WG_F32, .tb = tb, .m = m, .n = n, .k = k};
     g.a = operand(WG_F32, m * k);
     g.b = operand(WG_F32, k * n);
     g.c = operand(WG_F32, m * n);

@@ -108,7 +108,7 @@ Test(loop, an_output_may_be_an_input)
 /* ---- Heads ---- */
 
 /* A product as the least producer: its plan is the product, put there beforehand. */
-static void product_ready(const wg_call *c, bool keeps, void *plan) { (void)c, (void)keeps, (void)plan; }
+static void product_ready(const wg_call *c, void *plan) { (void)c, (void)plan; }
 static void product_run(const void *plan, const void *packed, int threads, wg__take_tile *take, void *context)
 {
     (void)packed;
