@@ -319,17 +319,24 @@ static void expect_random_graphs(const char *level)
     for (uint64_t seed = 0; seed < 1500; seed++) {
         struct random_graph r = {.g = wg_graph_new(), .params = true};
         build(&r, seed);
-        wg_options plain = skipping(WG_SKIP_FUSE), one = with_threads(1);
-        wg_tape   *t = computed(&r, NULL), *u = computed(&r, &plain), *v = computed(&r, &one);
+        struct random_graph rest = random_graph(seed); /* of inputs, which are never packed */
+        wg_options          plain = skipping(WG_SKIP_FUSE), one = with_threads(1);
+        wg_tape *t = computed(&r, NULL), *u = computed(&r, &plain), *v = computed(&r, &one), *w = computed(&rest, NULL);
         for (int k = 0; k < 3; k++, run(t)) {
             for (int i = 0; i < r.n_out; i++) {
                 cr_expect(same_bits(t, u, r.out[i]), "graph %llu, output %d, run %d", (unsigned long long)seed, i, k);
+                void *got = value_of(t, r.out[i]), *want = value_of(w, rest.out[i]);
+                cr_expect_arr_eq(got, want, bytes_on(t, r.out[i]), "inputs, graph %llu, output %d, run %d",
+                                 (unsigned long long)seed, i, k);
+                free(got);
+                free(want);
                 cr_expect(same_bits(t, v, r.out[i]), "one thread, graph %llu, output %d, run %d",
                           (unsigned long long)seed, i, k);
             }
         }
         packed += t->n_keep;
         wg_graph_free(r.g);
+        wg_graph_free(rest.g);
     }
     cr_expect(packs() ? packed > 10 : packed == 0, "%d packed operands", packed);
 }
