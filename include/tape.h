@@ -179,6 +179,9 @@ typedef struct wg_tape_stats {
     double  flops;       /* of one run; a multiply-add counts two */
     int64_t peak_bytes;  /* planned for intermediate values */
     int64_t value_bytes; /* the sum of all intermediate values */
+    /* Parameters and constants that products read packed, as a copy.  Tapes of a graph share
+     * the copies, which live as long as the last of these tapes; none of the sums above has them. */
+    int64_t packed_bytes;
 } wg_tape_stats;
 WG_API wg_tape_stats wg_stats(const wg_tape *t);
 

@@ -53,8 +53,10 @@ struct wg__kernels {
                       void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
-    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  NULL: none. */
+    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  With g->packed j0 is a multiple of 32.  NULL: none. */
     void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+    /* Packs op(b) of an f32 product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */
+    void (*gemm_pack_f32)(const struct wg__gemm *g, float *packed);
 };
 
 /* Finds the table that this process uses. */
@@ -101,9 +103,15 @@ struct wg__gemm {
     int64_t     m, n, k;
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
+
+    const float *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
 };
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
+/* The bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
+size_t wg__gemm_packed_bytes(const struct wg__gemm *g);
+/* Packs op(b) of a product for which wg__gemm_packed_bytes is not 0; `packed` is aligned to 64. */
+void wg__gemm_pack(const struct wg__gemm *g, void *packed);
 
 /* ---- Loops over elements (loop/) ---- */
 
@@ -111,6 +119,10 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
  * for whose dtypes the operator has no function. */
 const struct wg__step *wg__loop_prepare(struct wg__loop *l);
 void                   wg__loop_run(const struct wg__loop *l, int threads);
+
+/* Makes a producer's call ready, and computes its result; take may be NULL. */
+void wg__production_ready(struct wg__production *p, const wg_call *c);
+void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);
 
 /* Runs an elementwise operator by itself, as a loop of one step. */
 int wg__loop_call(const wg_op *op, wg_call *c);

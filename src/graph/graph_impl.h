@@ -131,7 +131,8 @@ struct wg_graph {
     struct wg__devices *devices;     /* copies of parameters: src/tape knows how it goes on */
     int (*fetch)(wg_node *p);        /* these two are set with the first device */
     void (*free_devices)(wg_graph *g);
-    struct wg__hooks hook;
+    struct wg__packed *packed; /* operands that tapes keep packed: src/tape knows how it goes on */
+    struct wg__hooks   hook;
 
     struct wg__layer_update *update; /* [n_update] */
     int                      n_update, cap_update;

@@ -59,6 +59,20 @@ struct wg__loop_operand {
 /* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
 typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 
+/* An operand in the order in which a kernel reads it: packed once, then read by every run for as long as the operand's
+ * values stay as they are. */
+struct wg__packed_form {
+    int     operand;   /* which operand of the call it is */
+    size_t  bytes;     /* its memory, aligned to 64 */
+    int64_t layout[3]; /* two forms of one operand with the same bytes and layout are the same */
+};
+struct wg__packer {
+    /* Says, by the shapes of a call, which operand is worth keeping packed; false: none. */
+    bool (*form)(const wg_call *c, struct wg__packed_form *f);
+    /* Packs the operand's values. */
+    void (*prepare)(const wg_call *c, void *memory);
+};
+
 /* An operator that can head a loop, since it makes its result in tiles.  The result counts as
  * a matrix whose columns are the last axis and whose rows are all other axes. */
 struct wg__producer {
@@ -69,16 +83,24 @@ struct wg__producer {
     void (*ready)(const wg_call *c, void *plan);
     size_t plan_bytes;
     /* Computes the call's result, with the bits of the operator alone, and hands over each
-     * tile once, while the tile is in the cache. */
-    void (*run)(const void *plan, int threads, wg__take_tile *take, void *context);
+     * tile once, while the tile is in the cache.  packed: the operand that is kept, or NULL
+     * where that is not packed yet; the bits are the same. */
+    void (*run)(const void *plan, const void *packed, int threads, wg__take_tile *take, void *context);
+    const struct wg__packer *packer; /* NULL: no operand is worth it */
+};
+
+/* A call of a producer as its runs need it. */
+struct wg__production {
+    const struct wg__producer *producer;
+    void                      *plan;   /* by the producer's `ready` */
+    const void                *packed; /* an operand that is kept packed; NULL: none, or not yet */
 };
 
 struct wg__head {
-    const struct wg__producer *producer;
-    const wg_op               *op;
-    wg_call                    call; /* of op: x, attributes, y */
-    wg_tensor                 *x;    /* [call.n] the call's */
-    void                      *plan; /* by wg__loop_prepare */
+    struct wg__production made; /* the plan by wg__loop_prepare */
+    const wg_op          *op;
+    wg_call               call; /* of op: x, attributes, y */
+    wg_tensor            *x;    /* [call.n] the call's */
 };
 
 struct wg__loop {

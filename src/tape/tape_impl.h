@@ -70,22 +70,31 @@ struct wg__fuse_node {
 };
 
 struct wg__instr {
-    struct wg__loop *loop; /* or NULL: a call */
-    wg_call          call;
-    const wg_op     *op;
-    wg_node         *node;  /* that names it: the last of its chain */
-    wg_node        **chain; /* [n_chain] all nodes that it computes, in order */
-    int              n_chain;
-    int              product; /* the value that a loop's head makes: written, and the loop's first input; -1: none */
-    int             *in;      /* [n_in] values read */
-    int             *out;     /* [n_out] values written */
-    int              n_in, n_out;
-    double           flops;
+    struct wg__loop      *loop; /* or NULL: a call */
+    wg_call               call;
+    struct wg__production made; /* a call of a producer's operator: how it is computed */
+    const wg_op          *op;
+    wg_node              *node;  /* that names it: the last of its chain */
+    wg_node             **chain; /* [n_chain] all nodes that it computes, in order */
+    int                   n_chain;
+    int    product; /* the value that a loop's head makes: written, and the loop's first input; -1: none */
+    int   *in;      /* [n_in] values read */
+    int   *out;     /* [n_out] values written */
+    int    n_in, n_out;
+    double flops;
 };
 
 struct wg__copy {
     int  param, from; /* values */
     bool in_place;    /* the new value is written where the parameter is: nothing to copy */
+};
+
+/* An operand that an instruction reads packed (packed.c). */
+struct wg__packed;
+struct wg__keep {
+    struct wg__packed     *of;
+    const wg_call         *call; /* whose operand it is */
+    struct wg__production *made; /* where the instruction finds the packed form */
 };
 
 struct wg__trace;
@@ -146,6 +155,8 @@ struct wg_tape {
     void             **backup;     /* [n_copy] old parameters while watching, or NULL */
     struct wg__trace  *trace;
     struct wg__follow *follow; /* values that are followed */
+    struct wg__keep   *keep;   /* [n_keep] operands that are read packed */
+    int                n_keep;
 
     struct wg__tape_device *device; /* NULL: the CPU */
 };
@@ -187,6 +198,17 @@ int wg__bind_memory(wg_tape *t);
 void wg__bind_instr(wg_tape *t, int i, bool host);
 /* Makes ready what the CPU is to run, with memory for scratch. */
 int wg__prepare_instrs(wg_tape *t);
+/* The call of an instruction and its operator: all of the instruction, or a loop's head; NULL: none. */
+wg_call *wg__call_of(struct wg__instr *p, const wg_op **op);
+/* Whether the CPU runs instruction i. */
+bool wg__on_cpu(const wg_tape *t, int i);
+/* Finds the operands that are worth keeping packed, and room for them: WG_OK, or an error on the user's graph. */
+int wg__keep_packed(wg_tape *t);
+/* Before a run: gives the instructions the packed operands that are up to date, and packs others. */
+void wg__take_packed(wg_tape *t);
+void wg__packed_release(wg_tape *t);
+/* The bytes of packed operands that the tape reads, of each once. */
+int64_t wg__packed_bytes(const wg_tape *t);
 /* Makes bools 0 and 1 that a user wrote into lent memory. */
 void wg__take_lent(wg_tape *t);
 /* Runs instruction i on the CPU. */

@@ -66,8 +66,11 @@ static void expect_product(const struct wg__gemm *g)
 static void check(wg_dtype t, bool ta, bool tb, int64_t m, int64_t n, int64_t k)
 {
     size_t          bytes = (size_t)(m * n) * wg_dtype_size(t);
-    struct wg__gemm g = {t, ta, tb, m, n, k, operand(t, m * k), operand(t, k * n), operand(t, m * n)};
-    void           *first = malloc(bytes + 1);
+    struct wg__gemm g = {.dtype = t, .ta = ta, .tb = tb, .m = m, .n = n, .k = k};
+    g.a = operand(t, m * k);
+    g.b = operand(t, k * n);
+    g.c = operand(t, m * n);
+    void *first = malloc(bytes + 1);
     for (int threads = 1; threads <= 4; threads++) {
         struct seen s = {calloc((size_t)(m * n) + 1, sizeof *s.hit), n};
         memset(g.c, 0xff, bytes); /* NaN: c is overwritten, not added to */
@@ -105,9 +108,68 @@ Test(gemm, no_rows_or_columns_do_nothing)
 Test(gemm, nan_and_infinity_are_kept)
 {
     float           a[2] = {NAN, 1}, b[2] = {0, INFINITY}, c[4];
-    struct wg__gemm g = {WG_F32, false, false, 2, 2, 1, a, b, c};
+    struct wg__gemm g = {.dtype = WG_F32, .m = 2, .n = 2, .k = 1, .a = a, .b = b, .c = c};
     wg__gemm(&g, 1, NULL, NULL);
     cr_assert(isnan(c[0]) && isnan(c[1]), "NaN times anything");
     cr_assert_eq(c[2], 0);
     cr_assert_eq(c[3], INFINITY);
+}
+
+/* ---- Kept packed ---- */
+
+/* The same bits packed or not, from any number of threads. */
+static void check_kept(int64_t m, int64_t n, int64_t k, bool tb)
+{
+    size_t          bytes = (size_t)(m * n) * 4;
+    struct wg__gemm g = {.dtype = WG_F32, .tb = tb, .m = m, .n = n, .k = k};
+    g.a = operand(WG_F32, m * k);
+    g.b = operand(WG_F32, k * n);
+    g.c = operand(WG_F32, m * n);
+    size_t room = wg__gemm_packed_bytes(&g);
+    void  *packed = room ? aligned_alloc(64, (room + 63) / 64 * 64) : NULL, *first = malloc(bytes);
+    if (packed) wg__gemm_pack(&g, packed);
+    for (int i = 0; i < 8 && packed; i++) {
+        g.packed = i % 2 ? packed : NULL;
+        memset(g.c, 0xff, bytes);
+        wg__gemm(&g, 1 + i / 2, NULL, NULL);
+        if (!i) memcpy(first, g.c, bytes);
+        cr_assert_arr_eq(first, g.c, bytes, "%lldx%lldx%lld tb %d, %s, %d threads", (long long)m, (long long)n,
+                         (long long)k, tb, g.packed ? "packed" : "not packed", 1 + i / 2);
+    }
+    if (packed) expect_product(&g);
+    free(packed);
+    free(first);
+    free((void *)g.a);
+    free((void *)g.b);
+    free(g.c);
+}
+
+Test(gemm, what_is_kept_packed_changes_no_bit)
+{
+    static const int64_t shapes[][3] = {{1, 512, 784},  {2, 700, 1024}, {3, 40, 5},     {4, 128, 1536},
+                                        {9, 1000, 600}, {32, 64, 2048}, {64, 300, 700}, {1, 3000, 1000}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int tb = 0; tb < 2; tb++) check_kept(shapes[i][0], shapes[i][1], shapes[i][2], tb);
+}
+
+Test(gemm, packing_is_for_few_rows_of_f32)
+{
+    struct wg__gemm few = {.dtype = WG_F32, .tb = true, .m = 1, .n = 512, .k = 784}, g = few;
+    if (!wg__kernels()->gemm_f32) {
+        cr_expect_eq(wg__gemm_packed_bytes(&few), 0, "without a kernel that reads it");
+        return;
+    }
+    cr_expect_eq(wg__gemm_packed_bytes(&few), 512 * 784 * 4);
+    g.dtype = WG_F64;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "f64");
+    g = few, g.m = 128;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "many rows, which share what each run packs");
+    g = few, g.tb = false;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "rows of b are read where they lie");
+    g = few, g.n = 10;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "columns that fill no panel");
+    g = few, g.k = 0;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "nothing to add");
+    g = few, g.n = g.k = INT64_C(1) << 40;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "more than there is memory");
 }

@@ -33,7 +33,7 @@ static struct product make(int64_t m, int64_t n, int64_t k, bool ta, bool tb)
                         .want = malloc((size_t)(m * n) * 4)};
     for (int64_t i = 0; i < m * k; i++) p.a[i] = real();
     for (int64_t i = 0; i < k * n; i++) p.b[i] = real();
-    p.g = (struct wg__gemm){WG_F32, ta, tb, m, n, k, p.a, p.b, p.c};
+    p.g = (struct wg__gemm){.dtype = WG_F32, .ta = ta, .tb = tb, .m = m, .n = n, .k = k, .a = p.a, .b = p.b, .c = p.c};
     p.c[m * n] = 42; /* a guard */
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
                 1, p.a, (int)(ta ? m : k), p.b, (int)(tb ? k : n), 0, p.want, (int)n);
@@ -111,3 +111,48 @@ static void check_pieces(const char *level, const struct wg__kernels *kernels)
     }
 }
 Test(gemm_own, bits_do_not_depend_on_pieces) { on_every_level(check_pieces); }
+
+/* ---- Packed before ---- */
+
+enum { GUARD = 16 };
+
+/* op(b) in panels, with a guard behind it. */
+static float *packed_of(const struct wg__gemm *g, const struct wg__kernels *kernels)
+{
+    size_t floats = (size_t)((g->n + 15) / 16 * 16 * g->k);
+    float *to = aligned_alloc(64, (floats + GUARD) * 4 / 64 * 64 + 64);
+    for (size_t i = 0; i < floats + GUARD; i++) to[i] = 42;
+    kernels->gemm_pack_f32(g, to);
+    for (size_t i = floats; i < floats + GUARD; i++) cr_assert_eq(to[i], 42, "packing writes beyond its memory");
+    return to;
+}
+
+static void check_packed(const char *level, const struct wg__kernels *kernels)
+{
+    static const int64_t side[] = {1, 2, 3, 4, 7, 13, 30}, wide[] = {32, 33, 47, 48, 64, 130, 200},
+                         deep[] = {1, 7, 300};
+    for (size_t i = 0; i < 7; i++)
+        for (size_t j = 0; j < 7; j++)
+            for (size_t d = 0; d < 3; d++)
+                for (int t = 0; t < 4; t++) {
+                    struct product p = make(side[i], wide[j], deep[d], t & 1, t & 2);
+                    size_t         bytes = (size_t)(p.g.m * p.g.n) * 4;
+                    float         *want = malloc(bytes), *packed = packed_of(&p.g, kernels);
+                    kernels->gemm_f32(&p.g, 0, p.g.m, 0, p.g.n);
+                    memcpy(want, p.c, bytes);
+                    p.g.packed = packed;
+                    for (int64_t cols = 32; cols < 300; cols *= 2) {
+                        memset(p.c, 0xff, bytes);
+                        for (int64_t from = 0; from < p.g.n; from += cols)
+                            kernels->gemm_f32(&p.g, 0, p.g.m, from, from + cols < p.g.n ? from + cols : p.g.n);
+                        cr_assert_arr_eq(p.c, want, bytes, "%s: %lldx%lldx%lld in pieces of %lld, ta %d tb %d", level,
+                                         (long long)p.g.m, (long long)p.g.n, (long long)p.g.k, (long long)cols, t & 1,
+                                         t & 2);
+                    }
+                    expect_close(&p, level);
+                    free(want);
+                    free(packed);
+                    release(&p);
+                }
+}
+Test(gemm_own, packed_columns_change_no_bit) { on_every_level(check_packed); }

@@ -109,11 +109,13 @@ Test(loop, an_output_may_be_an_input)
 
 /* A product as the least producer: its plan is the product, put there beforehand. */
 static void product_ready(const wg_call *c, void *plan) { (void)c, (void)plan; }
-static void product_run(const void *plan, int threads, wg__take_tile *take, void *context)
+static void product_run(const void *plan, const void *packed, int threads, wg__take_tile *take, void *context)
 {
+    (void)packed;
     wg__gemm(plan, threads, take, context);
 }
-static const struct wg__producer product = {NULL, product_ready, sizeof(struct wg__gemm), product_run};
+static const struct wg__producer product = {
+    .ready = product_ready, .plan_bytes = sizeof(struct wg__gemm), .run = product_run};
 
 static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
 {
@@ -122,9 +124,9 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
     float   *col = malloc((size_t)m * 4), *c = malloc(c_bytes), *y = malloc(c_bytes), *want = malloc(c_bytes);
     wg_shape domain = WG_SHAPE(m, n), row = WG_SHAPE(n), column = WG_SHAPE(m, 1);
     const wg_shape      *shape[] = {&domain, &row, &column};
-    struct wg__gemm      g = {WG_F32, false, false, m, n, k, a, b, c};
+    struct wg__gemm      g = {.dtype = WG_F32, .m = m, .n = n, .k = k, .a = a, .b = b, .c = c};
     wg_tensor            made = {c, WG_F32, domain};
-    struct wg__head      head = {.producer = &product, .call = {.m = 1, .y = &made}, .plan = &g};
+    struct wg__head      head = {.made = {.producer = &product, .plan = &g}, .call = {.m = 1, .y = &made}};
     struct wg__loop_room room = {0};
     struct wg__loop      l = {.in = room.in,
                               .out = room.out,

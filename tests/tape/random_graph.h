@@ -10,7 +10,8 @@ enum { POOL_MAX = 96, INPUTS = 6, OUTPUTS = 6 };
 
 struct random_graph {
     wg_graph   *g;
-    wg_tape    *eager; /* or NULL; inputs get their values as they are made */
+    wg_tape    *eager;  /* or NULL; inputs get their values as they are made */
+    bool        params; /* inputs are parameters */
     wg_dtype    dtype;
     struct dice dice;
     int64_t     a, b, c; /* sizes that dimensions are made of */
@@ -34,7 +35,7 @@ static inline void add_input(struct random_graph *r, wg_shape s)
 {
     char name[16];
     snprintf(name, sizeof name, "in%d", r->n_in);
-    wg_node *x = wg_input(r->g, name, r->dtype, s);
+    wg_node *x = r->params ? wg_param(r->g, name, r->dtype, s) : wg_input(r->g, name, r->dtype, s);
     if (r->eager) set_random(r->eager, x, input_seed(r->n_in), -1, 1);
     r->in[r->n_in++] = x;
     add(r, x);

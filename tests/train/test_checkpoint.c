@@ -365,3 +365,35 @@ Test(checkpoint, every_allocation_may_fail)
     wg_graph_free(c.g);
     unlink(path);
 }
+
+/* ---- Packed weights ---- */
+
+static float sum_by(wg_tape *t, const wg_node *y)
+{
+    float v[48] = {0};
+    for (int i = 0; i < 3; i++) cr_assert_eq(wg_run(t), WG_OK, "%s", wg_tape_message(t)); /* the second may pack w */
+    cr_assert_eq(wg_get(t, y, v), WG_OK);
+    return v[47];
+}
+
+Test(checkpoint, a_tape_that_has_packed_a_weight_sees_what_is_loaded_and_drawn)
+{
+    char      path[64];
+    float     ones[16];
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(1, 16)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(48, 16));
+    wg_node  *y = wg_matmul_t(x, w, 0, 1);
+    wg_tape  *t = wg_compile(g, 1, &y, NULL);
+    for (int i = 0; i < 16; i++) ones[i] = 1;
+    wg_set(t, x, ones);
+    cr_expect_eq(sum_by(t, y), 0);
+    wg_init(w, &(wg_initializer){.kind = WG_INIT_ONES});
+    cr_expect_eq(sum_by(t, y), 16, "drawn");
+    cr_assert_eq(wg_checkpoint_save(g, NULL, temp(path, sizeof path, "packed"), NULL, NULL), WG_OK);
+    wg_init(w, &(wg_initializer){.kind = WG_INIT_CONSTANT, .a = 3});
+    cr_expect_eq(sum_by(t, y), 48, "drawn again");
+    cr_assert_eq(wg_checkpoint_load(g, NULL, path, NULL, NULL, NULL), WG_OK);
+    cr_expect_eq(sum_by(t, y), 16, "loaded");
+    wg_graph_free(g);
+    unlink(path);
+}

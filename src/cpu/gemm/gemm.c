@@ -88,24 +88,25 @@ static int64_t split(int64_t n, int64_t pieces)
     return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
 }
 
-/* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces
- * that are wide enough for its panels, with an op(a) that stays in the
- * second-level cache and whose rows do not all fall into the same cache sets. */
+/* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces that are wide enough for its panels, with
+ * few rows or an op(a) that stays in the second-level cache and whose rows do not all fall into the same cache sets.
+ * The shape alone decides: neither the threads nor whether b is packed, since the two differ in their last bits. */
 static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 {
-    enum { NARROW = 32, LOW = 4, CACHE = 1 << 18, SETS = 1024 };
+    enum { NARROW = 32, FEW_ROWS = 32, CACHE = 1 << 18, SETS = 1024 };
     int64_t row = g->ta ? g->m : g->k;
-    return wg__kernels()->gemm_f32 && g->k > 0 && g->dtype == WG_F32 && g->n >= NARROW && g->m >= LOW &&
-           rows <= CACHE / g->k && row % SETS;
+    if (!wg__kernels()->gemm_f32 || !g->k || g->dtype != WG_F32 || g->n < NARROW) return false;
+    return g->m <= FEW_ROWS || (rows <= CACHE / g->k && row % SETS);
 }
 
 /* The own kernel copies op(b) for each piece, so pieces are cut along one side
  * only: whole rows of c where it is high, whole panels of columns where it is wide. */
 static void plan_own(struct grid *p, int64_t least_rows)
 {
-    enum { WORK = 1000000, MOST = 16, ROWS = 12, PANEL = 32, PANELS = 128 };
+    enum { WORK = 1000000, LOW = 3, MOST = 16, ROWS = 12, PANEL = 32, PANELS = 128 };
     const struct wg__gemm *g = p->g;
-    double                 work = (double)g->m * (double)g->n * (double)g->k / WORK;
+    int64_t                low = g->m < LOW ? LOW : g->m; /* b is read at the rate of the memory, not of the sums */
+    double                 work = (double)low * (double)g->n * (double)g->k / WORK;
     int64_t                pieces = work < 2 ? 1 : work > MOST ? MOST : (int64_t)work;
     bool                   high = g->m >= g->n;
     int64_t                step = high ? ROWS : g->n >= 3 * PANELS ? PANELS : PANEL;
@@ -137,7 +138,7 @@ static void plan(struct grid *p)
 {
     enum { LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384 };
     plan_own(p, LEAST_ROWS);
-    p->own = own_is_quicker(p->g, p->rows); /* whatever the threads: the two kernels differ in their last bits */
+    p->own = own_is_quicker(p->g, p->rows);
     if (!p->own) plan_blas(p);
     else if (p->alone) plan_own(p, LEAST_ROWS_ALONE);
     p->down = (p->g->m - 1) / p->rows + 1;
@@ -163,3 +164,16 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
     plan(&p);
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }
+
+/* The own kernel copies op(b) of MOST_ROWS rows for a tenth of its time, and does not copy a b that is not transposed
+ * for IN_PLACE rows. */
+size_t wg__gemm_packed_bytes(const struct wg__gemm *g)
+{
+    enum { IN_PLACE = 3, MOST_ROWS = 64, VECTOR = 16 };
+    size_t bytes;
+    if (g->m <= (g->tb ? 0 : IN_PLACE) || g->m > MOST_ROWS || !own_is_quicker(g, g->m)) return 0;
+    size_t columns = (size_t)(g->n + VECTOR - 1) / VECTOR * VECTOR;
+    return __builtin_mul_overflow(columns * sizeof(float), (size_t)g->k, &bytes) ? 0 : bytes;
+}
+
+void wg__gemm_pack(const struct wg__gemm *g, void *packed) { wg__kernels()->gemm_pack_f32(g, packed); }

@@ -18,6 +18,16 @@ static inline vec  load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm512_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm512_fmadd_ps(x, y, z); }
+/* Elements, or pairs of elements, of x and y by turns: of each four the first two, or the last two. */
+static inline vec low(vec x, vec y) { return _mm512_unpacklo_ps(x, y); }
+static inline vec high(vec x, vec y) { return _mm512_unpackhi_ps(x, y); }
+static inline vec low_pairs(vec x, vec y) { return (vec)_mm512_unpacklo_pd((__m512d)x, (__m512d)y); }
+static inline vec high_pairs(vec x, vec y) { return (vec)_mm512_unpackhi_pd((__m512d)x, (__m512d)y); }
+/* The first n elements of a vector, 1 to LANES, with 0 behind them; no other memory is touched. */
+typedef __mmask16  some;
+static inline some first(int n) { return (some)(0xffffu >> (LANES - n)); }
+static inline vec  load_some(const float *p, some n) { return _mm512_maskz_loadu_ps(n, p); }
+static inline void store_some(float *p, some n, vec x) { _mm512_mask_storeu_ps(p, n, x); }
 #else
 typedef __m256 vec;
 enum { LANES = 8, ROWS = 6 };
@@ -25,27 +35,40 @@ static inline vec  load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm256_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm256_fmadd_ps(x, y, z); }
+static inline vec  low(vec x, vec y) { return _mm256_unpacklo_ps(x, y); }
+static inline vec  high(vec x, vec y) { return _mm256_unpackhi_ps(x, y); }
+static inline vec  low_pairs(vec x, vec y) { return (vec)_mm256_unpacklo_pd((__m256d)x, (__m256d)y); }
+static inline vec  high_pairs(vec x, vec y) { return (vec)_mm256_unpackhi_pd((__m256d)x, (__m256d)y); }
+typedef __m256i    some;
+static inline some first(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vec  load_some(const float *p, some n) { return _mm256_maskload_ps(p, n); }
+static inline void store_some(float *p, some n, vec x) { _mm256_maskstore_ps(p, n, x); }
 #endif
 
 /* A panel is at most two vectors wide and DEPTH long; PANELS lie side by side in the workspace. */
-enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 256, PANELS = 64 / LANES };
+enum { WIDE = 2, WIDTH = WIDE * LANES, DEPTH = 256, PANELS = 64 / LANES, MOST_WIDE = 4 * WIDE };
 
 struct tile {
     const float *a; /* op(a)[i][p] is a[i * row + p * step] */
     int64_t      row, step;
-    const float *b; /* the panel: [k][width] */
-    int64_t      k;
+    const float *b;        /* the panel: [k][width] */
+    int64_t      panel, k; /* from one panel to the next, for a tile over several */
     float       *c;
     int64_t      c_row;
     int          cols; /* of c; the panel is padded to whole vectors */
     bool         more; /* adds to c what earlier panels gave */
 };
 
-/* rows x wide vectors of c: constants where it is inlined. */
+/* Makes rows x wide vectors of c, both constants where the function is inlined.  Beyond WIDE vectors the tile lies
+ * over several panels of full width. */
 static inline __attribute__((always_inline)) void run_tile(const struct tile *t, int rows, int wide)
 {
-    vec   sum[ROWS][WIDE];
-    float edge[WIDTH];
+    vec   sum[ROWS][MOST_WIDE];
+    float edge[MOST_WIDE * LANES];
+    int   step = (wide < WIDE ? wide : WIDE) * LANES;
     bool  whole = t->cols == wide * LANES;
     for (int i = 0; i < rows; i++) {
         const float *from = t->c + i * t->c_row;
@@ -57,12 +80,13 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *t,
         for (int v = 0; v < wide; v++) sum[i][v] = t->more ? load(from + v * LANES) : all(0);
     }
     const float *a = t->a, *b = t->b;
-    for (int64_t p = 0; p < t->k; p++, a += t->step, b += wide * LANES)
+    for (int64_t p = 0; p < t->k; p++, a += t->step, b += step)
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
             vec x = all(a[i * t->row]);
-#pragma GCC unroll 2
-            for (int v = 0; v < wide; v++) sum[i][v] = multiply_add(x, load(b + v * LANES), sum[i][v]);
+#pragma GCC unroll 8
+            for (int v = 0; v < wide; v++)
+                sum[i][v] = multiply_add(x, load(b + v / WIDE * t->panel + v % WIDE * LANES), sum[i][v]);
         }
     for (int i = 0; i < rows; i++) {
         float *to = whole ? t->c + i * t->c_row : edge;
@@ -88,17 +112,35 @@ TILE_ROWS(X, 2)
 static tile_fn *const tiles[WIDE + 1][ROWS + 1] = {[1] = {TILE_ROWS(X, 1)}, [2] = {TILE_ROWS(X, 2)}};
 #undef X
 
+/* One to three rows have too few chains of multiply-adds in one panel to keep the CPU busy: tiles of `over` packed
+ * panels side by side. */
+#if defined(__AVX512F__)
+#define TILE_OVER(X) X(1, 4) X(2, 2) X(3, 2)
+#else
+#define TILE_OVER(X) X(1, 4) X(2, 2)
+#endif
+#define X(rows, over) \
+    static void tile_over_##rows(const struct tile *t) { run_tile(t, rows, over *WIDE); }
+TILE_OVER(X)
+#undef X
+#define X(rows, over) [rows] = {tile_over_##rows, over},
+static const struct {
+    tile_fn *run;
+    int      over;
+} low_tiles[ROWS + 1] = {TILE_OVER(X)};
+#undef X
+
 /* ---- Panels ---- */
 
-/* panel[p][j] = b[p][j], j < cols, padded with 0 to width. */
+/* panel[p][j] = b[p][j], j < cols, padded with 0 to width: whole vectors, then the one that the columns do not fill. */
 static void pack(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
 {
-    if (cols == width)
-        for (int64_t p = 0; p < k; p++, panel += width, b += row)
-            for (int v = 0; v < width; v += LANES) store(panel + v, load(b + v));
-    else
-        for (int64_t p = 0; p < k; p++, panel += width, b += row)
-            for (int j = 0; j < width; j++) panel[j] = j < cols ? b[j] : 0;
+    int  whole = cols / LANES * LANES;
+    some rest = first(cols > whole ? cols - whole : LANES);
+    for (int64_t p = 0; p < k; p++, panel += width, b += row) {
+        for (int v = 0; v < whole; v += LANES) store(panel + v, load(b + v));
+        if (whole < width) store(panel + whole, load_some(b + whole, rest));
+    }
 }
 
 /* The same for a b that is stored transposed: panel[p][j] = b[j][p]. */
@@ -130,7 +172,7 @@ struct block {
     int64_t                i0, i1, j0, j1, p0, p1;
 };
 
-/* Columns j0..j1-1 of rows p0..p1-1 of op(b), panel after panel. */
+/* Copies columns j0..j1-1 of rows p0..p1-1 of op(b), panel after panel. */
 static void pack_block(const struct block *x, float *panels)
 {
     const float *b = x->g->b;
@@ -142,105 +184,70 @@ static void pack_block(const struct block *x, float *panels)
     }
 }
 
-/* The block's share of c, rows of tiles from left to right: op(a)'s rows stay in the first-level cache. */
-static void run_block(const struct block *x, const float *panels)
+/* How many panels beside the column where `left` columns are left one tile of so many rows covers. */
+static int panels_of(int64_t rows, int64_t left)
+{
+    int over = low_tiles[rows].over;
+    return over && left > (over - 1) * WIDTH + LANES ? over : 1;
+}
+
+/* Makes the block's share of c, rows of tiles from left to right: op(a)'s rows stay in the first-level cache.
+ * Panels are `deep` rows deep, of which the block's begin at `from`. */
+static void run_block(const struct block *x, const float *panels, int64_t deep, int64_t from)
 {
     const struct wg__gemm *g = x->g;
-    int64_t                k = x->p1 - x->p0, rows;
-    struct tile t = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .k = k, .c_row = g->n, .more = x->p0 > 0};
+    int64_t                rows;
+    struct tile            t = {.row = g->ta ? 1 : g->k,
+                                .step = g->ta ? g->m : 1,
+                                .panel = deep * WIDTH,
+                                .k = x->p1 - x->p0,
+                                .c_row = g->n,
+                                .more = x->p0 > 0};
     for (int64_t i = x->i0; i < x->i1; i += rows) {
         int64_t left = x->i1 - i;
         rows = left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : ROWS; /* no tile much lower than the others */
         t.a = (const float *)g->a + i * t.row + x->p0 * t.step;
-        t.b = panels;
-        for (int64_t j = x->j0; j < x->j1; j += WIDTH, t.b += k * WIDTH) {
-            t.cols = (int)(x->j1 - j < WIDTH ? x->j1 - j : WIDTH);
+        for (int64_t j = x->j0; j < x->j1; j += t.cols) {
+            int over = panels_of(rows, x->j1 - j), most = over * WIDTH;
+            t.cols = (int)(x->j1 - j < most ? x->j1 - j : most);
+            t.b = panels + (j - x->j0) * deep + from * (t.cols > LANES ? WIDTH : LANES);
             t.c = (float *)g->c + i * g->n + j;
-            tiles[t.cols > LANES ? 2 : 1][rows](&t);
+            if (over > 1) low_tiles[rows].run(&t);
+            else tiles[t.cols > LANES ? 2 : 1][rows](&t);
         }
     }
 }
 
-/* ---- Few rows ----
- *
- * A copy of op(b) that few rows share costs more than it saves: STEP rows of b
- * are read side by side from left to right, once, and the rows of c wait in
- * the first-level cache.  The chains are those of the tiles, and so the bits. */
+#include "cpu/few_rows.h"
 
-enum { STEP = 8, FEW = ROWS == 12 ? 8 : 4, CACHED = 2048 /* elements of c */ };
-
-struct strip {
-    const float *a, *b; /* a[i * row + p * step], b[p * b_row + j] */
-    int64_t      row, step, b_row, rows;
-    float       *c;
-    int64_t      c_row;
-    bool         more;
-};
-
-/* One vector of columns, `deep` rows of b. */
-static inline __attribute__((always_inline)) void run_strip(const struct strip *s, int deep)
+/* Makes the piece from op(b) as wg__gemm_pack left it; panels begin at multiples of WIDTH, and so does the piece. */
+static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
-    vec b[STEP];
-#pragma GCC unroll 8
-    for (int p = 0; p < deep; p++) b[p] = load(s->b + p * s->b_row);
-    for (int64_t i = 0; i < s->rows; i++) {
-        const float *a = s->a + i * s->row;
-        float       *c = s->c + i * s->c_row;
-        vec          sum = s->more ? load(c) : all(0);
-#pragma GCC unroll 8
-        for (int p = 0; p < deep; p++) sum = multiply_add(all(a[p * s->step]), b[p], sum);
-        store(c, sum);
-    }
-}
-
-/* The last columns, which fill no vector, through padded copies. */
-static void run_edge(const struct strip *s, int64_t deep, int64_t cols)
-{
-    float        b[STEP * LANES] = {0}, c[FEW * LANES] = {0};
-    struct strip e = *s;
-    e.b = b;
-    e.c = c;
-    e.b_row = e.c_row = LANES;
-    for (int64_t p = 0; p < deep; p++)
-        for (int64_t j = 0; j < cols; j++) b[p * LANES + j] = s->b[p * s->b_row + j];
-    for (int64_t i = 0; i < s->rows; i++)
-        for (int64_t j = 0; j < cols && s->more; j++) c[i * LANES + j] = s->c[i * s->c_row + j];
-    if (deep == STEP) run_strip(&e, STEP);
-    else run_strip(&e, 1);
-    for (int64_t i = 0; i < s->rows; i++)
-        for (int64_t j = 0; j < cols; j++) s->c[i * s->c_row + j] = c[i * LANES + j];
-}
-
-static void run_few_rows(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
-{
-    const float *a = g->a, *b = g->b;
-    float       *c = g->c;
-    int64_t      most = CACHED / (i1 - i0) / LANES * LANES;
-    struct strip s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b_row = g->n, .rows = i1 - i0, .c_row = g->n};
-    for (int64_t from = j0, to; from < j1; from = to) {
-        to = j1 - from < most ? j1 : from + most;
-        for (int64_t p = 0, deep; p < g->k; p += deep) {
-            deep = g->k - p < STEP ? 1 : STEP;
-            s.a = a + i0 * s.row + p * s.step;
-            s.more = p > 0;
-            for (int64_t j = from; j < to; j += LANES) {
-                s.b = b + p * g->n + j;
-                s.c = c + i0 * g->n + j;
-                if (to - j < LANES) run_edge(&s, deep, to - j);
-                else if (deep == STEP) run_strip(&s, STEP);
-                else run_strip(&s, 1);
-            }
+    int64_t      depth = i1 - i0 <= ROWS ? g->k : DEPTH; /* one row of tiles reads every panel once */
+    struct block x = {.g = g, .i0 = i0, .i1 = i1};
+    for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {
+        x.j1 = j1 - x.j0 < PANELS * WIDTH ? j1 : x.j0 + PANELS * WIDTH;
+        for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
+            x.p1 = g->k - x.p0 < depth ? g->k : x.p0 + depth;
+            run_block(&x, g->packed + x.j0 * g->k, g->k, x.p0);
         }
     }
+}
+
+void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed);
+void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed)
+{
+    pack_block(&(struct block){.g = g, .j1 = g->n, .p1 = g->k}, packed);
 }
 
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
-    if (!g->tb && i1 - i0 <= FEW) {
-        run_few_rows(g, i0, i1, j0, j1);
+    if (g->packed) {
+        run_packed(g, i0, i1, j0, j1);
         return;
     }
+    if (run_few_rows(g, i0, i1, j0, j1)) return;
     _Static_assert(DEPTH * WIDTH * PANELS <= WG__PANEL_FLOATS, "panels fit into the workspace");
     float       *panels = wg__workspace()->panels;
     struct block x = {.g = g, .i0 = i0, .i1 = i1};
@@ -249,7 +256,7 @@ void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64
         for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
             x.p1 = g->k - x.p0 < DEPTH ? g->k : x.p0 + DEPTH;
             pack_block(&x, panels);
-            run_block(&x, panels);
+            run_block(&x, panels, x.p1 - x.p0, 0);
         }
     }
 }

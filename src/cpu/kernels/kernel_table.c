@@ -97,6 +97,7 @@ extern void LEVEL(wg__mask_f32)(RANDOM_ARGUMENTS, double p, void *y);
 extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
 
 extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+extern void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed);
 
 #define FOR(dtypes, t, f) ((dtypes)&WG_DTYPE_BIT(t) ? f : NULL)
 #define COLUMNS(row, dtypes)                                        \
@@ -155,5 +156,6 @@ const struct wg__kernels LEVEL(wg__kernels) = {
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
 #if defined(__FMA__)
     .gemm_f32 = LEVEL(wg__gemm_f32),
+    .gemm_pack_f32 = LEVEL(wg__gemm_pack_f32),
 #endif
 };

@@ -103,11 +103,18 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
     if (l->head) {
         const wg_shape *y = &l->head->call.y->shape;
         l->columns = y->dim[y->rank - 1];
-        l->head->producer->ready(&l->head->call, l->head->plan);
+        wg__production_ready(&l->head->made, &l->head->call);
     }
     l->block = l->tail < 0 ? choose_block_size(l) : WG__BLOCK;
     l->small = plain && l->count <= WG__BLOCK && l->tail < 0 && !l->head;
     return missing;
+}
+
+void wg__production_ready(struct wg__production *p, const wg_call *c) { p->producer->ready(c, p->plan); }
+
+void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context)
+{
+    p->producer->run(p->plan, p->packed, threads, take, context);
 }
 
 /* ---- Single operators ---- */

@@ -248,7 +248,7 @@ static void continue_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int
 void wg__loop_run(const struct wg__loop *l, int threads)
 {
     if (l->small) run_small(l);
-    else if (l->head) l->head->producer->run(l->head->plan, threads, continue_tile, (void *)l);
+    else if (l->head) wg__production_run(&l->head->made, threads, continue_tile, (void *)l);
     else if (l->tail >= 0) wg__loop_tail(l, threads);
     else if (l->count) run_blocks(l, threads);
 }

@@ -43,6 +43,7 @@ static int infer(wg_infer *c)
 /* The products of a call: product i of y takes matrices at(a, i) and at(b, i). */
 struct products {
     struct wg__gemm g;
+    size_t          packed;                     /* bytes of one matrix of b that is kept packed */
     int64_t         count, ysize, asize, bsize; /* sizes in bytes */
     int             rank;
     int64_t         dim[WG_MAX_RANK], astep[WG_MAX_RANK], bstep[WG_MAX_RANK]; /* in matrices */
@@ -113,7 +114,9 @@ static void take_below(void *context, int64_t i0, int64_t i1, int64_t j0, int64_
     t->take(t->context, t->first + i0, t->first + i1, j0, j1);
 }
 
-static void multiply(const struct products *p, int64_t i, int threads, wg__take_tile *take, void *context)
+/* packed: b as `prepare` left it, or NULL. */
+static void multiply(const struct products *p, const char *packed, int64_t i, int threads, wg__take_tile *take,
+                     void *context)
 {
     struct wg__gemm g = p->g;
     struct taker    below = {take, context, i * g.m};
@@ -126,12 +129,14 @@ static void multiply(const struct products *p, int64_t i, int threads, wg__take_
     g.a = (const char *)g.a + at_a * p->asize;
     g.b = (const char *)g.b + at_b * p->bsize;
     g.c = (char *)g.c + i * p->ysize;
+    if (packed) g.packed = (const float *)(const void *)(packed + (size_t)at_b * p->packed);
     wg__gemm(&g, threads, take ? take_below : NULL, &below);
 }
 
 /* Many products, each by one thread; small ones are handed over several at a time. */
 struct many {
     const struct products *p;
+    const char            *packed;
     wg__take_tile         *take;
     void                  *context;
     int64_t                at_once;
@@ -142,14 +147,14 @@ static void multiply_some(void *context, int64_t begin, int64_t end)
     const struct products *p = w->p;
     for (int64_t i = begin, to; i < end; i = to) {
         to = end - i < w->at_once ? end : i + w->at_once;
-        if (to - i == 1) multiply(p, i, 1, w->take, w->context);
+        if (to - i == 1) multiply(p, w->packed, i, 1, w->take, w->context);
         else
-            for (int64_t k = i; k < to; k++) multiply(p, k, 1, NULL, NULL);
+            for (int64_t k = i; k < to; k++) multiply(p, w->packed, k, 1, NULL, NULL);
         if (to - i > 1 && w->take) w->take(w->context, i * p->g.m, to * p->g.m, 0, p->g.n);
     }
 }
 
-static void run(const void *plan, int threads, wg__take_tile *take, void *context)
+static void run(const void *plan, const void *packed, int threads, wg__take_tile *take, void *context)
 {
     enum { LARGE = 1 << 24 /* multiply-adds that are worth splitting a product */ };
     const struct products *p = plan;
@@ -157,21 +162,58 @@ static void run(const void *plan, int threads, wg__take_tile *take, void *contex
     if (p->count == 0 || p->g.m == 0 || p->g.n == 0) return;
     if (p->count > 1 && each < LARGE) {
         int64_t     fit = TILE / p->g.m / p->g.n;
-        struct many w = {p, take, context, fit > 1 ? fit : 1};
+        struct many w = {p, packed, take, context, fit > 1 ? fit : 1};
         wg_parallel(&(wg_call){.threads = threads}, p->count, wg__grain((int64_t)each / 8), multiply_some, &w);
     } else
         for (int64_t i = 0; i < p->count; i++)
-            multiply(p, i, p->count == 1 && each < LARGE / 256 ? 1 : threads, take, context);
+            multiply(p, packed, i, p->count == 1 && each < LARGE / 256 ? 1 : threads, take, context);
 }
 
-static void ready(const wg_call *c, void *plan) { *(struct products *)plan = products(c); }
+static void ready(const wg_call *c, void *plan)
+{
+    struct products *p = plan;
+    *p = products(c);
+    p->packed = wg__gemm_packed_bytes(&p->g);
+}
 
-const struct wg__producer wg__matmul_producer = {is_worth, ready, sizeof(struct products), run};
+/* ---- Keeping b packed ---- */
+
+static int64_t matrices_of_b(const wg_call *c)
+{
+    const wg_shape *b = &c->x[1].shape;
+    int64_t         n = 1;
+    for (int i = 0; i < b->rank - 2; i++) n *= b->dim[i];
+    return n;
+}
+
+static bool form(const wg_call *c, struct wg__packed_form *f)
+{
+    struct products p = products(c);
+    size_t          each = p.count ? wg__gemm_packed_bytes(&p.g) : 0;
+    *f = (struct wg__packed_form){.operand = 1, .layout = {p.g.k, p.g.n, p.g.tb}};
+    return each && !__builtin_mul_overflow(each, (size_t)matrices_of_b(c), &f->bytes);
+}
+
+static void prepare(const wg_call *c, void *memory)
+{
+    struct products p = products(c);
+    size_t          each = wg__gemm_packed_bytes(&p.g);
+    char           *to = memory;
+    for (int64_t i = matrices_of_b(c); i > 0; i--, to += each) {
+        wg__gemm_pack(&p.g, to);
+        p.g.b = (const char *)p.g.b + p.bsize;
+    }
+}
+
+static const struct wg__packer packer = {form, prepare};
+
+const struct wg__producer wg__matmul_producer = {
+    .is_worth = is_worth, .ready = ready, .plan_bytes = sizeof(struct products), .run = run, .packer = &packer};
 
 static int cpu(wg_call *c)
 {
     struct products p = products(c);
-    run(&p, c->threads, NULL, NULL);
+    run(&p, NULL, c->threads, NULL, NULL);
     return WG_OK;
 }
 

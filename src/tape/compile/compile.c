@@ -9,6 +9,7 @@ static void free_tape(wg_tape *t)
     if (t->eager && t->g) wg__eager_free(t);
     wg__follow_free(t);
     wg__device_release(t);
+    wg__packed_release(t);
     wg__trace_free(t->trace);
     wg__backup_free(t);
     wg__data_free(t->buffer);

@@ -166,13 +166,19 @@ static wg_tensor *set_call(wg_tape *t, const wg_node *v, wg_call *c)
     return x;
 }
 
-static struct wg__head *make_head(wg_tape *t, const wg_node *v)
+/* Gives a call of v room for its plan, if the operator is a producer; false if memory is short. */
+static bool set_production(wg_tape *t, const wg_node *v, struct wg__production *made)
 {
     const struct wg__producer *by = wg__producer_of(v->op);
-    struct wg__head           *h = wg__arena_alloc(&t->arena, sizeof *h);
-    void                      *plan = wg__arena_alloc(&t->arena, by->plan_bytes);
-    if (!h || !plan) return NULL;
-    *h = (struct wg__head){.producer = by, .op = v->op, .plan = plan};
+    *made = (struct wg__production){.producer = by, .plan = by ? wg__arena_alloc(&t->arena, by->plan_bytes) : NULL};
+    return !by || made->plan;
+}
+
+static struct wg__head *make_head(wg_tape *t, const wg_node *v)
+{
+    struct wg__head *h = wg__arena_alloc(&t->arena, sizeof *h);
+    if (!h || !set_production(t, v, &h->made)) return NULL;
+    h->op = v->op;
     h->x = set_call(t, v, &h->call);
     return h->x ? h : NULL;
 }
@@ -246,7 +252,7 @@ static int emit_call(wg_tape *t, wg_node *v)
 {
     struct wg__instr *i = next_instr(t, v, v->n, v->m, 1);
     if (!i) return WG_ENOMEM;
-    if (!set_call(t, v, &i->call)) return wg__fail_nomem(t->user);
+    if (!set_call(t, v, &i->call) || !set_production(t, v, &i->made)) return wg__fail_nomem(t->user);
     for (int k = 0; k < v->n; k++) i->in[k] = v->x[k]->id;
     for (int k = 0; k < v->m; k++) i->out[k] = k ? v->result[k]->id : v->id;
     i->chain[0] = v;

@@ -185,6 +185,7 @@ int wg__device_run(wg_tape *t)
     int                     status = wg__device_fault(t);
     if (status) return status;
     if (!(status = take_turn(t, &w))) status = refresh_params(d, &w);
+    if (!status && t->n_keep) wg__take_packed(t);
     if (!status) status = d->api->begin(d->program, t->run, &w);
     if (!status) status = feed_inputs(t, &w);
     if (status) return fail_on_device(t, "run", &w);

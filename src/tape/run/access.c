@@ -315,6 +315,7 @@ wg_tape_stats wg_stats(const wg_tape *t)
     if (!t) return s;
     s.instructions = t->n_instr;
     s.peak_bytes = (int64_t)(t->buffer_bytes - t->input_bytes);
+    s.packed_bytes = wg__packed_bytes(t);
     for (int i = 0; i < t->n_instr; i++) s.flops += t->instr[i].flops;
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];

@@ -52,14 +52,13 @@ int wg__refuse_room(wg_tape *t, size_t bytes)
                     wg__node_label(t->g->node[most], text, sizeof text));
 }
 
-/* The call of an instruction and its operator: all of the instruction, or a loop's head; NULL: none. */
-static wg_call *call_of(struct wg__instr *p, const wg_op **op)
+wg_call *wg__call_of(struct wg__instr *p, const wg_op **op)
 {
     *op = p->loop ? p->loop->head ? p->loop->head->op : NULL : p->op;
     return p->loop ? p->loop->head ? &p->loop->head->call : NULL : &p->call;
 }
 
-static bool on_cpu(const wg_tape *t, int i) { return !t->device || t->device->on_host[i]; }
+bool wg__on_cpu(const wg_tape *t, int i) { return !t->device || t->device->on_host[i]; }
 
 static int take_scratch(wg_tape *t)
 {
@@ -67,7 +66,7 @@ static int take_scratch(wg_tape *t)
     size_t       most = 0;
     int64_t      all;
     for (int i = 0; i < t->n_instr; i++) {
-        wg_call *c = on_cpu(t, i) ? call_of(&t->instr[i], &op) : NULL;
+        wg_call *c = wg__on_cpu(t, i) ? wg__call_of(&t->instr[i], &op) : NULL;
         size_t   wanted = c && op->scratch ? op->scratch(c) : 0;
         if (wanted > most) most = wanted;
     }
@@ -76,7 +75,7 @@ static int take_scratch(wg_tape *t)
     if (status) return status;
     if (most && !(t->scratch = wg__data_alloc(most))) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->n_instr; i++) {
-        wg_call *c = call_of(&t->instr[i], &op);
+        wg_call *c = wg__call_of(&t->instr[i], &op);
         if (c) c->scratch = t->scratch;
     }
     return WG_OK;
@@ -85,8 +84,13 @@ static int take_scratch(wg_tape *t)
 int wg__prepare_instrs(wg_tape *t)
 {
     int status = take_scratch(t);
-    for (int i = 0; i < t->n_instr && !status; i++)
-        if (t->instr[i].loop && on_cpu(t, i)) status = prepare(t, t->instr[i].loop);
+    if (!status) status = wg__keep_packed(t);
+    for (int i = 0; i < t->n_instr && !status; i++) {
+        struct wg__instr *p = &t->instr[i];
+        if (!wg__on_cpu(t, i)) continue;
+        if (p->loop) status = prepare(t, p->loop);
+        else if (p->made.producer) wg__production_ready(&p->made, &p->call);
+    }
     return status;
 }
 
@@ -122,6 +126,10 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
         wg__loop_run(p->loop, t->options.threads);
         return WG_OK;
     }
+    if (p->made.producer) {
+        wg__production_run(&p->made, t->options.threads, NULL, NULL);
+        return WG_OK;
+    }
     p->call.run = t->run;
     p->call.why[0] = 0;
     int status = p->op->cpu ? p->op->cpu(&p->call) : wg__loop_call(p->op, &p->call);
@@ -135,7 +143,7 @@ static void assign(wg_tape *t)
     for (int c = 0; c < t->n_copy; c++) {
         const struct wg__value *p = &t->value[t->copy[c].param];
         if (!t->copy[c].in_place) memcpy(p->data, data_of(t, t->copy[c].from, false), p->bytes);
-        if (t->user->devices) wg__param_written(t->user->node[t->g->node[t->copy[c].param]->origin->id]);
+        wg__param_written(t->user->node[t->g->node[t->copy[c].param]->origin->id]);
     }
 }
 
@@ -181,6 +189,7 @@ static int run(wg_tape *t)
     if (t->device) return wg__device_run(t);
     int status = t->user->devices ? bring_params(t) : WG_OK;
     if (status) return status;
+    if (t->n_keep) wg__take_packed(t);
     if (t->watch_finite || t->trace) status = run_slowly(t);
     else
         for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);

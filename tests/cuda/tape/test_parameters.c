@@ -119,8 +119,31 @@ static void another_captures(void)
     tap(clean() && ok, "runs, parameters and values while another thread captures");
 }
 
+/* The CPU reads a weight packed that the device assigns: x of ones times w^T gives the sums of w's rows. */
+static void packed_on_the_cpu(void)
+{
+    enum { OUT = 32, IN = 16 };
+    float      x[IN], w[OUT * IN], y[OUT] = {0};
+    wg_graph  *g = wg_graph_new();
+    wg_node   *in = wg_input(g, "x", WG_F32, WG_SHAPE(1, IN)), *p = wg_param(g, "w", WG_F32, WG_SHAPE(OUT, IN));
+    wg_node   *sums = wg_matmul_t(in, p, 0, 1), *next = wg_assign(p, wg_scale(p, 2));
+    wg_options on = {.device = WG_CUDA(0)};
+    wg_tape   *write = wg_compile(g, WG_NODES(next), &on), *read = wg_compile(g, WG_NODES(sums), NULL);
+    for (int i = 0; i < OUT * IN; i++) w[i] = 1;
+    for (int i = 0; i < IN; i++) x[i] = 1;
+    bool ok = write && read && !wg_set(read, in, x) && !wg_param_set(p, w);
+    for (int step = 0, want = IN; step < 4 && ok; step++, want *= 2) {
+        for (int i = 0; i < 3 && ok; i++) ok = !wg_run(read) && !wg_get(read, sums, y) && y[OUT - 1] == (float)want;
+        ok = ok && !wg_run(write);
+    }
+    if (!ok) tap_note("%s; %s; %g", wg_message(g), wg_tape_message(read), (double)y[OUT - 1]);
+    wg_graph_free(g);
+    tap(clean() && ok, "a weight that the device assigns is packed anew on the CPU");
+}
+
 void test_parameters(void)
 {
+    packed_on_the_cpu();
     another_captures();
     both_sides();
     outputs_are_old();
