@@ -252,7 +252,8 @@ static int emit_call(wg_tape *t, wg_node *v)
 {
     struct wg__instr *i = next_instr(t, v, v->n, v->m, 1);
     if (!i) return WG_ENOMEM;
-    if (!set_call(t, v, &i->call) || !set_production(t, v, &i->made)) return wg__fail_nomem(t->user);
+    i->x = set_call(t, v, &i->call);
+    if (!i->x || !set_production(t, v, &i->made)) return wg__fail_nomem(t->user);
     for (int k = 0; k < v->n; k++) i->in[k] = v->x[k]->id;
     for (int k = 0; k < v->m; k++) i->out[k] = k ? v->result[k]->id : v->id;
     i->chain[0] = v;

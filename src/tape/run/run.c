@@ -36,8 +36,7 @@ void wg__bind_instr(wg_tape *t, int i, bool host)
         bind_loop(t, p, host);
         return;
     }
-    wg_tensor *x = (wg_tensor *)(uintptr_t)p->call.x;
-    for (int k = 0; k < p->n_in; k++) x[k].data = data_of(t, p->in[k], host);
+    for (int k = 0; k < p->n_in; k++) p->x[k].data = data_of(t, p->in[k], host);
     for (int k = 0; k < p->n_out; k++) p->call.y[k].data = data_of(t, p->out[k], host);
 }
 
