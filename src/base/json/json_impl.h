@@ -1,8 +1,9 @@
-/* json_impl.h - what the JSON files share among themselves. */
-#ifndef WENGERT_SERVE_JSON_IMPL_H
-#define WENGERT_SERVE_JSON_IMPL_H
+/* json_impl.h - what the JSON files share among themselves, and with readers of long lists. */
+#ifndef WENGERT_BASE_JSON_IMPL_H
+#define WENGERT_BASE_JSON_IMPL_H
 
-#include "serve/json/json.h"
+#include "base/json/json.h"
+#include "base/number/decimal.h"
 
 static inline const char *wg__json_blanks(const char *p, const char *end)
 {
@@ -31,8 +32,17 @@ bool wg__json_keys_add(struct wg__json *j, const struct wg__json_text *key);
 /* Forgets the keys of objects at that depth and deeper. */
 void wg__json_keys_forget(struct wg__json_keys *k, int depth);
 
-/* Bytes of the UTF-8 character at p (RFC 3629), 1 to 4; 0 if it is none.  The
- * predictor stands on public headers alone, so the library's wg__utf8 is not for it. */
-int wg__json_utf8(const char *p, const char *end);
+/* NaN, Infinity, -Infinity; where it ends, or NULL. */
+const char *wg__json_word(const char *p, const char *end, double *v);
+
+/* A number or one of those words. */
+static inline const char *wg__json_real(const char *p, const char *end, double *v)
+{
+    struct wg__decimal d;
+    const char        *stop = wg__decimal_read(p, end, &d);
+    if (!stop) return wg__json_word(p, end, v);
+    *v = wg__decimal_double(&d, p, stop);
+    return stop;
+}
 
 #endif

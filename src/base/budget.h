@@ -1,10 +1,10 @@
-/* budget.h - how many bytes a server may hold for its requests: bodies, values and answers together.
+/* budget.h - how many bytes may be held together, as by the requests of a server.
  *
  * Who is about to allocate takes bytes, and gives them back when the memory is
  * released.  Buffers that are kept for the next request stay taken, so a
  * request that finds its buffers large enough asks for nothing. */
-#ifndef WENGERT_SERVE_BUDGET_H
-#define WENGERT_SERVE_BUDGET_H
+#ifndef WENGERT_BASE_BUDGET_H
+#define WENGERT_BASE_BUDGET_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

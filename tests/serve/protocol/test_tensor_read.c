@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "serve/json/json.h"
+#include "serve/protocol/tensor_json.h"
 #include "support/alloc.h"
 
 TestSuite(json_tensor, .timeout = 60);
@@ -38,8 +38,8 @@ static void expect_refusal(const char *text, wg_dtype t, int offset, const char 
 {
     struct wg__json_data d = {0};
     struct wg__json      j = read_tensor(text, t, &d);
-    cr_expect(j.status == WG_EFORMAT && j.offset == offset && !strcmp(j.why, why), "%s: %d, \"%s\" at %lld", text,
-              j.status, j.why, (long long)j.offset);
+    cr_expect(j.status == WG__JSON_MALFORMED && j.offset == offset && !strcmp(j.why, why), "%s: %d, \"%s\" at %lld",
+              text, j.status, j.why, (long long)j.offset);
     wg__json_data_free(&d);
 }
 
@@ -218,7 +218,7 @@ Test(json_tensor, short_memory_is_an_error)
         alloc_fail_once_at(n);
         ok = wg__json_tensor(&j, WG_I64, &d);
         alloc_restore();
-        cr_assert(ok || (j.status == WG_ENOMEM && j.why[0]));
+        cr_assert(ok || (j.status == WG__JSON_NO_MEMORY && j.why[0]));
         wg__json_open(&j, text, strlen(text));
         cr_assert(wg__json_tensor(&j, WG_I64, &d) && ((int64_t *)d.data)[4999] == 4999, "the next call goes on");
         wg__json_data_free(&d);

@@ -1,10 +1,10 @@
 /* The pull reader: values of known kinds, and any value to pass over. */
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "serve/json/decimal.h"
-#include "serve/json/json_impl.h"
+#include "base/json/json_impl.h"
 
 void wg__json_open(struct wg__json *j, const char *text, size_t n)
 {
@@ -22,7 +22,7 @@ bool wg__json_bad(struct wg__json *j, const char *at, const char *format, ...)
 {
     va_list ap;
     if (j->status) return false;
-    j->status = WG_EFORMAT;
+    j->status = WG__JSON_MALFORMED;
     j->offset = (at ? at : j->at) - j->text;
     va_start(ap, format);
     vsnprintf(j->why, sizeof j->why, format, ap);
@@ -94,6 +94,25 @@ bool wg__json_want(struct wg__json *j, enum wg__json_kind k)
     j->at = wg__json_blanks(j->at, j->end);
     return true;
 }
+
+/* ---- Numbers ---- */
+
+const char *wg__json_word(const char *p, const char *end, double *v)
+{
+    static const struct {
+        const char *text;
+        size_t      n;
+        double      value;
+    } words[] = {{"NaN", 3, __builtin_nan("")}, {"Infinity", 8, __builtin_inf()}, {"-Infinity", 9, -__builtin_inf()}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if ((size_t)(end - p) < words[i].n || memcmp(p, words[i].text, words[i].n) != 0) continue;
+        *v = words[i].value;
+        return p + words[i].n;
+    }
+    return NULL;
+}
+
+const char *wg__json_number(const char *at, const char *end, double *v) { return wg__json_real(at, end, v); }
 
 /* ---- Objects and arrays ---- */
 

@@ -5,16 +5,17 @@
  * checked as UTF-8, errors have offsets.  As TensorFlow Serving does, NaN,
  * Infinity and -Infinity are numbers.  A key that one object has twice is an
  * error where the caller gives a table for keys, and the last counts where not. */
-#ifndef WENGERT_SERVE_JSON_H
-#define WENGERT_SERVE_JSON_H
+#ifndef WENGERT_BASE_JSON_H
+#define WENGERT_BASE_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include <wengert/graph.h>
+#include "base/budget.h"
+#include "base/text.h"
 
-#include "serve/budget.h"
-
-/* ---- In (json_read.c, json_text.c, json_tensor.c) ---- */
+/* ---- In (json_read.c, json_text.c, json_keys.c) ---- */
 
 enum { WG__JSON_DEPTH = 64 };
 
@@ -29,6 +30,8 @@ enum wg__json_kind {
     WG__JSON_FALSE,
     WG__JSON_NULL
 };
+
+enum wg__json_status { WG__JSON_OK, WG__JSON_MALFORMED, WG__JSON_NO_MEMORY };
 
 /* The keys of the objects that are open (json_keys.c).  All zero at the start, kept from text to text. */
 struct wg__json_keys {
@@ -46,7 +49,7 @@ struct wg__json {
     const char           *text, *at, *end;
     struct wg__json_keys *keys; /* borrowed; NULL: keys are not compared */
     int                   depth;
-    int                   status;   /* of the first error: after it every call fails */
+    enum wg__json_status  status;   /* of the first error: after it every call fails */
     int64_t               offset;   /* of that error, in bytes */
     char                  why[200]; /* without the offset */
 };
@@ -95,44 +98,14 @@ bool wg__json_finish(struct wg__json *j);
 bool wg__json_text_copy(const struct wg__json_text *s, char *to, size_t n);
 bool wg__json_text_is(const struct wg__json_text *s, const char *what);
 
-/* Elements as they come; grows, and can be used again without growing.  All
- * zero at the start; released by wg__json_data_free. */
-struct wg__json_data {
-    void              *data; /* 64-byte aligned */
-    size_t             size; /* bytes there are */
-    wg_shape           shape;
-    struct wg__budget *budget; /* that the bytes are of; NULL: none */
-};
-/* Makes room for `size` bytes, of which the first `used` stay; false if memory is short. */
-bool wg__json_data_reserve(struct wg__json_data *d, size_t used, size_t size);
-/* A value, or lists nested up to rank 8 that are all of one length at each
- * depth, as a tensor of dtype t: numbers, or true and false for bool.  A
- * ragged list, an element of another kind, a number out of range of an
- * integer dtype, and a fraction where an integer belongs are errors with
- * offset. */
-bool wg__json_tensor(struct wg__json *j, wg_dtype t, struct wg__json_data *to);
-void wg__json_data_free(struct wg__json_data *d);
-
 /* A JSON number at `at` (not past end) as the nearest double: strtod's bits,
  * by Eisel and Lemire's way with strtod behind it.  Where it ends, or NULL if
- * there is none.  (json_number.c; Lemire, "Number parsing at a gigabyte per
+ * there is none.  (Lemire, "Number parsing at a gigabyte per
  * second", 2021) */
 const char *wg__json_number(const char *at, const char *end, double *v);
 
-/* ---- Out (json_write.c, json_shortest.c) ---- */
+/* ---- Out (json_write.c) ---- */
 
-struct wg__text {
-    char              *at;
-    size_t             n, size;
-    struct wg__budget *budget;   /* that the bytes are of; NULL: none */
-    uint64_t           until_ns; /* lists are not written past it, on CLOCK_MONOTONIC; 0: no end */
-    size_t             looked;   /* at the clock, at that length */
-    bool               failed;   /* memory was short; later calls do nothing */
-    bool               late;     /* failed, and that is because the time was over */
-};
-void wg__text_free(struct wg__text *t);
-void wg__text_add(struct wg__text *t, const char *bytes, size_t n);
-void wg__text_say(struct wg__text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "a \"quoted\" text": escapes what JSON wants escaped; bytes that are no UTF-8 become U+FFFD. */
 void wg__text_string(struct wg__text *t, const char *s);
 /* The fewest digits that read back as the same value of that type; NaN,
@@ -140,16 +113,9 @@ void wg__text_string(struct wg__text *t, const char *s);
  * doubles", 2021) */
 void wg__text_float(struct wg__text *t, float v);
 void wg__text_double(struct wg__text *t, double v);
-/* Nested lists of the shape, from dense data; rank 0 is the value alone. */
-void wg__text_tensor(struct wg__text *t, wg_dtype type, const wg_shape *s, const void *data);
-/* One flat list of the n elements; with null, null stands for what is not finite. */
-void wg__text_flat(struct wg__text *t, wg_dtype type, int64_t n, const void *data);
-void wg__text_flat_null(struct wg__text *t, wg_dtype type, int64_t n, const void *data);
-/* Whether all n elements are numbers that JSON has: no NaN, no infinity. */
-bool wg__all_finite(wg_dtype type, int64_t n, const void *data);
-
-/* At most 24 characters without a zero at the end; returns how many.  v is finite. */
-int wg__shortest_float(float v, char to[static 32]);
-int wg__shortest_double(double v, char to[static 32]);
+/* The same in at most WG__JSON_REAL bytes, without a zero at the end; returns how many. */
+enum { WG__JSON_REAL = 32 };
+int wg__json_put_float(float v, char to[static WG__JSON_REAL]);
+int wg__json_put_double(double v, char to[static WG__JSON_REAL]);
 
 #endif

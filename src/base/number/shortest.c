@@ -9,8 +9,8 @@
  * same with other midpoints. */
 #include <string.h>
 
-#include "serve/json/decimal.h"
-#include "serve/json/json.h"
+#include "base/number/decimal.h"
+#include "base/number/number.h"
 
 /* floor(log10 2^q), and floor(log10 (3/4 2^q)) */
 static int log10_of(int q, bool closer) { return (int)(((int64_t)q * 1262611 - (closer ? 524031 : 0)) >> 22); }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "serve/json/json_impl.h"
+#include "base/json/json_impl.h"
 
 enum { FIRST = 32 };
 
@@ -96,7 +96,7 @@ bool wg__json_keys_add(struct wg__json *j, const struct wg__json_text *key)
     struct wg__json_keys *k = j->keys;
     if (k->n == k->size && !grow(k)) {
         wg__json_bad(j, key->at, "memory is short for keys");
-        j->status = WG_ENOMEM;
+        j->status = WG__JSON_NO_MEMORY;
         return false;
     }
     uint64_t hash = hash_of(k, key);

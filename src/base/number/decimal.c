@@ -5,13 +5,13 @@
  * Lemire, "Number parsing at a gigabyte per second" (2021).  That product is
  * too small by less than a known amount; where the amount matters, strtod
  * decides. */
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "serve/json/decimal.h"
-#include "serve/json/json.h"
+#include "base/number/decimal.h"
 
 const uint64_t wg__powers[WG__POWER_MAX - WG__POWER_MIN + 1][2] = {
-#include "serve/json/powers.def"
+#include "base/number/powers.def"
 };
 
 const uint64_t wg__ten[20] = {
@@ -150,24 +150,7 @@ double wg__decimal_nearest(const struct wg__decimal *d, const char *p, const cha
     return v;
 }
 
-/* ---- Words, and whole numbers ---- */
-
-const char *wg__json_word(const char *p, const char *end, double *v)
-{
-    static const struct {
-        const char *text;
-        size_t      n;
-        double      value;
-    } words[] = {{"NaN", 3, __builtin_nan("")}, {"Infinity", 8, __builtin_inf()}, {"-Infinity", 9, -__builtin_inf()}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if ((size_t)(end - p) < words[i].n || memcmp(p, words[i].text, words[i].n) != 0) continue;
-        *v = words[i].value;
-        return p + words[i].n;
-    }
-    return NULL;
-}
-
-const char *wg__json_number(const char *at, const char *end, double *v) { return wg__json_real(at, end, v); }
+/* ---- Whole numbers ---- */
 
 enum wg__whole wg__decimal_whole(const struct wg__decimal *d, uint64_t *magnitude)
 {

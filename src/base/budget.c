@@ -1,5 +1,5 @@
 /* The common budget of bytes. */
-#include "serve/budget.h"
+#include "base/budget.h"
 
 enum { PAGE = 4096 };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/graph_impl.h"
+#include "base/utf8.h"
 
 /* Of a copy without a byte to spare, so that a reader past n is seen by the address sanitizer. */
 static size_t size_of(const char *bytes, size_t n)
@@ -24,7 +24,7 @@ static void put(char to[4], uint32_t c, size_t n)
     to[0] = (char)(lead[n] | c);
 }
 
-Test(graph_utf8, every_number_in_every_length)
+Test(base_utf8, every_number_in_every_length)
 {
     static const uint32_t end[] = {0, 0x80, 0x800, 0x10000, 0x200000}; /* what n bytes have bits for */
     for (size_t n = 1; n <= 4; n++)
@@ -37,7 +37,7 @@ Test(graph_utf8, every_number_in_every_length)
         }
 }
 
-Test(graph_utf8, boundaries)
+Test(base_utf8, boundaries)
 {
     static const struct {
         const char *bytes;
@@ -75,7 +75,7 @@ Test(graph_utf8, boundaries)
 }
 
 /* Cut off, or with a byte inside that cannot be there, it is no character. */
-Test(graph_utf8, every_byte_counts)
+Test(base_utf8, every_byte_counts)
 {
     static const char *const whole[] = {"\xc2\x80", "\xe1\x80\x80", "\xf1\x80\x80\x80"};
     for (size_t i = 0; i < 3; i++)
@@ -90,4 +90,44 @@ Test(graph_utf8, every_byte_counts)
                              i + 2);
             }
         }
+}
+
+/* What is written as text by one is read by the other, and only what may steer a terminal or is no text is refused. */
+Test(base_utf8, every_character_there_and_back)
+{
+    for (uint32_t c = 0; c <= 0x10ffff; c++) {
+        char to[4];
+        if (c >= 0xd800 && c <= 0xdfff) continue;
+        size_t n = (size_t)wg__utf8_put(c, to);
+        bool   control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+        cr_assert_eq(size_of(to, n), n, "U+%04X", c);
+        cr_assert_eq(wg__shown((const unsigned char *)to, n), control ? 0 : n, "U+%04X", c);
+    }
+}
+
+/* Each text in memory that just holds the readable form. */
+Test(base_utf8, a_message_has_no_byte_that_steers)
+{
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {{"caf\xc3\xa9 \xe2\x82\xac", "caf\xc3\xa9 \xe2\x82\xac"},
+                {"a\x1b[31m\n", "a\\x1b[31m\\x0a"},
+                {"\x7f\t", "\\x7f\\x09"},
+                {"\xc2\x9b"
+                 "2J",
+                 "\\xc2\\x9b2J"}, /* U+009B is CSI in one character */
+                {"\xff\xc3", "\\xff\\xc3"},
+                {"\xed\xa0\x80", "\\xed\\xa0\\x80"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t room = strlen(rows[i].shown) + 1;
+        char  *text = malloc(room);
+        cr_assert(text);
+        strcpy(text, rows[i].text);
+        wg__printable(text, room);
+        cr_expect_str_eq(text, rows[i].shown);
+        free(text);
+    }
+    char tight[] = "a\x1b\xc2\x9b";
+    wg__printable(tight, sizeof tight);
+    cr_expect_str_eq(tight, "a???", "no room for more");
 }

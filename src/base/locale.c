@@ -1,7 +1,6 @@
-/* Texts that programs read have a point in their numbers, whatever the locale of the process. */
-#include <locale.h>
+#include "base/locale.h"
 
-#include "graph/graph_impl.h"
+#include <locale.h>
 
 void *wg__locale_c(void)
 {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "support/locale.h"
-#include "serve/json/decimal.h"
-#include "serve/json/json.h"
+#include "base/number/decimal.h"
+#include "serve/protocol/tensor_json.h"
 
 TestSuite(json_number, .timeout = 120);
 

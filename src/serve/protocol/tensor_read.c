@@ -1,11 +1,11 @@
 /* Nested lists to a tensor.  What the lists look like (struct nest) is kept
  * apart from the elements: a row of them is read by a loop made for its dtype. */
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "serve/json/decimal.h"
-#include "serve/json/json_impl.h"
+#include "base/json/json_impl.h"
+#include "serve/protocol/tensor_json.h"
 
 enum { ALIGN = 64, FIRST = 4096 /* bytes */ };
 
@@ -29,23 +29,12 @@ static inline const char *read_f64(const char *p, const char *end, void *to)
     return stop;
 }
 
-/* Rounding to double and then to float can go wrong only if the double is the
- * midpoint of two floats.  (Subnormal floats are multiples of 2^-149.) */
-static inline bool between_floats(double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    if (fabs(v) >= (double)FLT_MIN || v == 0) return (bits & 0x1fffffff) == 0x10000000;
-    double halves = fabs(v) * 0x1p150;
-    return halves == floor(halves) && fmod(halves, 2) == 1;
-}
-
 static inline const char *read_f32(const char *p, const char *end, void *to)
 {
     double      v;
     const char *stop = wg__json_real(p, end, &v);
     if (!stop) return NULL;
-    float f = between_floats(v) ? wg__decimal_float(p, stop) : (float)v;
+    float f = wg__decimal_narrow(v, p, stop);
     if (isinf(f) && wg__digit(stop[-1])) return NULL;
     memcpy(to, &f, sizeof f);
     return stop;
@@ -104,7 +93,7 @@ static bool grow(struct fill *f, const char *p)
     want = (want + ALIGN - 1) / ALIGN * ALIGN;
     if (wg__json_data_reserve(f->to, f->used, want)) return true;
     wg__json_bad(f->j, p, "memory is short for %lld bytes of a tensor", (long long)want);
-    f->j->status = WG_ENOMEM;
+    f->j->status = WG__JSON_NO_MEMORY;
     return false;
 }
 

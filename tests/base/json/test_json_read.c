@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 
-#include "serve/json/json.h"
+#include "serve/protocol/tensor_json.h"
 
 /* The fuzzer's laws, for its own inputs. */
 #define LLVMFuzzerTestOneInput replay_json
@@ -187,7 +187,7 @@ Test(json_read, refuses_what_is_not_and_says_where)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct wg__json j = read_whole(rows[i].b);
-        cr_expect(j.status == WG_EFORMAT && j.offset == rows[i].offset && !strcmp(j.why, rows[i].why),
+        cr_expect(j.status == WG__JSON_MALFORMED && j.offset == rows[i].offset && !strcmp(j.why, rows[i].why),
                   "%s: %d, \"%s\" at %lld", rows[i].b.text, j.status, j.why, (long long)j.offset);
     }
 }
@@ -203,7 +203,7 @@ Test(json_read, depth_is_limited)
             int deepest = (int)(p - text) - 1;
             for (int i = 0; i < n; i++) *p++ = object && i > 0 ? '}' : ']';
             struct wg__json j = read_whole((struct bytes){text, (size_t)(p - text)});
-            cr_expect(extra ? j.status == WG_EFORMAT && j.offset == deepest : !j.status, "%s at %lld", j.why,
+            cr_expect(extra ? j.status == WG__JSON_MALFORMED && j.offset == deepest : !j.status, "%s at %lld", j.why,
                       (long long)j.offset);
         }
     char *many = malloc(1000000);
@@ -287,7 +287,7 @@ Test(json_read, the_first_error_stays)
     wg__json_open(&j, "[1, 2]", 6);
     cr_assert(wg__json_array(&j) && wg__json_more(&j));
     cr_expect(!wg__json_bad(&j, NULL, "value %d is no good", 7));
-    cr_expect(j.status == WG_EFORMAT && j.offset == 1);
+    cr_expect(j.status == WG__JSON_MALFORMED && j.offset == 1);
     cr_expect(!wg__json_more(&j) && !wg__json_double(&j, &d) && !wg__json_int64(&j, &i) && !wg__json_bool(&j, &b));
     cr_expect(!wg__json_object(&j) && !wg__json_array(&j) && !wg__json_key(&j, &s) && !wg__json_string(&j, &s));
     cr_expect(!wg__json_skip(&j) && !wg__json_finish(&j) && wg__json_peek(&j) == WG__JSON_BAD);

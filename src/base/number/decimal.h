@@ -1,9 +1,11 @@
-/* decimal.h - decimal numbers on their way in and out: the table of powers of
- * ten that both ways share, and the reader's inner loop, which belongs inline
- * where numbers come in long lists. */
-#ifndef WENGERT_SERVE_DECIMAL_H
-#define WENGERT_SERVE_DECIMAL_H
+/* decimal.h - decimal numbers on their way in and out, whatever the locale: the
+ * table of powers of ten that both ways share, and the reader's inner loop,
+ * which belongs inline where numbers come in long lists. */
+#ifndef WENGERT_BASE_DECIMAL_H
+#define WENGERT_BASE_DECIMAL_H
 
+#include <float.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -54,10 +56,11 @@ static inline int wg__eight(const char *p, uint64_t *w)
     return n;
 }
 
-static inline const char *wg__digits(const char *p, const char *end, uint64_t *w)
+/* The bytes before `room`, at `end` or behind it, may be read.  Where that is behind, the byte at `end` is no digit. */
+static inline const char *wg__digits(const char *p, const char *end, const char *room, uint64_t *w)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    for (int n = 8; n == 8 && end - p >= 8; p += n) n = wg__eight(p, w);
+    for (int n = 8; n == 8 && room - p >= 8; p += n) n = wg__eight(p, w);
 #endif
     for (; p < end && wg__digit(*p); p++) *w = *w * 10 + (uint64_t)(*p - '0');
     return p;
@@ -84,12 +87,12 @@ static inline const char *wg__decimal_read(const char *p, const char *end, struc
     if (d->minus) p++;
     const char *first = p;
     bool        zero = p < end && *p == '0';
-    p = zero ? p + 1 : wg__digits(p, end, &d->w);
+    p = zero ? p + 1 : wg__digits(p, end, end, &d->w);
     int64_t n = p - first;
     if (n == 0 || (zero && p < end && wg__digit(*p))) return NULL;
     if (p < end && *p == '.') {
         const char *point = ++p;
-        p = wg__digits(p, end, &d->w);
+        p = wg__digits(p, end, end, &d->w);
         if (p == point) return NULL;
         d->q = point - p;
         n -= d->q;
@@ -113,17 +116,21 @@ static inline double wg__decimal_double(const struct wg__decimal *d, const char 
     return d->minus ? -v : v;
 }
 
-/* NaN, Infinity, -Infinity; where it ends, or NULL. */
-const char *wg__json_word(const char *p, const char *end, double *v);
-
-/* A number or one of those words. */
-static inline const char *wg__json_real(const char *p, const char *end, double *v)
+/* Rounding to double and then to float can go wrong only if the double is the
+ * midpoint of two floats.  (Subnormal floats are multiples of 2^-149.) */
+static inline bool wg__between_floats(double v)
 {
-    struct wg__decimal d;
-    const char        *stop = wg__decimal_read(p, end, &d);
-    if (!stop) return wg__json_word(p, end, v);
-    *v = wg__decimal_double(&d, p, stop);
-    return stop;
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    if (fabs(v) >= (double)FLT_MIN || v == 0) return (bits & 0x1fffffff) == 0x10000000;
+    double halves = fabs(v) * 0x1p150;
+    return halves == floor(halves) && fmod(halves, 2) == 1;
+}
+
+/* The float nearest to the number from p to stop, of which v is the nearest double. */
+static inline float wg__decimal_narrow(double v, const char *p, const char *stop)
+{
+    return wg__between_floats(v) ? wg__decimal_float(p, stop) : (float)v;
 }
 
 enum wg__whole { WG__WHOLE, WG__FRACTION, WG__TOO_LARGE };

@@ -1,48 +1,8 @@
-/* Strings: escapes (RFC 8259, section 7) and UTF-8 (RFC 3629). */
+/* Strings: escapes (RFC 8259, section 7) and UTF-8. */
 #include <string.h>
 
-#include "serve/json/json_impl.h"
-
-/* ---- UTF-8 ---- */
-
-static bool tail(const char *p, int n)
-{
-    for (int i = 1; i < n; i++)
-        if (((unsigned char)p[i] & 0xc0) != 0x80) return false;
-    return true;
-}
-
-/* What a first byte says of the second: the ranges keep out what is longer than
- * need be (0xe0, 0xf0), surrogates (0xed), and what is past U+10FFFF (0xf4). */
-int wg__json_utf8(const char *p, const char *end)
-{
-    static const struct {
-        unsigned char first, last, low, high, n;
-    } rows[] = {
-        {0x00, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    unsigned char c = (unsigned char)*p;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (c < rows[i].first || c > rows[i].last) continue;
-        if (end - p < rows[i].n) return 0;
-        if (rows[i].n == 1) return 1;
-        unsigned char second = (unsigned char)p[1];
-        return second >= rows[i].low && second <= rows[i].high && tail(p, rows[i].n) ? rows[i].n : 0;
-    }
-    return 0;
-}
-
-/* U+0000 to U+10FFFF; returns how many bytes it takes. */
-static int encode(uint32_t u, char to[4])
-{
-    int n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
-    for (int i = n - 1; i > 0; i--, u >>= 6) to[i] = (char)(0x80 | (u & 0x3f));
-    static const unsigned char lead[] = {0, 0x00, 0xc0, 0xe0, 0xf0};
-    to[0] = (char)(lead[n] | u);
-    return n;
-}
+#include "base/json/json_impl.h"
+#include "base/utf8.h"
 
 /* ---- Escapes ---- */
 
@@ -119,7 +79,8 @@ bool wg__json_string(struct wg__json *j, struct wg__json_text *s)
         p = plain(p, j->end);
         if (p == j->end) return wg__json_bad(j, NULL, "a string without an end");
         if (*p == '"') break;
-        if (*p != '\\') n = (unsigned char)*p < 0x20 ? 0 : wg__json_utf8(p, j->end);
+        if (*p != '\\')
+            n = (unsigned char)*p < 0x20 ? 0 : (int)wg__utf8((const unsigned char *)p, (size_t)(j->end - p));
         else if (escape(p, j->end, &n) < 0) n = 0;
         if (n == 0) return complain(j, p);
         escaped |= *p == '\\';
@@ -141,7 +102,7 @@ static int next(const char **p, const char *end, char to[4])
     }
     uint32_t u = (uint32_t)escape(*p, end, &taken);
     *p += taken;
-    return encode(u, to);
+    return wg__utf8_put(u, to);
 }
 
 size_t wg__json_run_bytes(struct wg__json_run *r, char *to, size_t n)
