@@ -49,6 +49,12 @@ void wg__text_add(struct wg__text *t, const void *bytes, size_t n)
 
 void wg__text_put(struct wg__text *t, const char *text) { wg__text_add(t, text, strlen(text)); }
 
+void wg__text_append(struct wg__text *t, const struct wg__text *other)
+{
+    t->failed = t->failed || other->failed;
+    wg__text_add(t, other->at, other->n);
+}
+
 void wg__text_vsay(struct wg__text *t, const char *format, va_list ap)
 {
     va_list again;

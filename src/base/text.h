@@ -29,6 +29,8 @@ bool wg__text_is_late(struct wg__text *t);
 
 void wg__text_add(struct wg__text *t, const void *bytes, size_t n);
 void wg__text_put(struct wg__text *t, const char *text);
+/* All of another text; its failure is t's. */
+void wg__text_append(struct wg__text *t, const struct wg__text *other);
 void wg__text_say(struct wg__text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void wg__text_vsay(struct wg__text *t, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 

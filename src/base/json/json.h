@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/budget.h"
+#include "base/table.h"
 #include "base/text.h"
 
 /* ---- In (json_read.c, json_text.c, json_keys.c) ---- */
@@ -36,7 +37,7 @@ enum wg__json_status { WG__JSON_OK, WG__JSON_MALFORMED, WG__JSON_NO_MEMORY };
 /* The keys of the objects that are open (json_keys.c).  All zero at the start, kept from text to text. */
 struct wg__json_keys {
     struct key        *key;
-    uint32_t          *slot; /* [2 * size] number of a key + 1, by its hash */
+    struct wg__table   table;
     size_t             n, size;
     uint64_t           seed;
     struct wg__budget *budget; /* that the bytes are of; NULL: none */

@@ -1,8 +1,7 @@
 /* The keys of the objects that are open, so that a key used twice is found.
  *
  * Keys come and go like brackets: those of an object leave the table when the
- * object closes, in reverse.  So open addressing needs no marks for what was
- * taken out, and a text of any size holds as many keys as are open at once. */
+ * object closes.  So a text of any size holds as many keys as are open at once. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,39 +13,39 @@ enum { FIRST = 32 };
 
 struct key {
     struct wg__json_text text;
-    uint64_t             hash;
-    uint32_t             slot;
+    uint32_t             hash;
     int                  depth; /* of the object */
 };
 
-static size_t bytes_for(size_t size) { return size * (sizeof(struct key) + 2 * sizeof(uint32_t)); }
+static size_t bytes_for(size_t size) { return size * (sizeof(struct key) + 2 * sizeof(struct wg__slot)); }
 
 size_t wg__json_keys_bytes(const struct wg__json_keys *k) { return bytes_for(k->size); }
 
 void wg__json_keys_free(struct wg__json_keys *k)
 {
     free(k->key);
-    free(k->slot);
+    wg__table_free(&k->table);
     wg__budget_give(k->budget, bytes_for(k->size));
     *k = (struct wg__json_keys){.budget = k->budget};
 }
 
 void wg__json_keys_forget(struct wg__json_keys *k, int depth)
 {
-    while (k->n > 0 && k->key[k->n - 1].depth >= depth) k->slot[k->key[--k->n].slot] = 0;
+    for (; k->n > 0 && k->key[k->n - 1].depth >= depth; k->n--)
+        wg__table_remove(&k->table, k->key[k->n - 1].hash, (uint32_t)k->n - 1);
 }
 
 /* The hash of the unescaped key, block after block.  Its seed is random: who
  * writes a request cannot choose keys that meet in the table. */
-static uint64_t hash_of(const struct wg__json_keys *k, const struct wg__json_text *s)
+static uint32_t hash_of(const struct wg__json_keys *k, const struct wg__json_text *s)
 {
     char                block[256];
     struct wg__json_run run = {.at = s->at, .end = s->at + s->n};
     uint64_t            h = k->seed;
     size_t              n;
-    if (!s->escaped && s->n <= sizeof block) return s->n ? XXH3_64bits_withSeed(s->at, s->n, h) : h;
+    if (!s->escaped && s->n <= sizeof block) return (uint32_t)(s->n ? XXH3_64bits_withSeed(s->at, s->n, h) : h);
     while ((n = wg__json_run_bytes(&run, block, sizeof block))) h = XXH3_64bits_withSeed(block, n, h);
-    return h;
+    return (uint32_t)h;
 }
 
 static bool same(const struct wg__json_text *a, const struct wg__json_text *b)
@@ -62,16 +61,13 @@ static bool same(const struct wg__json_text *a, const struct wg__json_text *b)
     return true;
 }
 
-/* Puts key i where the search for it ends. */
-static void place(struct wg__json_keys *k, size_t i)
+static bool has(const void *owner, uint32_t i, const void *key)
 {
-    uint32_t mask = (uint32_t)(2 * k->size - 1), at = (uint32_t)k->key[i].hash & mask;
-    while (k->slot[at]) at = (at + 1) & mask;
-    k->slot[at] = (uint32_t)i + 1;
-    k->key[i].slot = at;
+    const struct wg__json *j = owner;
+    return j->keys->key[i].depth == j->depth && same(&j->keys->key[i].text, key);
 }
 
-/* Twice the room, where the number of a slot still fits into it. */
+/* Twice the room, where the number of a key still fits into the table. */
 static bool grow(struct wg__json_keys *k)
 {
     size_t size = k->size ? 2 * k->size : FIRST, more = bytes_for(size) - bytes_for(k->size);
@@ -79,15 +75,11 @@ static bool grow(struct wg__json_keys *k)
     if (!k->size && getentropy(&k->seed, sizeof k->seed)) k->seed = (uint64_t)(uintptr_t)k;
     struct key *key = realloc(k->key, size * sizeof *key);
     if (key) k->key = key;
-    uint32_t *slot = key ? calloc(2 * size, sizeof *slot) : NULL;
-    if (!slot) {
+    if (!key || !wg__table_reserve(&k->table, size)) {
         wg__budget_give(k->budget, more);
         return false;
     }
-    free(k->slot);
-    k->slot = slot;
     k->size = size;
-    for (size_t i = 0; i < k->n; i++) place(k, i);
     return true;
 }
 
@@ -99,15 +91,10 @@ bool wg__json_keys_add(struct wg__json *j, const struct wg__json_text *key)
         j->status = WG__JSON_NO_MEMORY;
         return false;
     }
-    uint64_t hash = hash_of(k, key);
-    uint32_t mask = (uint32_t)(2 * k->size - 1);
-    for (uint32_t at = (uint32_t)hash & mask; k->slot[at]; at = (at + 1) & mask) {
-        const struct key *seen = &k->key[k->slot[at] - 1];
-        if (seen->hash == hash && seen->depth == j->depth && same(&seen->text, key))
-            return wg__json_bad(j, key->at, "the key \"%.*s\" is there twice", (int)(key->n < 60 ? key->n : 60),
-                                key->at);
-    }
-    k->key[k->n] = (struct key){.text = *key, .hash = hash, .depth = j->depth};
-    place(k, k->n++);
+    uint32_t hash = hash_of(k, key);
+    if (wg__table_find(&k->table, hash, has, j, key) >= 0)
+        return wg__json_bad(j, key->at, "the key \"%.*s\" is there twice", (int)(key->n < 60 ? key->n : 60), key->at);
+    wg__table_add(&k->table, hash, (uint32_t)k->n);
+    k->key[k->n++] = (struct key){.text = *key, .hash = hash, .depth = j->depth};
     return true;
 }
