@@ -181,6 +181,13 @@ WG_API int wg_status(const wg_graph *g);
 WG_API const char *wg_message(const wg_graph *g);
 WG_API void        wg_clear_error(wg_graph *g);
 
+/* How many bytes the UTF-8 character at text has, 1 to 4, if it only shows
+ * something.  0 at the end, for a control character (C0, DEL and C1 of
+ * ECMA-48), which may steer a terminal, and for a byte that is no UTF-8:
+ * names and texts come from files, and are safe to print with such bytes
+ * written as \x1b, as messages have them. */
+WG_API int wg_printable(const char *text);
+
 /* The seed of every random node and initialiser made so far or later
  * (default 0).  Takes effect for tapes compiled and values drawn after it. */
 WG_API void     wg_set_seed(wg_graph *g, uint64_t seed);

@@ -192,13 +192,12 @@ int wg__npy_header_read(struct wg__file_stream *s, struct wg__npy_header *h)
 
 size_t wg__npy_header_write(const wg_array *a, char *to)
 {
-    static const char *const code[WG_DTYPES] = {
-        [WG_F32] = "f4", [WG_F64] = "f8", [WG_I32] = "i4", [WG_I64] = "i8", [WG_U8] = "u1", [WG_BOOL] = "b1"};
-    char  *dict = to + 10;
-    size_t most = WG__NPY_HEADER - 10;
-    char   order = wg_dtype_size(a->dtype) == 1 ? '|' : WG__BIG_HOST ? '>' : '<';
-    size_t n =
-        (size_t)snprintf(dict, most, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, code[a->dtype]);
+    const struct wg__element *t = wg__element_of_dtype(a->dtype);
+    char                     *dict = to + 10;
+    size_t                    most = WG__NPY_HEADER - 10;
+    char                      order = t->size == 1 ? '|' : WG__BIG_HOST ? '>' : '<';
+    size_t                    n =
+        (size_t)snprintf(dict, most, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (", order, t->kind, t->size);
     for (int i = 0; i < a->shape.rank; i++)
         n += (size_t)snprintf(dict + n, most - n, "%s%lld%s", i ? " " : "", (long long)a->shape.dim[i],
                               i + 1 < a->shape.rank || i == 0 ? "," : "");

@@ -94,27 +94,6 @@ static bool object(struct scan *s, member_of *one, void *context)
 
 /* ---- One tensor ---- */
 
-static const char *const dtype_names[WG_DTYPES] = {
-    [WG_F32] = "F32", [WG_F64] = "F64", [WG_I32] = "I32", [WG_I64] = "I64", [WG_U8] = "U8", [WG_BOOL] = "BOOL",
-};
-const char *wg__st_dtype_name(wg_dtype t) { return (unsigned)t < WG_DTYPES ? dtype_names[t] : NULL; }
-
-/* Elements of files by their names. */
-static const struct {
-    const char *name;
-    char        kind;
-    uint8_t     size;
-} elements[] = {{"F64", 'f', 8}, {"F32", 'f', 4}, {"F16", 'f', 2}, {"BF16", 'B', 2}, {"I64", 'i', 8},
-                {"I32", 'i', 4}, {"I16", 'i', 2}, {"I8", 'i', 1},  {"U64", 'u', 8},  {"U32", 'u', 4},
-                {"U16", 'u', 2}, {"U8", 'u', 1},  {"BOOL", 'b', 1}};
-
-static const struct wg__element *find_element(const char *name)
-{
-    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
-        if (strcmp(elements[i].name, name) == 0) return wg__element_of(elements[i].kind, elements[i].size);
-    return NULL;
-}
-
 enum { DTYPE = 1, SHAPE = 2, OFFSETS = 4, WHOLE = 7 };
 
 struct pending {
@@ -208,7 +187,7 @@ static bool tensor(struct scan *s, const char *name, size_t at)
     if (!object(s, field, &p)) return false;
     if (p.seen != WHOLE) return refuse(s, at, "dtype, shape or data_offsets missing: tensor", name);
     p.place = (struct wg__tensor_span){.begin = (size_t)p.offsets[0], .end = (size_t)p.offsets[1], .at = at + 8};
-    p.place.element = find_element(p.dtype);
+    p.place.element = wg__element_of_safetensors(p.dtype);
     if (p.place.begin > p.place.end || p.place.end > s->f->size - 8 - s->f->header)
         return refuse(s, at, "data_offsets outside of the file: tensor", name);
     p.t.shape.rank = p.rank < WG_MAX_RANK ? p.rank : WG_MAX_RANK;

@@ -37,7 +37,7 @@ static int check_tensors(const struct file *f, const char **names, wg_error *e)
         const wg_safetensor *x = &f->x[i];
         if (!valid_text(x->name) || strcmp(x->name, "__metadata__") == 0)
             return wg__say(e, f->path, WG_EARG, -1, "tensor %d needs another name", i);
-        bool   known = x->shape.rank >= 0 && x->shape.rank <= WG_MAX_RANK && wg__st_dtype_name(x->dtype);
+        bool   known = x->shape.rank >= 0 && x->shape.rank <= WG_MAX_RANK && wg__element_of_dtype(x->dtype);
         size_t bytes = known ? wg__bytes(x->dtype, &x->shape) : SIZE_MAX;
         if (bytes == SIZE_MAX)
             return wg__say(e, f->path, WG_EARG, -1, "%.100s has no dtype, or no shape of known size", x->name);
@@ -79,7 +79,7 @@ static void put_tensor(struct wg__text *t, const wg_safetensor *x, uint64_t *off
 {
     uint64_t begin = *offset;
     wg__text_string(t, x->name);
-    wg__text_say(t, ":{\"dtype\":\"%s\",\"shape\":[", wg__st_dtype_name(x->dtype));
+    wg__text_say(t, ":{\"dtype\":\"%s\",\"shape\":[", wg__element_of_dtype(x->dtype)->safetensors);
     for (int i = 0; i < x->shape.rank; i++) put_number(t, i ? "," : "", (uint64_t)x->shape.dim[i]);
     *offset += wg__bytes(x->dtype, &x->shape);
     put_number(t, "],\"data_offsets\":[", begin);
