@@ -73,6 +73,7 @@ typedef struct wg_csv {
 } wg_csv;
 
 typedef struct wg_csv_options {
+    size_t   struct_size; /* see WG_OPTIONS */
     char     delimiter; /* 0: a comma; ' ': any run of spaces and tabs, and those at a line's ends are none */
     int      header;    /* the first record holds names */
     wg_dtype dtype;     /* WG_F32 (the zero value) or WG_F64 */
@@ -195,6 +196,7 @@ typedef enum wg_last {
 } wg_last;
 
 typedef struct wg_batch_options {
+    size_t           struct_size; /* see WG_OPTIONS */
     int              n; /* columns */
     const wg_column *column;
     int64_t          size; /* examples in a batch */

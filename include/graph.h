@@ -121,6 +121,19 @@ typedef struct wg_axes {
 WG_API wg_shape wg_shape_make(int rank, const int64_t *dim);
 WG_API wg_axes  wg_axes_make(int n, const int *axis);
 
+/* Structs of options begin with struct_size, which says what of them the program knows:
+ * sizeof the struct, or 0 for the layout that the library's file name stands for
+ * (libwengert.so.0.1).  What a shorter struct does not have is 0; a longer one is an error
+ * of the call, as it has members that this library does not know.  WG_OPTIONS fills it in:
+ *
+ *   wg_node *step = wg_minimize(loss, WG_OPTIONS(wg_solver, .kind = WG_SOLVER_ADAM));
+ *
+ * From one version to the next such structs, and enums, grow at their end only.  What lies in
+ * arrays, or is passed by value, stays as it is for as long as the file's name does. */
+#ifndef __cplusplus
+#define WG_OPTIONS(type, ...) (&(type){.struct_size = sizeof(type), __VA_ARGS__})
+#endif
+
 /* WG_SHAPE(64, 784), WG_AXES(0, -1), and WG_NODES(loss, step), which gives a
  * count and an array at once where a function takes both.  The array lives as
  * long as the call it stands in. */
@@ -158,7 +171,7 @@ template <class... T> inline wg_axes wg__axes_of(T... a)
 #endif
 
 /* In wg_reshape only: the one dimension that follows from the others. */
-#define WG_AUTO (-1)
+#define WG_DIM_AUTO (-1)
 
 /* Elements of a shape; a negative value if a dimension is symbolic. */
 WG_API int64_t wg_count(const wg_shape *s);
@@ -218,18 +231,18 @@ WG_API wg_node *wg_lit(wg_node *x, double value);
 /* value in every element; nothing is materialised. */
 WG_API wg_node *wg_fill(wg_graph *g, wg_dtype t, wg_shape s, double value);
 
-/* What a parameter is for.  Every new one is a WG_WEIGHT. */
+/* What a parameter is for.  Every new one is a WG_ROLE_WEIGHT. */
 typedef enum wg_role {
-    WG_WEIGHT, /* learned: a solver trains it */
-    WG_STATE,  /* kept by the program or a solver, such as a hidden state or a running mean: no solver trains
-                * it, and an evaluation tape may assign it */
-    WG_FROZEN  /* a weight that stays as it is: no solver trains it */
+    WG_ROLE_WEIGHT, /* learned: a solver trains it */
+    WG_ROLE_STATE,  /* kept by the program or a solver, such as a hidden state or a running mean: no solver trains
+                     * it, and an evaluation tape may assign it */
+    WG_ROLE_FROZEN  /* a weight that stays as it is: no solver trains it */
 } wg_role;
 /* WG_OK; WG_EARG, with the reason on the graph, for what is no parameter or no
  * role.  Steps that were made before keep the roles of their time, and no
  * checkpoint changes a role that was set here. */
 WG_API int     wg_set_role(wg_node *param, wg_role role);
-WG_API wg_role wg_node_role(const wg_node *param); /* WG_WEIGHT for what is no parameter */
+WG_API wg_role wg_node_role(const wg_node *param); /* WG_ROLE_WEIGHT for what is no parameter */
 
 /* Parameters by number (0 <= i < wg_param_count) or by name; NULL if none. */
 WG_API int      wg_param_count(const wg_graph *g);
@@ -362,15 +375,15 @@ WG_API wg_node *wg_sum_to(wg_node *x, wg_shape s);
 WG_API wg_node *wg_matmul(wg_node *x, wg_node *y);
 /* op(x) op(y), with op the transpose of the last two axes where the flag is set. */
 WG_API wg_node *wg_matmul_t(wg_node *x, wg_node *y, int tx, int ty);
-WG_API wg_node *wg_reshape(wg_node *x, wg_shape s);       /* one dim may be WG_AUTO */
+WG_API wg_node *wg_reshape(wg_node *x, wg_shape s);       /* one dim may be WG_DIM_AUTO */
 WG_API wg_node *wg_transpose(wg_node *x, wg_axes perm);   /* y.dim[i] = x.dim[perm[i]]; all axes: reversed */
 WG_API wg_node *wg_expand(wg_node *x, wg_shape s);        /* broadcast up to s */
 WG_API wg_node *wg_squeeze(wg_node *x, int axis);         /* drops an axis of size 1 */
 WG_API wg_node *wg_unsqueeze(wg_node *x, int axis);       /* adds an axis of size 1 at axis of the result */
 /* x[.., start:stop:step, ..] along one axis; negative start and stop count
- * from the end, WG_END is past the last; step > 0 or < 0 as in Python.  A range
+ * from the end, WG_SLICE_END is past the last; step > 0 or < 0 as in Python.  A range
  * of known length (2:5, -3:) of a symbolic axis has it, or compiling fails. */
-#define WG_END INT64_MAX
+#define WG_SLICE_END INT64_MAX
 WG_API wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step);
 WG_API wg_node *wg_concat(int n, wg_node *const x[], int axis);
 /* x in n pieces along axis: piece k, of size[k] elements there, is

@@ -161,20 +161,20 @@ enum wg_op_flags {
 
 /* Where tests may sample operand values. */
 enum wg_domain {
-    WG_ANY,      /* [-2, 2] */
-    WG_POSITIVE, /* [0.5, 2] */
-    WG_NONZERO,  /* [-2, -0.5] and [0.5, 2] */
-    WG_SMOOTH    /* [-2, 2] but not near an integer or a half */
+    WG_DOMAIN_ANY,      /* [-2, 2] */
+    WG_DOMAIN_POSITIVE, /* [0.5, 2] */
+    WG_DOMAIN_NONZERO,  /* [-2, -0.5] and [0.5, 2] */
+    WG_DOMAIN_SMOOTH    /* [-2, 2] but not near an integer or a half */
 };
 
 /* Dtypes that operands may have, for the common infer functions. */
-#define WG_BIT(t) (1u << (t))
-#define WG_REALS (WG_BIT(WG_F32) | WG_BIT(WG_F64))
-#define WG_INTS (WG_BIT(WG_I32) | WG_BIT(WG_I64))
-#define WG_NUMBERS (WG_REALS | WG_INTS | WG_BIT(WG_U8))
-#define WG_ALL_DTYPES (WG_NUMBERS | WG_BIT(WG_BOOL))
+#define WG_DTYPE_BIT(t) (1u << (t))
+#define WG_DTYPE_REALS (WG_DTYPE_BIT(WG_F32) | WG_DTYPE_BIT(WG_F64))
+#define WG_DTYPE_INTS (WG_DTYPE_BIT(WG_I32) | WG_DTYPE_BIT(WG_I64))
+#define WG_DTYPE_NUMBERS (WG_DTYPE_REALS | WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8))
+#define WG_DTYPE_ALL (WG_DTYPE_NUMBERS | WG_DTYPE_BIT(WG_BOOL))
 
-#define WG_VARIADIC (-1)
+#define WG_OP_VARIADIC (-1)
 
 /* to_onnx: the operator's form in ONNX, written with wg_onnx_say and the like.
  *
@@ -213,11 +213,12 @@ typedef struct wg_onnx_form {
 } wg_onnx_form;
 
 typedef struct wg_op {
+    size_t          struct_size; /* sizeof(wg_op), or 0; another size is refused by wg_apply */
     const char     *name; /* "matmul" */
     const char     *onnx; /* its form in ONNX, or with to_onnx the ONNX operator's name; NULL: none */
     const char     *doc;  /* one line, with the formula */
-    int             arity; /* or WG_VARIADIC: one or more */
-    int             results; /* 0: one; or WG_VARIADIC: what `count` says */
+    int             arity; /* or WG_OP_VARIADIC: one or more */
+    int             results; /* 0: one; or WG_OP_VARIADIC: what `count` says */
     unsigned        flags;
     unsigned        dtypes;  /* that operands may have; 0: any */
     const unsigned *takes;   /* instead of dtypes: [arity] a set for each operand; NULL: none */
@@ -225,7 +226,7 @@ typedef struct wg_op {
     size_t          attr_size;
     const wg_field *fields; /* of the attributes; with none, nodes with attributes are never merged */
 
-    int (*count)(int n, const void *attr); /* results, one or more; NULL unless results is WG_VARIADIC */
+    int (*count)(int n, const void *attr); /* results, one or more; NULL unless results is WG_OP_VARIADIC */
     int (*infer)(wg_infer *c);
     int (*cpu)(wg_call *c); /* NULL only where block is there */
     wg_block *(*block)(int n, const wg_dtype x[], wg_dtype y); /* elementwise operators only */

@@ -4,7 +4,7 @@
  * <wengert/train.h> alone.
  *
  *   wg_layer *fc1 = wg_dense_layer_new(g, WG_F32, 784, 128, "fc1", NULL);
- *   wg_layer *act = wg_activation_layer_new(g, WG_RELU);
+ *   wg_layer *act = wg_activation_layer_new(g, WG_ACT_RELU);
  *   wg_layer *fc2 = wg_dense_layer_new(g, WG_F32, 128, 10, "fc2", NULL);
  *   wg_layer *net = wg_sequence_new(g, WG_LAYERS(fc1, act, fc2));
  *   wg_node  *y   = wg_layer_apply(net, x);
@@ -78,9 +78,10 @@ WG_API int         wg_init_find(const char *name);
  * which is then as it was; a NULL graph or layer gives NULL too. */
 typedef struct wg_layer wg_layer;
 
-enum wg_activation { WG_LINEAR, WG_RELU, WG_TANH, WG_SIGMOID, WG_GELU };
+enum wg_activation { WG_ACT_LINEAR, WG_ACT_RELU, WG_ACT_TANH, WG_ACT_SIGMOID, WG_ACT_GELU };
 
 typedef struct wg_dense_options {
+    size_t             struct_size; /* see WG_OPTIONS */
     int                no_bias;
     enum wg_activation activation;
     wg_initializer     weight, bias; /* default: Glorot uniform and zeros */
@@ -136,6 +137,7 @@ WG_API wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const
  * bytes of data for each layer: options, and room for the nodes that make and apply
  * share.  Whatever the functions build is taken back if one of them fails. */
 typedef struct wg_layer_kind {
+    size_t      struct_size; /* sizeof(wg_layer_kind), or 0; another size is refused by wg_layer_new */
     const char *name;   /* "dense", for messages */
     int         inputs; /* operands that apply takes; 0: one */
     size_t      size;
@@ -162,7 +164,7 @@ WG_API void *wg_layer_data(wg_layer *layer, const wg_layer_kind *kind);
 
 /* What a layer does to state of its own with each training step, such as a running
  * mean: y is the layer's value, assign an assignment (wg_assign) of a parameter of
- * role WG_STATE.  Every step that wg_minimize and its sisters make from now on of a
+ * role WG_ROLE_STATE.  Every step that wg_minimize and its sisters make from now on of a
  * loss that depends on y does it too; tapes without such a step do not.  Two steps
  * on one tape do it once.  Where a layer is applied several times, or for other
  * reasons a loss brings several updates of one parameter, they act one after the

@@ -25,12 +25,13 @@ extern "C" {
 #define WG_ONNX_MAX_OPSET 21
 
 typedef struct wg_onnx_export_options {
-    int         opset;      /* WG_ONNX_MIN_OPSET..WG_ONNX_MAX_OPSET; 0: 13 */
-    const char *graph_name; /* NULL: "wengert" */
-    const char *doc;        /* doc_string of the model; NULL: none */
-    int         n_meta;     /* pairs of key and text for metadata_props ("training.step", "accuracy"), keys unique */
+    size_t      struct_size; /* see WG_OPTIONS */
+    int         opset;       /* WG_ONNX_MIN_OPSET..WG_ONNX_MAX_OPSET; 0: 13 */
+    const char *graph_name;  /* NULL: "wengert" */
+    const char *doc;         /* doc_string of the model; NULL: none */
+    int         n_meta;      /* pairs of key and text for metadata_props ("training.step", "accuracy"), keys unique */
     const char *const (*meta)[2];
-    int64_t external;       /* parameters of so many bytes or more go into "<path>.data"; 0: one file below 2 GiB */
+    int64_t external; /* parameters of so many bytes or more go into "<path>.data"; 0: one file below 2 GiB */
 } wg_onnx_export_options;
 
 /* Writes what computes the n nodes of out, as an evaluation tape would
@@ -82,6 +83,7 @@ typedef struct wg_onnx_given {
 WG_API int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype);
 
 typedef struct wg_onnx_import_options {
+    size_t struct_size; /* see WG_OPTIONS */
     /* Before every name of a parameter, so that one graph can hold two models. */
     const char *prefix;
     /* Keep every initialiser a constant: what only predicts then folds what it can. */

@@ -24,25 +24,26 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
  * 65504 may become infinite); a device may use TF32 instead of those two.  Sums
  * and results stay f32.  f64 and whatever is no product stay as they are, and
  * the CPU takes no notice. */
-enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
+enum wg_precision { WG_PRECISION_EXACT, WG_PRECISION_TF32, WG_PRECISION_BF16, WG_PRECISION_FP16 };
 
 typedef struct wg_binding {
     const char *name; /* of a symbolic dimension of the graph */
     int64_t     size;
 } wg_binding;
 typedef struct wg_options {
+    size_t     struct_size;           /* see WG_OPTIONS */
     wg_binding bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions, without a gap */
     int      evaluate;       /* leave out what only training does (dropout); assignments of weights are refused */
     int      threads;        /* at most so many; not negative; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
-    int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
+    int      device;         /* WG_DEVICE_CPU or WG_DEVICE_CUDA(i): where it runs */
     int      precision;      /* of enum wg_precision */
     int      n_more;         /* further sizes: */
     const wg_binding *more;  /* [n_more], borrowed during wg_compile */
 } wg_options;
 
-/* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one
+/* Devices.  WG_DEVICE_CUDA(0) is the first CUDA device.  The first request for one
  * loads libwengert-cuda.so, from beside libwengert.so or from where the system
  * finds libraries; WG_CUDA_LIBRARY names another file.  Without it, or without
  * a driver, wg_compile says what was looked for and why it could not be used.
@@ -62,11 +63,11 @@ typedef struct wg_options {
  * wg_set does not wait for the run before: inputs have two buffers on each side,
  * and are copied while the device computes (not those of wg_input_buffer, for
  * whose copy wg_run waits). */
-#define WG_CPU 0
-#define WG_CUDA(i) ((i) + 1)
+#define WG_DEVICE_CPU 0
+#define WG_DEVICE_CUDA(i) ((i) + 1)
 /* How many CUDA devices this process can use: 0 where the library or the driver is missing. */
 WG_API int wg_device_count(void);
-/* The name of a device (WG_CPU, WG_CUDA(i)) into buf of n bytes.  WG_OK; else
+/* The name of a device (WG_DEVICE_CPU, WG_DEVICE_CUDA(i)) into buf of n bytes.  WG_OK; else
  * WG_EARG or WG_EDEVICE, and buf says why there is no such device.  buf may be
  * NULL where n is 0. */
 WG_API int wg_device_name(int device, char *buf, size_t n);

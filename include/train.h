@@ -6,7 +6,7 @@
  *
  *   wg_node *h    = wg_relu(wg_dense(x, 128, "fc1"));
  *   wg_node *loss = wg_softmax_cross_entropy(wg_dense(h, 10, "fc2"), label);
- *   wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM, .rate = 1e-3});
+ *   wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 1e-3});
  *   wg_tape *t    = wg_compile(g, WG_NODES(loss, step), NULL);
  *
  * Builders take NULL and give NULL, as in graph.h. */
@@ -45,7 +45,7 @@ WG_API wg_node *wg_l2_penalty(int n, wg_node *const x[]);
     X(ADAMW, "adamw", "p *= 1 - rate weight_decay; then Adam (Loshchilov & Hutter 2017)")
 
 enum wg_solver_kind {
-#define X(NAME, name, doc) WG_##NAME,
+#define X(NAME, name, doc) WG_SOLVER_##NAME,
     WG_SOLVER_MAP(X)
 #undef X
         WG_SOLVERS /* how many there are */
@@ -63,6 +63,7 @@ enum wg_solver_kind {
  *
  * For any kind, default 0, in this order: */
 typedef struct wg_solver {
+    size_t              struct_size; /* see WG_OPTIONS */
     enum wg_solver_kind kind;
     double              rate;
     double              momentum;
@@ -75,8 +76,8 @@ typedef struct wg_solver {
 } wg_solver;
 
 /* One node that stands for a step of the solver: compile it as an output.
- * Trains every real parameter of role WG_WEIGHT that loss depends on; loss has
- * one element.  solver NULL: {.kind = WG_SGD}.  A weight that no gradient
+ * Trains every real parameter of role WG_ROLE_WEIGHT that loss depends on; loss has
+ * one element.  solver NULL: {.kind = WG_SOLVER_SGD}.  A weight that no gradient
  * reaches, since an operator without one (argmax, equal, floor) stands on every
  * way to it, is an error that names the operator (WG_EGRAD).  On an error the
  * graph is as it was.
@@ -96,7 +97,7 @@ typedef struct wg_param_group {
     int         freeze; /* leave the parameters as they are; solver is not read */
 } wg_param_group;
 
-/* Every weight (real, of role WG_WEIGHT) that loss depends on belongs to the
+/* Every weight (real, of role WG_ROLE_WEIGHT) that loss depends on belongs to the
  * first group whose pattern matches; state and frozen parameters take no part.
  * A pattern that matches no weight is an error, also with freeze, and so is a
  * weight that no pattern matches.  clip_norm is over one group. */
@@ -121,6 +122,7 @@ enum wg_schedule_kind {
 };
 
 typedef struct wg_schedule {
+    size_t                    struct_size; /* see WG_OPTIONS */
     enum wg_schedule_kind     kind;
     double                    rate;
     int64_t                   steps;  /* > 0, but for constant */
@@ -130,7 +132,8 @@ typedef struct wg_schedule {
     const struct wg_schedule *next;
 } wg_schedule;
 
-/* NaN if steps is not positive where it is needed, t is negative or s is NULL. */
+/* NaN if steps is not positive where it is needed, t is negative, or s is NULL or of
+ * a size that this library does not know. */
 WG_API double wg_schedule_at(const wg_schedule *s, int64_t t);
 
 /* ---- safetensors --------------------------------------------------------------- */
@@ -176,15 +179,17 @@ WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[]
 /* ---- Checkpoints ----------------------------------------------------------------- */
 
 typedef struct wg_save_options {
-    int weights_only; /* leave the solvers' state out ("adam.step"); a program's own WG_STATE, and a layer's (a running
-                       * mean), stays in */
-    int n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
+    size_t struct_size;  /* see WG_OPTIONS */
+    int    weights_only; /* leave the solvers' state out ("adam.step"); a program's own WG_ROLE_STATE, and a
+                          * layer's (a running mean), stays in */
+    int    n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
     const char *const (*meta)[2];
 } wg_save_options;
 
 typedef struct wg_load_options {
-    int weights_only; /* solver state, in the graph or in the file, is left alone */
-    int partial;      /* load what graph and file both have, leave the rest; nothing in common is an error */
+    size_t struct_size;  /* see WG_OPTIONS */
+    int    weights_only; /* solver state, in the graph or in the file, is left alone */
+    int    partial;      /* load what graph and file both have, leave the rest; nothing in common is an error */
     /* Names, as in the shell, of matrices that the file has transposed: "*.weight" for nets of PyTorch, whose Linear
      * keeps [out, in] (name the layers where an Embedding is among them).  "" says that none is.  NULL: none, but a
      * square matrix of a file that PyTorch wrote (metadata "format": "pt") is refused, since both would fit. */

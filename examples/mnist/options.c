@@ -44,8 +44,8 @@ static const struct row rows[] = {
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static const double usual_rate[WG_SOLVERS] = {
-    [WG_SGD] = 0.1,      [WG_MOMENTUM] = 0.05, [WG_NESTEROV] = 0.05, [WG_ADAGRAD] = 0.01,
-    [WG_RMSPROP] = 1e-3, [WG_ADADELTA] = 1,    [WG_ADAM] = 1e-3,     [WG_ADAMW] = 1e-3};
+    [WG_SOLVER_SGD] = 0.1,      [WG_SOLVER_MOMENTUM] = 0.05, [WG_SOLVER_NESTEROV] = 0.05, [WG_SOLVER_ADAGRAD] = 0.01,
+    [WG_SOLVER_RMSPROP] = 1e-3, [WG_SOLVER_ADADELTA] = 1,    [WG_SOLVER_ADAM] = 1e-3,     [WG_SOLVER_ADAMW] = 1e-3};
 
 static const struct options usual = {.save = "mnist.safetensors",
                                      .curve = "mnist.svg",
@@ -53,7 +53,7 @@ static const struct options usual = {.save = "mnist.safetensors",
                                      .epochs = 10,
                                      .batch = 128,
                                      .count = 6,
-                                     .solver = WG_ADAM,
+                                     .solver = WG_SOLVER_ADAM,
                                      .dropout = 0.2,
                                      .seed = 1};
 
@@ -77,9 +77,9 @@ static int wrong(const struct row *r, const char *text)
 static int set_device(int *device, const struct row *r, const char *text)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
-    if (!strcmp(text, "cpu")) return *device = WG_CPU, 0;
+    if (!strcmp(text, "cpu")) return *device = WG_DEVICE_CPU, 0;
     if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return wrong(r, text);
-    return *device = WG_CUDA(atoi(number)), 0;
+    return *device = WG_DEVICE_CUDA(atoi(number)), 0;
 }
 
 static int set(struct options *o, const struct row *r, const char *text)

@@ -1,6 +1,6 @@
 /* cpu.h - what the CPU kernels offer to operators and tapes.
  *
- * Each kernel source (src/cpu/kernel_*.c) is compiled once for each level, and
+ * Each kernel source (kernel_*.c in the folders of src/cpu) is compiled once for each level, and
  * gives one table of functions.  wg__kernels() is the table of the best level
  * that this CPU has, or of the one that WG_CPU names. */
 #ifndef WENGERT_CPU_H
@@ -10,7 +10,7 @@
 
 #include <wengert/graph_op.h>
 
-#include "cpu/reduction.h"
+#include "loop/loop.h"
 
 /* ---- Levels (level.c) ---- */
 
@@ -22,7 +22,7 @@
 /* Every elementwise function, in the order of the tables in src/ops. */
 enum wg__row {
 #define ROW(name) WG__ROW_##name,
-#include "rows.h"
+#include "each_row.h"
 #undef ROW
     WG__ROWS
 };
@@ -101,12 +101,20 @@ struct wg__gemm {
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
 };
-/* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
-typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
 
-/* ---- Loops over elements (loop.h) ---- */
-#include "loop.h"
+/* ---- Loops over elements (loop/) ---- */
+
+/* Finds everything else that the CPU can know before the run.  NULL, or the first step
+ * for whose dtypes the operator has no function. */
+const struct wg__step *wg__loop_prepare(struct wg__loop *l);
+void                   wg__loop_run(const struct wg__loop *l, int threads);
+
+/* An elementwise operator by itself: a loop of one step. */
+int wg__loop_call(const wg_op *op, wg_call *c);
+/* A reduction by itself: a loop of no step, ending in it. */
+void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, int64_t reduced, int64_t inner, void *y,
+                     int threads);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef WENGERT_CPU_WORKSPACE_H
 #define WENGERT_CPU_WORKSPACE_H
 
-#include "cpu/loop_impl.h"
+#include "cpu/loop/loop_impl.h"
 
 enum {
     WG__PARTS = 16,          /* partial sums of a reduction that several threads share */

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cuda/products.h"
+#include "cuda/product/products.h"
 
 enum { ROWS = 8, INNER = 8, COLS = 128 };
 enum answer { RELU, RELU_SIGNS, RELU_SLOPE, GELU, GELU_KEPT, GELU_SLOPE, ANSWERS };
@@ -161,7 +161,7 @@ bool wg__cuda_is_open(cublasLtEpilogue_t kind) { return kind & (RELU_BIT | SLOPE
 
 static bool gelu_is_ours(const struct wg__cuda_meaning *m, int precision)
 {
-    return m->gelu && m->error < (precision == WG_EXACT ? EXACT_GELU : ROUGH_GELU);
+    return m->gelu && m->error < (precision == WG_PRECISION_EXACT ? EXACT_GELU : ROUGH_GELU);
 }
 
 bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublasLtEpilogue_t kind)

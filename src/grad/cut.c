@@ -11,7 +11,7 @@ static void mark_above(int n, wg_node *const order[], const wg_node *x, char *ab
         for (int k = 0; k < order[i]->n && !above[order[i]->id]; k++) above[order[i]->id] = above[order[i]->x[k]->id];
 }
 
-static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
+static bool is_real(const wg_node *x) { return (WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) != 0; }
 
 /* The operator that turns a real which depends on x into an integer or a bool, or that has an adjoint and gives none
  * to an operand which depends on x; the nearest to x. */

@@ -5,12 +5,12 @@
  * Each rule builds operators, so gradients are ordinary nodes and have
  * gradients themselves. */
 #include "grad/grad_impl.h"
-#include "ops/stable.h"
+#include "ops/elementwise/stable.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
+static bool is_real(const wg_node *x) { return (WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) != 0; }
 
 static bool has_real_result(const wg_node *x)
 {

@@ -29,7 +29,7 @@ static unsigned taken_by(const wg_op *op, int i) { return op->takes ? op->takes[
 
 static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[], wg_infer *c)
 {
-    if (op->arity == WG_VARIADIC ? n < 1 : n != op->arity)
+    if (op->arity == WG_OP_VARIADIC ? n < 1 : n != op->arity)
         return wg_reject(c, WG_EARG, "takes %d operands, not %d", op->arity, n);
     for (int i = 0; i < n; i++) {
         if (!x[i]) {
@@ -39,7 +39,7 @@ static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[
         if (x[i]->g != g) return wg_reject(c, WG_EARG, "operand %d belongs to another graph", i);
         if (x[i]->kind == WG__ASSIGN || x[i]->kind == WG__GROUP)
             return wg_reject(c, WG_EARG, "operand %d is %s, which has no value", i, wg_node_kind(x[i]));
-        if (taken_by(op, i) && !(taken_by(op, i) & WG_BIT(x[i]->dtype)))
+        if (taken_by(op, i) && !(taken_by(op, i) & WG_DTYPE_BIT(x[i]->dtype)))
             return wg_reject(c, WG_EDTYPE, "operand %d is %s, which %s does not take", i,
                              wg_dtype_name((wg_dtype)x[i]->dtype), op->name);
     }
@@ -83,13 +83,15 @@ static int infer(const wg_op *op, wg_node *const x[], struct inference *f)
 
 int wg__count_results(const wg_op *op, int n, const void *attr)
 {
-    if (op->results != WG_VARIADIC) return op->results ? op->results : 1;
+    if (op->results != WG_OP_VARIADIC) return op->results ? op->results : 1;
     return op->count ? op->count(n, attr) : 0;
 }
 
 /* What an operator of the user's own may have left out. */
 static int check_op(const wg_op *op, int n, const void *attr, wg_infer *c)
 {
+    char why[160];
+    if (!wg__table_fits(op->struct_size, sizeof *op, why)) return wg_reject(c, WG_EARG, "the operator has %s", why);
     if (!op->infer) return wg_reject(c, WG_EARG, "the operator has no infer");
     if (!op->cpu && (!op->block || n > WG_BLOCK_MAX_ARITY)) return wg_reject(c, WG_EARG, "the operator has no cpu");
     if (op->attr_size && !attr) return wg_reject(c, WG_EARG, "needs its attributes");

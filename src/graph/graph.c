@@ -235,14 +235,14 @@ int wg_set_role(wg_node *p, wg_role role)
     if (!p) return wg__fail(NULL, WG_EARG, "set_role: the parameter is NULL");
     if (p->kind != WG__PARAM)
         return wg__fail(p->g, WG_EARG, "set_role: %s is no parameter", wg__node_str(p, text, sizeof text));
-    if (role != WG_WEIGHT && role != WG_STATE && role != WG_FROZEN)
+    if (role != WG_ROLE_WEIGHT && role != WG_ROLE_STATE && role != WG_ROLE_FROZEN)
         return wg__fail(p->g, WG_EARG, "set_role: %d is no role", (int)role);
     p->role = (uint8_t)role;
     p->role_set = true;
     p->of_solver = false;
     return WG_OK;
 }
-wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_WEIGHT; }
+wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_ROLE_WEIGHT; }
 
 wg_node *wg_assign(wg_node *p, wg_node *next)
 {

@@ -144,6 +144,12 @@ struct wg_graph {
 
 /* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
  * that builder's name. */
+/* Copies options that a program gives (NULL: none), whose first member is struct_size, into own[0..size-1]; what the
+ * program's struct does not have is 0.  False with the reason if it is larger than this library's. */
+bool wg__options_read(void *own, size_t size, const void *given, char why[static 160]);
+/* Whether a table of functions that a program gives is laid out as this library's: its struct_size is `size`, or 0. */
+bool wg__table_fits(size_t said, size_t size, char why[static 160]);
+
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
 /* Refuses NULL for a list of n > 0 elements, which the call `who` calls `what`: WG_OK or WG_EARG.  g may be NULL. */

@@ -49,7 +49,7 @@ wg_node *wg_fill(wg_graph *g, wg_dtype t, wg_shape s, double value)
 
 static bool real(const wg_node *x, const char *who)
 {
-    if (!x || WG_BIT(x->dtype) & WG_REALS) return true;
+    if (!x || WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) return true;
     return wg__bad(x, WG_EDTYPE, who, "%s is not real", wg_dtype_name(wg_node_dtype(x))), false;
 }
 
@@ -87,10 +87,10 @@ static wg_node *binary_label(wg_node *logits, wg_node *label)
                  wg__node_str(logits, z, sizeof z), wg__node_str(label, y, sizeof y));
         return NULL;
     }
-    if (WG_BIT(label->dtype) & WG_REALS && label->dtype != logits->dtype)
+    if (WG_DTYPE_BIT(label->dtype) & WG_DTYPE_REALS && label->dtype != logits->dtype)
         return wg__bad(label, WG_EDTYPE, logits->g->call, "labels of %s for logits of %s",
                        wg_dtype_name((wg_dtype)label->dtype), wg_dtype_name((wg_dtype)logits->dtype));
-    bool whole = WG_BIT(label->dtype) & (WG_INTS | WG_BIT(WG_U8));
+    bool whole = WG_DTYPE_BIT(label->dtype) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8));
     return wg_cast(whole ? wg__one_hot_index(label, 2) : label, (wg_dtype)logits->dtype);
 }
 
@@ -156,7 +156,7 @@ wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t)
 wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
 {
     if (!index) return NULL;
-    if (!(WG_BIT(index->dtype) & (WG_INTS | WG_BIT(WG_U8))))
+    if (!(WG_DTYPE_BIT(index->dtype) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8))))
         return wg__bad(index, WG_EDTYPE, "one_hot", "an index of %s", wg_dtype_name(wg_node_dtype(index)));
     char name[48];
     if (!*wg_dim_name(index->g, depth, name, sizeof name))

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "graph/graph_impl.h"
-#include "ops/walk.h"
+#include "ops/reduce/walk.h"
 
 #define OP(name) extern const wg_op wg_op_##name;
 #include "ops/ops.def"

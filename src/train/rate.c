@@ -1,7 +1,7 @@
 /* Schedules: the rate as a function of the step. */
 #include <math.h>
 
-#include <wengert/train.h>
+#include "train/train_impl.h"
 
 static const double pi = 3.14159265358979323846;
 
@@ -19,13 +19,15 @@ static double one_cycle(const wg_schedule *s, double t)
     return t >= end ? last : cosine(s->rate, last, (t - top) / (end - top));
 }
 
-double wg_schedule_at(const wg_schedule *s, int64_t t)
+double wg_schedule_at(const wg_schedule *schedule, int64_t t)
 {
-    if (!s || t < 0) return NAN;
+    wg_schedule own, *s = &own;
+    char        why[160];
+    if (!schedule || t < 0 || !wg__options_read(s, sizeof *s, schedule, why)) return NAN;
     /* A chain of warm-ups is walked, not called. */
     while (s->kind == WG_RATE_WARMUP && s->steps > 0 && t >= s->steps && s->next) {
         t -= s->steps;
-        s = s->next;
+        if (!wg__options_read(s, sizeof *s, s->next, why)) return NAN;
     }
     if (s->kind == WG_RATE_CONSTANT) return s->rate;
     if (s->steps < 1) return NAN;

@@ -19,10 +19,10 @@ static void print_help(const struct command *c)
 static int set_device(const struct command *c, const struct option *o, const char *text, int *device)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
-    if (!strcmp(text, "cpu")) return *device = WG_CPU, DONE;
+    if (!strcmp(text, "cpu")) return *device = WG_DEVICE_CPU, DONE;
     if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3)
         return misused(c, "%s wants cpu, cuda or cuda:N, not \"%s\"", o->name, text);
-    return *device = WG_CUDA(atoi(number)), DONE;
+    return *device = WG_DEVICE_CUDA(atoi(number)), DONE;
 }
 
 static int set(const struct command *c, const struct option *o, const char *text, void *to)

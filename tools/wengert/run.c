@@ -209,7 +209,7 @@ static int run_model(const struct run *r, const char *path, struct loaded *l, wg
         if (wg_set(t, l->in[i], in[k].value.data)) return complain(c, "%s: %s", path, wg_tape_message(t));
     }
     if (wg_run(t)) return complain(c, "%s: %s", path, wg_tape_message(t));
-    if (r->device != WG_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
+    if (r->device != WG_DEVICE_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
     return outputs(r, l, t);
 }
 

@@ -25,8 +25,6 @@ struct table {
     size_t                n, cap; /* bytes of values */
 };
 
-static const wg_csv_options defaults;
-
 static int refuse_character(const struct wg__file *f, char c, const char *why)
 {
     if (c == '\n' || c == '\r') return wg__bad(f, WG_EARG, -1, "'\\%c' %s", c == '\n' ? 'n' : 'r', why);
@@ -289,8 +287,11 @@ static int finish(struct table *t)
 
 static int read_file(struct wg__file *f, const wg_csv_options *options, wg_csv *out)
 {
-    struct table t = {.o = options ? options : &defaults, .out = out};
-    int          status = check_options(f, t.o);
+    wg_csv_options o;
+    char           why[160];
+    struct table   t = {.o = &o, .out = out};
+    if (!wg__options_read(&o, sizeof o, options, why)) return wg__bad(f, WG_EARG, -1, "%s", why);
+    int status = check_options(f, t.o);
     if (status || (status = wg__csv_open(&t.r, f, t.o))) return status;
     status = read_records(&t);
     if (!status) status = finish(&t);

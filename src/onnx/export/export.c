@@ -262,10 +262,12 @@ static void release(struct wg__export *e)
 
 int wg_onnx_export(wg_graph *g, int n, wg_node *const out[], const char *path, const wg_onnx_export_options *options)
 {
-    static const wg_onnx_export_options none;
+    wg_onnx_export_options o;
+    char                   why[160];
     if (!g) return wg__fail(NULL, WG_EARG, "onnx_export: the graph is NULL");
     if (!path) return wg__fail(g, WG_EARG, "onnx_export: path is NULL");
-    struct wg__export e = {.g = g, .options = options ? options : &none, .path = path, .out = out, .n_out = n};
+    if (!wg__options_read(&o, sizeof o, options, why)) return wg__fail(g, WG_EARG, "onnx_export: %s", why);
+    struct wg__export e = {.g = g, .options = &o, .path = path, .out = out, .n_out = n};
     int               status = check_outputs(g, n, out);
     if (!status) status = check_options(g, e.options);
     e.opset = e.options->opset ? e.options->opset : 13;

@@ -28,7 +28,7 @@ static const struct fact {
     unsigned    widen; /* dtypes that go in as i32, and come back from it */
     enum result gives;
 } facts[] = {
-#define BYTES (WG_BIT(WG_U8) | WG_BIT(WG_BOOL))
+#define BYTES (WG_DTYPE_BIT(WG_U8) | WG_DTYPE_BIT(WG_BOOL))
     {"Add", BYTES, WRAPPED},
     {"Sub", BYTES, WRAPPED},
     {"Mul", BYTES, WRAPPED},
@@ -39,10 +39,10 @@ static const struct fact {
     {"LessOrEqual", BYTES, BOOL},
     {"Greater", BYTES, BOOL},
     {"GreaterOrEqual", BYTES, BOOL},
-    {"Equal", WG_BIT(WG_U8), BOOL},
+    {"Equal", WG_DTYPE_BIT(WG_U8), BOOL},
     {"ScatterElements", BYTES, FIRST},
-    {"Pad", WG_BIT(WG_BOOL), FIRST},
-    {"ArgMax", WG_BIT(WG_BOOL), I64},
+    {"Pad", WG_DTYPE_BIT(WG_BOOL), FIRST},
+    {"ArgMax", WG_DTYPE_BIT(WG_BOOL), I64},
     {"TopK", BYTES, FIRST},
     {"IsNaN", 0, BOOL},
     {"Shape", 0, I64},
@@ -237,9 +237,9 @@ static struct wg__val call(struct emit *c, const struct wg__form_item *i, const 
     int                n = inputs(c, i, &in);
     if (n < 0 || c->status) return (struct wg__val){"", c->t};
     wg_dtype was = n ? in[0].t : c->t;
-    bool     widen = WG_BIT(was) & fact->widen, back = widen && fact->gives <= WRAPPED;
+    bool     widen = WG_DTYPE_BIT(was) & fact->widen, back = widen && fact->gives <= WRAPPED;
     for (int k = 0; widen && k < n; k++)
-        if (WG_BIT(in[k].t) & fact->widen) in[k] = cast(c, in[k], WG_I32, NULL);
+        if (WG_DTYPE_BIT(in[k].t) & fact->widen) in[k] = cast(c, in[k], WG_I32, NULL);
     struct wg__val y = {to && !back ? to : inner_name(c, i->name), result_dtype(c, fact->gives, i->attr, n, in)};
     size_t         node = open_node(c->e, i->name, n, in, y.name, to ? c->all : NULL);
     for (int a = i->attr; a >= 0; a = c->f.item[a].next) attribute(c, &c->f.item[a]);

@@ -139,7 +139,7 @@ static void mean_form(const wg_node *x, const bool in[WG_MAX_RANK], bool keep, c
 static bool mean(const wg_node *y, struct wg__export_rule *r)
 {
     bool in[WG_MAX_RANK] = {0};
-    if (!is(y, "div") || !(WG_BIT(y->dtype) & WG_REALS)) return false;
+    if (!is(y, "div") || !(WG_DTYPE_BIT(y->dtype) & WG_DTYPE_REALS)) return false;
     wg_node *sum = wg__export_same(y->x[0]), *size = wg__export_same(y->x[1]), *x = sum;
     while (is(x, "sum") && flag(x, "keep") == flag(sum, "keep")) {
         sum_axes(x, in);

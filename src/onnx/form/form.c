@@ -234,7 +234,7 @@ static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
             return true;
         }
         if (isdigit((unsigned char)*t.at)) *hold = *hold && opset >= atoi(t.at);
-        else if (wg__form_is(t, "real")) *hold = *hold && x != WG_DTYPES && WG_BIT(x) & WG_REALS;
+        else if (wg__form_is(t, "real")) *hold = *hold && x != WG_DTYPES && WG_DTYPE_BIT(x) & WG_DTYPE_REALS;
         else if (dtype_of(t) != WG_DTYPES) *hold = *hold && x == dtype_of(t);
         else return f->p = begin, bad(f, "a condition expected");
         f->p++;

@@ -22,22 +22,23 @@ static void import(struct wg__import *p)
 
 int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *options)
 {
-    static const wg_onnx_import_options none;
+    wg_onnx_import_options o;
+    char                   why[160];
     if (!m) return wg__fail(NULL, WG_EARG, "onnx_import: the model is NULL");
     if (m->status) return m->status;
     if (!g) return wg__onnx_say(m, WG_EARG, "onnx_import: the graph is NULL");
-    if (options && (options->n_bind < 0 || (options->n_bind && !options->bind)))
-        return wg__onnx_say(m, WG_EARG, "onnx_import: n_bind is %d and bind %s", options->n_bind,
-                            options->bind ? "is there" : "is NULL");
-    if (options && (options->n_given < 0 || (options->n_given && !options->given)))
-        return wg__onnx_say(m, WG_EARG, "onnx_import: n_given is %d and given %s", options->n_given,
-                            options->given ? "is there" : "is NULL");
+    if (!wg__options_read(&o, sizeof o, options, why)) return wg__onnx_say(m, WG_EARG, "onnx_import: %s", why);
+    if (o.n_bind < 0 || (o.n_bind && !o.bind))
+        return wg__onnx_say(m, WG_EARG, "onnx_import: n_bind is %d and bind %s", o.n_bind,
+                            o.bind ? "is there" : "is NULL");
+    if (o.n_given < 0 || (o.n_given && !o.given))
+        return wg__onnx_say(m, WG_EARG, "onnx_import: n_given is %d and given %s", o.n_given,
+                            o.given ? "is there" : "is NULL");
     if (wg_status(g)) return wg__onnx_say(m, wg_status(g), "onnx_import: the graph has an error: %s", wg_message(g));
     if (m->imported) return wg__onnx_say(m, WG_EARG, "onnx_import: the model was imported already");
-    struct wg__import p = {.in = {.m = m, .g = g, .options = options ? options : &none},
-                           .elements = WG__BUDGET_ELEMENTS,
-                           .bytes = WG__BUDGET_BYTES};
-    struct wg__mark   before = wg__mark(g);
+    struct wg__import p = {
+        .in = {.m = m, .g = g, .options = &o}, .elements = WG__BUDGET_ELEMENTS, .bytes = WG__BUDGET_BYTES};
+    struct wg__mark before = wg__mark(g);
     m->imported = true;
     import(&p);
     int status = wg__complaints_tell(&p);

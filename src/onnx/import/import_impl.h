@@ -107,7 +107,7 @@ bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, con
  * or holds other than WG__MAX_INTS or fewer integers in rank 0 or 1. */
 const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__import_value *v);
 /* Whether a number would read as a symbol: those are numbered from -1000
- * downward (graph/dim.c).  A list that is not raw holds a number in that range
+ * downward (graph/dim/dim.c).  A list that is not raw holds a number in that range
  * only where it is a symbol. */
 static inline bool wg__like_symbol(int64_t d) { return d <= -1000 && d >= -1000 - (1 << 24); }
 

@@ -143,7 +143,7 @@ wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step)
 static bool as_list(const wg_array *a, struct wg__ints *to)
 {
     int64_t n = a->shape.rank <= 1 ? wg_count(&a->shape) : INT64_MAX;
-    if (!(WG_BIT(a->dtype) & (WG_INTS | WG_BIT(WG_BOOL))) || n > WG__MAX_INTS) return false;
+    if (!(WG_DTYPE_BIT(a->dtype) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_BOOL))) || n > WG__MAX_INTS) return false;
     *to = (struct wg__ints){.n = (int)n, .raw = true};
     for (int k = 0; k < to->n; k++) {
         const int64_t *wide = a->data;
@@ -171,7 +171,7 @@ static const struct wg__ints *keep_list(struct wg__import *p, struct wg__import_
 static bool small_integers(const struct wg__onnx_tensor *t)
 {
     wg_dtype d = wg__onnx_dtype_in(t->dtype);
-    return d != WG_DTYPES && WG_BIT(d) & (WG_INTS | WG_BIT(WG_BOOL)) &&
+    return d != WG_DTYPES && WG_DTYPE_BIT(d) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_BOOL)) &&
            (t->rank == 0 || (t->rank == 1 && t->dim[0] >= 0 && t->dim[0] <= WG__MAX_INTS));
 }
 
@@ -196,8 +196,8 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
     struct wg__import_value *v = wg__value_in(c, i);
     const struct wg__ints   *list = v ? wg__value_ints(p, v) : NULL;
     wg_array                 a;
-    bool                     small =
-        v && v->node && WG_BIT(v->node->dtype) & WG_INTS && v->node->shape->rank <= 1 && count(v->node) <= WG__MAX_INTS;
+    bool small = v && v->node && WG_DTYPE_BIT(v->node->dtype) & WG_DTYPE_INTS && v->node->shape->rank <= 1 &&
+                 count(v->node) <= WG__MAX_INTS;
     if (!list && small && from_node(p, v->node, &a)) {
         list = keep_list(p, v, &a);
         wg__data_free(a.data);

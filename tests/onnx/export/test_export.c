@@ -122,7 +122,7 @@ static void one_row(const wg_op *op, wg_dtype t)
     double             *v[2];
     uint64_t            state = 7;
     char                name[8];
-    int                 below = WG_BIT(t) & WG_REALS ? 0 : t == WG_BOOL ? 2 : 5;
+    int                 below = WG_DTYPE_BIT(t) & WG_DTYPE_REALS ? 0 : t == WG_BOOL ? 2 : 5;
     wg_graph           *g = wg_graph_new();
     for (int i = 0; i < op->arity; i++) {
         snprintf(name, sizeof name, "in%d", i);
@@ -145,7 +145,7 @@ ON_DISK(every_elementwise_row_comes_back)
 {
     for (const wg_op *const *op = wg_ops; *op; op++)
         for (int t = 0; is_row(*op) && t < WG_DTYPES; t++)
-            if ((*op)->dtypes & WG_BIT(t)) one_row(*op, (wg_dtype)t);
+            if ((*op)->dtypes & WG_DTYPE_BIT(t)) one_row(*op, (wg_dtype)t);
 }
 
 ON_DISK(every_case_of_every_operator_comes_back)
@@ -162,7 +162,7 @@ ON_DISK(every_case_of_every_operator_comes_back)
             wg_dtype t = real ? WG_F32 : c->kind[i] == 'i' ? WG_I64 : c->kind[i] == 'u' ? WG_U8 : WG_BOOL;
             snprintf(name, sizeof name, "in%d", i);
             x[i] = wg_input(g, name, t, c->shape[i]);
-            v[i] = values_for(c->shape[i], WG_ANY, real ? 0 : t == WG_BOOL ? 2 : c->below, &state);
+            v[i] = values_for(c->shape[i], WG_DOMAIN_ANY, real ? 0 : t == WG_BOOL ? 2 : c->below, &state);
         }
         there_and_back(c->op, c->build(g, WG_F32, x), c->n, x, v);
         for (int i = 0; i < c->n; i++) free(v[i]);
@@ -387,9 +387,9 @@ ON_DISK(arithmetic_on_symbols_comes_back)
         wg_graph *g = wg_graph_new();
         wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 6));
         double   *v = (double *)(uintptr_t)ramp();
-        wg_node  *two = wg_concat(2, (wg_node *[]){x, wg_slice(x, 0, WG_END, INT64_MIN, -1)}, 0);
+        wg_node  *two = wg_concat(2, (wg_node *[]){x, wg_slice(x, 0, WG_SLICE_END, INT64_MIN, -1)}, 0);
         wg_node  *wide = wg_expand(wg_unsqueeze(two, 0), WG_SHAPE(3, wg_node_shape(two)->dim[0], 6));
-        wg_node  *flat = wg_reshape(wg_transpose(wide, WG_AXES(1, 0, 2)), WG_SHAPE(WG_AUTO, 9));
+        wg_node  *flat = wg_reshape(wg_transpose(wide, WG_AXES(1, 0, 2)), WG_SHAPE(WG_DIM_AUTO, 9));
         wg_node  *y = wg_div(wg_sum(wg_mul(flat, flat), WG_AXES(0), 0), wg_size(x, WG_AXES(0)));
         export_at(g, y, &(wg_onnx_export_options){.opset = opset});
         same_back("symbols", opset, y, 1, &x, &v, 1);
@@ -403,7 +403,7 @@ ON_DISK(gradients_of_symbolic_slices_come_back)
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "batch"), 7)), *d;
     double   *v = (double *)(uintptr_t)ramp();
-    wg_node  *parts[] = {wg_slice(x, 1, 1, 6, 2), wg_slice(x, 1, WG_END, INT64_MIN, -3)};
+    wg_node  *parts[] = {wg_slice(x, 1, 1, 6, 2), wg_slice(x, 1, WG_SLICE_END, INT64_MIN, -3)};
     wg_node  *loss = wg_sum(wg_square(wg_concat(2, parts, 1)), WG_ALL_AXES, 0);
     cr_assert_eq(wg_grad(loss, 1, &x, &d), WG_OK);
     export_at(g, d, &(wg_onnx_export_options){.opset = 13});

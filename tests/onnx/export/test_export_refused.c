@@ -89,7 +89,7 @@ ON_DISK(every_allocation_may_fail_and_leaves_no_file)
     wg_graph *g = wg_graph_new();
     wg_node  *x, *y = wg_softmax(mlp(g, wg_dim(g, "batch"), &x), 1);
     int       n = 0, status;
-    y = wg_concat(2, (wg_node *[]){y, wg_slice(y, 0, WG_END, INT64_MIN, -1)}, 0);
+    y = wg_concat(2, (wg_node *[]){y, wg_slice(y, 0, WG_SLICE_END, INT64_MIN, -1)}, 0);
     y = y ? wg_expand(wg_unsqueeze(y, 0), WG_SHAPE(2, wg_node_shape(y)->dim[0], 3)) : NULL;
     cr_assert_not_null(y, "%s", wg_message(g));
     while ((status = export_failing_at(n, g, y)) != WG_OK && n < 10000) {

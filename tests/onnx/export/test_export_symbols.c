@@ -37,7 +37,8 @@ static struct tried try_case(const struct op_case *c, unsigned axes)
         snprintf(name, sizeof name, "in%d", i);
         t.x[i] = wg_input(t.g, name, d, symbolic(t.g, c->shape[i], axes));
         t.v[i] = malloc(((size_t)n + 1) * sizeof(double));
-        for (int64_t k = 0; k < n; k++) t.v[i][k] = real ? draw_from(WG_ANY, &state) : floor(below * draw(&state));
+        for (int64_t k = 0; k < n; k++)
+            t.v[i][k] = real ? draw_from(WG_DOMAIN_ANY, &state) : floor(below * draw(&state));
     }
     t.y = c->build(t.g, WG_F32, t.x);
     return t;
@@ -116,7 +117,7 @@ static int there_and_back(unsigned axes, bool gradient)
         wg_node              *y = t.y, *d = NULL;
         wg_clear_error(t.g);
         bool random = y && wg_node_op(y) && wg_node_op(y)->flags & WG_OP_RANDOM;
-        bool real = y && WG_BIT(wg_node_dtype(y)) & WG_REALS && c->n && c->kind[0] == 'r';
+        bool real = y && WG_DTYPE_BIT(wg_node_dtype(y)) & WG_DTYPE_REALS && c->n && c->kind[0] == 'r';
         if (gradient && real && wg_grad(wg_sum(wg_square(y), WG_ALL_AXES, 0), 1, t.x, &d) == WG_OK) y = d;
         else if (gradient) y = NULL;
         wg_clear_error(t.g);
@@ -148,10 +149,10 @@ Test(onnx_export_symbols, arithmetic_of_sizes)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "in0", WG_F32, WG_SHAPE(wg_dim(g, "s7"), 2));
-    wg_node  *y[] = {wg_slice(x, 0, 1, WG_END, 1),
+    wg_node  *y[] = {wg_slice(x, 0, 1, WG_SLICE_END, 1),
                      wg_slice(x, 0, 0, -2, 1),
-                     wg_slice(x, 0, 1, WG_END, 3),
-                     wg_slice(x, 0, WG_END, 0, -2),
+                     wg_slice(x, 0, 1, WG_SLICE_END, 3),
+                     wg_slice(x, 0, WG_SLICE_END, 0, -2),
                      wg_slice(x, 0, -3, -1, 1),
                      wg_slice(x, 0, 2, -9, 1),
                      wg_gather(x, wg_iota(g, wg_node_shape(x)->dim[0]), 0)};

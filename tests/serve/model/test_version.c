@@ -93,7 +93,7 @@ static void model_turned(const char *path)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *x = batch_of(g, 6), *w = wg_param(g, "w", WG_F32, WG_SHAPE(2, 2));
-    wg_node  *cut = wg_reshape(x, WG_SHAPE(WG_AUTO, 3, 2)), *tall = wg_reshape(cut, WG_SHAPE(WG_AUTO, 2));
+    wg_node  *cut = wg_reshape(x, WG_SHAPE(WG_DIM_AUTO, 3, 2)), *tall = wg_reshape(cut, WG_SHAPE(WG_DIM_AUTO, 2));
     wg_node  *h = wg_reshape(wg_matmul(tall, w), *wg_node_shape(cut)), *turned = wg_transpose(h, WG_AXES(1, 0, 2));
     wg_node  *s = wg_softmax(wg_matmul_t(h, h, 0, 1), -1), *mixed = wg_matmul(s, h);
     save_one(g, wg_add(mixed, wg_transpose(wg_tanh(turned), WG_AXES(1, 0, 2))), path);

@@ -51,7 +51,7 @@ static wg_node *element(struct wg__in *c)
 static bool as_list(struct wg__in *c, const wg_node *x, const wg_shape *s)
 {
     bool small = s->rank == 0 || (s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= WG__MAX_INTS);
-    if (!small || !(WG_BIT(x->dtype) & WG_INTS)) return false;
+    if (!small || !(WG_DTYPE_BIT(x->dtype) & WG_DTYPE_INTS)) return false;
     struct wg__ints y = {.n = (int)(s->rank ? s->dim[0] : 1), .raw = true};
     int64_t         v = x->dtype == WG_I64 ? *(const int64_t *)x->data : *(const int32_t *)x->data;
     for (int i = 0; i < y.n; i++) y.at[i] = v;
@@ -143,7 +143,7 @@ static int range(struct wg__in *c)
 {
     double   v[3];
     wg_dtype t = wg__in_dtype(c, 0);
-    if (t != WG_DTYPES && WG_BIT(t) & WG_INTS) return range_whole(c, t);
+    if (t != WG_DTYPES && WG_DTYPE_BIT(t) & WG_DTYPE_INTS) return range_whole(c, t);
     for (int i = 0; i < 3; i++)
         if (!wg__in_need_real(c, i, parts[i], &v[i])) return WG_EARG;
     if (v[2] == 0) return wg__malformed(c, "delta is 0");

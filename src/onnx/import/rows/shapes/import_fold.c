@@ -45,7 +45,8 @@ bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t)
     struct wg__ints y = {0};
     wg_infer        infer = {.g = c->g};
     int             rank;
-    if (n > WG__MAX_FOLD_ARITY || !(WG_BIT(t) & (WG_INTS | WG_BIT(WG_BOOL))) || !operands(c, n, x, &y.n, &rank))
+    if (n > WG__MAX_FOLD_ARITY || !(WG_DTYPE_BIT(t) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_BOOL))) ||
+        !operands(c, n, x, &y.n, &rank))
         return false;
     for (int i = 0; i < y.n; i++) {
         int64_t at[WG__MAX_FOLD_ARITY];

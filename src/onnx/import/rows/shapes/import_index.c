@@ -36,7 +36,7 @@ static int check_indices(struct wg__in *c, int k, const int64_t *n)
     wg_array a;
     int      status = WG_OK;
     if (!wg__in_has(c, 1) || !wg__in_value(c, 1)->tensor || !wg__in_known(c, 1, &a)) return WG_OK;
-    bool ints = WG_BIT(a.dtype) & WG_INTS;
+    bool ints = WG_DTYPE_BIT(a.dtype) & WG_DTYPE_INTS;
     for (int64_t i = 0; ints && !status && i < wg_count(&a.shape); i++) {
         int64_t at = number(&a, i), size = n[i % k];
         if (size >= 0 && (at < -size || at >= size))
@@ -104,7 +104,7 @@ static int two_operands(struct wg__in *c, wg_node **x, wg_node **at)
 {
     int status = wg__in_operand(c, 0, x);
     if (!status) status = wg__in_operand(c, 1, at);
-    if (!status && !(WG_BIT(wg_node_dtype(*at)) & WG_INTS))
+    if (!status && !(WG_DTYPE_BIT(wg_node_dtype(*at)) & WG_DTYPE_INTS))
         return wg__malformed(c, "indices are %s", wg_dtype_name(wg_node_dtype(*at)));
     if (!status) *at = wg_cast(*at, WG_I64);
     return status;
@@ -179,8 +179,8 @@ static int scatter_elements(struct wg__in *c)
         return wg__malformed(c, "indices and updates have not one shape");
     status = flat_places(c, x, at, axis, &places, &n);
     if (status) return status;
-    wg_node *all = wg_reshape(places, WG_SHAPE(WG_AUTO));
-    wg_node *sums = wg_scatter_add(wg_reshape(z, WG_SHAPE(WG_AUTO)), all, 0, n);
+    wg_node *all = wg_reshape(places, WG_SHAPE(WG_DIM_AUTO));
+    wg_node *sums = wg_scatter_add(wg_reshape(z, WG_SHAPE(WG_DIM_AUTO)), all, 0, n);
     return wg__out_node(c, 0, wg_add(x, wg_reshape(sums, *wg_node_shape(x))));
 }
 
@@ -286,14 +286,14 @@ static wg_node *falling(wg_node *x)
 {
     wg_dtype t = wg_node_dtype(x);
     if (t == WG_BOOL) return wg_not(x);
-    if (WG_BIT(t) & WG_REALS) return wg_neg(x);
+    if (WG_DTYPE_BIT(t) & WG_DTYPE_REALS) return wg_neg(x);
     return wg_sub(wg_lit(x, t == WG_U8 ? 255 : -1), x);
 }
 
 /* The last of equals is the first from the other end. */
 static wg_node *last_index(wg_node *x, int axis, bool keep)
 {
-    wg_node *turned = wg_slice(x, axis, WG_END, INT64_MIN, -1);
+    wg_node *turned = wg_slice(x, axis, WG_SLICE_END, INT64_MIN, -1);
     wg_node *last = wg_shift(wg_size(wg_cast(x, WG_I64), WG_AXES(axis)), -1);
     return wg_sub(last, wg_argmax(turned, axis, keep));
 }

@@ -135,7 +135,7 @@ static wg_node *shifted(wg_node *x, int axis, int64_t by, bool reverse)
     int64_t before[WG_MAX_RANK] = {0}, after[WG_MAX_RANK] = {0};
     (reverse ? after : before)[axis] = by;
     int64_t  n = x ? wg_node_shape(x)->dim[axis] : 0;
-    wg_node *part = reverse ? wg_slice(x, axis, by, WG_END, 1) : wg_slice(x, axis, 0, n - by, 1);
+    wg_node *part = reverse ? wg_slice(x, axis, by, WG_SLICE_END, 1) : wg_slice(x, axis, 0, n - by, 1);
     return wg_pad(part, before, after, 0);
 }
 

@@ -96,7 +96,7 @@ int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n
 {
     wg_infer why = {.g = c->g};
     if (wg__dim_is_number(c->g, width)) return *n = width > 0 ? (width - 1) / step + 1 : 0, WG_OK;
-    int status = wg__dim_range(&why, width, 0, WG_END, step, n);
+    int status = wg__dim_range(&why, width, 0, WG_SLICE_END, step, n);
     return status ? no_result(c, &why, status, width, 0) : WG_OK;
 }
 

@@ -55,7 +55,7 @@ static int crop(struct wg__in *c, wg_node **x, struct pads *p)
         if (low == 0 && high == 0) continue;
         if (low < 0 || high < 0 || (n >= 0 && (low > n || high > n - low)))
             return wg__malformed(c, "axis %d of %lld elements has not as many to lose", i, (long long)n);
-        *x = wg_slice(*x, i, low, high ? -high : WG_END, 1);
+        *x = wg_slice(*x, i, low, high ? -high : WG_SLICE_END, 1);
         if (low) p->before[i] = 0;
         if (high) p->after[i] = 0;
     }
@@ -163,7 +163,7 @@ static bool plain_value(struct wg__in *c, const wg_node *x, double *to)
     bool one = wg_count(&a.shape) == 1;
     if (one) *to = wg__load(a.dtype, a.data, 0);
     wg__data_free(a.data);
-    return one && (WG_BIT(wg_node_dtype(x)) & WG_REALS || fabs(*to) < 0x1p53);
+    return one && (WG_DTYPE_BIT(wg_node_dtype(x)) & WG_DTYPE_REALS || fabs(*to) < 0x1p53);
 }
 
 int wg__row_pad(struct wg__in *c)

@@ -67,7 +67,7 @@ static int slice_symbol(struct wg__in *c, wg_node **x, int axis, const struct ra
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
-static int64_t bound(int64_t v) { return v >= INT32_MAX ? WG_END : v <= -INT32_MAX ? INT64_MIN : v; }
+static int64_t bound(int64_t v) { return v >= INT32_MAX ? WG_SLICE_END : v <= -INT32_MAX ? INT64_MIN : v; }
 
 /* Going backward, ONNX moves a start before the first element onto it; Python has nothing there. */
 static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct range *r)
@@ -154,7 +154,7 @@ static int piece(struct wg__in *c, const struct wg__ints *sizes, int64_t n, int6
     if (i == c->n_out - 1 && n < 0) status = wg__dim_sub(&why, n, at, y);
     else if (sizes->n >= 0) *y = sizes->at[i];
     else if (n < 0 && c->opset < 18) return wg__in_div(c, n, c->n_out, y);
-    else if (n < 0) status = wg__dim_range(&why, n, 0, WG_END, c->n_out, y);
+    else if (n < 0) status = wg__dim_range(&why, n, 0, WG_SLICE_END, c->n_out, y);
     else {
         int64_t each = n / c->n_out + (n % c->n_out != 0);
         *y = each < n - at ? each : n - at;

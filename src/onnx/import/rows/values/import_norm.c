@@ -139,7 +139,7 @@ static int batch_norm_statistics(struct wg__in *c, const struct batch_norm *b, c
     for (int i = 0; i < 4; i++) {
         wg_dtype t = wg_node_dtype(wg__in_node(c, 3 + i % 2));
         if (!wanted(c, 1 + i)) continue;
-        int status = wg__out_node(c, 1 + i, wg_cast(wg_reshape(out[i], WG_SHAPE(WG_AUTO)), t));
+        int status = wg__out_node(c, 1 + i, wg_cast(wg_reshape(out[i], WG_SHAPE(WG_DIM_AUTO)), t));
         if (status) return status;
     }
     return WG_OK;

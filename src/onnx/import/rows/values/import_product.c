@@ -11,7 +11,7 @@
 
 #include "onnx/import/import_impl.h"
 
-static bool is_int(const wg_node *x) { return x && (WG_BIT(wg_node_dtype(x)) & WG_INTS) != 0; }
+static bool is_int(const wg_node *x) { return x && (WG_DTYPE_BIT(wg_node_dtype(x)) & WG_DTYPE_INTS) != 0; }
 
 static int rank(const wg_node *x) { return wg_node_shape(x)->rank; }
 

@@ -38,7 +38,7 @@ static int reduce_in(struct wg__in *c, reducer *f, unsigned narrow, wg_dtype wid
     if (!x) return wg__out_node(c, 0, NULL);
     if (!axes_of(c, x, &axes)) return WG_EARG;
     wg_dtype t = wg_node_dtype(x);
-    bool     widen = (WG_BIT(t) & narrow) != 0;
+    bool     widen = (WG_DTYPE_BIT(t) & narrow) != 0;
     wg_node *y = f(widen ? wg_cast(x, wide) : x, axes, wg__attr_int(c, "keepdims", 1) != 0);
     if (widen && t == WG_BOOL) y = wg_greater(y, wg_lit(y, 0)); /* of no elements it is the least integer */
     return wg__out_node(c, 0, wg_cast(y, t));
@@ -47,9 +47,9 @@ static int reduce_in(struct wg__in *c, reducer *f, unsigned narrow, wg_dtype wid
 static int reduce(struct wg__in *c, reducer *f) { return reduce_in(c, f, 0, WG_I32); }
 static int reduce_small(struct wg__in *c, reducer *f)
 {
-    return reduce_in(c, f, WG_BIT(WG_U8) | WG_BIT(WG_BOOL), WG_I32);
+    return reduce_in(c, f, WG_DTYPE_BIT(WG_U8) | WG_DTYPE_BIT(WG_BOOL), WG_I32);
 }
-static int reduce_real(struct wg__in *c, reducer *f) { return reduce_in(c, f, WG_INTS, WG_F64); }
+static int reduce_real(struct wg__in *c, reducer *f) { return reduce_in(c, f, WG_DTYPE_INTS, WG_F64); }
 
 static wg_node *average(wg_node *x, wg_axes axes, int keep)
 {
@@ -74,7 +74,7 @@ static wg_node *log_of_sum(wg_node *x, wg_axes axes, int keep) { return wg_log(w
 
 static int sum(struct wg__in *c) { return reduce(c, wg_sum); }
 /* A sum that i32 does not hold may have a mean that it holds. */
-static int mean(struct wg__in *c) { return reduce_in(c, average, WG_BIT(WG_I32) | WG_BIT(WG_U8), WG_I64); }
+static int mean(struct wg__in *c) { return reduce_in(c, average, WG_DTYPE_BIT(WG_I32) | WG_DTYPE_BIT(WG_U8), WG_I64); }
 static int max(struct wg__in *c) { return reduce_small(c, wg_max); }
 static int min(struct wg__in *c) { return reduce_small(c, wg_min); }
 static int prod(struct wg__in *c) { return reduce(c, wg_prod); }

@@ -229,7 +229,7 @@ Test(onnx_loss, an_imported_net_goes_on_learning)
 {
     struct onnx m = mlp(WG__ONNX_F32, "");
     struct net  n = net_import(&m, NULL);
-    n.out[1] = wg_minimize(n.out[0], &(wg_solver){.kind = WG_ADAM, .rate = 0.05});
+    n.out[1] = wg_minimize(n.out[0], &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 0.05});
     cr_assert_not_null(n.out[1], "%s", wg_message(n.g));
     n.n_out = 2;
     double first = loss_at(&n), last = first;
