@@ -32,6 +32,8 @@ void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const c
 /* The same as an expression that is status, for the compiler to see. */
 static inline int wg__told(int status) { return status; }
 #define wg__say(e, name, status, ...) (wg__tell(e, name, status, __VA_ARGS__), wg__told(status))
+/* Complains that the system could not do `what`, by errno: "name: cannot open: Permission denied"; the status. */
+int wg__say_errno(wg_error *e, const char *name, const char *what);
 /* Refuses a call that got NULL for what it needs: "wg_csv_read: out is NULL". */
 static inline int wg__lacks(wg_error *e, const char *call, const char *what, const void *p)
 {

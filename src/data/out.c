@@ -16,14 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/system/calls.h"
 #include "data/io_impl.h"
 
 static int fail(struct wg__out *o, const char *what)
 {
-    char text[80];
-    if (o->status) return o->status;
-    o->status = errno == ENOMEM ? WG_ENOMEM : WG_EIO;
-    return wg__say(o->e, o->path, o->status, -1, "cannot %s: %s", what, strerror_r(errno, text, sizeof text));
+    return o->status ? o->status : (o->status = wg__say_errno(o->e, o->path, what));
 }
 
 /* ---- Where the file really is ---- */
@@ -193,12 +191,9 @@ int wg__out_open(struct wg__out *o, const char *path, wg_error *e)
 static void put(struct wg__out *o, const uint8_t *x, size_t n)
 {
     while (n && !o->status) {
-        ssize_t k = write(o->fd, x, n < 1u << 30 ? n : 1u << 30);
-        if (k < 0 && errno != EINTR) fail(o, "write");
-        if (k > 0) {
-            x += k;
-            n -= (size_t)k;
-        }
+        ssize_t k = wg__write_some(o->fd, x, n < 1u << 30 ? n : 1u << 30);
+        if (k < 0) fail(o, "write");
+        else x += k, n -= (size_t)k;
     }
 }
 

@@ -7,8 +7,8 @@
 
 #include <wengert/graph_op.h>
 
-#include "base/locale.h"
-#include "base/utf8.h"
+#include "base/text/locale.h"
+#include "base/text/utf8.h"
 
 /* A result of an operator with several: result 0 is the operator's node itself, and result k a node of kind
  * WG__RESULT whose operand is that node.  They are made together, one behind the other: result k has the id of the

@@ -14,7 +14,7 @@
 
 #include "base/budget.h"
 #include "base/table.h"
-#include "base/text.h"
+#include "base/text/text.h"
 
 /* ---- In (json_read.c, json_text.c, json_keys.c) ---- */
 

@@ -5,7 +5,7 @@
 
 #include "base/json/json_impl.h"
 #include "base/number/number.h"
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 /* ---- Strings ---- */
 

@@ -48,3 +48,14 @@ enum wg__number wg__number_read(const char *text, size_t n, bool narrow, double 
     if (narrow) *v = (double)wg__decimal_narrow(*v, text, end);
     return isinf(*v) ? WG__NUMBER_TOO_LARGE : WG__NUMBER;
 }
+
+bool wg__count_read(const char *text, size_t n, uint64_t most, uint64_t *v)
+{
+    uint64_t w = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!wg__digit(text[i])) return false;
+        if (__builtin_mul_overflow(w, 10, &w) || __builtin_add_overflow(w, (uint64_t)(text[i] - '0'), &w)) return false;
+    }
+    *v = w;
+    return n > 0 && w <= most;
+}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* ---- In (number.c) ---- */
 
@@ -15,6 +16,9 @@ enum wg__number { WG__NUMBER, WG__NUMBER_NONE, WG__NUMBER_TOO_LARGE };
  * first of them is no digit. */
 enum { WG__NUMBER_BEHIND = 8 };
 enum wg__number wg__number_read(const char *text, size_t n, bool narrow, double *v);
+
+/* Whether all n bytes of a text, at least one, are digits of a number up to `most`, which is then *v. */
+bool wg__count_read(const char *text, size_t n, uint64_t most, uint64_t *v);
 
 /* ---- Out (shortest.c) ---- */
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number/number.h"
 #include "data/io_impl.h"
 
 /* Larger headers belong to structured dtypes, which no array of ours has. */
@@ -91,10 +92,11 @@ static int fortran_order(struct text *t, struct wg__npy_header *h)
 static int dimension(struct text *t, int64_t *d)
 {
     const char *from = t->at;
-    *d = 0;
-    for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
-        if (__builtin_mul_overflow(*d, 10, d) || __builtin_add_overflow(*d, *t->at - '0', d))
-            return bad(t, from, "a dimension does not fit into 63 bits");
+    uint64_t    v = 0;
+    while (t->at < t->end && *t->at >= '0' && *t->at <= '9') t->at++;
+    if (t->at > from && !wg__count_read(from, (size_t)(t->at - from), INT64_MAX, &v))
+        return bad(t, from, "a dimension does not fit into 63 bits");
+    *d = (int64_t)v;
     if (t->at > from && t->at < t->end && *t->at == 'L') t->at++; /* a long of Python 2 */
     return t->at > from ? WG_OK : bad(t, from, "shape: expected a dimension");
 }

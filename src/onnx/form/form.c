@@ -2,6 +2,7 @@
 #include "onnx/form/form.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,7 @@ static bool value(struct wg__form *f, int *first)
 /* Whether the conditions before a form hold; *f->p moves past them. */
 static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
 {
+    uint64_t since;
     *hold = true;
     for (;;) {
         while (*f->p == ' ') f->p++;
@@ -233,7 +235,8 @@ static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
             f->p = begin;
             return true;
         }
-        if (isdigit((unsigned char)*t.at)) *hold = *hold && opset >= atoi(t.at);
+        if (isdigit((unsigned char)*t.at))
+            *hold = *hold && wg__count_read(t.at, (size_t)t.n, INT_MAX, &since) && (uint64_t)opset >= since;
         else if (wg__form_is(t, "real")) *hold = *hold && x != WG_DTYPES && WG_DTYPE_BIT(x) & WG_DTYPE_REALS;
         else if (dtype_of(t) != WG_DTYPES) *hold = *hold && x == dtype_of(t);
         else return f->p = begin, bad(f, "a condition expected");

@@ -1,5 +1,4 @@
 /* A model of a file: reading it, what is said about it, and what it says of itself. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,19 +55,11 @@ const char *wg_onnx_message(const wg_onnx *m)
 
 /* ---- Files ---- */
 
-static int no_file(wg_error *e, const char *name, const char *what)
-{
-    char text[80];
-    wg__tell(e, name, errno == ENOMEM ? WG_ENOMEM : WG_EIO, -1, "cannot %s: %s", what,
-             strerror_r(errno, text, sizeof text));
-    return -1;
-}
-
 int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e)
 {
     struct stat st;
-    if (fd < 0) return no_file(e, name, "open");
-    if (fstat(fd, &st)) no_file(e, name, "read");
+    if (fd < 0) return wg__say_errno(e, name, "open"), -1;
+    if (fstat(fd, &st)) wg__say_errno(e, name, "read");
     else if (!S_ISREG(st.st_mode))
         wg__tell(e, name, WG_EIO, -1, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
     else {

@@ -3,7 +3,7 @@
 #define WENGERT_ONNX_IMPL_H
 
 #include "base/table.h"
-#include "base/text.h"
+#include "base/text/text.h"
 #include "onnx/proto/proto.h"
 
 #include <wengert/onnx.h>

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number/number.h"
 #include "data/io_impl.h"
 #include "onnx/proto/onnx_impl.h"
 
@@ -153,12 +154,7 @@ static bool number(const struct wg__onnx_tensor *t, const char *key, uint64_t ot
 {
     const char *text = where(t, key);
     *to = otherwise;
-    if (!text) return true;
-    *to = 0;
-    for (const char *c = text; *c; c++)
-        if (*c < '0' || *c > '9' || __builtin_mul_overflow(*to, 10, to) || __builtin_add_overflow(*to, *c - '0', to))
-            return false;
-    return *text;
+    return !text || wg__count_read(text, strlen(text), UINT64_MAX, to);
 }
 
 static int read_part(struct filling *c, struct wg__file *from, uint64_t offset)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/text.h"
+#include "base/text/text.h"
 
 /* One field by its number: a varint, a float, bytes or text. */
 void wg__pb_int(struct wg__text *p, uint32_t number, int64_t v);

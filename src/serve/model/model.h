@@ -14,7 +14,7 @@
 #include <wengert/graph.h>
 
 #include "base/budget.h"
-#include "base/clock.h"
+#include "base/system/clock.h"
 
 struct wg__text;
 

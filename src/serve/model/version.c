@@ -14,6 +14,7 @@
 
 #include <wengert/onnx.h>
 
+#include "base/system/calls.h"
 #include "serve/model/model_impl.h"
 
 enum { TAPES_A_WORKER = 16, SYMBOL_NAME = 1024 };
@@ -165,9 +166,9 @@ static int digest_all(int fd, XXH3_state_t *state)
     ssize_t             n = 0;
     if (!block) return WG_ENOMEM;
     do {
-        n = read(fd, block, size);
+        n = wg__read_some(fd, block, size);
         if (n > 0) XXH3_64bits_update(state, block, (size_t)n);
-    } while (n > 0 || (n < 0 && errno == EINTR));
+    } while (n > 0);
     free(block);
     return n < 0 ? WG_EIO : WG_OK;
 }

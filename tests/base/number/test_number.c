@@ -52,6 +52,35 @@ Test(number, what_is_none)
         cr_expect_eq(read(texts[i], i % 2, &v), WG__NUMBER_NONE, "'%s' is no number", texts[i]);
 }
 
+Test(number, counts_are_digits_alone)
+{
+    static const struct {
+        const char *text;
+        uint64_t    most, want;
+        bool        good;
+    } rows[] = {{"0", 9, 0, true},
+                {"007", 9, 7, true},
+                {"18446744073709551615", UINT64_MAX, UINT64_MAX, true},
+                {"18446744073709551616", UINT64_MAX, 0, false},
+                {"99999999999999999999", UINT64_MAX, 0, false},
+                {"65535", 65535, 65535, true},
+                {"65536", 65535, 0, false},
+                {"", 9, 0, false},
+                {"-1", 9, 0, false},
+                {"+1", 9, 0, false},
+                {" 1", 9, 0, false},
+                {"1 ", 9, 0, false},
+                {"1a", 99, 0, false},
+                {"0x1", 99, 0, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t v = 1;
+        bool     good = wg__count_read(rows[i].text, strlen(rows[i].text), rows[i].most, &v);
+        cr_expect(good == rows[i].good && (!good || v == rows[i].want), "'%s'", rows[i].text);
+    }
+    uint64_t v = 0;
+    cr_expect(wg__count_read("123", 2, 99, &v) && v == 12, "no more than n bytes are looked at");
+}
+
 /* Random texts of every length of digits before and behind the point, with every exponent that matters. */
 Test(number, strtod_and_strtof_agree)
 {

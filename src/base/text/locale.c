@@ -1,4 +1,4 @@
-#include "base/locale.h"
+#include "base/text/locale.h"
 
 #include <locale.h>
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 
 enum { PATH = 1024 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 
 static void put(const char *folder, const char *path, const char *text)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "base/text/utf8.h"
 
 /* Of a copy without a byte to spare, so that a reader past n is seen by the address sanitizer. */
 static size_t size_of(const char *bytes, size_t n)

@@ -1,10 +1,10 @@
-#include "base/text.h"
+#include "base/text/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/system/clock.h"
 
 void wg__text_free(struct wg__text *t)
 {
