@@ -1,5 +1,6 @@
-/* The common budget of bytes. */
 #include "base/budget.h"
+
+#include <stdlib.h>
 
 enum { PAGE = 4096 };
 
@@ -38,4 +39,17 @@ bool wg__budget_fits(struct wg__budget *b, int64_t n)
     if (n <= b->limit - atomic_load_explicit(&b->used, memory_order_relaxed)) return true;
     if (b->relieve) b->relieve(b->context);
     return n <= b->limit - atomic_load_explicit(&b->used, memory_order_relaxed);
+}
+
+bool wg__budget_grow(struct wg__budget *b, char **at, size_t *size, size_t to)
+{
+    if (!wg__budget_take(b, to - *size)) return false;
+    char *grown = realloc(*at, to);
+    if (!grown) {
+        wg__budget_give(b, to - *size);
+        return false;
+    }
+    *at = grown;
+    *size = to;
+    return true;
 }

@@ -6,7 +6,8 @@
 
 enum { FIRST = 32 };
 
-uint32_t wg__hash(const void *bytes, size_t n) { return (uint32_t)XXH3_64bits(bytes, n); }
+uint64_t wg__hash64(const void *bytes, size_t n) { return XXH3_64bits(bytes, n); }
+uint32_t wg__hash(const void *bytes, size_t n) { return (uint32_t)wg__hash64(bytes, n); }
 uint32_t wg__hash_text(const char *text) { return wg__hash(text, strlen(text)); }
 
 int64_t wg__table_find(const struct wg__table *t, uint32_t hash, wg__table_has *has, const void *owner, const void *key)

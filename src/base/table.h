@@ -15,7 +15,8 @@ struct wg__table {
     size_t size; /* a power of two, at least twice the number of items */
 };
 
-/* The hash of n bytes (XXH3), and of a text. */
+/* The hash of n bytes (XXH3), of which a table takes half, and of a text. */
+uint64_t wg__hash64(const void *bytes, size_t n);
 uint32_t wg__hash(const void *bytes, size_t n);
 uint32_t wg__hash_text(const char *text);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/system/calls.h"
+#include "base/text/text.h"
 #include "data/io_impl.h"
 #include "graph/graph_impl.h"
 
@@ -63,23 +64,20 @@ int wg__say_errno(wg_error *e, const char *name, const char *what)
 /* A pipe has neither size nor places: it is read to its end first. */
 static int drain(struct wg__file *f)
 {
-    size_t  cap = 0, n = 0;
-    ssize_t k = 0;
+    enum { PIECE = 1 << 16 };
+    struct wg__text t = {0};
+    ssize_t         k = 0;
+    int             status = WG_OK;
     do {
-        if (n == cap) {
-            size_t   more = cap ? 2 * cap : 1 << 16;
-            uint8_t *p = more > cap ? realloc(f->owned, more) : NULL;
-            if (!p) return wg__bad_memory(f);
-            f->owned = p;
-            cap = more;
-        }
-        k = wg__read_some(f->fd, f->owned + n, cap - n);
-        if (k > 0) n += (size_t)k;
+        k = wg__text_reserve(&t, PIECE) ? wg__read_some(f->fd, t.at + t.n, t.size - t.n) : 0;
+        if (k > 0) t.n += (size_t)k;
     } while (k > 0);
-    if (k < 0) return bad_errno(f, "read");
+    if (t.failed) status = wg__bad_memory(f);
+    else if (k < 0) status = bad_errno(f, "read");
+    f->owned = (uint8_t *)t.at;
     f->data = f->owned;
-    f->size = n;
-    return WG_OK;
+    f->size = t.n;
+    return status;
 }
 
 static int size_up(struct wg__file *f)

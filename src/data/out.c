@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/system/calls.h"
+#include "base/table.h"
 #include "data/io_impl.h"
 
 static int fail(struct wg__out *o, const char *what)
@@ -91,18 +92,11 @@ static int open_place(struct wg__out *o)
 
 static const char prefix[] = "wg-", suffix[] = ".tmp";
 
-/* FNV-1a, so that one directory tells the files of many names apart. */
-static uint64_t hash_name(const char *name)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 1099511628211u;
-    return hash;
-}
-
+/* A hash tells the files of many names in one directory apart. */
 static void name_temporary(struct wg__out *o, uint64_t random)
 {
-    snprintf(o->temp, sizeof o->temp, "%s%016llx-%016llx%s", prefix, (unsigned long long)hash_name(o->name),
-             (unsigned long long)random, suffix);
+    snprintf(o->temp, sizeof o->temp, "%s%016llx-%016llx%s", prefix,
+             (unsigned long long)wg__hash64(o->name, strlen(o->name)), (unsigned long long)random, suffix);
 }
 
 /* Removes a temporary file unless its writer lives, which its lock tells. */

@@ -28,16 +28,8 @@ bool wg__text_reserve(struct wg__text *t, size_t n)
     if (t->size - t->n >= n) return true;
     size_t need = t->n + n, size = t->size ? t->size : 256;
     while (size < need && size <= SIZE_MAX / 2) size *= 2;
-    bool  taken = need >= n && size >= need && wg__budget_take(t->budget, size - t->size);
-    char *at = taken ? realloc(t->at, size) : NULL;
-    if (!at) {
-        if (taken) wg__budget_give(t->budget, size - t->size);
-        t->failed = true;
-        return false;
-    }
-    t->at = at;
-    t->size = size;
-    return true;
+    t->failed = need < n || size < need || !wg__budget_grow(t->budget, &t->at, &t->size, size);
+    return !t->failed;
 }
 
 void wg__text_add(struct wg__text *t, const void *bytes, size_t n)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/number/number.h"
 #include "data/io_impl.h"
 
@@ -161,16 +162,16 @@ static int dictionary(struct text *t, struct wg__npy_header *h)
 
 static int read_length(struct wg__file_stream *s, size_t *n)
 {
-    uint8_t  h[8], wide[2] = {0};
+    uint8_t  h[8], length[4] = {0};
     uint64_t at = wg__stream_offset(s);
     int      status = wg__stream_exact(s, h, 8, "the .npy magic number");
     if (status) return status;
     if (memcmp(h, magic, 6) != 0) return wg__bad(s->f, WG_EFORMAT, at, "does not start as a .npy file does");
     if (h[6] < 1 || h[6] > 3 || h[7])
         return wg__foreign(s->f, WG_EFORMAT, at + 6, ".npy version %d.%d is not supported", h[6], h[7]);
-    if ((status = wg__stream_exact(s, h + 0, 2, "the header's length"))) return status;
-    if (h[6] > 1 && (status = wg__stream_exact(s, wide, 2, "the header's length"))) return status;
-    *n = h[0] | (size_t)h[1] << 8 | (size_t)wide[0] << 16 | (size_t)wide[1] << 24;
+    if ((status = wg__stream_exact(s, length, 2, "the header's length"))) return status;
+    if (h[6] > 1 && (status = wg__stream_exact(s, length + 2, 2, "the header's length"))) return status;
+    *n = wg__le32(length);
     if (*n <= MOST) return WG_OK;
     return wg__foreign(s->f, WG_EFORMAT, at + 8, "a header of %zu bytes is not supported", *n);
 }
@@ -208,7 +209,6 @@ size_t wg__npy_header_write(const wg_array *a, char *to)
     memset(dict + n, ' ', total - 10 - n);
     to[total - 1] = '\n';
     memcpy(to, magic, sizeof magic);
-    to[8] = (char)((total - 10) & 255);
-    to[9] = (char)((total - 10) >> 8);
+    wg__little_put((uint8_t *)to + 8, 2, total - 10);
     return total;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/number/number.h"
 #include "data/io_impl.h"
 #include "onnx/proto/onnx_impl.h"
@@ -76,9 +77,8 @@ static int next(const struct wg__piece *p, const struct typed *k, struct wg__spa
         return got;
     }
     if (!rest->n) return 0;
-    *v = 0;
-    if (rest->n < k->least) return *why = "ends inside of a number of fixed size", WG_EFORMAT;
-    for (size_t i = 0; i < k->least; i++) *v |= (uint64_t)rest->at[i] << 8 * i;
+    if (rest->n < k->least) return *v = 0, *why = "ends inside of a number of fixed size", WG_EFORMAT;
+    *v = wg__little(rest->at, k->least);
     *rest = (struct wg__span){rest->at + k->least, rest->n - k->least};
     return 1;
 }

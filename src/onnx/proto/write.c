@@ -1,3 +1,4 @@
+#include "base/bytes.h"
 #include "onnx/proto/write.h"
 
 #include <string.h>
@@ -31,9 +32,11 @@ void wg__pb_int(struct wg__text *p, uint32_t number, int64_t v)
 void wg__pb_float(struct wg__text *p, uint32_t number, float v)
 {
     uint32_t bits;
+    uint8_t  bytes[sizeof bits];
     memcpy(&bits, &v, sizeof bits);
     put_tag(p, number, WG__FIXED32);
-    wg__text_add(p, (uint8_t[]){(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16), (uint8_t)(bits >> 24)}, 4);
+    wg__little_put(bytes, sizeof bytes, bits);
+    wg__text_add(p, bytes, sizeof bytes);
 }
 
 void wg__pb_head(struct wg__text *p, uint32_t number, uint64_t n)

@@ -96,18 +96,3 @@ Test(json_write, strings_are_escaped)
     }
     wg__text_free(&t);
 }
-
-Test(json_write, text_is_added_as_it_is)
-{
-    struct wg__text t = {0};
-    char            want[3001], *p = want;
-    for (int i = 0; i < 500; i++) {
-        wg__text_say(&t, "%d,", i);
-        p += sprintf(p, "%d,", i);
-        wg__text_add(&t, "\0x", 2 * (size_t)(i % 2));
-        if (i % 2) *p++ = 0, *p++ = 'x';
-    }
-    cr_assert(t.n == (size_t)(p - want) && !memcmp(t.at, want, t.n));
-    wg__text_free(&t);
-    cr_assert(!t.at && !t.n && !t.size);
-}
