@@ -58,7 +58,9 @@ static int run(struct options *o, struct digits *d, struct net *n)
 
 static int flushed(int status)
 {
-    return fflush(stdout) || ferror(stdout) ? complain("cannot write to the standard output"), 1 : status;
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    complain("cannot write to the standard output");
+    return 1;
 }
 
 int main(int argc, char **argv)

@@ -27,7 +27,7 @@ void wg__budget_give(struct wg__budget *b, size_t n);
 /* Gives memory (malloc) of *size bytes, which are of b, `to` bytes; false, with nothing changed, past the limit or
  * where memory is short.  to is at least *size. */
 bool wg__budget_grow(struct wg__budget *b, char **at, size_t *size, size_t to);
-/* Whether n bytes more would fit now; nothing is taken. */
+/* Tells whether n bytes more would fit now; nothing is taken. */
 bool wg__budget_fits(struct wg__budget *b, int64_t n);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The number of n bytes, at most eight; and back, which drops what n bytes have no room for. */
+/* Reads a number of n bytes, at most eight; writes the low n bytes of a number. */
 static inline uint64_t wg__little(const uint8_t *p, size_t n)
 {
     uint64_t v = 0;

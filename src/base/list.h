@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The list (malloc; NULL with *cap 0 at the start) with room for `need` elements of that size, and *cap what it has
- * room for; NULL if memory is short, and the list stays as it was. */
+/* Returns the list (malloc; NULL with *cap 0 at the start) with room for `need` elements of that size, and sets *cap to
+ * the number of elements that fit; NULL if memory is short, and the list stays as it was. */
 static inline void *wg__list_grow(void *list, int *cap, int need, size_t size)
 {
     int wider = *cap ? *cap : 16;

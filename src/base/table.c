@@ -24,7 +24,8 @@ void wg__table_add(struct wg__table *t, uint32_t hash, uint32_t item)
     t->slot[at] = (struct wg__slot){item + 1, hash};
 }
 
-/* What stands behind the gap moves into it where its search would else end at the gap (Knuth 6.4, algorithm R). */
+/* Moves an item behind the gap into the gap where a search for the item would else end there (Knuth 6.4, algorithm
+ * R). */
 void wg__table_remove(struct wg__table *t, uint32_t hash, uint32_t item)
 {
     size_t mask = t->size - 1, gap = hash & mask;

@@ -15,15 +15,15 @@ struct wg__table {
     size_t size; /* a power of two, at least twice the number of items */
 };
 
-/* The hash of n bytes (XXH3), of which a table takes half, and of a text. */
+/* Compute the hash (XXH3) of n bytes or of a text; a table takes 32 bits of the hash. */
 uint64_t wg__hash64(const void *bytes, size_t n);
 uint32_t wg__hash(const void *bytes, size_t n);
 uint32_t wg__hash_text(const char *text);
 
-/* Whether the owner's item of that number has the key. */
+/* Tells whether the owner's item of that number has the key. */
 typedef bool wg__table_has(const void *owner, uint32_t item, const void *key);
 
-/* The number of the item with the key, whose hash is given; -1 if there is none. */
+/* Finds the number of the item with the key, whose hash is given; -1 if there is none. */
 int64_t wg__table_find(const struct wg__table *t, uint32_t hash, wg__table_has *has, const void *owner,
                        const void *key);
 /* Makes room for n items in all; false if memory is short, and the table stays as it was. */

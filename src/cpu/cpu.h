@@ -10,6 +10,7 @@
 
 #include <wengert/graph_op.h>
 
+#include "base/invariant.h"
 #include "loop/loop.h"
 
 /* ---- Levels (level.c) ---- */

@@ -58,7 +58,10 @@ static int count(int *n, struct wg__why *w)
 {
     cudaError_t e = cudaGetDeviceCount(n);
     if (!e || e == cudaErrorNoDevice) {
-        if (e) cudaGetLastError(), *n = 0;
+        if (e) {
+            cudaGetLastError();
+            *n = 0;
+        }
         return *n ? WG_OK : wg__cuda_refuse(w, WG_EDEVICE, "there is no CUDA device");
     }
     wg__cuda_failed(w, NULL, e, "cudaGetDeviceCount");
@@ -94,7 +97,10 @@ static void close_device(struct wg__device *d)
     if (!d) return;
     cudaSetDevice(d->index);
     if (d->blas) cublasLtDestroy(d->blas);
-    if (d->stream) cudaStreamSynchronize(d->stream), cudaStreamDestroy(d->stream); /* memory goes back to the system */
+    if (d->stream) { /* memory goes back to the system */
+        cudaStreamSynchronize(d->stream);
+        cudaStreamDestroy(d->stream);
+    }
     cudaGetLastError();
     pthread_mutex_destroy(&d->lock);
     free(d);
@@ -142,8 +148,14 @@ int wg__cuda_alloc(struct wg__device *d, size_t bytes, const char *what, void **
     *p = NULL;
     if (status) return status;
     cudaError_t e = d->pools ? cudaMallocAsync(p, n, d->stream) : cudaMalloc(p, n);
-    if (e) return *p = NULL, short_of(w, d, e, bytes, "cudaMallocAsync", what);
-    if ((status = zero(d, *p, n, w))) wg__cuda_release(d, *p), *p = NULL;
+    if (e) {
+        *p = NULL;
+        return short_of(w, d, e, bytes, "cudaMallocAsync", what);
+    }
+    if ((status = zero(d, *p, n, w))) {
+        wg__cuda_release(d, *p);
+        *p = NULL;
+    }
     return status;
 }
 
@@ -171,7 +183,10 @@ int wg__cuda_pin(struct wg__device *d, size_t bytes, const char *what, void **p,
         return wg__cuda_refuse(w, WG_ENOMEM, "%s: out of pinned host memory for %s: asked for %zu bytes", d->name, what,
                                bytes);
     }
-    if (e) return *p = NULL, wg__cuda_failed(w, d, e, "cudaHostAlloc");
+    if (e) {
+        *p = NULL;
+        return wg__cuda_failed(w, d, e, "cudaHostAlloc");
+    }
     memset(*p, 0, bytes);
     return WG_OK;
 }

@@ -90,11 +90,11 @@ struct wg__element {  /* a row of base/dtypes.def */
     uint8_t     idx;   /* the type in an IDX file; 0: none */
     const char *safetensors;
 };
-/* Each NULL if there is none. */
+/* Find an element type; NULL if there is none. */
 const struct wg__element *wg__element_of(char kind, unsigned size);
 const struct wg__element *wg__element_of_idx(uint8_t type);
 const struct wg__element *wg__element_of_safetensors(const char *name);
-/* A dtype as files have it. */
+/* Finds the element type that is the dtype itself; NULL for what is no dtype. */
 const struct wg__element *wg__element_of_dtype(wg_dtype t);
 /* dim[0] * ... * size, or a complaint. */
 int wg__element_bytes(const struct wg__file_stream *s, const struct wg__element *t, const wg_shape *shape,

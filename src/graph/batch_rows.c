@@ -1,11 +1,9 @@
-/* Whether the rows of a batch stay apart on their way through a graph.
+/* Tells whether the rows of a batch stay apart on their way through a graph.
  *
- * Each value is one of two things: the same for every row, or a stack of rows
- * along one axis, `each` places for a row.  An operator says by its member
- * `rows` where the rows of its operands come out; wherever that cannot be said
- * rows may have met, and so they have in all that reads the value.  What an
- * operator says is then held against the shape of its result: the symbol of
- * the rows is in the stacked axis, and in no other. */
+ * Each value is one of two things: the same for every row, or a stack of rows along one axis, `each` places for a row.
+ * An operator's member `rows` says where the rows of its operands come out. Where it cannot say so, rows may have met,
+ * and then they may have met in every value made of that one. What an operator says is compared with the shape of its
+ * result: the symbol of the rows is in the stacked axis, and in no other. */
 #include <stdlib.h>
 
 #include "graph/dim/dim_impl.h"
@@ -29,7 +27,7 @@ bool wg__shape_has(wg_graph *g, const wg_shape *s, int64_t symbol)
     return has;
 }
 
-static bool is_said_rightly(wg_graph *g, const wg_shape *s, int64_t symbol, wg_rows at)
+static bool fits_shape(wg_graph *g, const wg_shape *s, int64_t symbol, wg_rows at)
 {
     wg_infer c = {.g = g};
     int64_t  want;
@@ -39,7 +37,7 @@ static bool is_said_rightly(wg_graph *g, const wg_shape *s, int64_t symbol, wg_r
     return at.axis < 0 || (!wg_dim_mul(&c, symbol, at.each, &want) && want == s->dim[at.axis]);
 }
 
-/* An input is a stack along axis 0, or has nothing of rows. */
+/* Finds the rows of a leaf: a stack along axis 0 where the symbol is there, else the same for every row. */
 static bool find_leaf(const wg_node *x, int64_t symbol, wg_rows *at)
 {
     const wg_shape *s = x->shape;
@@ -56,7 +54,7 @@ static void set_all(const wg_node *x, wg_rows at[], wg_rows to)
 }
 
 /* Sets the rows of every result of x, whose ids follow each other. */
-static void find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
+static void find_rows(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
 {
     const wg_op *op = wg_node_op(x);
     wg_rows     *at = &all[x->id];
@@ -70,17 +68,20 @@ static void find(wg_node *x, int64_t symbol, wg_rows all[], wg_rows operand[])
             set_all(x, at, all[x->x[i]->id]);
             return;
         }
-    for (int k = 0; k < x->m && said; k++) said = is_said_rightly(x->g, wg__result(x, k)->shape, symbol, at[k]);
+    for (int k = 0; k < x->m && said; k++) said = fits_shape(x->g, wg__result(x, k)->shape, symbol, at[k]);
     if (!said) set_all(x, at, (wg_rows){MET, x->id});
 }
 
 static int refuse(wg_error *why, const char *text)
 {
-    if (why) snprintf(why->message, sizeof why->message, "rows_apart: %s", text), why->status = WG_EARG;
+    if (why) {
+        snprintf(why->message, sizeof why->message, "rows_apart: %s", text);
+        why->status = WG_EARG;
+    }
     return WG_EARG;
 }
 
-static int say_where(wg_error *why, const wg_node *x)
+static int report_meeting(wg_error *why, const wg_node *x)
 {
     char text[160];
     if (!why) return WG_EARG;
@@ -90,7 +91,7 @@ static int say_where(wg_error *why, const wg_node *x)
     return WG_EARG;
 }
 
-static int most_operands(int n, wg_node *const order[])
+static int find_most_operands(int n, wg_node *const order[])
 {
     int most = 1;
     for (int i = 0; i < n; i++)
@@ -104,13 +105,13 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
     wg_graph *g = y[0]->g;
     int       count = wg__postorder(g, n, y, &order), status = count < 0 ? count : WG_OK;
     wg_rows  *all = calloc((size_t)g->n + 1, sizeof *all);
-    wg_rows  *operand = status ? NULL : calloc((size_t)most_operands(count, order), sizeof *operand);
+    wg_rows  *operand = status ? NULL : calloc((size_t)find_most_operands(count, order), sizeof *operand);
     if (!status && (!all || !operand)) status = WG_ENOMEM;
     if (status && why) *why = (wg_error){.status = status, .offset = -1, .message = "out of memory"};
-    for (int i = 0; i < count && !status; i++) find(order[i], symbol, all, operand);
+    for (int i = 0; i < count && !status; i++) find_rows(order[i], symbol, all, operand);
     for (int i = 0; i < n && !status; i++) {
         at[i] = all[y[i]->id];
-        if (at[i].axis == MET) status = say_where(why, g->node[at[i].each]);
+        if (at[i].axis == MET) status = report_meeting(why, g->node[at[i].each]);
     }
     free(order);
     free(all);
@@ -133,7 +134,7 @@ int wg_rows_apart(int n, wg_node *const y[], int64_t dim, wg_error *why)
     }
     status = wg__rows_find(n, y, dim, at, why);
     for (int i = 0; i < n && !status; i++)
-        if (at[i].axis != 0 || at[i].each != 1) status = say_where(why, y[i]);
+        if (at[i].axis != 0 || at[i].each != 1) status = report_meeting(why, y[i]);
     free(at);
     return status;
 }

@@ -23,7 +23,7 @@ int wg_printable(const char *text)
     return text && *text ? (int)wg__shown((const unsigned char *)text, strnlen(text, 4)) : 0;
 }
 
-/* Whether a message of that beginning names the call already: "mean(x[2]): .." or "mean: ..". */
+/* Tells whether a message names the call already, as "mean(x[2]): .." and "mean: .." name mean. */
 static bool names_call(const char *text, const char *call)
 {
     size_t n = strlen(call);

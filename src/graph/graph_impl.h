@@ -7,6 +7,7 @@
 
 #include <wengert/graph_op.h>
 
+#include "base/invariant.h"
 #include "base/text/locale.h"
 #include "base/text/utf8.h"
 
@@ -189,9 +190,9 @@ int wg__count_results(const wg_op *op, int n, const void *attr);
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* As wg_apply for an operator without operands, which cannot tell its graph. */
 wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr);
-/* A constant without asking the hooks; data are copied, or borrowed for as
- * long as the graph lives. */
-wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow);
+/* Makes a constant of a copy of data, which lies as kernels like it; of data that outlive the graph. */
+wg_node *wg__const_copy(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data);
+wg_node *wg__const_borrow(wg_graph *g, wg_dtype t, const wg_shape *s, void *data);
 /* Any other node; shape is copied. */
 wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shape *s, int n);
 

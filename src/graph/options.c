@@ -1,4 +1,4 @@
-/* Structs of options, as programs know them that were compiled with other versions of the headers. */
+/* Structs of options: a program that was compiled with other headers may know a shorter or longer struct. */
 #include <stdio.h>
 #include <string.h>
 

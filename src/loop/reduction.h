@@ -1,4 +1,4 @@
-/* reduction.h - how a loop may end, on the CPU and on CUDA: what puts two values together. */
+/* reduction.h - the reductions that may end a loop, on the CPU and on CUDA. */
 #ifndef WENGERT_REDUCTION_H
 #define WENGERT_REDUCTION_H
 

@@ -1,9 +1,10 @@
-/* Where the rows of a batch come out of an operator: what several operators share. */
+/* Rules for where the rows of a batch come out of an operator, shared by several operators. */
 #include "ops/ops_impl.h"
 
 static const wg_shape *shape_of(const wg_stack *s, int i) { return wg_node_shape(wg_node_operand(s->node, i)); }
 
-/* Element by element: each operand is stacked in the same place of the result, or is one element wide there. */
+/* Finds the rows of an elementwise result: each operand is stacked along the same axis of the result, or has size 1
+ * there. */
 int wg_rows_broadcast(wg_stack *s)
 {
     int rank = wg_node_shape(s->node)->rank;
@@ -43,7 +44,7 @@ int wg__rows_over_axes_all(wg_stack *s, const wg_axes *axes, bool keep)
     return 1;
 }
 
-/* One value in a shape: where the shape has the symbol, the rows are all alike. */
+/* Finds the rows of one value repeated in a shape: where the shape has the symbol, the rows are all alike. */
 int wg__rows_filled(wg_stack *s)
 {
     wg_graph       *g = wg_node_graph(s->node);

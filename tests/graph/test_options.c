@@ -23,7 +23,8 @@ static void start(void)
 static void stop(void) { wg_graph_free(g); }
 TestSuite(options, .init = start, .fini = stop, .timeout = 60);
 
-/* ---- Every call that takes options, with a struct_size of its own; what it gives: a message, "" if it was content ---- */
+/* ---- Every call that takes options, with a struct_size of its own; what it gives: a message, "" if it was content
+ * ---- */
 
 static const char *message(bool good)
 {

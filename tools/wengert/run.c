@@ -72,7 +72,10 @@ static int convert(wg_array *a, wg_dtype to)
     wg_tape  *t = wg_compile(g, 1, &y, NULL);
     bool done = t && !wg_set(t, x, a->data) && !wg_run(t) && !wg_array_new(&b, to, a->shape) && !wg_get(t, y, b.data);
     wg_graph_free(g);
-    if (!done) return wg_array_free(&b), FAILED;
+    if (!done) {
+        wg_array_free(&b);
+        return FAILED;
+    }
     wg_array_free(a);
     *a = b;
     return DONE;

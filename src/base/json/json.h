@@ -114,7 +114,7 @@ void wg__text_string(struct wg__text *t, const char *s);
  * doubles", 2021) */
 void wg__text_float(struct wg__text *t, float v);
 void wg__text_double(struct wg__text *t, double v);
-/* The same in at most WG__JSON_REAL bytes, without a zero at the end; returns how many. */
+/* Writes the same text into at most WG__JSON_REAL bytes, without a zero at the end; returns how many. */
 enum { WG__JSON_REAL = 32 };
 int wg__json_put_float(float v, char to[static WG__JSON_REAL]);
 int wg__json_put_double(double v, char to[static WG__JSON_REAL]);

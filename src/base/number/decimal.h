@@ -127,7 +127,7 @@ static inline bool wg__between_floats(double v)
     return halves == floor(halves) && fmod(halves, 2) == 1;
 }
 
-/* The float nearest to the number from p to stop, of which v is the nearest double. */
+/* Returns the float nearest to the number from p to stop, whose nearest double is v. */
 static inline float wg__decimal_narrow(double v, const char *p, const char *stop)
 {
     return wg__between_floats(v) ? wg__decimal_float(p, stop) : (float)v;

@@ -4,7 +4,8 @@
 
 #include "base/number/decimal.h"
 
-/* [+-] digits [. digits] [e [+-] digits], with a digit on one side of the point; where the number ends, or NULL. */
+/* Reads [+-] digits [. digits] [e [+-] digits] with a digit on one side of the point; returns where the number ends,
+ * or NULL. */
 static const char *read_decimal(const char *p, const char *end, struct wg__decimal *d)
 {
     const char *first, *point, *room = end + WG__NUMBER_BEHIND;

@@ -14,7 +14,7 @@ static inline uint64_t wg__now_ns(void)
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
-/* The same time as calls of the system take it. */
+/* Returns a time of this clock as calls of the system take it. */
 static inline struct timespec wg__timespec(uint64_t ns)
 {
     return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};

@@ -23,13 +23,13 @@ void wg__text_free(struct wg__text *t);
 
 /* Makes room for n more bytes; false if memory is short, now or before. */
 bool wg__text_reserve(struct wg__text *t, size_t n);
-/* Whether nothing more is to be written.  Looks at the clock now and then: who writes megabytes has to notice that
- * nobody waits any more. */
+/* Tells whether nothing more is to be written.  Looks at the clock now and then, as a writer of megabytes has to
+ * notice that nobody waits for the text any more. */
 bool wg__text_is_late(struct wg__text *t);
 
 void wg__text_add(struct wg__text *t, const void *bytes, size_t n);
 void wg__text_put(struct wg__text *t, const char *text);
-/* All of another text; its failure is t's. */
+/* Adds all of another text, and takes over its failure. */
 void wg__text_append(struct wg__text *t, const struct wg__text *other);
 void wg__text_say(struct wg__text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void wg__text_vsay(struct wg__text *t, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));

@@ -6,15 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
+/* Tells how many bytes, 1 to 4, the UTF-8 character at p has, where n > 0 bytes are left; 0 if there is none. */
 size_t wg__utf8(const unsigned char *p, size_t n);
-/* Writes U+0000 to U+10FFFF as UTF-8; returns how many bytes the character takes, 1 to 4. */
+/* Writes a character, U+0000 to U+10FFFF, as UTF-8; returns how many bytes the character takes, 1 to 4. */
 int wg__utf8_put(uint32_t character, char to[4]);
-/* Whether a text is UTF-8 from its first byte to its last. */
+/* Tells whether a text is UTF-8 from its first byte to its last. */
 bool wg__text_valid(const char *text);
 
-/* Bytes of the character at p, of which n > 0 bytes are left, if it only shows something: 1 to 4; 0 for a control
- * character (C0, DEL, C1), which may steer a terminal, and for what is no UTF-8. */
+/* Tells how many bytes, 1 to 4, the character at p has, where n > 0 bytes are left, if the character only shows
+ * something; 0 for a control character (C0, DEL, C1), which may steer a terminal, and for what is no UTF-8. */
 size_t wg__shown(const unsigned char *p, size_t n);
 /* Writes \x1b for each byte of what wg__shown refuses, in place, or ? where `size` bytes have no room: names and texts
  * of files go into messages, and messages to terminals. */

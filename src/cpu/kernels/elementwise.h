@@ -15,7 +15,7 @@ INLINE void NAME(fill)(int64_t n, T *y, T value)
     for (int64_t i = 0; i < n; i++) y[i] = value;
 }
 
-/* libm's version where x is beyond the reach of the own one: sin, cos and tan of large angles. */
+/* Finds libm's function for angles beyond the reach of the library's own sin, cos and tan. NULL: the row is another. */
 typedef T NAME(libm_fn)(T x);
 INLINE    NAME(libm_fn) * NAME(libm)(enum wg__row row)
 {
@@ -66,7 +66,7 @@ INLINE void NAME(binary)(int64_t n, T *z, const T *x, const T *y, unsigned once,
     }
 }
 
-/* The same with a result of bool. */
+/* Computes a block as NAME(binary) does, with a result of bool. */
 INLINE void NAME(test)(int64_t n, uint8_t *z, const T *x, const T *y, unsigned once, NAME(test_fn) * f)
 {
     T a = n ? x[0] : 0, b = n ? y[0] : 0;

@@ -1,5 +1,5 @@
-/* From every dtype to every other: reals are cut towards zero, what of them does
- * not fit saturates, NaN becomes 0; integers keep their low bits; bool asks != 0. */
+/* Casts from every dtype to every other: reals are cut towards zero, and saturate where they do not fit; NaN becomes 0;
+ * integers keep their low bits; bool is != 0. */
 #include "cpu/kernels/kernel_impl.h"
 
 #define X(name, type, text) typedef type type_##name;
@@ -8,7 +8,7 @@ WG_DTYPE_MAP(X)
 
 /* ---- One element: <from>_to_<to>; u8 and bool go by i32 ---- */
 
-/* 2^31 and 2^63 are no values of the integer, so the largest float below stands in for them. */
+/* Clips x to lo..hi, and NaN to 0. 2^31 and 2^63 are no values of the integer, so hi is the largest float below. */
 INLINE float clip_f32(float x, float lo, float hi)
 {
     float c = x < lo ? lo : x > hi ? hi : x;

@@ -1,7 +1,7 @@
-/* kernel.h - what the kernel sources share: names by level and dtype.
+/* kernel_impl.h - names by level and dtype, shared by the kernel sources.
  *
- * A kernel source is compiled once a level, with WG__LEVEL its name; what it
- * exports ends in that name.  NAME(f) is f_<dtype>, where DTYPE is defined. */
+ * A kernel source is compiled once for each level, with WG__LEVEL its name; what the source exports ends in that name.
+ * NAME(f) is f_<dtype>, where DTYPE is defined. */
 #ifndef WENGERT_CPU_KERNEL_H
 #define WENGERT_CPU_KERNEL_H
 

@@ -15,7 +15,7 @@ struct sequence {
     uint64_t seed, stream, run;
 };
 
-/* The words of `blocks` blocks from `block` on. */
+/* Draws the words of `blocks` blocks from `block` on. */
 static void draw(struct sequence s, int64_t block, int blocks, uint32_t word[WORDS])
 {
     for (int i = 0; i < blocks; i++) {
@@ -33,12 +33,12 @@ static void draw(struct sequence s, int64_t block, int blocks, uint32_t word[WOR
 #define EACH 1 /* words a number */
 #define ROUNDER ROUNDER_F32
 INLINE float unit_f32(const uint32_t *word, int64_t i) { return (float)(int32_t)(word[i] >> 8) * 0x1p-24f; }
-/* above 0, so that it has a logarithm, and as small as 2^-32 */
+/* Makes a word a number above 0, so that the number has a logarithm, and as small as 2^-32. */
 INLINE float above_zero_f32(const uint32_t *word, int64_t i)
 {
     return (float)(int32_t)(word[i] >> 1) * 0x1p-31f + 0x1p-32f;
 }
-/* sin(r + n pi/2) */
+/* Computes sin(r + n pi/2). */
 INLINE float turned_f32(float r, uint32_t n) { return sin_turned_f32(r, n); }
 INLINE float below_f32(double x) { return nextafterf((float)x, -INFINITY); }
 #include "cpu/kernels/random.h"
@@ -48,7 +48,7 @@ INLINE float below_f32(double x) { return nextafterf((float)x, -INFINITY); }
 #define M(f) f##_f64
 #define EACH 2
 #define ROUNDER ROUNDER_F64
-/* 53 bits, put into a mantissa rather than converted */
+/* Makes two words a number in [0, 1) of 53 bits, put into a mantissa rather than converted. */
 INLINE double unit_f64(const uint32_t *word, int64_t i)
 {
     uint64_t bits = (uint64_t)word[2 * i + 1] << 32 | word[2 * i];

@@ -1,4 +1,4 @@
-/* Sums, products, largest and smallest, along rows and down columns. */
+/* Sums, products, largest and smallest elements, along rows and down columns. */
 #include "cpu/kernels/kernel_impl.h"
 
 #define DTYPE F32

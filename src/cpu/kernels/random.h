@@ -1,12 +1,12 @@
 /* random.h - for one real dtype; included twice by kernel_random.c with DTYPE,
  * T, M, EACH, ROUNDER and the functions unit, above_zero, turned and below. */
-/* What a distribution needs besides the words. */
+/* The parameters of a distribution. */
 struct NAME(range) {
     T        a, b, last; /* low, width, largest below high; or mean, deviation */
-    T        times;      /* 2 where the width would overflow: then a and b are half of what they are */
+    T        times;      /* 2 where the width would overflow, and then a and b are half of low and width */
     uint32_t least;      /* of a word that a mask keeps */
 };
-/* The numbers of some words; an even count. */
+/* Makes n numbers, n even, of words. */
 typedef void NAME(shape_fn)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS]);
 
 static void NAME(as_uniform)(int n, const uint32_t word[WORDS], struct NAME(range) q, T y[WORDS])
@@ -32,7 +32,7 @@ static void NAME(as_mask)(int n, const uint32_t word[WORDS], struct NAME(range) 
     for (int64_t i = 0; i < n; i++) y[i] = word[i] >= q.least ? q.a : 0;
 }
 
-/* Numbers first..first+n-1 of a shape that makes `each` numbers of a block. */
+/* Draws numbers first..first+n-1 of a distribution that makes `each` numbers of a block. */
 static void NAME(pieces)(struct sequence s, int64_t first, int64_t n, int each, NAME(shape_fn) * shape,
                          struct NAME(range) q, T *y)
 {

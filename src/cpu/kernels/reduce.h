@@ -9,7 +9,7 @@ INLINE T NAME(sum2)(T a, T b) { return (T)((WRAPPING)a + (WRAPPING)b); }
 INLINE T NAME(prod2)(T a, T b) { return (T)((WRAPPING)a * (WRAPPING)b); }
 INLINE T NAME(high2)(T a, T b) { return b > a ? b : a; }
 INLINE T NAME(low2)(T a, T b) { return b < a ? b : a; }
-/* The same, but a NaN stays, and a new one comes in. */
+/* Gives the larger or smaller of a and b, or the NaN among them. */
 INLINE T NAME(max2)(T a, T b) { return ((b > a) | NOT_A_NUMBER(b)) ? b : a; }
 INLINE T NAME(min2)(T a, T b) { return ((b < a) | NOT_A_NUMBER(b)) ? b : a; }
 
@@ -40,7 +40,8 @@ INLINE bool NAME(any_nan)(int64_t n, const T *x)
     for (int64_t i = 0; i < n; i++) any |= NOT_A_NUMBER(x[i]);
     return any;
 }
-/* high2 and low2 pass NaN by, which is quick; a row that has one is then made one. */
+/* Finds the largest or smallest element of each row. high2 and low2 are quick and skip NaN, so a row that has a NaN is
+ * set to NaN afterwards. */
 INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) * f)
 {
     NAME(fold_rows)(rows, n, x, y, start, f);
@@ -49,7 +50,7 @@ INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T star
         if (NOT_A_NUMBER(x[i])) y[i / n] = x[i];
 }
 
-/* Four rows at a time: y is read and written once for them, in the same order. */
+/* Folds rows into y, four at a time, in order: y is read and written once for the four. */
 INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x, T *y, NAME(fold_fn) * f)
 {
     int64_t r = 0;

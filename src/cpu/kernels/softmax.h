@@ -6,7 +6,8 @@
 void SUM_ROWS(int64_t rows, int64_t n, const void *x, void *y);
 void MAX_ROWS(int64_t rows, int64_t n, const void *x, void *y);
 
-/* A row without a finite element: e^(x - shift) is 0 or infinite, never NaN by the shift. */
+/* Gives the shift of a row whose largest element is m: 0 where m is infinite, so that e^(x - shift) is 0 or infinite
+ * and the shift makes no NaN. */
 INLINE T NAME(shift)(T m) { return fabs_f64((double)m) == (double)INFINITY ? 0 : m; }
 
 INLINE void NAME(exp_block)(int64_t n, T *y)
@@ -20,7 +21,7 @@ INLINE void NAME(subtract)(int64_t n, const T *x, T m, T *y)
     for (int64_t i = 0; i < n; i++) y[i] = x[i] - m;
 }
 
-/* m[r] and s[r] of a few rows (rows n <= WG__BLOCK, or one row). */
+/* Computes m[r], the largest, and s[r] = sum_j e^(x_j - m[r]) of a few rows (rows n <= WG__BLOCK, or one row). */
 static void NAME(row_sums)(int64_t rows, int64_t n, const T *x, T *m, T *s)
 {
     T e[WG__BLOCK], part;
@@ -71,7 +72,7 @@ static void NAME(logsumexp_rows)(int64_t rows, int64_t n, const T *x, T *y)
     for (int64_t r = 0; r < rows; r++) y[r] = NAME(shift)(m[r]) + M(log)(s[r]);
 }
 
-/* Calls body for as many rows at a time as fill a block; y advances by `width` a row. */
+/* Calls body for as many rows at a time as fill a block; y advances by `width` elements a row. */
 INLINE void NAME(by_block)(int64_t rows, int64_t n, const T *x, T *y, int64_t width,
                            void (*body)(int64_t rows, int64_t n, const T *x, T *y))
 {

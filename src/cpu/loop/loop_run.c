@@ -66,6 +66,7 @@ static void *tiled(struct wg__frame *f, int i, int64_t start, int64_t n)
     const struct wg__loop_operand *x = &f->l->in[i];
     int64_t                        phase = start % x->period;
     if (phase + n <= x->period) return (char *)x->data + (size_t)phase * x->size;
+    WG__INVARIANT(x->period > 0 && n <= WG__BLOCK);
     if (phase != f->phase[i] || n > f->have[i]) {
         tile(x, phase, n, f->copy[i]);
         f->phase[i] = phase;
@@ -148,7 +149,8 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 {
     enum { FAR = 1 << 17 }; /* elements: inputs that do not stay in the second-level cache */
     const struct wg__loop *l = f->l;
-    void                 **out = f->ptr + l->inputs + l->registers;
+    WG__INVARIANT(n > 0 && n <= WG__BLOCK && start >= 0 && start + n <= l->count);
+    void **out = f->ptr + l->inputs + l->registers;
     for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate(f, i, start, n);
     for (int o = 0; o < l->outputs; o++) out[o] = at(&l->out[o], start);
     if (l->count >= FAR) run_steps_ahead(l, n, f->ptr);

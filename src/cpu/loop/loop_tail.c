@@ -26,47 +26,47 @@ struct tail {
     int64_t                strips;          /* of one outer */
     int64_t                chunk, chunks;   /* reduced elements of a chunk; chunks of one strip */
     int64_t                per_group, groups;
-    int64_t                tasks, jobs; /* strips in all, and what they are dealt out in */
+    int64_t                tasks, jobs; /* strips in all, and the jobs that they are dealt out in */
     int64_t                task;        /* the strip whose groups are dealt out */
     char                  *part;        /* their results: WG__BLOCK * 8 bytes each, or 8 */
 };
 
 /* ---- Partial results: double for f32 sums, else the dtype's own ---- */
 
-static bool wide(const struct tail *t) { return t->part_size != t->size; }
+static bool is_wide(const struct tail *t) { return t->part_size != t->size; }
 
-static void part_set(const struct tail *t, int64_t n, void *part, const void *x)
+static void set_part(const struct tail *t, int64_t n, void *part, const void *x)
 {
     double      *p = part;
     const float *v = x;
-    if (!wide(t)) memcpy(part, x, (size_t)n * t->size);
+    if (!is_wide(t)) memcpy(part, x, (size_t)n * t->size);
     else
         for (int64_t j = 0; j < n; j++) p[j] = (double)v[j];
 }
 
-static void part_add(const struct tail *t, int64_t n, void *part, const void *x)
+static void add_part(const struct tail *t, int64_t n, void *part, const void *x)
 {
     double      *p = part;
     const float *v = x;
-    if (!wide(t)) t->cols(1, n, n, x, part);
+    if (!is_wide(t)) t->cols(1, n, n, x, part);
     else
         for (int64_t j = 0; j < n; j++) p[j] += (double)v[j];
 }
 
-static void part_merge(const struct tail *t, int64_t n, void *part, const void *more)
+static void merge_part(const struct tail *t, int64_t n, void *part, const void *more)
 {
     double       *p = part;
     const double *v = more;
-    if (!wide(t)) t->cols(1, n, n, more, part);
+    if (!is_wide(t)) t->cols(1, n, n, more, part);
     else
         for (int64_t j = 0; j < n; j++) p[j] += v[j];
 }
 
-static void part_store(const struct tail *t, int64_t n, const void *part, void *y)
+static void store_part(const struct tail *t, int64_t n, const void *part, void *y)
 {
     const double *p = part;
     float        *v = y;
-    if (!wide(t)) memcpy(y, part, (size_t)n * t->size);
+    if (!is_wide(t)) memcpy(y, part, (size_t)n * t->size);
     else
         for (int64_t j = 0; j < n; j++) v[j] = (float)p[j];
 }
@@ -78,15 +78,15 @@ struct strip {
     int64_t o, col, n;
 };
 
-static struct strip strip_of(const struct tail *t, int64_t task)
+static struct strip find_strip(const struct tail *t, int64_t task)
 {
     struct strip s = {task / t->strips, task % t->strips * t->width, 0};
     s.n = wg__least(t->width, t->l->inner - s.col);
     return s;
 }
 
-/* Rows [r0, r1) of a strip, added up from the first row on in the dtype's own precision. */
-static void chunk_cols(const struct tail *t, struct wg__frame *f, struct strip s, int64_t r0, int64_t r1, void *y)
+/* Reduces rows [r0, r1) of a strip into y, from the first row on, in the precision of the dtype. */
+static void run_chunk_cols(const struct tail *t, struct wg__frame *f, struct strip s, int64_t r0, int64_t r1, void *y)
 {
     const struct wg__loop *l = t->l;
     int64_t                first = (s.o * l->reduced + r0) * l->inner + s.col, n;
@@ -109,7 +109,7 @@ static void chunk_cols(const struct tail *t, struct wg__frame *f, struct strip s
     }
 }
 
-static void chunk_row(const struct tail *t, struct wg__frame *f, int64_t o, int64_t r0, int64_t r1, void *y)
+static void run_chunk_row(const struct tail *t, struct wg__frame *f, int64_t o, int64_t r0, int64_t r1, void *y)
 {
     wg__frame_run(f, o * t->l->reduced + r0, r1 - r0);
     t->rows(1, r1 - r0, f->ptr[t->l->tail_slot], y);
@@ -121,29 +121,29 @@ static void run_group(const struct tail *t, struct wg__frame *f, struct strip s,
     int64_t           first = group * t->per_group, end = wg__least(first + t->per_group, t->chunks);
     for (int64_t c = first; c < end; c++) {
         int64_t r0 = c * t->chunk, r1 = wg__least(r0 + t->chunk, t->l->reduced);
-        if (t->l->inner == 1) chunk_row(t, f, s.o, r0, r1, y);
-        else chunk_cols(t, f, s, r0, r1, y);
-        (c == first ? part_set : part_add)(t, s.n, part, y);
+        if (t->l->inner == 1) run_chunk_row(t, f, s.o, r0, r1, y);
+        else run_chunk_cols(t, f, s, r0, r1, y);
+        (c == first ? set_part : add_part)(t, s.n, part, y);
     }
 }
 
 static void store_strip(const struct tail *t, struct strip s, const void *part)
 {
-    part_store(t, s.n, part, (char *)t->l->tail_out + (size_t)(s.o * t->l->inner + s.col) * t->size);
+    store_part(t, s.n, part, (char *)t->l->tail_out + (size_t)(s.o * t->l->inner + s.col) * t->size);
 }
 
 static void run_strip(const struct tail *t, struct wg__frame *f, int64_t task)
 {
     _Alignas(64) char sum[WG__BLOCK * 8], part[WG__BLOCK * 8];
-    struct strip      s = strip_of(t, task);
+    struct strip      s = find_strip(t, task);
     for (int64_t g = 0; g < t->groups; g++) {
         run_group(t, f, s, g, g ? part : sum);
-        if (g) part_merge(t, s.n, sum, part);
+        if (g) merge_part(t, s.n, sum, part);
     }
     store_strip(t, s, sum);
 }
 
-/* Outer rows [begin, end) of one chunk each: as many at once as a block takes. */
+/* Reduces outer rows [begin, end) of one chunk each, as many at once as a block takes. */
 static void run_rows(const struct tail *t, struct wg__frame *f, int64_t begin, int64_t end)
 {
     const struct wg__loop *l = t->l;
@@ -157,7 +157,7 @@ static void run_rows(const struct tail *t, struct wg__frame *f, int64_t begin, i
 
 /* ---- Dealing out ---- */
 
-static void strips_job(void *context, int64_t i)
+static void run_strips(void *context, int64_t i)
 {
     const struct tail *t = context;
     struct wg__frame  *f = &wg__workspace()->frame;
@@ -169,24 +169,24 @@ static void strips_job(void *context, int64_t i)
         for (int64_t task = begin; task < end; task++) run_strip(t, f, task);
 }
 
-static size_t part_stride(const struct tail *t) { return t->l->inner == 1 ? 8 : WG__BLOCK * 8; }
+static size_t find_part_stride(const struct tail *t) { return t->l->inner == 1 ? 8 : WG__BLOCK * 8; }
 
-static void group_job(void *context, int64_t group)
+static void run_group_job(void *context, int64_t group)
 {
     const struct tail *t = context;
     struct wg__frame  *f = &wg__workspace()->frame;
     wg__frame_open(f, t->l);
-    run_group(t, f, strip_of(t, t->task), group, t->part + (size_t)group * part_stride(t));
+    run_group(t, f, find_strip(t, t->task), group, t->part + (size_t)group * find_part_stride(t));
 }
 
-/* Few strips of much work each: the threads share the groups of one after another. */
-static void strips_by_groups(struct tail *t, int threads)
+/* Runs few strips of much work each: the threads share the groups of one strip after another. */
+static void run_strips_by_groups(struct tail *t, int threads)
 {
     char *part = t->part = wg__workspace()->part;
     for (t->task = 0; t->task < t->tasks; t->task++) {
-        struct strip s = strip_of(t, t->task);
-        wg__pool_run(threads, t->groups, group_job, t);
-        for (int64_t g = 1; g < t->groups; g++) part_merge(t, s.n, part, part + (size_t)g * part_stride(t));
+        struct strip s = find_strip(t, t->task);
+        wg__pool_run(threads, t->groups, run_group_job, t);
+        for (int64_t g = 1; g < t->groups; g++) merge_part(t, s.n, part, part + (size_t)g * find_part_stride(t));
         store_strip(t, s, part);
     }
     t->part = NULL;
@@ -210,7 +210,7 @@ static void plan(struct tail *t, const struct wg__loop *l)
     t->tasks = l->outer * t->strips;
 }
 
-/* The reduction of nothing. */
+/* Fills the result with the reduction of no elements. */
 static void fill_identity(const struct wg__loop *l)
 {
     static const float       f32[] = {0, 1, -INFINITY, INFINITY};
@@ -234,9 +234,9 @@ void wg__loop_tail(const struct wg__loop *l, int threads)
     plan(&t, l);
     t.jobs = wg__loop_jobs(l);
     if (t.jobs > 1 && t.tasks < MIN_TASKS && t.groups > 1) {
-        strips_by_groups(&t, threads);
+        run_strips_by_groups(&t, threads);
         return;
     }
     t.jobs = wg__least(t.jobs, t.tasks);
-    wg__pool_run(t.jobs > 1 ? threads : 1, t.jobs, strips_job, &t);
+    wg__pool_run(t.jobs > 1 ? threads : 1, t.jobs, run_strips, &t);
 }

@@ -69,7 +69,8 @@ INLINE double copysign_f64(double x, double s)
 INLINE float  sqrt_f32(float x) { return __builtin_sqrtf(x); }
 INLINE double sqrt_f64(double x) { return __builtin_sqrt(x); }
 
-/* a b + c, with one rounding where the level can, unless the source that includes this defines WG__NO_FMA. */
+/* Computes a b + c, with one rounding where the level has FMA, unless the source that includes this header defines
+ * WG__NO_FMA. */
 #if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(WG__NO_FMA)
 INLINE float  fma_f32(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 INLINE double fma_f64(double a, double b, double c) { return __builtin_fma(a, b, c); }

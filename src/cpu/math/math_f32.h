@@ -5,21 +5,21 @@
 
 /* ---- exp ---- */
 
-/* p 2^k in two steps, so that only the last may round or overflow. */
+/* Computes p 2^k in two steps, so that only the second may round or overflow. */
 INLINE float scale_f32(float p, uint32_t k)
 {
     uint32_t half = (uint32_t)((int32_t)k >> 1);
     return p * float_of((half + 127) << 23) * float_of((k - half + 127) << 23);
 }
 
-/* r = x - n ln 2 with |r| <= ln(2)/2; gives n */
+/* Sets *r = x - n ln 2, |r| <= ln(2)/2, and returns n. */
 INLINE uint32_t exp_split_f32(float x, float *r)
 {
     float t = fma_f32(x, LOG2E_F32, ROUNDER_F32), n = t - ROUNDER_F32;
     *r = fma_f32(n, -LN2_LO_F32, fma_f32(n, -LN2_HI_F32, x));
     return bits_f32(t) - bits_f32(ROUNDER_F32);
 }
-/* e^r */
+/* Computes e^r for |r| <= ln(2)/2. */
 INLINE float exp_near_f32(float r)
 {
     float q = 0x1.6a20d4p-10f;
@@ -35,14 +35,14 @@ INLINE float exp_f32(float x)
     uint32_t k = exp_split_f32(c < -104.5f ? -104.5f : c, &r);
     return scale_f32(exp_near_f32(r), k);
 }
-/* exp for -87 <= x <= 88, where no scale is out of range */
+/* Computes e^x for -87 <= x <= 88, where no scale is out of range. */
 INLINE float exp_inside_f32(float x)
 {
     float    r;
     uint32_t k = exp_split_f32(x, &r);
     return exp_near_f32(r) * float_of((k + 127) << 23);
 }
-/* 2^k (e^r - 1) + (2^k - 1), with 2^(k-1) because 2^128 is too much */
+/* Computes e^x - 1 = 2^k (e^r - 1) + (2^k - 1), by 2^(k-1) because 2^128 is too large. */
 INLINE float expm1_f32(float x)
 {
     float    r, c = x > 89 ? 89 : x < -30 ? -30 : x;
@@ -60,14 +60,14 @@ INLINE float expm1_f32(float x)
 
 /* ---- log ---- */
 
-/* x = m 2^e with sqrt(1/2) <= m < sqrt(2), for normal x > 0 */
+/* Splits x = m 2^e, sqrt(1/2) <= m < sqrt(2), for normal x > 0; returns e. */
 INLINE int32_t split_f32(float x, float *m)
 {
     int32_t e = (int32_t)(bits_f32(x) - 0x3f3504f3) >> 23;
     *m = float_of(bits_f32(x) - ((uint32_t)e << 23));
     return e;
 }
-/* e ln 2 + ln(1 + f), ln(1 + f) = f - f^2/2 + f^3 P(f) */
+/* Computes e ln 2 + ln(1 + f), with ln(1 + f) = f - f^2/2 + f^3 P(f). */
 INLINE float log_sum_f32(float f, float e)
 {
     float z = f * f, q = -0x1.41d098p-4f;
@@ -91,7 +91,7 @@ INLINE float log_f32(float x)
     y = x < 0 ? NAN : y;
     return x == 0 ? -INFINITY : y;
 }
-/* What 1 + x rounds away comes back as c. */
+/* Computes ln(1 + x); c makes up for the rounding of 1 + x. */
 INLINE float log1p_f32(float x)
 {
     float   m, u = 1 + x, v = u - 1, c = (1 - (u - v)) + (x - v);
@@ -105,7 +105,7 @@ INLINE float log1p_f32(float x)
 
 /* ---- functions of exp and log ---- */
 
-/* x + x^3 T(x^2) near 0, else 1 - 2 / (e^2x + 1), which rounds to 1 from 9.02 on */
+/* Computes tanh x: x + x^3 T(x^2) near 0, else 1 - 2 / (e^2x + 1), which rounds to 1 from 9.02 on. */
 INLINE float tanh_f32(float x)
 {
     float a = fabs_f32(x), b = a > 9.02f ? 9.02f : a, z = a * a;
@@ -124,7 +124,7 @@ INLINE float sigmoid_f32(float x)
 }
 INLINE float softplus_f32(float x) { return (x > 0 ? x : 0) + log1p_f32(exp_f32(-fabs_f32(x))); }
 
-/* x + x S(x^2) near 0, else 1 - exp(-x L(x)) */
+/* Computes erf x: x + x S(x^2) near 0, else 1 - exp(-x L(x)). */
 INLINE float erf_f32(float x)
 {
     float a = fabs_f32(x), b = a > 3.95f ? 3.95f : a, z = x * x;
@@ -147,7 +147,7 @@ INLINE float erf_f32(float x)
 
 /* ---- sin, cos, tan ---- */
 
-/* r = x - n pi/2 with |r| <= pi/4; gives n */
+/* Sets *r = x - n pi/2, |r| <= pi/4, and returns n. */
 INLINE uint32_t quarter_turns_f32(float x, float *r)
 {
     double t = (double)x * 0x1.45f306dc9c883p-1 + ROUNDER_F64, n = t - ROUNDER_F64;
@@ -168,7 +168,7 @@ INLINE float cos_near_f32(float r)
     q = fma_f32(q, z, 0x1.55554ap-5f);
     return w + fma_f32(z * z, q, (1 - w) - half);
 }
-/* sin(r + n pi/2) */
+/* Computes sin(r + n pi/2). */
 INLINE float sin_turned_f32(float r, uint32_t n)
 {
     float y = n & 1 ? cos_near_f32(r) : sin_near_f32(r);
@@ -195,7 +195,7 @@ INLINE float tan_f32(float x)
     return x == 0 ? x : y;
 }
 
-/* In double, e^(y ln|x|) is right to the last bit but for ties. */
+/* Computes x^y in double, where e^(y ln|x|) is right to the last bit but for ties. */
 INLINE float pow_f32(float x, float y)
 {
     double z = exp_f64((double)y * log_f64((double)fabs_f32(x)));

@@ -5,14 +5,14 @@
 
 /* ---- exp ---- */
 
-/* p 2^k in two steps, so that only the last may round or overflow. */
+/* Computes p 2^k in two steps, so that only the second may round or overflow. */
 INLINE double scale_f64(double p, uint64_t k)
 {
     uint64_t half = ((k + 4096) >> 1) - 2048;
     return p * double_of((half + 1023) << 52) * double_of((k - half + 1023) << 52);
 }
 
-/* (e^r - 1 - r) / r^2 for |r| <= ln(2)/2 */
+/* Computes (e^r - 1 - r) / r^2 for |r| <= ln(2)/2. */
 INLINE double exp_tail_f64(double r)
 {
     double q = 0x1.1f95289121da4p-29;
@@ -28,7 +28,7 @@ INLINE double exp_tail_f64(double r)
     return fma_f64(q, r, 0.5);
 }
 
-/* e^(x + low) for -746 <= x <= 710 */
+/* Computes e^(x + low) for -746 <= x <= 710. */
 INLINE double exp_sum_f64(double x, double low)
 {
     double t = fma_f64(x, LOG2E_F64, ROUNDER_F64), n = t - ROUNDER_F64;
@@ -41,7 +41,7 @@ INLINE double exp_f64(double x)
     double c = x > 710 ? 710 : x;
     return exp_sum_f64(c < -746 ? -746 : c, 0);
 }
-/* 2^k (e^r - 1) + (2^k - 1), with 2^(k-1) because 2^1024 is too much */
+/* Computes e^x - 1 = 2^k (e^r - 1) + (2^k - 1), by 2^(k-1) because 2^1024 is too large. */
 INLINE double expm1_f64(double x)
 {
     double   c = x > 710 ? 710 : x < -60 ? -60 : x;
@@ -56,7 +56,7 @@ INLINE double expm1_f64(double x)
 
 /* ---- log ---- */
 
-/* x = m 2^e with sqrt(1/2) <= m < sqrt(2), for normal x > 0 */
+/* Splits x = m 2^e, sqrt(1/2) <= m < sqrt(2), for normal x > 0; returns e. */
 INLINE double split_f64(double x, double *m)
 {
     uint64_t u = bits_f64(x) + (0x3ff0000000000000 - 0x3fe6a09e667f3bcd);
@@ -64,7 +64,7 @@ INLINE double split_f64(double x, double *m)
     return double_of(u >> 52 | bits_f64(0x1p52)) - (0x1p52 + 1023);
 }
 
-/* e ln 2 + ln(1 + f): with s = f/(2+f), ln(1+f) = 2 atanh s = f - s (f - R) */
+/* Computes e ln 2 + ln(1 + f): with s = f/(2+f), ln(1+f) = 2 atanh s = f - s (f - R). */
 INLINE double log_sum_f64(double f, double e)
 {
     double s = f / (2 + f), z = s * s, half = 0.5 * f * f;
@@ -88,7 +88,7 @@ INLINE double log_f64(double x)
     y = x < 0 ? (double)NAN : y;
     return x == 0 ? -(double)INFINITY : y;
 }
-/* What 1 + x rounds away comes back as c. */
+/* Computes ln(1 + x); c makes up for the rounding of 1 + x. */
 INLINE double log1p_f64(double x)
 {
     double u = 1 + x, v = u - 1, c = (1 - (u - v)) + (x - v);
@@ -114,7 +114,7 @@ INLINE double sigmoid_f64(double x)
 }
 INLINE double softplus_f64(double x) { return (x > 0 ? x : 0) + log1p_f64(exp_f64(-fabs_f64(x))); }
 
-/* erf(x)/x - 1 for |x| <= 1, of z = x^2 */
+/* Computes erf(x)/x - 1 for |x| <= 1, as a function of z = x^2. */
 INLINE double erf_near_f64(double z)
 {
     double q = -0x1.abadcb9527358p-31;
@@ -130,7 +130,7 @@ INLINE double erf_near_f64(double z)
     q = fma_f64(q, z, -0x1.812746b0379bdp-2);
     return fma_f64(q, z, 0x1.06eba8214db68p-3);
 }
-/* erfc(x) e^(x^2) for 1 <= x <= 6, of u = (x-2)/(x+2) */
+/* Computes erfc(x) e^(x^2) for 1 <= x <= 6, as a function of u = (x-2)/(x+2). */
 INLINE double erfcx_f64(double u)
 {
     double q = -0x1.b3d3f389b236ep-20;
@@ -158,7 +158,7 @@ INLINE double erf_f64(double x)
 
 /* ---- sin, cos, tan ---- */
 
-/* r + low = x - n pi/2 with |r| <= pi/4; gives n */
+/* Sets *r + *low = x - n pi/2, |r| <= pi/4, and returns n. */
 INLINE uint64_t quarter_turns_f64(double x, double *r, double *low)
 {
     double t = fma_f64(x, 0x1.45f306dc9c883p-1, ROUNDER_F64), n = t - ROUNDER_F64;
@@ -189,7 +189,7 @@ INLINE double cos_near_f64(double r, double low)
     q = fma_f64(q, z, 0x1.555555555554cp-5);
     return w + (((1 - w) - half) + fma_f64(z * z, q, -r * low));
 }
-/* sin(r + n pi/2) */
+/* Computes sin(r + low + n pi/2). */
 INLINE double sin_turned_f64(double r, double low, uint64_t n)
 {
     double y = n & 1 ? cos_near_f64(r, low) : sin_near_f64(r, low);
@@ -218,7 +218,7 @@ INLINE double tan_f64(double x)
 
 /* ---- pow: e^(y ln x), with ln x in two doubles ---- */
 
-/* a b - p for p = a b rounded, exactly */
+/* Computes a b - p exactly, for p = a b rounded. */
 INLINE double product_rest_f64(double a, double b, double p)
 {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -230,8 +230,8 @@ INLINE double product_rest_f64(double a, double b, double p)
 #endif
 }
 
-/* ln x = high + low for x > 0, to about 2^-64: with s = (m-1)/(m+1), z = s^2,
- * ln m = s (2 + z (2/3 + z T(z))), of which only z T(z) is rounded to a double. */
+/* Computes ln x = high + low for x > 0, to about 2^-64: with s = (m-1)/(m+1), z = s^2, ln m = s (2 + z (2/3 + z T(z))),
+ * of which only z T(z) is rounded to a double. */
 INLINE double log_pair_f64(double x, double *low)
 {
     bool   tiny = x < 0x1p-1022;
@@ -261,8 +261,7 @@ INLINE double log_pair_f64(double x, double *low)
     return high;
 }
 
-/* C11 F.10.4.4: how the sign of x, zeros, ones and infinities come out.
- * y is |x|^y so far. */
+/* Makes z = |x|^y the power x^y, by the rules of C11 F.10.4.4 for the sign of x, zeros, ones and infinities. */
 INLINE double pow_edges_f64(double x, double y, double z)
 {
     double a = fabs_f64(x), b = fabs_f64(y);

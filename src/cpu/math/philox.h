@@ -33,14 +33,14 @@ static inline __attribute__((always_inline)) struct philox philox_round(struct p
                            .l = s.l + 0xbb67ae85}; /* the golden ratio, and sqrt(3) - 1 */
 }
 
-/* Ten rounds without a loop, so that a loop over counters vectorises. */
+/* Runs ten rounds, written without a loop so that a loop over counters vectorises. */
 static inline __attribute__((always_inline)) struct philox philox(struct philox s)
 {
     s = philox_round(philox_round(philox_round(philox_round(philox_round(s)))));
     return philox_round(philox_round(philox_round(philox_round(philox_round(s)))));
 }
 
-/* The counter and key of block `block` of a sequence. */
+/* Makes the counter and key of block `block` of a sequence. */
 static inline __attribute__((always_inline)) struct philox philox_at(uint64_t seed, uint64_t stream, uint64_t run,
                                                                      uint64_t block)
 {

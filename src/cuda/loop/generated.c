@@ -43,7 +43,10 @@ static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const voi
     if (status) return status;
     cudaError_t e = cudaLibraryLoadData(&k->library, code, NULL, NULL, 0, NULL, NULL, 0);
     *refused = not_for_here(e);
-    if (e) return k->library = NULL, wg__cuda_failed(w, d, e, "cudaLibraryLoadData");
+    if (e) {
+        k->library = NULL;
+        return wg__cuda_failed(w, d, e, "cudaLibraryLoadData");
+    }
     status = load_entry(d, k, "wg_loop", &k->one, w);
     if (!status && several) status = load_entry(d, k, "wg_loops", &k->several, w);
     return status;
@@ -64,12 +67,18 @@ static int make(struct wg__device *d, const char *source, bool several, const vo
 {
     struct wg__cuda_kernel *k = calloc(1, sizeof *k);
     if (k) k->source = strdup(source);
-    if (!k || !k->source) return free(k), wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    if (!k || !k->source) {
+        free(k);
+        return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
+    }
     k->hash = XXH3_64bits(source, strlen(source));
     wg__cuda_take_turn();
     int status = load(d, k, code, several, refused, w);
     wg__cuda_end_turn();
-    if (status) return free_kernel(k), status;
+    if (status) {
+        free_kernel(k);
+        return status;
+    }
     *out = k;
     return WG_OK;
 }

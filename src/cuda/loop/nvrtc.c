@@ -186,7 +186,10 @@ static void write_cached(const char *path, const void *code, size_t bytes)
     int   fd = mkstemp(beside);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
     if (!f) {
-        if (fd >= 0) close(fd), unlink(beside);
+        if (fd >= 0) {
+            close(fd);
+            unlink(beside);
+        }
         return;
     }
     bool ok = fwrite(&h, sizeof h, 1, f) == 1 && fwrite(code, bytes, 1, f) == 1;

@@ -31,7 +31,10 @@ static cublasStatus_t layout(cublasLtMatrixLayout_t *l, cudaDataType type, int64
     int32_t n = (int32_t)count;
     if (n != count) return CUBLAS_STATUS_NOT_SUPPORTED;
     cublasStatus_t s = cublasLtMatrixLayoutCreate(l, type, (uint64_t)rows, (uint64_t)cols, rows);
-    if (s) return *l = NULL, s;
+    if (s) {
+        *l = NULL;
+        return s;
+    }
     if (count == 1) return CUBLAS_STATUS_SUCCESS;
     s = cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &n, sizeof n);
     return s ? s
@@ -89,7 +92,10 @@ static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, cublasComputeTy
 {
     int32_t        first = p->g.tb ? CUBLAS_OP_T : CUBLAS_OP_N, second = p->g.ta ? CUBLAS_OP_T : CUBLAS_OP_N;
     cublasStatus_t s = cublasLtMatmulDescCreate(&p->desc, compute, type_of(&p->g));
-    if (s) return p->desc = NULL, s;
+    if (s) {
+        p->desc = NULL;
+        return s;
+    }
     s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first);
     if (!s) s = cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second);
     return s || !e ? s : set_epilogue(p->desc, e);
@@ -299,7 +305,10 @@ static struct wg__gemm one_of(const wg_call *c)
 /* One b for all rows of a is one product. */
 static bool merge_rows(struct wg__gemm *g, struct axes *x)
 {
-    if (x->n == 1 && !g->ta && x->b[0] == 0 && x->a[0] == 1) g->m *= x->dim[0], x->n = 0;
+    if (x->n == 1 && !g->ta && x->b[0] == 0 && x->a[0] == 1) {
+        g->m *= x->dim[0];
+        x->n = 0;
+    }
     return x->n == 0;
 }
 
@@ -319,8 +328,15 @@ int wg__cuda_product_plan_call(const struct wg__cuda_place *at, const wg_call *c
     int64_t size = (int64_t)wg_dtype_size(g.dtype), asize = g.m * g.k, bsize = g.k * g.n, csize = g.m * g.n;
     int     last = x.n - 1; /* cuBLAS's batch; the axes before it are walked here */
     *p = (struct wg__cuda_product_plan){.g = g, .rank = last, .calls = 1};
-    if (!wg_count(&c->y->shape)) return p->calls = 0, WG_OK;
-    if (!g.k) return p->calls = 0, p->clear = (size_t)(wg_count(&c->y->shape) * size), WG_OK;
+    if (!wg_count(&c->y->shape)) {
+        p->calls = 0;
+        return WG_OK;
+    }
+    if (!g.k) {
+        p->calls = 0;
+        p->clear = (size_t)(wg_count(&c->y->shape) * size);
+        return WG_OK;
+    }
     struct batch n = {x.dim[last], x.a[last] * asize, x.b[last] * bsize, csize};
     p->c_step = n.count * csize * size;
     for (int i = 0; i < last; i++) {

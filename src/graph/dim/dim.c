@@ -1,4 +1,4 @@
-/* Symbolic dimensions: the table, and how they are written.  dim_impl.h says what is in it. */
+/* Symbolic dimensions: their table and their texts. dim_impl.h describes the entries. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,24 +20,24 @@ static bool dim_equal(const struct wg__dim *p, const struct wg__dim *q)
     return p->a == q->a && p->b == q->b && p->start == q->start && p->stop == q->stop && p->step == q->step;
 }
 
-/* Of a number: none. */
-static int terms(const wg_graph *g, int64_t d)
+/* Counts the steps of a walk through d: none for a number. */
+static int count_terms(const wg_graph *g, int64_t d)
 {
     const struct wg__dim *p = d < 0 ? wg__dim_entry(g, d) : NULL;
     return p ? p->terms : 0;
 }
 
-/* Every level counts, so that a walk goes no deeper than the bound. */
+/* Counts each name and each level, so that WG__DIM_TERMS also bounds the depth of a walk. */
 int wg__dim_terms(const wg_graph *g, const struct wg__dim *p)
 {
     int n = p->kind == WG__PRODUCT ? 0 : 1;
-    for (int i = 0; p->kind == WG__PRODUCT && i < p->n; i++) n += terms(g, WG__DIM_BASE - p->atom[i]);
-    for (int i = 0; p->term && i < p->n; i++) n += terms(g, p->term[i].d);
-    return n + terms(g, p->a) + terms(g, p->b);
+    for (int i = 0; p->kind == WG__PRODUCT && i < p->n; i++) n += count_terms(g, WG__DIM_BASE - p->atom[i]);
+    for (int i = 0; p->term && i < p->n; i++) n += count_terms(g, p->term[i].d);
+    return n + count_terms(g, p->a) + count_terms(g, p->b);
 }
 
-/* The names and lists of an entry are the arena's; false if memory is short. */
-static bool keep(wg_graph *g, struct wg__dim *d)
+/* Copies the name and the terms of an entry into the arena; false if memory is short. */
+static bool copy_into_arena(wg_graph *g, struct wg__dim *d)
 {
     if (d->name) {
         char *name = wg__arena_alloc(&g->arena, strlen(d->name) + 1);
@@ -65,7 +65,7 @@ int64_t wg__dim_intern(wg_graph *g, const struct wg__dim *want)
         g->dims.cap = cap;
     }
     struct wg__dim d = *want;
-    if (!keep(g, &d)) return wg__fail_nomem(g), 0;
+    if (!copy_into_arena(g, &d)) return wg__fail_nomem(g), 0;
     d.terms = wg__dim_terms(g, &d);
     g->dims.dim[g->dims.n] = d;
     return WG__DIM_BASE - g->dims.n++;
@@ -109,7 +109,7 @@ struct text {
 
 static void say_dim(struct text *t, int64_t d);
 
-/* A part of a larger expression, between parentheses where its own signs would be read as the larger one's. */
+/* Writes a part of a larger expression, in parentheses where its own signs would be read as the larger one's. */
 static void say_part(struct text *t, int64_t d, bool factor)
 {
     const struct wg__dim *p = d < 0 ? wg__dim_entry(t->g, d) : NULL;
@@ -122,19 +122,25 @@ static void say_part(struct text *t, int64_t d, bool factor)
 static void say_product(struct text *t, const struct wg__dim *p)
 {
     const char *times = "";
-    if (p->number != 1) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number), times = "*";
+    if (p->number != 1) {
+        wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number);
+        times = "*";
+    }
     for (int i = 0; i < p->n; i++, times = "*") {
         wg__append(t->buf, t->n, &t->k, "%s", times);
         say_part(t, WG__DIM_BASE - p->atom[i], true);
     }
 }
 
-/* "(3+2*a-b)"; a number below zero comes last. */
+/* Writes a sum as "(3+2*a-b)"; a number below zero comes last. */
 static void say_sum(struct text *t, const struct wg__dim *p)
 {
     const char *plus = "";
     wg__append(t->buf, t->n, &t->k, "(");
-    if (p->number > 0) wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number), plus = "+";
+    if (p->number > 0) {
+        wg__append(t->buf, t->n, &t->k, "%lld", (long long)p->number);
+        plus = "+";
+    }
     for (int i = 0; i < p->n; i++, plus = "+") {
         int64_t times = p->term[i].times;
         wg__append(t->buf, t->n, &t->k, "%s", times < 0 ? "-" : plus);
@@ -147,7 +153,7 @@ static void say_sum(struct text *t, const struct wg__dim *p)
     wg__append(t->buf, t->n, &t->k, ")");
 }
 
-/* "n[1:-1:2]", as Python writes a range */
+/* Writes a range as Python does: "n[1:-1:2]". */
 static void say_range(struct text *t, const struct wg__dim *p)
 {
     say_part(t, p->a, false);

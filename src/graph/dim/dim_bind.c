@@ -1,4 +1,5 @@
-/* Symbolic dimensions get sizes: of a dimension with the named symbols bound, and parts of it for a walk. */
+/* Sizes of symbolic dimensions: the value of a dimension once the named symbols are bound, and the parts of an
+ * expression for a walk. */
 #include <string.h>
 
 #include "graph/dim/dim_impl.h"
@@ -7,30 +8,39 @@ struct walk {
     const wg_graph   *g;
     const wg_options *o;
     const char       *unbound; /* the first name that has no size */
-    bool              over;    /* above 64 bits */
+    bool              over;    /* the value does not fit in 64 bits */
 };
 
 static bool size_of_name(struct walk *w, const char *name, int64_t *v)
 {
     const wg_options *o = w->o;
     for (int i = 0; o && i < WG_MAX_BINDINGS && o->bind[i].name; i++)
-        if (strcmp(o->bind[i].name, name) == 0) return *v = o->bind[i].size, true;
+        if (strcmp(o->bind[i].name, name) == 0) {
+            *v = o->bind[i].size;
+            return true;
+        }
     for (int i = 0; o && i < o->n_more; i++)
-        if (strcmp(o->more[i].name, name) == 0) return *v = o->more[i].size, true;
+        if (strcmp(o->more[i].name, name) == 0) {
+            *v = o->more[i].size;
+            return true;
+        }
     w->unbound = name;
     return false;
 }
 
-/* d as an integer, which in the middle of a sum may be below zero; false if there is none. */
-static bool value(struct walk *w, int64_t d, int64_t *v);
+/* Evaluates d; false if it has no value. An intermediate value may be negative. */
+static bool eval_dim(struct walk *w, int64_t d, int64_t *v);
 
 static bool size_of_product(struct walk *w, const struct wg__dim *p, int64_t *v)
 {
     int64_t x;
     *v = p->number;
     for (int i = 0; i < p->n; i++) {
-        if (!value(w, WG__DIM_BASE - p->atom[i], &x)) return false;
-        if (__builtin_mul_overflow(*v, x, v)) return w->over = true, false;
+        if (!eval_dim(w, WG__DIM_BASE - p->atom[i], &x)) return false;
+        if (__builtin_mul_overflow(*v, x, v)) {
+            w->over = true;
+            return false;
+        }
     }
     return true;
 }
@@ -40,9 +50,11 @@ static bool size_of_sum(struct walk *w, const struct wg__dim *p, int64_t *v)
     int64_t x;
     *v = p->number;
     for (int i = 0; i < p->n; i++) {
-        if (!value(w, p->term[i].d, &x)) return false;
-        if (__builtin_mul_overflow(p->term[i].times, x, &x) || __builtin_add_overflow(*v, x, v))
-            return w->over = true, false;
+        if (!eval_dim(w, p->term[i].d, &x)) return false;
+        if (__builtin_mul_overflow(p->term[i].times, x, &x) || __builtin_add_overflow(*v, x, v)) {
+            w->over = true;
+            return false;
+        }
     }
     return true;
 }
@@ -50,7 +62,7 @@ static bool size_of_sum(struct walk *w, const struct wg__dim *p, int64_t *v)
 static bool size_of_quotient(struct walk *w, const struct wg__dim *p, int64_t *v)
 {
     int64_t a, b;
-    if (!value(w, p->a, &a) || !value(w, p->b, &b)) return false;
+    if (!eval_dim(w, p->a, &a) || !eval_dim(w, p->b, &b)) return false;
     if (b == 0 || (b == -1 && a == INT64_MIN)) return false;
     *v = a / b;
     return p->kind == WG__FLOOR || a % b == 0;
@@ -59,8 +71,9 @@ static bool size_of_quotient(struct walk *w, const struct wg__dim *p, int64_t *v
 static bool size_of_range(struct walk *w, const struct wg__dim *p, int64_t *v)
 {
     int64_t n;
-    if (!value(w, p->a, &n) || n < 0) return false;
-    return *v = wg__range_count(n, p->start, p->stop, p->step), true;
+    if (!eval_dim(w, p->a, &n) || n < 0) return false;
+    *v = wg__range_count(n, p->start, p->stop, p->step);
+    return true;
 }
 
 static bool size_of_meet(struct walk *w, const struct wg__dim *p, int64_t *v)
@@ -68,17 +81,20 @@ static bool size_of_meet(struct walk *w, const struct wg__dim *p, int64_t *v)
     int64_t x;
     *v = 1;
     for (int i = 0; i < p->n; i++) {
-        if (!value(w, p->term[i].d, &x)) return false;
+        if (!eval_dim(w, p->term[i].d, &x)) return false;
         if (x != 1 && *v != 1 && x != *v) return false;
         if (x != 1) *v = x;
     }
     return true;
 }
 
-static bool value(struct walk *w, int64_t d, int64_t *v)
+static bool eval_dim(struct walk *w, int64_t d, int64_t *v)
 {
     const struct wg__dim *p = d < 0 ? wg__dim_entry(w->g, d) : NULL;
-    if (!p) return *v = d, true;
+    if (!p) {
+        *v = d;
+        return true;
+    }
     switch (p->kind) {
     case WG__NAME: return size_of_name(w, p->name, v);
     case WG__PRODUCT: return size_of_product(w, p, v);
@@ -97,7 +113,7 @@ int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const ch
     int64_t     v;
     if (d >= 0) return d;
     if (!wg__dim_entry(g, d)) return -1;
-    bool there = value(&w, d, &v) && v >= 0;
+    bool there = eval_dim(&w, d, &v) && v >= 0;
     *unbound = w.unbound;
     return there ? v : w.over ? INT64_MAX : -1;
 }
@@ -121,7 +137,8 @@ int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_option
 
 /* ---- Parts ---- */
 
-/* A sum without its last term, and that term; what is taken away last is taken off. */
+/* Splits a sum into *a + *b or *a - *b and returns that sign, or 0 on failure. *b is the last negative term, else the
+ * number where it is negative, else the last term. */
 static char split_sum(wg_graph *g, int64_t d, int64_t *a, int64_t *b)
 {
     const struct wg__dim *p = wg__dim_entry(g, d);
@@ -129,7 +146,10 @@ static char split_sum(wg_graph *g, int64_t d, int64_t *a, int64_t *b)
     int64_t               number = p->number;
     int                   k = p->n - 1;
     while (k >= 0 && p->term[k].times > 0) k--;
-    if (k < 0 && number < 0) return wg__dim_sub(&c, d, number, a) ? 0 : (*b = -number, '-');
+    if (k < 0 && number < 0) {
+        *b = -number;
+        return wg__dim_sub(&c, d, number, a) ? 0 : '-';
+    }
     struct wg__term t = p->term[k < 0 ? p->n - 1 : k];
     int64_t         times = t.times < 0 ? -t.times : t.times;
     if (times < 0 || wg_dim_mul(&c, times, t.d, b)) return 0;
@@ -149,8 +169,14 @@ char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b)
         *a = p->number != 1 ? p->number : WG__DIM_BASE - p->atom[0];
         return wg_dim_div(&c, d, *a, b) ? 0 : '*';
     case WG__QUOTIENT:
-    case WG__FLOOR: return *a = p->a, *b = p->b, '/';
-    case WG__RANGE: return *a = p->a, *b = 0, ':';
+    case WG__FLOOR:
+        *a = p->a;
+        *b = p->b;
+        return '/';
+    case WG__RANGE:
+        *a = p->a;
+        *b = 0;
+        return ':';
     case WG__MEET:
         *a = p->term[0].d;
         *b = p->term[1].d;
@@ -170,17 +196,17 @@ void wg__dim_range_of(const wg_graph *g, int64_t d, int64_t *start, int64_t *sto
 
 /* ---- Bindings that a user gives ---- */
 
-static int bindings(const wg_options *o)
+static int count_bindings(const wg_options *o)
 {
     int n = 0;
     while (n < WG_MAX_BINDINGS && o->bind[n].name) n++;
     return n + (o->n_more > 0 ? o->n_more : 0);
 }
 
-/* Number i of all: those of bind, then those of more. */
-static const wg_binding *binding(const wg_options *o, int i)
+/* Finds binding i, counting the list `bind` first and then `more`. */
+static const wg_binding *find_binding(const wg_options *o, int i)
 {
-    int own = bindings(o) - (o->n_more > 0 ? o->n_more : 0);
+    int own = count_bindings(o) - (o->n_more > 0 ? o->n_more : 0);
     return i < own ? &o->bind[i] : &o->more[i - own];
 }
 
@@ -191,7 +217,7 @@ static bool is_named(const wg_graph *g, const char *name)
     return false;
 }
 
-/* "batch, time": the named dimensions, as many as fit. */
+/* Writes the graph's named dimensions, as many as fit: "batch, time". */
 static const char *names_str(const wg_graph *g, char *buf, size_t n)
 {
     size_t k = 0;
@@ -204,7 +230,7 @@ static const char *names_str(const wg_graph *g, char *buf, size_t n)
 static int check_binding(wg_graph *g, const wg_options *o, int i)
 {
     char              have[160];
-    const wg_binding *b = binding(o, i);
+    const wg_binding *b = find_binding(o, i);
     if (!b->name) return wg__fail(g, WG_EARG, "compile: binding %d has no name", i);
     if (b->size < 0)
         return wg__fail(g, WG_EARG, "compile: dimension \"%s\" cannot be %lld", b->name, (long long)b->size);
@@ -212,19 +238,19 @@ static int check_binding(wg_graph *g, const wg_options *o, int i)
         return wg__fail(g, WG_EARG, "compile: the graph has no dimension \"%s\" to bind; it has %s", b->name,
                         *names_str(g, have, sizeof have) ? have : "none");
     for (int k = 0; k < i; k++)
-        if (strcmp(binding(o, k)->name, b->name) == 0 && binding(o, k)->size != b->size)
+        if (strcmp(find_binding(o, k)->name, b->name) == 0 && find_binding(o, k)->size != b->size)
             return wg__fail(g, WG_EARG, "compile: dimension \"%s\" is bound to %lld and to %lld", b->name,
-                            (long long)binding(o, k)->size, (long long)b->size);
+                            (long long)find_binding(o, k)->size, (long long)b->size);
     return WG_OK;
 }
 
 int wg__dims_check_bind(wg_graph *g, const wg_options *o)
 {
-    int status = WG_OK, own = bindings(o) - (o->n_more > 0 ? o->n_more : 0);
-    for (int i = own; i < WG_MAX_BINDINGS; i++) /* what stands behind the end of the list would be lost */
+    int status = WG_OK, own = count_bindings(o) - (o->n_more > 0 ? o->n_more : 0);
+    for (int i = own; i < WG_MAX_BINDINGS; i++) /* a binding behind the first without a name would be lost */
         if (o->bind[i].name) return wg__fail(g, WG_EARG, "compile: binding %d has no name", own);
     if (o->n_more < 0) return wg__fail(g, WG_EARG, "compile: n_more cannot be %d", o->n_more);
     if (o->n_more && !o->more) return wg__fail(g, WG_EARG, "compile: n_more is %d, but more is NULL", o->n_more);
-    for (int i = 0; !status && i < bindings(o); i++) status = check_binding(g, o, i);
+    for (int i = 0; !status && i < count_bindings(o); i++) status = check_binding(g, o, i);
     return status;
 }

@@ -8,8 +8,8 @@
  *   PRODUCT   a whole factor times atoms, which are entries of any other kind
  *   SUM       a number plus whole multiples of dimensions, some maybe negative
  *   QUOTIENT  a / b, which has to be whole        FLOOR  a / b, cut towards zero
- *   RANGE     how many elements start:stop:step has of an axis of a elements
- *   MEET      what sizes broadcast to: all that are not 1 have to be equal */
+ *   RANGE     the number of elements that start:stop:step takes of an axis of a elements
+ *   MEET      the size that sizes broadcast to: all that are not 1 have to be equal */
 #ifndef WENGERT_DIM_IMPL_H
 #define WENGERT_DIM_IMPL_H
 
@@ -26,22 +26,24 @@ struct wg__dim {
     enum wg__dim_kind kind;
     const char       *name;                  /* NAME */
     int64_t           number;                /* PRODUCT: the factor; SUM: the number */
-    int               n;                     /* how many atoms or terms */
+    int               n;                     /* number of atoms or terms */
     int               atom[WG__DIM_FACTORS]; /* PRODUCT: indices of entries, ascending */
     struct wg__term  *term;                  /* SUM, MEET (times is 1): by falling d */
     int64_t           a, b;                  /* QUOTIENT, FLOOR, RANGE (a only) */
     int64_t           start, stop, step;     /* RANGE: step > 0 */
-    int               terms;                 /* names and levels, as they would be written out: what a walk takes */
+    int               terms;                 /* names and levels when written out: the steps of a walk */
 };
 
-/* The entry of d; NULL if d is a number or no dimension of g. */
+/* Finds the entry of d. NULL: d is a number or no dimension of g. */
 const struct wg__dim *wg__dim_entry(const wg_graph *g, int64_t d);
-/* The dimension for an entry, made if it is new (term and name are copied); 0 if memory is short. */
+/* Finds the dimension of an entry equal to `want`, or makes it (term and name are copied); 0 if memory is short. */
 int64_t wg__dim_intern(wg_graph *g, const struct wg__dim *want);
-/* What walking the entry would take. */
+/* Counts the steps of a walk through the entry, which bound how deep the walk goes. */
 int wg__dim_terms(const wg_graph *g, const struct wg__dim *p);
-/* d as a product; a number is a product without atoms. */
+/* Writes d as a product; a number is a product without atoms. */
 struct wg__dim wg__dim_product(const wg_graph *g, int64_t d);
-int64_t        wg__dim_from_product(wg_graph *g, const struct wg__dim *p);
+
+/* Finds or makes the dimension that a product equals: a number, one atom, or an entry; 0 if memory is short. */
+int64_t wg__dim_from_product(wg_graph *g, const struct wg__dim *p);
 
 #endif

@@ -28,7 +28,8 @@ static char *copy(struct wg__export *e, const char *text)
     return strcpy(p, text);
 }
 
-/* The entry of a text, made if it is new; NULL if memory is short.  Good until another is made. */
+/* Finds the entry of a text, or makes one; NULL if memory is short.  The pointer is good until the next entry is
+ * made. */
 static struct wg__name *entry(struct wg__export *e, struct wg__names *t, const char *text)
 {
     uint32_t         hash = wg__hash_text(text);

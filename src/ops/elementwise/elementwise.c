@@ -9,7 +9,8 @@
 
 #define FLAT NULL
 
-/* d gelu / dx = Phi(x) + x phi(x), with Phi and phi of the normal distribution */
+/* Builds d gelu / dx = Phi(x) + x phi(x), where Phi and phi are the distribution and the density of a standard
+ * normal. */
 static wg_node *gelu_slope(wg_node *x)
 {
     wg_node *cdf = wg_scale(wg_shift(wg_erf(wg_scale(x, 0.70710678118654752)), 1), 0.5);
@@ -17,13 +18,12 @@ static wg_node *gelu_slope(wg_node *x)
     return wg_add(cdf, wg_mul(x, pdf));
 }
 
-/* gelu_tanh = x s(u) with s the sigmoid and u = x (p + q x^2), so its second
- * derivative is s (1 - s) (2 u' + x u'' + x u'^2 (1 - 2s)), where 1 - s is the
- * sigmoid of -u.  Beyond 24, where s (1 - s) is 0, the powers of x stay what
- * they are there. */
+/* Builds the second derivative of gelu_tanh = x s(u), with s the sigmoid and u = x (p + q x^2): it is s (1 - s) (2 u' +
+ * x u'' + x u'^2 (1 - 2s)), where 1 - s is the sigmoid of -u. Beyond 24, where s (1 - s) is 0, the powers of x keep
+ * their values at 24. */
 static wg_node *gelu_tanh_bend(wg_node *x)
 {
-    const double p = 1.5957691216057308, q = 0.07135481627260025; /* 2 (2/pi)^(1/2), and that times 0.044715 */
+    const double p = 1.5957691216057308, q = 0.07135481627260025; /* 2 (2/pi)^(1/2), and 0.044715 times p */
     wg_node     *z = wg_clip(x, -24, 24), *square = wg_square(z);
     wg_node     *u = wg_mul(z, wg_shift(wg_scale(square, q), p)), *s = wg_sigmoid(u), *rest = wg_sigmoid(wg_neg(u));
     wg_node     *slope = wg_shift(wg_scale(square, 3 * q), p), *bend = wg_scale(square, 6 * q);
@@ -32,8 +32,9 @@ static wg_node *gelu_tanh_bend(wg_node *x)
     return wg_mul(wg_mul(s, rest), sum);
 }
 
-/* g y x^(y-1), with 0 where y = 0 even if x = 0 makes the power infinite.  The zero outweighs, it is not put in
- * y's place: the derivative by y at y = 0 is x^-1, and x^2 at 0 has derivatives 2 x, 2, 0, 0, .. */
+/* Builds g y x^(y-1), with 0 where y = 0 even if x = 0 makes the power infinite. The zero outweighs the power; a
+ * constant 0 in place of y would lose that the derivative by y at y = 0 is x^-1, and that x^2 at 0 has derivatives 2 x,
+ * 2, 0, 0, .. */
 static wg_node *pow_dx(wg_node *g, wg_node *x, wg_node *y)
 {
     double constant;
@@ -42,7 +43,7 @@ static wg_node *pow_dx(wg_node *g, wg_node *x, wg_node *y)
     return wg_zero_mul(g, wg_zero_mul(y, power));
 }
 
-/* g z ln x, with 0 where x = 0 and y >= 0 */
+/* Builds g z ln x, with 0 where x = 0 and y >= 0. */
 static wg_node *pow_dy(wg_node *g, wg_node *x, wg_node *y, wg_node *z)
 {
     wg_node *at_zero = wg_equal(x, wg_lit(x, 0)), *finite = wg_greater_equal(y, wg_lit(y, 0));
@@ -50,16 +51,16 @@ static wg_node *pow_dy(wg_node *g, wg_node *x, wg_node *y, wg_node *z)
     return wg_zero_mul(g, wg_zero_mul(z, log));
 }
 
-/* How much of the gradient of z = min or max(x, y) goes to x: all, half at a tie, nothing. */
-static wg_node *share(wg_node *x, wg_node *y, wg_node *z)
+/* Builds the share of the gradient of z = min or max(x, y) that goes to x: 1, 0.5 at a tie, or 0. */
+static wg_node *tie_share(wg_node *x, wg_node *y, wg_node *z)
 {
     wg_node *mine = wg_cast(wg_equal(x, z), wg_node_dtype(x));
     wg_node *theirs = wg_cast(wg_equal(y, z), wg_node_dtype(x));
     return wg_mul(mine, wg_one_minus(wg_scale(theirs, 0.5)));
 }
 
-/* g where x > 0, else below. */
-static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
+/* Builds g where x > 0, else `below`. */
+static wg_node *choose_by_sign(wg_node *x, wg_node *below, wg_node *g)
 {
     wg_node *positive = wg_greater(x, wg_lit(x, 0));
     return wg_where(positive, g, below);
@@ -97,8 +98,8 @@ static wg_node *bent(wg_node *x, wg_node *below, wg_node *g)
                               .rows = wg_rows_broadcast}; \
     wg_node    *wg_##id(wg_node *x) { return wg_apply(&wg_op_##id, 1, &x, NULL); }
 
-/* A UA row in ONNX: the operator with the parameter as its attribute. */
-static int with_parameter(wg_onnx_form *f)
+/* Writes a UA row in ONNX: the operator with the parameter as its attribute. */
+static int say_parameter(wg_onnx_form *f)
 {
     const wg_op *op = wg_node_op(f->y);
     wg_onnx_say(f, "%s{%s=", op->onnx, op->fields[0].name);
@@ -106,15 +107,15 @@ static int with_parameter(wg_onnx_form *f)
     return wg_onnx_say(f, "}");
 }
 
-/* A UA row over x, whose dtype has to have the parameter. */
-static wg_node *with_number(const wg_op *op, wg_node *x, double a)
+/* Applies a UA row to x, whose dtype has to hold the parameter. */
+static wg_node *apply_with_parameter(const wg_op *op, wg_node *x, double a)
 {
     if (x && !wg__holds((wg_dtype)x->dtype, a))
         return wg__bad(x, WG_EARG, op->name, "%g is no %s", a, wg_dtype_name((wg_dtype)x->dtype));
     return wg_apply(op, 1, &x, &a);
 }
 
-/* The parameter of a UA row. */
+/* A row with one real parameter, `a` in its formulas: the only attribute of its operator. */
 #define UA(id, f, dx_, dtypes_, domain_, onnx_, param_, doc_)                \
     KERNEL(id)                                                               \
     static void id##_grad(wg_adjoint *v)                                     \
@@ -138,9 +139,9 @@ static wg_node *with_number(const wg_op *op, wg_node *x, double a)
                                         .cpu = id##_cpu,                     \
                                         .block = id##_block,                 \
                                         .grad = id##_grad,                   \
-                                        .to_onnx = with_parameter,           \
+                                        .to_onnx = say_parameter,            \
                                         .rows = wg_rows_broadcast};          \
-    wg_node              *wg_##id(wg_node *x, double a) { return with_number(&wg_op_##id, x, a); }
+    wg_node              *wg_##id(wg_node *x, double a) { return apply_with_parameter(&wg_op_##id, x, a); }
 
 #include "ops/unary.def"
 
@@ -174,7 +175,7 @@ static int infer_bool(wg_infer *c)
     *c->ydtype = WG_BOOL;
     return wg_infer_broadcast(c);
 }
-/* Through a comparison nothing flows: it is constant wherever it is smooth. */
+/* Gives no gradient: a comparison is constant wherever it is smooth. */
 static void grad_flat(wg_adjoint *v) { (void)v; }
 
 #define TO_BOOL(id, dtypes_, arity_, onnx_, doc_)  \
@@ -221,12 +222,12 @@ static void where_grad(wg_adjoint *v)
     if (v->need[1]) v->dx[1] = wg_where(v->x[0], v->g[0], zero);
     if (v->need[2]) v->dx[2] = wg_where(v->x[0], zero, v->g[0]);
 }
-/* Runtimes choose between numbers only. */
+/* Writes a choice between bools as logic, since runtimes choose between numbers only. */
 static int where_onnx(wg_onnx_form *f)
 {
     return wg_onnx_say(f, "%s", wg_node_dtype(f->y) == WG_BOOL ? "Or(And(x,y),And(Not(x),z))" : "Where");
 }
-/* On an evaluation tape a choice by wg_training is its third operand, broadcast. */
+/* Finds the rows of a choice. On an evaluation tape a choice by wg_training is its third operand, broadcast. */
 static int where_rows(wg_stack *s)
 {
     const wg_node *third = wg_node_operand(s->node, 2);
@@ -314,7 +315,7 @@ static int  expand_onnx(wg_onnx_form *f)
     wg_onnx_say_dims(f, to->rank, to->dim);
     return wg_onnx_say(f, ")");
 }
-/* A place that was one element wide becomes as many as there are rows. */
+/* Finds the rows of the result: those of x, or copies of x where the shape has the symbol. */
 static int  expand_rows(wg_stack *s) { return s->x[0].axis < 0 ? wg__rows_filled(s) : wg_rows_broadcast(s); }
 const wg_op wg_op_expand = {.name = "expand",
                             .onnx = "Expand",

@@ -1,4 +1,4 @@
-/* stable.h - rules for better forms of an application, and those that make logarithms stable. */
+/* stable.h - rules for better forms of an application, and the rules that make logarithms stable. */
 #ifndef WENGERT_STABLE_H
 #define WENGERT_STABLE_H
 
@@ -25,9 +25,8 @@ struct wg__rule {
 /* Terminated by a rule without apply. */
 extern const struct wg__rule wg__stable_rules[];
 
-/* The form of log or log1p of x[0] whose value and derivatives neither
- * overflow nor cancel; NULL where no rule fits, or with an error on the graph.
- * A tape computes this form, and a gradient is taken of this form. */
+/* Builds the form of log or log1p of x[0] whose value and derivatives neither overflow nor cancel; NULL where no rule
+ * fits, or with an error on the graph. A tape computes this form, and a gradient is taken of this form. */
 wg_node *wg__stable_form(const wg_op *op, int n, wg_node *const x[], const void *attr);
 
 #endif

@@ -33,7 +33,7 @@ struct work {
     int64_t        m, n, inner; /* inner in bytes */
 };
 
-static void some(void *context, int64_t begin, int64_t end)
+static void copy_slices(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     for (int64_t i = begin; i < end; i++)
@@ -54,7 +54,7 @@ static int cpu(wg_call *c)
                      .m = wg_count(&c->x[1].shape),
                      .n = p.n,
                      .inner = p.inner * (int64_t)wg_dtype_size(c->y->dtype)};
-    wg_parallel(c, p.outer * w.m, wg__grain(p.inner), some, &w);
+    wg_parallel(c, p.outer * w.m, wg__grain(p.inner), copy_slices, &w);
     return WG_OK;
 }
 
@@ -75,7 +75,7 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "Gather{axis=%d}", a->axis < 0 ? a->axis + rank : a->axis);
 }
 
-/* Rows of indices into one table, or one index into each row's table. */
+/* Finds the rows of the result: indices stacked in rows look into one x, or one index looks into each row of x. */
 static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;

@@ -1,6 +1,5 @@
-/* y = 0, 1, .. n-1 as i64, for an n that may be symbolic: what counts along an
- * axis whose size is known once a tape is compiled.  Nothing flows back: there
- * is no operand. */
+/* y = 0, 1, .. n-1 as i64. n may be symbolic: the operator counts along an axis whose size is known once a tape is
+ * compiled. Nothing flows back: there is no operand. */
 #include "ops/ops_impl.h"
 
 struct attr {
@@ -17,7 +16,7 @@ static int infer(wg_infer *c)
     return WG_OK;
 }
 
-static void some(void *context, int64_t begin, int64_t end)
+static void write_numbers(void *context, int64_t begin, int64_t end)
 {
     int64_t *y = context;
     for (int64_t i = begin; i < end; i++) y[i] = i;
@@ -25,7 +24,7 @@ static void some(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    wg_parallel(c, c->y->shape.dim[0], 1 << 16, some, c->y->data);
+    wg_parallel(c, c->y->shape.dim[0], 1 << 16, write_numbers, c->y->data);
     return WG_OK;
 }
 
@@ -41,7 +40,7 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, "),1)");
 }
 
-/* The numbers of an axis that is not the batch: the same for every row. */
+/* Leaves the result the same for every row, as s->y says at the start. */
 static int rows(wg_stack *s) { return s->y->axis < 0; }
 
 const wg_op wg_op_iota = {.name = "iota",
@@ -58,13 +57,13 @@ const wg_op wg_op_iota = {.name = "iota",
 
 wg_node *wg_iota(wg_graph *g, int64_t n)
 {
-    enum { FEW = 4096 }; /* numbers that are a constant, if their number is known */
+    enum { FEW = 4096 }; /* so many numbers, or fewer, are a constant where n is known */
     wg_shape s = WG_SHAPE(n);
     if (!g || !wg__shape_valid(g, "iota", &s)) return NULL;
     if (!wg_dim_known(n) || n > FEW) return wg__apply_leaf(g, &wg_op_iota, &(struct attr){s});
     int64_t *few = wg__data_alloc((size_t)n * sizeof *few);
     if (!few) return wg__fail_nomem(g), NULL;
-    some(few, 0, n);
+    write_numbers(few, 0, n);
     wg_node *y = wg_const(g, WG_I64, s, few);
     wg__data_free(few);
     return y;

@@ -1,6 +1,5 @@
-/* y = x as i64; an index outside of 0..size-1 is a run-time error.  What is made
- * of indices by elementwise operators, which cannot fail, puts this before them.
- * Nothing flows back. */
+/* y = x as i64; an index outside of 0..size-1 is a run-time error. Elementwise operators on indices cannot fail, so
+ * functions made of them put this operator in front. Nothing flows back. */
 #include "ops/ops_impl.h"
 
 struct attr {

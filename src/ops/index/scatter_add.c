@@ -1,5 +1,5 @@
-/* The adjoint of gather: y = 0, then y[.., index[i..], ..] += x[.., i.., ..]
- * in the order of i, so that the sums do not depend on threads.
+/* The adjoint of gather: y is zeros, then y[.., index[i..], ..] += x[.., i.., ..]
+ * in the order of i, so that the sums do not depend on the number of threads.
  *
  *   dx = g gathered at index */
 #include "ops/ops_impl.h"
@@ -41,7 +41,7 @@ struct work {
 };
 enum { COLUMNS = 256 };
 
-static inline __attribute__((always_inline)) void add(wg_dtype t, void *y, const void *x, int64_t n)
+static inline __attribute__((always_inline)) void add_elements(wg_dtype t, void *y, const void *x, int64_t n)
 {
     switch (t) {
 #define X(name, type, text)                                                                             \
@@ -63,8 +63,9 @@ static inline __attribute__((always_inline)) void add(wg_dtype t, void *y, const
     }
 }
 
-/* One piece is some columns of one outer index: all its additions, in order. */
-static void some(void *context, int64_t begin, int64_t end)
+/* Computes pieces begin..end-1. A piece is at most COLUMNS columns of one outer index, with all their additions in
+ * order. */
+static void add_pieces(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     wg_dtype           t = w->c->y->dtype;
@@ -74,7 +75,7 @@ static void some(void *context, int64_t begin, int64_t end)
         int64_t     n = w->inner - col < COLUMNS ? w->inner - col : COLUMNS;
         char       *y = (char *)w->c->y->data + (o * w->n * w->inner + col) * e;
         const char *x = (const char *)w->c->x[0].data + (o * w->m * w->inner + col) * e;
-        for (int64_t i = 0; i < w->m; i++) add(t, y + w->at[i] * w->inner * e, x + i * w->inner * e, n);
+        for (int64_t i = 0; i < w->m; i++) add_elements(t, y + w->at[i] * w->inner * e, x + i * w->inner * e, n);
     }
 }
 
@@ -88,7 +89,7 @@ static int cpu(wg_call *c)
     wg__fill_tensor(c, c->y, 0);
     if (wg_count(&c->x[0].shape) == 0) return WG_OK;
     struct work w = {c, c->scratch, wg_count(&c->x[1].shape), p.n, p.inner, (p.inner + COLUMNS - 1) / COLUMNS};
-    wg_parallel(c, p.outer * w.per_outer, wg__grain(w.m * (p.inner < COLUMNS ? p.inner : COLUMNS)), some, &w);
+    wg_parallel(c, p.outer * w.per_outer, wg__grain(w.m * (p.inner < COLUMNS ? p.inner : COLUMNS)), add_pieces, &w);
     return WG_OK;
 }
 
@@ -102,8 +103,8 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
-/* ScatterElements wants an index for each element: [1,..,m,..,1] expanded to
- * the shape of x, whose axes of index become one. */
+/* Writes ScatterElements, which wants an index for each element: [1,..,m,..,1] expanded to the shape of x, whose axes
+ * of index become one. */
 static int onnx(wg_onnx_form *f)
 {
     const struct attr *a = f->attr;

@@ -18,7 +18,7 @@ static int infer(wg_infer *c)
     return WG_OK;
 }
 
-/* Rows are worked off in pieces, each with some rows of log_softmax as scratch. */
+/* Rows are computed in pieces; each piece has scratch for the log_softmax of some rows. */
 enum { PIECES = 64, SOME = 4096 };
 struct plan {
     int64_t rows, n, some, grain; /* some: rows of one scratch */
@@ -36,7 +36,7 @@ struct work {
     const wg_call *c;
     struct plan    p;
 };
-static void some_rows(void *context, int64_t begin, int64_t end)
+static void compute_rows(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     const wg_call     *c = w->c;
@@ -63,7 +63,7 @@ static int cpu(wg_call *c)
             return wg_reject_run(c, WG_EINDEX, "label %lld at position %lld is outside of %lld classes",
                                  (long long)label, (long long)i, (long long)w.p.n);
     }
-    if (w.p.rows) wg_parallel(c, w.p.rows, w.p.grain, some_rows, &w);
+    if (w.p.rows) wg_parallel(c, w.p.rows, w.p.grain, compute_rows, &w);
     return WG_OK;
 }
 
@@ -87,8 +87,8 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return 5.0 * (double)wg_count(&c->x[0].shape); }
 
-/* One column of LogSoftmax for each row: by GatherElements, or before opset 11
- * by comparing the label with each class. */
+/* Writes the pick of one column of LogSoftmax in each row: by GatherElements, or before opset 11 by comparing the label
+ * with each class. */
 static int onnx(wg_onnx_form *f)
 {
     int64_t classes = wg_node_shape(wg_node_operand(f->y, 0))->dim[1];

@@ -25,7 +25,7 @@ struct rows {
     int64_t        n;
     void (*kernel)(int64_t rows, int64_t n, const void *x, void *y);
 };
-static void some_rows(void *context, int64_t begin, int64_t end)
+static void run_rows(void *context, int64_t begin, int64_t end)
 {
     const struct rows *r = context;
     int64_t            at = begin * r->n * (int64_t)wg_dtype_size(r->c->y->dtype);
@@ -34,7 +34,7 @@ static void some_rows(void *context, int64_t begin, int64_t end)
 static int run(wg_call *c, void (*kernel)(int64_t rows, int64_t n, const void *x, void *y))
 {
     int64_t count = wg_count(&c->y->shape), n = c->y->shape.dim[c->y->shape.rank - 1];
-    if (count) wg_parallel(c, count / n, wg__grain(8 * n), some_rows, &(struct rows){c, n, kernel});
+    if (count) wg_parallel(c, count / n, wg__grain(8 * n), run_rows, &(struct rows){c, n, kernel});
     return WG_OK;
 }
 static int    softmax_cpu(wg_call *c) { return run(c, wg__kernels()->softmax[c->y->dtype == WG_F64]); }
@@ -56,7 +56,7 @@ static void log_softmax_grad(wg_adjoint *v)
     v->dx[0] = wg_sub(v->g[0], all);
 }
 
-/* Over the last axis the flattening of opsets below 13 changes nothing. */
+/* Writes the operator over the last axis, where the flattening of opsets below 13 changes nothing. */
 static int onnx(wg_onnx_form *f)
 {
     return wg_onnx_say(f, "%s{axis=%d}", wg_node_op(f->y)->onnx, wg_node_shape(f->y)->rank - 1);
@@ -97,8 +97,8 @@ const wg_op wg_op_log_softmax = {.name = "log_softmax",
                                  .to_onnx = onnx,
                                  .rows = rows};
 
-/* Another axis changes places with the last, and back. */
-static wg_node *over(const wg_op *op, wg_node *x, int axis)
+/* Applies op over an axis: another axis than the last is exchanged with the last, before and after. */
+static wg_node *apply_over(const wg_op *op, wg_node *x, int axis)
 {
     if (!x || !wg__axis_in(x, op->name, &axis)) return NULL;
     wg_axes swap = {.n = x->shape->rank};
@@ -110,5 +110,5 @@ static wg_node *over(const wg_op *op, wg_node *x, int axis)
     wg_node    *y = wg_apply(op, 1, &t, &(struct attr){swap.n - 1});
     return wg__leave(x->g, outer, wg_transpose(y, swap));
 }
-wg_node *wg_softmax(wg_node *x, int axis) { return over(&wg_op_softmax, x, axis); }
-wg_node *wg_log_softmax(wg_node *x, int axis) { return over(&wg_op_log_softmax, x, axis); }
+wg_node *wg_softmax(wg_node *x, int axis) { return apply_over(&wg_op_softmax, x, axis); }
+wg_node *wg_log_softmax(wg_node *x, int axis) { return apply_over(&wg_op_log_softmax, x, axis); }

@@ -19,7 +19,7 @@ static int cpu(wg_call *c)
 
 static int rows(wg_stack *s) { return (void)s, 1; }
 
-/* A file is for inference. */
+/* In ONNX training is 0: a file is for inference. */
 const wg_op wg_op_training = {.name = "training",
                               .onnx = "0",
                               .doc = "y = 1 on a tape that may train, 0 on one that evaluates",

@@ -51,7 +51,7 @@ struct work {
     const wg_call *c;
     enum which     which;
 };
-static void some(void *context, int64_t begin, int64_t end)
+static void draw_elements(void *context, int64_t begin, int64_t end)
 {
     const struct work        *w = context;
     const wg_call            *c = w->c;
@@ -68,7 +68,7 @@ static void some(void *context, int64_t begin, int64_t end)
 static int run(wg_call *c, enum which which)
 {
     int64_t n = wg_count(&c->y->shape);
-    if (n) wg_parallel(c, n, 1 << 13, some, &(struct work){c, which});
+    if (n) wg_parallel(c, n, 1 << 13, draw_elements, &(struct work){c, which});
     return WG_OK;
 }
 static int    uniform_cpu(wg_call *c) { return run(c, UNIFORM); }
@@ -76,7 +76,8 @@ static int    normal_cpu(wg_call *c) { return run(c, NORMAL); }
 static int    mask_cpu(wg_call *c) { return run(c, MASK); }
 static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y->shape); }
 
-/* Numbers between a and b, as the operator of that name makes them; a symbolic shape is that of zeros. */
+/* Writes ONNX operator `op` with its parameters `low` and `high` set to a and b. A symbolic shape is taken from zeros
+ * of that shape, by the operator's Like form. */
 static int say_random(wg_onnx_form *f, const char *op, const char *low, double a, const char *high, double b)
 {
     const struct attr *r = f->attr;
@@ -142,7 +143,7 @@ const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
                                   .flops = flops,
                                   .to_onnx = mask_onnx};
 
-static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
+static bool check_real_leaf(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {
     if (!wg_dtype_size(t) || !(WG_DTYPE_BIT(t) & WG_DTYPE_REALS))
         return wg__fail(g, WG_EDTYPE, "%s: %s is not real", who, wg_dtype_name(t)), false;
@@ -151,7 +152,7 @@ static bool valid(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 
 wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi)
 {
-    if (!g || !valid(g, "uniform", t, &s)) return NULL;
+    if (!g || !check_real_leaf(g, "uniform", t, &s)) return NULL;
     if (!(lo <= hi)) return wg__fail(g, WG_EARG, "uniform: from %g to %g is no range", lo, hi), NULL;
     if (!wg__is_finite_as(t, lo) || !wg__is_finite_as(t, hi))
         return wg__fail(g, WG_EARG, "uniform: from %g to %g is beyond %s", lo, hi, wg_dtype_name(t)), NULL;
@@ -160,7 +161,7 @@ wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi)
 
 wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
 {
-    if (!g || !valid(g, "normal", t, &s)) return NULL;
+    if (!g || !check_real_leaf(g, "normal", t, &s)) return NULL;
     if (!(sd >= 0) || mean != mean)
         return wg__fail(g, WG_EARG, "normal: mean %g and standard deviation %g", mean, sd), NULL;
     if (!wg__is_finite_as(t, fabs(mean) + WG__NORMAL_MOST * sd))
@@ -175,9 +176,10 @@ wg_node *wg__dropout_mask(wg_node *x, double p)
     return wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
 }
 
-/* What was dropped stays out, be it infinite, and so does its gradient.  The choice has the place of what training
- * chooses, so that it changes no random sequence of what is built on it. */
-static wg_node *drop(wg_node *x, double p)
+/* Builds x times a dropout mask on a tape that trains, x on others. A dropped element stays out even if it is infinite,
+ * and so does its gradient. The choice has the place of the dropped value, so that the choice does not change the
+ * random sequences of nodes that are built on it. */
+static wg_node *drop_elements(wg_node *x, double p)
 {
     wg_node *training = wg_training(x->g), *mask = wg__dropout_mask(x, p);
     wg_node *dropped = wg_zero_mul(x, mask);
@@ -194,5 +196,5 @@ wg_node *wg_dropout(wg_node *x, double p)
         return wg__bad(x, WG_EDTYPE, "dropout", "%s is not real", wg_dtype_name(wg_node_dtype(x)));
     if (p == 0) return wg__unchanged(x);
     const char *outer = wg__enter(x->g, "dropout");
-    return wg__leave(x->g, outer, drop(x, p));
+    return wg__leave(x->g, outer, drop_elements(x, p));
 }

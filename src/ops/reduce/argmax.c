@@ -25,8 +25,8 @@ struct work {
     struct wg__walk w;
     int64_t         run; /* results whose columns are neighbours */
 };
-/* Makes result elements begin..end-1, in parts of a row of few columns. */
-static void some(void *context, int64_t begin, int64_t end)
+/* Finds results begin..end-1, at most FEW neighbouring columns at a time. */
+static void find_indices(void *context, int64_t begin, int64_t end)
 {
     enum { FEW = 512 };
     const struct work *w = context;
@@ -46,7 +46,7 @@ static int cpu(wg_call *c)
     in[a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis] = true;
     wg__walk_of(&c->x[0].shape, in, &w.w);
     w.run = wg__walk_run(&w.w);
-    if (w.w.stay.n) wg_parallel(c, w.w.stay.n, w.run > 1 ? 64 : wg__grain(w.w.go.n), some, &w);
+    if (w.w.stay.n) wg_parallel(c, w.w.stay.n, w.run > 1 ? 64 : wg__grain(w.w.go.n), find_indices, &w);
     return WG_OK;
 }
 

@@ -13,8 +13,8 @@ struct attr {
 };
 static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
 
-/* The first axis from which on all are in the set, but for those of size 1; -1 if others follow. */
-static int trailing(const wg_shape *s, const bool in[WG_MAX_RANK])
+/* Finds the first axis from which on every axis is in the set or of size 1; -1 if an axis before belongs to the set. */
+static int find_trailing(const wg_shape *s, const bool in[WG_MAX_RANK])
 {
     int first = s->rank;
     while (first > 0 && (in[first - 1] || s->dim[first - 1] == 1)) first--;
@@ -29,7 +29,7 @@ static int infer(wg_infer *c)
     bool               in[WG_MAX_RANK];
     int                status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
-    if (trailing(&c->x[0], in) < 0) return wg_reject(c, WG_EARG, "the axes are not the last ones");
+    if (find_trailing(&c->x[0], in) < 0) return wg_reject(c, WG_EARG, "the axes are not the last ones");
     *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
 }
@@ -38,7 +38,7 @@ struct rows {
     const wg_call *c;
     int64_t        n;
 };
-static void some_rows(void *context, int64_t begin, int64_t end)
+static void sum_rows(void *context, int64_t begin, int64_t end)
 {
     const struct rows *r = context;
     wg_dtype           t = r->c->y->dtype;
@@ -52,9 +52,9 @@ static int cpu(wg_call *c)
     const struct attr *a = c->attr;
     bool               in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
-    struct wg__split p = wg__split_at(&c->x[0].shape, trailing(&c->x[0].shape, in), c->x[0].shape.rank);
+    struct wg__split p = wg__split_at(&c->x[0].shape, find_trailing(&c->x[0].shape, in), c->x[0].shape.rank);
     if (p.n == 0) wg__fill_tensor(c, c->y, -INFINITY);
-    else if (p.outer) wg_parallel(c, p.outer, wg__grain(8 * p.n), some_rows, &(struct rows){c, p.n});
+    else if (p.outer) wg_parallel(c, p.outer, wg__grain(8 * p.n), sum_rows, &(struct rows){c, p.n});
     return WG_OK;
 }
 
@@ -99,7 +99,7 @@ const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .to_onnx = onnx,
                                .rows = rows};
 
-/* Axes that are not the last are moved there. */
+/* Moves axes that are not the last ones to the end, then reduces. */
 wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)
 {
     bool in[WG_MAX_RANK];
@@ -107,7 +107,7 @@ wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)
     wg_shape    y = wg__shape_reduced(x->shape, in, keep);
     struct attr a = {.axes = wg__axes_list(x->shape->rank, in), .keep = !!keep};
     if (a.axes.n == 0) return wg__unchanged(x);
-    if (trailing(x->shape, in) >= 0) return wg_apply(&wg_op_logsumexp, 1, &x, &a);
+    if (find_trailing(x->shape, in) >= 0) return wg_apply(&wg_op_logsumexp, 1, &x, &a);
     wg_axes perm = {0};
     for (int last = 0; last < 2; last++)
         for (int i = 0; i < x->shape->rank; i++)

@@ -33,8 +33,8 @@ struct work {
     int64_t         run; /* results whose columns are neighbours */
 };
 
-/* Makes results begin..end-1, in parts of a run. */
-static void some(void *context, int64_t begin, int64_t end)
+/* Finds results begin..end-1, at most FEW neighbouring columns at a time. */
+static void find_results(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     const wg_tensor   *x = w->c->x;
@@ -58,7 +58,7 @@ static int cpu(wg_call *c)
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     wg__walk_of(&c->x[0].shape, in, &w.w);
     w.run = wg__walk_run(&w.w);
-    if (w.w.stay.n) wg_parallel(c, w.w.stay.n, w.run > 1 ? 64 : wg__grain(w.w.go.n), some, &w);
+    if (w.w.stay.n) wg_parallel(c, w.w.stay.n, w.run > 1 ? 64 : wg__grain(w.w.go.n), find_results, &w);
     return WG_OK;
 }
 
@@ -91,7 +91,7 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
-/* Says the ArgMax of the axes that go, put behind those that stay as one axis, in the shape of the result. */
+/* Writes the ArgMax of the reduced axes, which are put behind the others as one axis, in the shape of the result. */
 static int onnx_index(wg_onnx_form *f, const bool in[WG_MAX_RANK], const struct attr *a)
 {
     const wg_node  *x = wg_node_operand(f->y, 0);
@@ -107,7 +107,7 @@ static int onnx_index(wg_onnx_form *f, const bool in[WG_MAX_RANK], const struct 
     wg_onnx_say(f, "Reshape(ArgMax{axis=%d,keepdims=0}(Reshape(Transpose{perm=", kept);
     wg_onnx_say_dims(f, n, perm);
     wg_onnx_say(f, "}(x),[");
-    for (int i = 0; i < kept; i++) wg_onnx_say(f, "0,"); /* as it is */
+    for (int i = 0; i < kept; i++) wg_onnx_say(f, "0,"); /* the size that x has */
     wg_onnx_say(f, "-1])),");
     wg_onnx_say_dims(f, wg_node_shape(f->y)->rank, wg_node_shape(f->y)->dim);
     return wg_onnx_say(f, ")");

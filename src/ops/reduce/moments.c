@@ -24,12 +24,12 @@ static int infer(wg_infer *c)
     return WG_OK;
 }
 
-/* Of n elements: their mean, and the sum of the squares of what they are away from it. */
+/* The mean of n elements, and the sum of their squared distances from that mean. */
 struct moments {
     double n, mean, square;
 };
 
-static struct moments join(struct moments a, struct moments b)
+static struct moments join_moments(struct moments a, struct moments b)
 {
     double n = a.n + b.n, apart = b.mean - a.mean;
     if (b.n == 0) return a;
@@ -40,8 +40,8 @@ static struct moments join(struct moments a, struct moments b)
 #define AT(t, x, i) ((t) == WG_F32 ? (double)((const float *)(x))[i] : ((const double *)(x))[i])
 
 /* Computes the moments of n elements, `step` apart: few enough to stay in the first-level cache. */
-static inline __attribute__((always_inline)) struct moments of_few(wg_dtype t, const void *x, int64_t at, int64_t step,
-                                                                   int64_t n)
+static inline __attribute__((always_inline)) struct moments compute_few(wg_dtype t, const void *x, int64_t at,
+                                                                        int64_t step, int64_t n)
 {
     double sum[4] = {0}, square[4] = {0};
     for (int64_t i = 0; i < n; i++) sum[i % 4] += AT(t, x, at + i * step);
@@ -53,9 +53,9 @@ static inline __attribute__((always_inline)) struct moments of_few(wg_dtype t, c
     return (struct moments){(double)n, mean, square[0] + square[1] + (square[2] + square[3])};
 }
 
-/* Computes the moments of elements begin..end-1 of those that go, from x[at] on. */
-static struct moments of_part(wg_dtype t, const void *x, const struct wg__walk_axes *go, int64_t at, int64_t begin,
-                              int64_t end)
+/* Computes the moments of elements begin..end-1 of the reduced axes, from x[at] on. */
+static struct moments compute_part(wg_dtype t, const void *x, const struct wg__walk_axes *go, int64_t at, int64_t begin,
+                                   int64_t end)
 {
     enum { MOST = 1024 };
     struct moments sum = {0};
@@ -64,15 +64,17 @@ static struct moments of_part(wg_dtype t, const void *x, const struct wg__walk_a
         int64_t from = at + wg__walk_at(go, i);
         n = fast - i % fast < end - i ? fast - i % fast : end - i;
         if (n > MOST) n = MOST;
-        struct moments few = t == WG_F32 ? of_few(WG_F32, x, from, step, n) : of_few(WG_F64, x, from, step, n);
-        sum = join(sum, few);
+        struct moments few =
+            t == WG_F32 ? compute_few(WG_F32, x, from, step, n) : compute_few(WG_F64, x, from, step, n);
+        sum = join_moments(sum, few);
     }
     return sum;
 }
 
 /* Computes the moments of `cols` neighbouring columns from x[at] on, row by row (Welford 1962). */
-static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, const struct wg__walk_axes *go,
-                                                       int64_t at, int64_t cols, double *mean, double *square)
+static inline __attribute__((always_inline)) void compute_columns(wg_dtype t, const void *x,
+                                                                  const struct wg__walk_axes *go, int64_t at,
+                                                                  int64_t cols, double *mean, double *square)
 {
     int64_t fast = go->rank ? go->dim[go->rank - 1] : 1, step = go->rank ? go->step[go->rank - 1] : 0;
     for (int64_t j = 0; j < cols; j++) mean[j] = square[j] = 0;
@@ -99,14 +101,14 @@ struct work {
     struct moments *part;   /* [results * pieces] */
 };
 
-static void store(const struct work *w, int64_t o, double mean, double square)
+static void store_result(const struct work *w, int64_t o, double mean, double square)
 {
     double n = (double)w->w.go.n;
     wg__store(w->c->y[0].dtype, w->c->y[0].data, o, n > 0 ? mean : (double)NAN);
     wg__store(w->c->y[1].dtype, w->c->y[1].data, o, n > 0 ? square / n : (double)NAN);
 }
 
-static void some_columns(void *context, int64_t begin, int64_t end)
+static void run_columns(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     const wg_tensor   *x = w->c->x;
@@ -115,18 +117,19 @@ static void some_columns(void *context, int64_t begin, int64_t end)
         cols = w->run - o % w->run < end - o ? w->run - o % w->run : end - o;
         if (cols > FEW) cols = FEW;
         int64_t at = wg__walk_at(&w->w.stay, o);
-        if (x->dtype == WG_F32) down(WG_F32, x->data, &w->w.go, at, cols, mean, square);
-        else down(WG_F64, x->data, &w->w.go, at, cols, mean, square);
-        for (int64_t j = 0; j < cols; j++) store(w, o + j, mean[j], square[j]);
+        if (x->dtype == WG_F32) compute_columns(WG_F32, x->data, &w->w.go, at, cols, mean, square);
+        else compute_columns(WG_F64, x->data, &w->w.go, at, cols, mean, square);
+        for (int64_t j = 0; j < cols; j++) store_result(w, o + j, mean[j], square[j]);
     }
 }
 
-static void some_pieces(void *context, int64_t begin, int64_t end)
+static void run_pieces(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     for (int64_t i = begin; i < end; i++) {
         int64_t from = i % w->pieces * PIECE, to = from + PIECE < w->w.go.n ? from + PIECE : w->w.go.n;
-        w->part[i] = of_part(w->c->x->dtype, w->c->x->data, &w->w.go, wg__walk_at(&w->w.stay, i / w->pieces), from, to);
+        w->part[i] =
+            compute_part(w->c->x->dtype, w->c->x->data, &w->w.go, wg__walk_at(&w->w.stay, i / w->pieces), from, to);
     }
 }
 
@@ -153,14 +156,14 @@ static int cpu(wg_call *c)
     struct work w = plan(c);
     w.part = c->scratch;
     if (w.run > 1) {
-        wg_parallel(c, w.w.stay.n, 64, some_columns, &w);
+        wg_parallel(c, w.w.stay.n, 64, run_columns, &w);
         return WG_OK;
     }
-    wg_parallel(c, w.w.stay.n * w.pieces, wg__grain(w.w.go.n / w.pieces), some_pieces, &w);
+    wg_parallel(c, w.w.stay.n * w.pieces, wg__grain(w.w.go.n / w.pieces), run_pieces, &w);
     for (int64_t o = 0; o < w.w.stay.n; o++) {
         struct moments sum = {0};
-        for (int64_t k = 0; k < w.pieces; k++) sum = join(sum, w.part[o * w.pieces + k]);
-        store(&w, o, sum.mean, sum.square);
+        for (int64_t k = 0; k < w.pieces; k++) sum = join_moments(sum, w.part[o * w.pieces + k]);
+        store_result(&w, o, sum.mean, sum.square);
     }
     return WG_OK;
 }

@@ -15,9 +15,9 @@ struct attr {
 };
 static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
 
-/* The axes first..last-1 that hold every axis of the set but those of size 1;
- * false if another axis lies between them. */
-static bool one_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last)
+/* Finds the axes first..last-1 that hold every axis of the set but those of size 1; false if another axis lies between
+ * them. */
+static bool find_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last)
 {
     *first = *last = 0;
     for (int i = 0; i < s->rank; i++) {
@@ -36,7 +36,7 @@ static int infer(wg_infer *c)
     bool               in[WG_MAX_RANK];
     int                first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
-    if (!one_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
+    if (!find_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
     *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
 }
@@ -47,7 +47,7 @@ struct wg__split wg__reduce_split(const void *attr, const wg_shape *x)
     bool               in[WG_MAX_RANK];
     int                first, last;
     wg__axis_set(&(wg_infer){0}, &a->axes, x->rank, in);
-    one_run(x, in, &first, &last);
+    find_run(x, in, &first, &last);
     return wg__split_at(x, first, last);
 }
 
@@ -63,8 +63,8 @@ static int    max_cpu(wg_call *c) { return run(c, WG__MAX); }
 static int    min_cpu(wg_call *c) { return run(c, WG__MIN); }
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
-/* A reduced value with 1 in the places of the reduced axes. */
-static wg_node *kept(const wg_adjoint *v, wg_node *reduced)
+/* Reshapes a reduced value to have size 1 in the places of the reduced axes. */
+static wg_node *reshape_kept(const wg_adjoint *v, wg_node *reduced)
 {
     const struct attr *a = v->attr;
     bool               in[WG_MAX_RANK];
@@ -72,39 +72,39 @@ static wg_node *kept(const wg_adjoint *v, wg_node *reduced)
     return wg_reshape(reduced, wg__shape_reduced(v->x[0]->shape, in, 1));
 }
 
-static void sum_grad(wg_adjoint *v) { v->dx[0] = wg_expand(kept(v, v->g[0]), *v->x[0]->shape); }
+static void sum_grad(wg_adjoint *v) { v->dx[0] = wg_expand(reshape_kept(v, v->g[0]), *v->x[0]->shape); }
 
 static void extreme_grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
-    wg_node           *y = kept(v, v->y);
+    wg_node           *y = reshape_kept(v, v->y);
     wg_node           *mask = wg_cast(wg_equal(v->x[0], y), wg_node_dtype(v->x[0]));
     wg_node           *ties = wg_sum(mask, a->axes, 1);
-    wg_node           *g = kept(v, v->g[0]);
+    wg_node           *g = reshape_kept(v, v->g[0]);
     wg_node           *each = wg_div(g, ties);
     v->dx[0] = wg_zero_mul(mask, each);
 }
 
-/* x[i-s] along axis 1 of size n, and 1 for i < s. */
-static wg_node *shifted(wg_node *x, int64_t s, int64_t n)
+/* Shifts x by s places along axis 1 of size n: x[i-s], and 1 for i < s. */
+static wg_node *shift_axis(wg_node *x, int64_t s, int64_t n)
 {
     wg_node *head = wg__slice(x, 1, 0, n - s, 1);
     return head ? wg__pad(head, WG_SHAPE(0, s, 0), (wg_list){3, {1, 1, 1}}, *x->shape, 1) : NULL;
 }
 
-/* The product of x[j], j < i, along axis 1: windows that double. */
-static wg_node *product_before(wg_node *x, int64_t n)
+/* Builds, for each i along axis 1, the product of x[j] over j < i, by windows that double. */
+static wg_node *multiply_before(wg_node *x, int64_t n)
 {
-    wg_node *p = shifted(x, 1, n);
+    wg_node *p = shift_axis(x, 1, n);
     for (int64_t s = 1; p && s < n - 1; s *= 2) {
-        wg_node *q = shifted(p, s, n);
+        wg_node *q = shift_axis(p, s, n);
         p = wg_mul(p, q);
     }
     return p;
 }
 
-/* x's shape as [before, reduced, after]; WG_EGRAD where the middle is symbolic. */
-static int in_three(const wg_adjoint *v, wg_shape *s)
+/* Makes *s the shape of x as [before, reduced, after]; WG_EGRAD where the middle is symbolic. */
+static int split_in_three(const wg_adjoint *v, wg_shape *s)
 {
     const struct attr *a = v->attr;
     const wg_shape    *x = v->x[0]->shape;
@@ -112,7 +112,7 @@ static int in_three(const wg_adjoint *v, wg_shape *s)
     bool               in[WG_MAX_RANK];
     int                first, last, status = wg__axis_set(&c, &a->axes, x->rank, in);
     if (!status) {
-        one_run(x, in, &first, &last);
+        find_run(x, in, &first, &last);
         s->rank = 3;
         status = wg__dims_product(&c, x, 0, first, &s->dim[0]);
     }
@@ -124,21 +124,21 @@ static int in_three(const wg_adjoint *v, wg_shape *s)
     return status;
 }
 
-/* The products of the others come from products before and after, not from a
- * division: exact with zeros, and in every further derivative. */
+/* Builds g times the product of the other elements, which is taken from the products before and behind an element and
+ * not from a division: exact with zeros, and in every further derivative. */
 static void prod_grad(wg_adjoint *v)
 {
     wg_shape s = {0};
-    if (in_three(v, &s)) return;
+    if (split_in_three(v, &s)) return;
     if (s.dim[1] <= 1) {
         sum_grad(v);
         return;
     }
     int64_t  n = s.dim[1];
     wg_node *x = wg_reshape(v->x[0], s);
-    wg_node *before = product_before(x, n);
+    wg_node *before = multiply_before(x, n);
     wg_node *mirror = wg__slice(x, 1, 0, n, -1);
-    wg_node *after = wg__slice(product_before(mirror, n), 1, 0, n, -1);
+    wg_node *after = wg__slice(multiply_before(mirror, n), 1, 0, n, -1);
     wg_node *others = wg_mul(before, after);
     wg_node *g = wg_reshape(v->g[0], WG_SHAPE(s.dim[0], 1, s.dim[2]));
     v->dx[0] = wg_reshape(wg_zero_mul(others, g), *v->x[0]->shape);
@@ -181,8 +181,8 @@ REDUCTION(prod, "ReduceProd", reduce_onnx, WG_DOMAIN_ANY, prod_grad, "y = the pr
 REDUCTION(max, "ReduceMax", reduce_onnx, WG_DOMAIN_ANY, extreme_grad, "y = the largest x along axes")
 REDUCTION(min, "ReduceMin", reduce_onnx, WG_DOMAIN_ANY, extreme_grad, "y = the smallest x along axes")
 
-/* The uppermost run of the set from axis `top` down, taken out of it; axes of
- * size 1 belong to any run. */
+/* Takes the uppermost run, from axis `top` down, out of the set and lists its axes; axes of size 1 belong to any
+ * run. */
 static wg_axes take_run(const wg_shape *s, int top, bool in[WG_MAX_RANK])
 {
     bool run_in[WG_MAX_RANK] = {0}, begun = false, ended = false;
@@ -197,8 +197,8 @@ static wg_axes take_run(const wg_shape *s, int top, bool in[WG_MAX_RANK])
     return wg__axes_list(s->rank, run_in);
 }
 
-/* A sum or product along axes in several runs is made of several, the last run first, so that the places of
- * the others stay. */
+/* Makes a sum or product along several runs of axes, one operator for each run, the last run first, so that the axes of
+ * the other runs keep their places. */
 static wg_node *reduce_runs(const wg_op *op, wg_node *x, bool in[WG_MAX_RANK], int keep)
 {
     for (int top = x->shape->rank - 1; x && top >= 0; top--) {
@@ -209,8 +209,8 @@ static wg_node *reduce_runs(const wg_op *op, wg_node *x, bool in[WG_MAX_RANK], i
     return wg__unchanged(x);
 }
 
-/* A largest or smallest is one reduction, whose ties are counted together: axes in several runs are moved to the end.
- */
+/* Makes a largest or smallest along several runs of axes as one reduction, so that ties are counted together: the axes
+ * are moved to the end. */
 static wg_node *reduce_moved(const wg_op *op, wg_node *x, const bool in[WG_MAX_RANK], int keep)
 {
     wg_shape    y = wg__shape_reduced(x->shape, in, keep);
@@ -232,8 +232,8 @@ static wg_node *reduce(const wg_op *op, wg_node *x, wg_axes axes, int keep)
     int  first, last;
     if (!x || !wg__axes_in(x, op->name, &axes, in)) return NULL;
     bool shares = op == &wg_op_max || op == &wg_op_min;
-    return shares && !one_run(x->shape, in, &first, &last) ? reduce_moved(op, x, in, keep)
-                                                           : reduce_runs(op, x, in, !!keep);
+    return shares && !find_run(x->shape, in, &first, &last) ? reduce_moved(op, x, in, keep)
+                                                            : reduce_runs(op, x, in, !!keep);
 }
 
 wg_node *wg_sum(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_sum, x, axes, keep); }

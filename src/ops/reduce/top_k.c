@@ -71,6 +71,7 @@ static void sift_down(const struct line *l, int64_t *heap, int64_t step, int64_t
 static void select_first(const struct line *l, int64_t n, int64_t k, int64_t *index, int64_t step)
 {
     if (k == 0) return;
+    WG__INVARIANT(k <= n);
     for (int64_t i = 0; i < k; i++) index[i * step] = i;
     for (int64_t i = k / 2 - 1; i >= 0; i--) sift_down(l, index, step, k, i);
     for (int64_t i = k; i < n; i++)
@@ -93,7 +94,7 @@ struct work {
     bool             smallest;
 };
 
-static void some_lines(void *context, int64_t begin, int64_t end)
+static void select_lines(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     size_t             size = wg_dtype_size(w->c->x[0].dtype);
@@ -115,7 +116,7 @@ static int cpu(wg_call *c)
     const struct attr *a = c->attr;
     int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
     struct work        w = {c, wg__split_at(&c->x[0].shape, axis, axis + 1), a->k, a->smallest};
-    if (a->k) wg_parallel(c, w.p.outer * w.p.inner, wg__grain(w.p.n), some_lines, &w);
+    if (a->k) wg_parallel(c, w.p.outer * w.p.inner, wg__grain(w.p.n), select_lines, &w);
     return WG_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Walks over reduced axes, the largest along them, and places in a flattened tensor. */
+/* Walks over reduced axes, the search for the largest element along them, and places in a flattened tensor. */
 #include "ops/ops_impl.h"
 
 static void add_axis(struct wg__walk_axes *a, int64_t dim, int64_t step)
@@ -44,7 +44,7 @@ int64_t wg__walk_run(const struct wg__walk *w)
 /* ---- The largest ---- */
 
 /* Tells whether x[i] > x[best], or x[i] is the first NaN. */
-static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *x, int64_t i, int64_t best)
+static inline __attribute__((always_inline)) bool is_larger(wg_dtype t, const void *x, int64_t i, int64_t best)
 {
     switch (t) {
 #define X(name, type, text) \
@@ -57,18 +57,25 @@ static inline __attribute__((always_inline)) bool beats(wg_dtype t, const void *
     return false;
 }
 
-/* Finds the places best[j] of the largest in `cols` neighbouring columns from x[at] on, and their numbers index[j]: row
- * by row, so that rows are read as they lie. */
-static inline __attribute__((always_inline)) void down(wg_dtype t, const void *x, const struct wg__walk_axes *go,
-                                                       int64_t at, int64_t cols, int64_t *best, int64_t *index)
+/* Finds in `cols` neighbouring columns from x[at] on the places best[j] of the largest elements and their numbers
+ * index[j], row by row, so that memory is read in order. */
+static inline __attribute__((always_inline)) void search_columns(wg_dtype t, const void *x,
+                                                                 const struct wg__walk_axes *go, int64_t at,
+                                                                 int64_t cols, int64_t *best, int64_t *index)
 {
     int64_t fast = go->rank ? go->dim[go->rank - 1] : 1, step = go->rank ? go->step[go->rank - 1] : 0;
-    for (int64_t j = 0; j < cols; j++) best[j] = at + j, index[j] = 0;
+    for (int64_t j = 0; j < cols; j++) {
+        best[j] = at + j;
+        index[j] = 0;
+    }
     for (int64_t i = 0; i < go->n; i += fast) {
         int64_t row = at + wg__walk_at(go, i);
         for (int64_t k = 0; k < fast; k++, row += step)
             for (int64_t j = 0; j < cols; j++)
-                if (beats(t, x, row + j, best[j])) best[j] = row + j, index[j] = i + k;
+                if (is_larger(t, x, row + j, best[j])) {
+                    best[j] = row + j;
+                    index[j] = i + k;
+                }
     }
 }
 
@@ -77,7 +84,7 @@ void wg__largest(const wg_tensor *x, const struct wg__walk_axes *go, int64_t at,
 {
     switch (x->dtype) {
 #define X(name, type, text) \
-    case WG_##name: down(WG_##name, x->data, go, at, cols, best, index); return;
+    case WG_##name: search_columns(WG_##name, x->data, go, at, cols, best, index); return;
         WG_DTYPE_MAP(X)
 #undef X
     case WG_DTYPES: return;
@@ -87,7 +94,7 @@ void wg__largest(const wg_tensor *x, const struct wg__walk_axes *go, int64_t at,
 /* ---- Places ---- */
 
 /* Gives the number of elements of axes from..to-1 of x as i64. */
-static wg_node *extent(wg_node *x, int from, int to)
+static wg_node *count_elements(wg_node *x, int from, int to)
 {
     wg_axes  axes = {0};
     wg_node *whole = wg_cast(x, WG_I64); /* only its shape is read */
@@ -103,7 +110,7 @@ wg_node *wg__places(wg_node *x, int from, int to, int rank, int axis)
     int      status = wg__dims_product(&c, x->shape, from, to, &n);
     if (status) return wg__bad(x, status, "places", "%s", c.why);
     for (int i = 0; i < rank; i++) s.dim[i] = i == axis ? n : 1;
-    wg_node *count = wg_iota(x->g, n), *stride = extent(x, to, x->shape->rank);
+    wg_node *count = wg_iota(x->g, n), *stride = count_elements(x, to, x->shape->rank);
     return wg_reshape(wg_mul(count, stride), s);
 }
 

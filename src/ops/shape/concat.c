@@ -25,7 +25,7 @@ static int infer(wg_infer *c)
             return wg_reject(c, WG_ESHAPE, "%s and %s differ not only in axis %d",
                              wg__shape_str(c->g, &c->x[0], p, sizeof p), wg__shape_str(c->g, &c->x[i], q, sizeof q),
                              axis);
-        for (int k = 0; k < c->y->rank; k++) /* what is a number in one of them is that number */
+        for (int k = 0; k < c->y->rank; k++) /* a size that is a number in one operand is that number */
             if (!wg_dim_known(c->y->dim[k])) c->y->dim[k] = other.dim[k];
         int status = wg_dim_add(c, c->y->dim[axis], c->x[i].dim[axis], &c->y->dim[axis]);
         if (status) return status;

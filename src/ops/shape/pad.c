@@ -47,7 +47,7 @@ struct work {
     int64_t        at;                /* in y, of x's first element */
 };
 
-static void some_rows(void *context, int64_t begin, int64_t end)
+static void copy_some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     const wg_shape    *s = &w->c->x[0].shape;
@@ -72,7 +72,7 @@ static int cpu(wg_call *c)
         w.step[i] = step * a->stride.at[i];
         w.at += step * a->before.dim[i];
     }
-    wg_parallel(c, wg_count(x) / w.n, wg__grain(w.n), some_rows, &w);
+    wg_parallel(c, wg_count(x) / w.n, wg__grain(w.n), copy_some_rows, &w);
     return WG_OK;
 }
 
@@ -89,11 +89,11 @@ static double flops(const wg_call *c) { return (void)c, 0; }
 
 /* ---- In ONNX ----
  *
- * Where x goes to every stride-th place, first the values between: [.., n, ..]
- * as [.., n, 1, ..], padded to [.., n, stride, ..], is [.., n stride, ..].  Its
- * last stride - 1 elements go again, as padding by a negative number. */
+ * Where a stride is above 1, the values between the elements come first: [.., n, ..] as [.., n, 1, ..], padded to [..,
+ * n, stride, ..], is [.., n stride, ..]. Its last stride - 1 elements are taken away again, by padding of a negative
+ * size. */
 
-/* before, then to - before - size. */
+/* Writes the list of paddings: `before` of each axis, then to - before - size. */
 static void say_pads(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
 {
     int64_t pads[4 * WG_MAX_RANK];
@@ -118,7 +118,7 @@ static void say_pads(wg_onnx_form *f, int n, const int64_t *before, const int64_
     wg_onnx_say(f, ")))");
 }
 
-/* Pad(inner,..): what stands before inner, and after it. */
+/* Writes the part of Pad(inner,..) before `inner`; close_pad writes the part behind `inner`. */
 static void open_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
 {
     const struct attr *a = f->attr;
@@ -151,7 +151,7 @@ static void close_pad(wg_onnx_form *f, int n, const int64_t *before, const int64
     wg_onnx_say(f, ")");
 }
 
-/* x with stride - 1 values after each element, of shape wide. */
+/* Writes x with stride - 1 values after each element, of shape `wide`. */
 static void say_spread(wg_onnx_form *f, const wg_shape *x, const wg_list *stride, const wg_shape *wide)
 {
     int64_t zero[2 * WG_MAX_RANK] = {0}, size[2 * WG_MAX_RANK], to[2 * WG_MAX_RANK];
@@ -200,7 +200,8 @@ static int onnx(wg_onnx_form *f)
     return *f->why ? WG_EARG : WG_OK;
 }
 
-/* Around other axes only, and as much whatever the rows are. */
+/* Finds the rows: they stay apart where only other axes are padded, by amounts that do not depend on the number of
+ * rows. */
 static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;

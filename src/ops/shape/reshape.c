@@ -34,7 +34,7 @@ static int infer(wg_infer *c)
     return status;
 }
 
-/* A tape runs nothing for a view; this is for those that ask all the same. */
+/* Copies the elements, for callers that run the operator by itself; a tape runs nothing for a view. */
 static int cpu(wg_call *c)
 {
     int64_t bytes = (int64_t)wg__bytes(c->y->dtype, &c->y->shape);
@@ -46,9 +46,9 @@ static void grad(wg_adjoint *v) { v->dx[0] = wg_reshape(v->g[0], *v->x[0]->shape
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-/* In ONNX -1 is what follows from the rest and 0 is "as in x", unless allowzero
- * (from opset 14 on) is set.  Of symbols, one can be -1 and any number 0. */
-static wg_shape in_onnx(const wg_shape *x, const wg_shape *y)
+/* Makes the shape for ONNX's Reshape, where -1 follows from the other sizes and 0 is "as in x" unless allowzero (from
+ * opset 14 on) is set. Of the symbols in y, one can be -1 and any number can be 0. */
+static wg_shape make_onnx_shape(const wg_shape *x, const wg_shape *y)
 {
     wg_shape to = *y;
     int      open = -1, symbols = 0;
@@ -68,14 +68,15 @@ static int onnx(wg_onnx_form *f)
     const wg_shape *y = wg_node_shape(f->y);
     bool            empty = false, allowed = f->opset >= 14;
     for (int i = 0; i < y->rank; i++) empty = empty || y->dim[i] == 0;
-    wg_shape to = empty ? *y : in_onnx(wg_node_shape(wg_node_operand(f->y, 0)), y);
+    wg_shape to = empty ? *y : make_onnx_shape(wg_node_shape(wg_node_operand(f->y, 0)), y);
     if (allowed) wg_onnx_say(f, "Reshape{allowzero=%d}(x,", empty);
     else wg_onnx_say(f, empty ? "Cast{to=x}(ConstantOfShape(" : "Reshape(x,");
     wg_onnx_say_dims(f, to.rank, to.dim);
     return wg_onnx_say(f, empty && !allowed ? "))" : ")");
 }
 
-/* What lies before the stacked axis stays before it; behind it, a row's elements may be cut anew. */
+/* Finds the rows: the elements before the stacked axis stay before it, and behind it a row's elements may be cut
+ * anew. */
 static int rows(wg_stack *s)
 {
     const wg_shape *x = wg_node_shape(wg_node_operand(s->node, 0)), *y = wg_node_shape(s->node);
@@ -107,7 +108,7 @@ const wg_op wg_op_reshape = {.name = "reshape",
                              .to_onnx = onnx,
                              .rows = rows};
 
-/* WG_DIM_AUTO is resolved here, so that equal reshapes have equal attributes. */
+/* Resolves WG_DIM_AUTO before the node is made, so that equal reshapes have equal attributes. */
 wg_node *wg_reshape(wg_node *x, wg_shape s)
 {
     wg_shape valid = s;

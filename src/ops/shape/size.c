@@ -15,7 +15,7 @@ static int infer(wg_infer *c)
     return wg__axis_set(c, &a->axes, c->x[0].rank, in);
 }
 
-static double size_of(const wg_shape *s, const bool in[WG_MAX_RANK])
+static double count_elements(const wg_shape *s, const bool in[WG_MAX_RANK])
 {
     double n = 1;
     for (int i = 0; i < s->rank; i++) n *= in[i] ? (double)s->dim[i] : 1;
@@ -27,13 +27,13 @@ static int cpu(wg_call *c)
     const struct attr *a = c->attr;
     bool               in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
-    wg__store(c->y->dtype, c->y->data, 0, size_of(&c->x[0].shape, in));
+    wg__store(c->y->dtype, c->y->data, 0, count_elements(&c->x[0].shape, in));
     return WG_OK;
 }
 
 static void grad(wg_adjoint *v) { (void)v; }
 
-/* The product of some of Shape(x). */
+/* Writes the product of the elements of Shape(x) at the axes. */
 static int onnx(wg_onnx_form *f)
 {
     const struct attr *a = f->attr;
@@ -49,7 +49,7 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, ")))");
 }
 
-/* The size of an axis that has nothing of rows. */
+/* Tells that the result is the same for every row, unless one of the axes has the rows. */
 static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;
@@ -75,7 +75,7 @@ const wg_op wg_op_size = {.name = "size",
                           .to_onnx = onnx,
                           .rows = rows};
 
-/* A constant where every size is known. */
+/* Gives a constant where every size is known, else a node of the operator. */
 wg_node *wg_size(wg_node *x, wg_axes axes)
 {
     bool in[WG_MAX_RANK], known = true;
@@ -83,6 +83,6 @@ wg_node *wg_size(wg_node *x, wg_axes axes)
     if (x->kind == WG__ASSIGN || x->kind == WG__GROUP)
         return wg__bad(x, WG_EARG, "size", "%s has no value", wg_node_kind(x));
     for (int i = 0; i < x->shape->rank; i++) known = known && (!in[i] || wg_dim_known(x->shape->dim[i]));
-    if (known && WG_DTYPE_BIT(x->dtype) & WG_DTYPE_NUMBERS) return wg_lit(x, size_of(x->shape, in));
+    if (known && WG_DTYPE_BIT(x->dtype) & WG_DTYPE_NUMBERS) return wg_lit(x, count_elements(x->shape, in));
     return wg_apply(&wg_op_size, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in)});
 }

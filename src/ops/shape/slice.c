@@ -14,8 +14,8 @@ struct attr {
 static const wg_field fields[] = {
     WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, range, SHAPE), WG_FIELD(struct attr, step, I64), {0}};
 
-/* low + (count-1) |step| < size, without overflow */
-static bool inside(int64_t low, int64_t count, int64_t step, int64_t size)
+/* Tells whether low + (count-1) |step| < size, without overflow. */
+static bool is_inside(int64_t low, int64_t count, int64_t step, int64_t size)
 {
     int64_t last;
     if (count == 0) return true; /* wherever it is */
@@ -31,7 +31,7 @@ static int infer(wg_infer *c)
     int64_t size = c->x[0].dim[axis], low = a->range.dim[0], count = a->range.dim[1];
     if (a->range.rank != 2 || a->step == 0 || !wg__dims_valid(c, &a->range))
         return wg_reject(c, WG_EARG, "needs a first element, a count and a step other than 0");
-    if (wg_dim_known(size) && wg_dim_known(low) && wg_dim_known(count) && !inside(low, count, a->step, size))
+    if (wg_dim_known(size) && wg_dim_known(low) && wg_dim_known(count) && !is_inside(low, count, a->step, size))
         return wg_reject(c, WG_EARG, "%lld elements from %lld in steps of %lld are not in axis %d of size %lld",
                          (long long)count, (long long)low, (long long)a->step, axis, (long long)size);
     *c->y = c->x[0];
@@ -45,8 +45,8 @@ struct work {
     int64_t     count, inner, outer_step, step; /* inner and the steps in bytes */
 };
 
-/* Rows begin..end-1 of outer*count rows of `inner` bytes. */
-static void some(void *context, int64_t begin, int64_t end)
+/* Copies rows begin..end-1 of outer*count rows of `inner` bytes. */
+static void copy_some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     while (begin < end) {
@@ -70,7 +70,7 @@ static int cpu(wg_call *c)
     w.outer_step = p.n * w.inner;
     w.step = count > 1 ? a->step * w.inner : w.inner;
     w.x = (const char *)c->x[0].data + first * w.inner;
-    wg_parallel(c, p.outer * count, wg__grain(p.inner), some, &w);
+    wg_parallel(c, p.outer * count, wg__grain(p.inner), copy_some_rows, &w);
     return WG_OK;
 }
 
@@ -89,8 +89,8 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c) { return (void)c, 0; }
 
-/* Slice(x,[start],[stop],[axis],[step]); before opset 10 it has attributes and
- * no step: there, Gather. */
+/* Writes Slice(x,[start],[stop],[axis],[step]). Before opset 10 Slice has attributes and no step; Gather does the rest
+ * there. */
 static void say_slice(wg_onnx_form *f, const char *x, int64_t start, int64_t stop, int axis, int64_t step)
 {
     wg_onnx_say(f, "Slice(%s,", x);
@@ -104,14 +104,18 @@ static int onnx_known(wg_onnx_form *f, int axis, int64_t low, int64_t count, int
 {
     int64_t by = step < 0 ? -step : step, last = count ? low + (count - 1) * by : low;
     int64_t start = step < 0 ? last : low, stop = count == 0 ? start : step < 0 ? low - 1 : last + 1;
-    if (f->opset >= 10) return say_slice(f, "x", start, stop < 0 ? -INT64_MAX : stop, axis, step), WG_OK;
+    if (f->opset >= 10) {
+        say_slice(f, "x", start, stop < 0 ? -INT64_MAX : stop, axis, step);
+        return WG_OK;
+    }
     if (step == 1)
         return wg_onnx_say(f, "Slice{axes=[%d],starts=[%lld],ends=[%lld]}", axis, (long long)start, (long long)stop);
     return wg_onnx_say(f, "Gather{axis=%d}(x,[%lld:%lld:%lld])", axis, (long long)start, (long long)stop,
                        (long long)step);
 }
 
-/* Forward up to low + count |step|, which is past the last; then turned round. */
+/* Writes a slice of symbolic size: forward up to low + count |step|, which is past the last element, then reversed
+ * where step < 0. */
 static int onnx_symbolic(wg_onnx_form *f, int axis, int64_t low, int64_t count, int64_t step)
 {
     wg_infer c = {.g = wg_node_graph(f->y)};
@@ -134,7 +138,8 @@ static int onnx(wg_onnx_form *f)
     return known ? onnx_known(f, axis, low, count, a->step) : onnx_symbolic(f, axis, low, count, a->step);
 }
 
-/* Along another axis, and as much of it whatever the rows are. */
+/* Finds the rows: they stay apart where the slice is along another axis and its range does not depend on the number of
+ * rows. */
 static int rows(wg_stack *s)
 {
     const struct attr *a = s->attr;
@@ -169,8 +174,8 @@ wg_node *wg_narrow(wg_node *x, int axis, int64_t low, int64_t count, int64_t ste
     return wg__slice(x, axis, low, count, step);
 }
 
-/* The place that an index of Python's means, clipped to lo..hi. */
-static int64_t place(int64_t i, int64_t size, int64_t lo, int64_t hi)
+/* Finds the place that a Python index means, clipped to lo..hi. */
+static int64_t clip_index(int64_t i, int64_t size, int64_t lo, int64_t hi)
 {
     if (i < 0) i = i < -size ? lo : i + size;
     return i < lo ? lo : i > hi ? hi : i;
@@ -179,8 +184,8 @@ static int64_t place(int64_t i, int64_t size, int64_t lo, int64_t hi)
 static wg_node *slice_known(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     int64_t size = x->shape->dim[axis], back = step < 0;
-    start = place(start, size, 0 - back, size - back);
-    stop = place(stop, size, 0 - back, size - back);
+    start = clip_index(start, size, 0 - back, size - back);
+    stop = clip_index(stop, size, 0 - back, size - back);
     uint64_t width =
         back ? (start > stop ? (uint64_t)(start - stop) : 0) : (stop > start ? (uint64_t)(stop - start) : 0);
     uint64_t by = back ? 0 - (uint64_t)step : (uint64_t)step;
@@ -192,7 +197,7 @@ static wg_node *slice_known(wg_node *x, int axis, int64_t start, int64_t stop, i
 
 /* ---- Where the size is a symbol ---- */
 
-/* x[.., from:to:step, ..] between places that may be symbolic, step > 0; they have to lie in the axis. */
+/* Builds x[.., from:to:step, ..] with step > 0. from and to may be symbolic and have to lie in the axis. */
 static wg_node *slice_between(wg_node *x, int axis, int64_t from, int64_t to, int64_t step)
 {
     int64_t  count;
@@ -203,15 +208,16 @@ static wg_node *slice_between(wg_node *x, int axis, int64_t from, int64_t to, in
     return status ? wg__bad(x, status, "slice", "%s", c.why) : wg__slice(x, axis, from, count, count == 1 ? 1 : step);
 }
 
-/* start and stop are numbers, or WG_SLICE_END.  A range whose length does not hang on the size has that length. */
+/* Builds x[.., start:stop:step, ..] with step > 0, where start and stop are numbers or WG_SLICE_END. Where the length
+ * of the range does not depend on the size of the axis, the result has that length. */
 static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     wg_infer c = {.g = x->g};
     int64_t  size = x->shape->dim[axis], low = start, count = 0;
-    bool     hangs = stop < 0 || stop == WG_SLICE_END; /* stop hangs on the size */
+    bool     depends = stop < 0 || stop == WG_SLICE_END; /* stop depends on the size */
     if (start == INT64_MIN) low = start = 0;
-    if (start >= 0 && !hangs) return slice_between(x, axis, start, stop, step);
-    if (start < 0 && !hangs)
+    if (start >= 0 && !depends) return slice_between(x, axis, start, stop, step);
+    if (start < 0 && !depends)
         return wg__bad(x, WG_ESHAPE, "slice",
                        "axis %d is symbolic: its range may not go from a place counted from "
                        "the end to one counted from the front",
@@ -224,15 +230,18 @@ static wg_node *slice_forward(wg_node *x, int axis, int64_t start, int64_t stop,
     return status ? wg__bad(x, status, "slice", "%s", c.why) : wg__slice(x, axis, low, count, count == 1 ? 1 : step);
 }
 
-/* Place i of an axis that was turned round. */
-static int64_t mirrored(int64_t i) { return i == WG_SLICE_END ? 0 : i == INT64_MIN ? WG_SLICE_END : -1 - i; }
+/* Finds the place that place i has when the axis is reversed. */
+static int64_t mirror_index(int64_t i) { return i == WG_SLICE_END ? 0 : i == INT64_MIN ? WG_SLICE_END : -1 - i; }
 
-/* Backward, x[start:stop:step] is x from its last to its first [-1-start:-1-stop:-step]. */
+/* Builds a slice along a symbolic axis. Backward, x[start:stop:step] is [-1-start:-1-stop:-step] of the reversed x. */
 static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)
 {
     int64_t size = x->shape->dim[axis];
     bool    symbol = !wg__dim_is_number(x->g, stop);
-    if (stop == size) stop = WG_SLICE_END, symbol = false;
+    if (stop == size) {
+        stop = WG_SLICE_END;
+        symbol = false;
+    }
     if (!wg__dim_is_number(x->g, start) || (symbol && (start < 0 || step < 0)) || step == INT64_MIN)
         return wg__bad(x, WG_ESHAPE, "slice",
                        "axis %d is symbolic: only stop may be a symbol, where start is none and "
@@ -241,7 +250,7 @@ static wg_node *slice_symbolic(wg_node *x, int axis, int64_t start, int64_t stop
     if (symbol) return slice_between(x, axis, start, stop, step);
     if (step > 0) return slice_forward(x, axis, start, stop, step);
     wg_node *turned = wg__slice(x, axis, 0, size, -1);
-    return turned ? slice_forward(turned, axis, mirrored(start), mirrored(stop), -step) : NULL;
+    return turned ? slice_forward(turned, axis, mirror_index(start), mirror_index(stop), -step) : NULL;
 }
 
 wg_node *wg_slice(wg_node *x, int axis, int64_t start, int64_t stop, int64_t step)

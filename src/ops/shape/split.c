@@ -47,6 +47,7 @@ static int cpu(wg_call *c)
         wg__copy_rows(c, p.outer, width, c->y[k].data, width, (const char *)c->x[0].data + at, p.n * inner);
         at += width;
     }
+    WG__INVARIANT(at == p.n * inner); /* the pieces are the whole */
     return WG_OK;
 }
 

@@ -10,8 +10,8 @@ struct attr {
 };
 static const wg_field fields[] = {WG_FIELD(struct attr, perm, AXES), {0}};
 
-/* perm with axes as 0 <= axis < rank. */
-static int resolve(wg_infer *c, const wg_axes *perm, int rank, wg_axes *to)
+/* Makes *to the permutation with axes 0 <= axis < rank; WG_OK, or a rejection. */
+static int resolve_perm(wg_infer *c, const wg_axes *perm, int rank, wg_axes *to)
 {
     bool seen[WG_MAX_RANK] = {0};
     *to = (wg_axes){.n = rank};
@@ -30,15 +30,15 @@ static int infer(wg_infer *c)
 {
     const struct attr *a = c->attr;
     wg_axes            perm;
-    int                status = resolve(c, &a->perm, c->x[0].rank, &perm);
+    int                status = resolve_perm(c, &a->perm, c->x[0].rank, &perm);
     if (status) return status;
     c->y->rank = perm.n;
     for (int i = 0; i < perm.n; i++) c->y->dim[i] = c->x[0].dim[perm.axis[i]];
     return WG_OK;
 }
 
-/* The result's axes with their steps in x and y, in elements; neighbours that
- * x has side by side as well are one axis. */
+/* The result's axes with their steps in x and y, in elements; neighbouring axes that are neighbours in x as well are
+ * merged. */
 struct plan {
     const char *x;
     char       *y;
@@ -55,7 +55,7 @@ static struct plan plan(const wg_call *c)
     struct plan        p = {.x = c->x[0].data, .y = c->y->data, .size = wg_dtype_size(c->y->dtype)};
     int64_t            step[WG_MAX_RANK], n = 1;
     wg_axes            perm;
-    resolve(&(wg_infer){0}, &a->perm, x->rank, &perm);
+    resolve_perm(&(wg_infer){0}, &a->perm, x->rank, &perm);
     for (int i = x->rank - 1; i >= 0; n *= x->dim[i--]) step[i] = n;
     for (int i = 0; i < x->rank; i++) {
         int64_t d = x->dim[perm.axis[i]], s = step[perm.axis[i]];
@@ -72,7 +72,7 @@ static struct plan plan(const wg_call *c)
     return p;
 }
 
-/* Where the i-th element over all axes but `fast` and the last begins. */
+/* Finds where in x and y the i-th element over all axes but `fast` and the last begins. */
 static void locate(const struct plan *p, int64_t i, const char **x, char **y)
 {
     int64_t at_x = 0, at_y = 0;
@@ -86,7 +86,7 @@ static void locate(const struct plan *p, int64_t i, const char **x, char **y)
     *y = p->y + at_y * (int64_t)p->size;
 }
 
-/* y[i*ys + j] = x[j*xs + i], i < m, j < n, in elements of `size` bytes */
+/* Sets y[i*ys + j] = x[j*xs + i] for i < m and j < n, in elements of `size` bytes. */
 static inline __attribute__((always_inline)) void swap_by(size_t size, const char *x, int64_t xs, char *y, int64_t ys,
                                                           int64_t m, int64_t n)
 {
@@ -129,8 +129,8 @@ static void swap_tile(size_t size, const char *x, int64_t xs, char *y, int64_t y
     else swap_by(1, x, xs, y, ys, m, n);
 }
 
-/* Pieces of TILE indices of the fast axis, times all of the last axis. */
-static void some_tiles(void *context, int64_t begin, int64_t end)
+/* Transposes pieces begin..end-1, each of TILE indices of the fast axis times the whole last axis. */
+static void swap_tiles(void *context, int64_t begin, int64_t end)
 {
     const struct plan *p = context;
     int64_t            e = (int64_t)p->size, m = p->dim[p->fast], n = p->dim[p->rank - 1];
@@ -145,7 +145,7 @@ static void some_tiles(void *context, int64_t begin, int64_t end)
     }
 }
 
-static void some_rows(void *context, int64_t begin, int64_t end)
+static void copy_some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct plan *p = context;
     size_t             bytes = (size_t)p->dim[p->rank - 1] * p->size;
@@ -165,10 +165,10 @@ static int cpu(wg_call *c)
     p = plan(c);
     int64_t last = p.dim[p.rank - 1];
     if (p.rank == 1) wg__copy_rows(c, 1, n * (int64_t)p.size, p.y, 0, p.x, 0);
-    else if (p.fast == p.rank - 1) wg_parallel(c, n / last, wg__grain(last), some_rows, &p);
+    else if (p.fast == p.rank - 1) wg_parallel(c, n / last, wg__grain(last), copy_some_rows, &p);
     else {
         p.tiles = (p.dim[p.fast] + TILE - 1) / TILE;
-        wg_parallel(c, n / last / p.dim[p.fast] * p.tiles, wg__grain(last * TILE), some_tiles, &p);
+        wg_parallel(c, n / last / p.dim[p.fast] * p.tiles, wg__grain(last * TILE), swap_tiles, &p);
     }
     return WG_OK;
 }
@@ -177,7 +177,7 @@ static void grad(wg_adjoint *v)
 {
     const struct attr *a = v->attr;
     wg_axes            perm, back;
-    if (resolve(&(wg_infer){.g = v->g[0]->g}, &a->perm, v->x[0]->shape->rank, &perm)) return;
+    if (resolve_perm(&(wg_infer){.g = v->g[0]->g}, &a->perm, v->x[0]->shape->rank, &perm)) return;
     back.n = perm.n;
     for (int i = 0; i < perm.n; i++) back.axis[perm.axis[i]] = i;
     v->dx[0] = wg_transpose(v->g[0], back);
@@ -190,7 +190,7 @@ static int onnx(wg_onnx_form *f)
     const struct attr *a = f->attr;
     wg_axes            perm;
     int64_t            list[WG_MAX_RANK];
-    if (resolve(&(wg_infer){0}, &a->perm, wg_node_shape(f->y)->rank, &perm))
+    if (resolve_perm(&(wg_infer){0}, &a->perm, wg_node_shape(f->y)->rank, &perm))
         return wg_onnx_refuse(f, "its axes are not valid");
     for (int i = 0; i < perm.n; i++) list[i] = perm.axis[i];
     wg_onnx_say(f, "Transpose{perm=");
@@ -204,7 +204,7 @@ static int rows(wg_stack *s)
     wg_axes            perm;
     *s->y = s->x[0];
     if (s->x[0].axis < 0) return 1;
-    if (resolve(&(wg_infer){0}, &a->perm, wg_node_shape(s->node)->rank, &perm)) return 0;
+    if (resolve_perm(&(wg_infer){0}, &a->perm, wg_node_shape(s->node)->rank, &perm)) return 0;
     while (perm.n > 0 && perm.axis[perm.n - 1] != s->x[0].axis) perm.n--;
     s->y->axis = perm.n - 1;
     return 1;
@@ -230,7 +230,7 @@ wg_node *wg_transpose(wg_node *x, wg_axes perm)
     wg_infer    c = {.g = x->g};
     wg_axes     resolved;
     bool        same = true;
-    if (resolve(&c, &perm, x->shape->rank, &resolved)) {
+    if (resolve_perm(&c, &perm, x->shape->rank, &resolved)) {
         if (perm.n > WG_MAX_RANK) return wg__bad(x, WG_EARG, "transpose", "%s", c.why); /* cannot even be printed */
         return wg_apply(&wg_op_transpose, 1, &x, &a);
     }

@@ -81,7 +81,10 @@ static void make_steps(struct builder *b, int ci)
 static int free_register(struct builder *b, int step)
 {
     for (int r = 0; r < b->loop.registers; r++)
-        if (b->held[r] < 0 || b->last[b->held[r]] < step) return b->held[r] = step, r;
+        if (b->held[r] < 0 || b->last[b->held[r]] < step) {
+            b->held[r] = step;
+            return r;
+        }
     b->held[b->loop.registers] = step;
     return b->loop.registers++;
 }

@@ -1,18 +1,17 @@
-/* Fusion: which nodes become one instruction.
+/* Fusion: nodes that become one instruction.
  *
- * The order is walked backwards, users before operands.  A node joins the
- * cluster of its earliest user if it is elementwise (or the one producer at
- * the start) and has the shape that the cluster loops over; a reduction
- * opens a cluster over its operand's shape.  A cluster runs where its last
- * node stands.  No cycle can arise: every other user of a joined node runs
- * later than the cluster, and every operand of it runs earlier, because the
- * cluster is the earliest user of that operand or a later one. */
+ * The order is walked backwards, users before operands. A node joins the cluster of its earliest user if the node is
+ * elementwise (or the one producer at the start) and has the shape that the cluster loops over; a reduction opens a
+ * cluster over its operand's shape. A cluster runs where its last node stands. No cycle can arise: every other user of
+ * a joined node runs later than the cluster, and every operand of the node runs earlier, because the cluster is the
+ * earliest user of that operand or a later one. */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "tape/tape_impl.h"
 
-/* An operator of a program's own that has a kernel for devices is called there. */
+/* Tells whether v may be a step of a loop. On a device, an operator of a program's own that has a kernel for devices is
+ * called instead. */
 static bool is_block(const wg_tape *t, const wg_node *v)
 {
     return v->op->block && v->n <= WG_BLOCK_MAX_ARITY && !(t->options.device != WG_DEVICE_CPU && v->op->cuda);
@@ -26,10 +25,13 @@ static bool is_producer(const wg_node *v)
     return p && p->is_worth(v);
 }
 
-static const wg_shape *domain(const struct wg__cluster *c) { return c->tail ? c->tail->x[0]->shape : c->root->shape; }
+static const wg_shape *find_domain(const struct wg__cluster *c)
+{
+    return c->tail ? c->tail->x[0]->shape : c->root->shape;
+}
 
-/* x is used by the cluster at position `exec`; join: whether x could become part of it. */
-static void use(struct wg__fuse_node *x, int exec, int cluster, bool join)
+/* Notes that the cluster at position `exec` uses x; `join` tells whether x could become part of the cluster. */
+static void note_use(struct wg__fuse_node *x, int exec, int cluster, bool join)
 {
     if (x->exec != INT_MAX && x->exec != exec) x->outside = x->read = true;
     if (exec > x->exec) return;
@@ -38,33 +40,33 @@ static void use(struct wg__fuse_node *x, int exec, int cluster, bool join)
     x->exec = exec;
 }
 
-static bool in_list(const struct wg__cluster *c, const wg_node *x)
+static bool is_input(const struct wg__cluster *c, const wg_node *x)
 {
     for (int i = 0; i < c->inputs; i++)
         if (c->input[i] == x) return true;
     return false;
 }
 
-/* Whether v may become part of c, within the limits of a loop.  On a device all updates
- * of parameters come together at the end, where the update of a product would stand alone. */
-static bool fits(const wg_tape *t, const struct wg__cluster *c, const wg_node *v, bool outside)
+/* Tells whether v may become part of c, within the limits of a loop. On a device all updates of parameters come
+ * together at the end, where the update of a product would stand alone. */
+static bool can_join(const wg_tape *t, const struct wg__cluster *c, const wg_node *v, bool outside)
 {
-    if (!c->loop || !wg__shape_equal(v->shape, domain(c))) return false;
+    if (!c->loop || !wg__shape_equal(v->shape, find_domain(c))) return false;
     if (is_producer(v) && c->update && t->options.device != WG_DEVICE_CPU) return false;
-    if (is_producer(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || in_list(c, v));
+    if (is_producer(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || is_input(c, v));
     if (!is_block(t, v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;
-    int more = -(int)in_list(c, v);
-    for (int k = 0; k < v->n; k++) more += !in_list(c, v->x[k]);
+    int more = -(int)is_input(c, v);
+    for (int k = 0; k < v->n; k++) more += !is_input(c, v->x[k]);
     return c->inputs + more <= WG__LOOP_INPUTS;
 }
 
 static void add_input(struct wg__cluster *c, wg_node *x)
 {
-    if (!in_list(c, x)) c->input[c->inputs++] = x;
+    if (!is_input(c, x)) c->input[c->inputs++] = x;
 }
 
-/* v becomes a step of c, computed before what is there. */
-static void join(struct wg__fuse *f, int ci, wg_node *v)
+/* Makes v a step of c, computed before the steps that are there. */
+static void join_cluster(struct wg__fuse *f, int ci, wg_node *v)
 {
     struct wg__cluster *c = &f->cluster[ci];
     f->node[v->id].cluster = ci;
@@ -76,7 +78,7 @@ static void join(struct wg__fuse *f, int ci, wg_node *v)
     c->n++;
 }
 
-static int new_cluster(const wg_tape *t, struct wg__fuse *f, wg_node *v)
+static int add_cluster(const wg_tape *t, struct wg__fuse *f, wg_node *v)
 {
     if (f->n == f->cap) {
         int   cap = f->cap ? 2 * f->cap : 64;
@@ -91,48 +93,48 @@ static int new_cluster(const wg_tape *t, struct wg__fuse *f, wg_node *v)
     return f->n++;
 }
 
-static int place(const wg_tape *t, struct wg__fuse *f, wg_node *v, int at)
+static int place_node(const wg_tape *t, struct wg__fuse *f, wg_node *v, int at)
 {
     struct wg__fuse_node *n = &f->node[v->id];
     int                   ci = n->join;
     bool                  fuse = !(t->options.skip & WG_SKIP_FUSE);
-    if (ci >= 0 && fuse && fits(t, &f->cluster[ci], v, n->outside)) {
+    if (ci >= 0 && fuse && can_join(t, &f->cluster[ci], v, n->outside)) {
         if (is_producer(v)) {
             f->cluster[ci].head = v;
             n->cluster = ci;
             add_input(&f->cluster[ci], v);
-        } else join(f, ci, v);
+        } else join_cluster(f, ci, v);
     } else {
         if (n->exec != INT_MAX) n->outside = n->read = true;
-        if ((ci = new_cluster(t, f, v)) < 0) return ci;
+        if ((ci = add_cluster(t, f, v)) < 0) return ci;
         struct wg__cluster *c = &f->cluster[ci];
         if (is_reduction(v)) {
             c->tail = v;
             add_input(c, v->x[0]);
         } else if (is_block(t, v)) {
             n->outside = true;
-            join(f, ci, v);
+            join_cluster(f, ci, v);
         }
         n->exec = at;
     }
     const struct wg__cluster *c = &f->cluster[ci];
     int                       exec = f->node[c->root->id].exec;
     bool                      whole = c->head == v; /* a producer needs all of its operands first */
-    for (int k = 0; k < v->n; k++) use(&f->node[v->x[k]->id], exec, ci, !whole && c->loop);
+    for (int k = 0; k < v->n; k++) note_use(&f->node[v->x[k]->id], exec, ci, !whole && c->loop);
     return WG_OK;
 }
 
-/* A view's users use what it views, in another shape. */
-static void pass_through(struct wg__fuse *f, const wg_node *v)
+/* Counts the users of a view as users of the node that the view shows in another shape. */
+static void pass_view_users(struct wg__fuse *f, const wg_node *v)
 {
     const struct wg__fuse_node *n = &f->node[v->id];
     struct wg__fuse_node       *x = &f->node[v->x[0]->id];
-    if (n->exec != INT_MAX) use(x, n->exec, n->cluster, false);
+    if (n->exec != INT_MAX) note_use(x, n->exec, n->cluster, false);
     x->outside = x->read = true;
 }
 
-/* Members of each cluster in execution order, clusters in execution order. */
-static int collect(wg_tape *t, struct wg__fuse *f)
+/* Lists the members of each cluster in execution order, and the clusters in execution order. */
+static int collect_members(wg_tape *t, struct wg__fuse *f)
 {
     for (int i = 0, j = f->n - 1; i < j; i++, j--) {
         struct wg__cluster c = f->cluster[i];
@@ -150,6 +152,7 @@ static int collect(wg_tape *t, struct wg__fuse *f)
         ci = f->node[v->id].cluster = f->n - 1 - ci;
         struct wg__cluster *c = &f->cluster[ci];
         if (c->loop && v != c->head && v != c->tail) f->member[c->first + c->n++] = v;
+        WG__INVARIANT(c->n <= WG__LOOP_STEPS && c->inputs <= WG__LOOP_INPUTS);
     }
     return WG_OK;
 }
@@ -165,10 +168,10 @@ int wg__fuse(wg_tape *t, struct wg__fuse *f)
     for (int i = t->n_order - 1; i >= 0 && !status; i--) {
         wg_node *v = t->order[i];
         if (v->kind == WG__ASSIGN) f->node[v->x[1]->id].outside = true;
-        else if (v->kind == WG__OP && wg__is_view(v)) pass_through(f, v);
-        else if (v->kind == WG__OP) status = place(t, f, v, i);
+        else if (v->kind == WG__OP && wg__is_view(v)) pass_view_users(f, v);
+        else if (v->kind == WG__OP) status = place_node(t, f, v, i);
     }
-    if (!status) status = collect(t, f);
+    if (!status) status = collect_members(t, f);
     return status ? wg__fail_nomem(t->user) : WG_OK;
 }
 

@@ -1,7 +1,7 @@
-/* Merging: two nodes are one only when they are equal.
+/* Merging: two nodes become one only when they are equal.
  *
- * XXH3 over operator, operands and every attribute finds the candidate, a full
- * comparison decides.  Inputs, parameters and random nodes never come here. */
+ * XXH3 over operator, operands and every attribute finds the candidate, a full comparison decides. Inputs, parameters
+ * and random nodes never come here. */
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -31,7 +31,7 @@ uint64_t wg__merge_hash_const(wg_dtype dtype, const wg_shape *s, const void *dat
     return mix(h, data, wg__bytes(dtype, s));
 }
 
-static bool equal(const wg_node *y, const wg_op *op, int n, wg_node *const x[], const void *attr)
+static bool is_equal(const wg_node *y, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     if (y->op != op || y->n != n) return false;
     for (int i = 0; i < n; i++)
@@ -44,7 +44,7 @@ wg_node *wg__merge_find(wg_tape *t, uint64_t hash, const wg_op *op, int n, wg_no
     const struct wg__merge *m = &t->merge;
     for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i].node; i = (i + 1) & (m->cap - 1)) {
         wg_node *y = m->slot[i].node;
-        if (m->slot[i].hash == hash && y->kind == WG__OP && equal(y, op, n, x, attr)) return y;
+        if (m->slot[i].hash == hash && y->kind == WG__OP && is_equal(y, op, n, x, attr)) return y;
     }
     return NULL;
 }
@@ -67,9 +67,10 @@ static void insert(struct wg__merge *m, uint64_t hash, wg_node *x)
     while (m->slot[i].node) i = (i + 1) & (m->cap - 1);
     m->slot[i] = (struct wg__merge_slot){hash, x};
     m->used++;
+    WG__INVARIANT(2 * m->used <= m->cap); /* so every search ends at a free slot */
 }
 
-static bool grow(struct wg__merge *m)
+static bool grow_table(struct wg__merge *m)
 {
     struct wg__merge wide = {.cap = m->cap ? 2 * m->cap : 256};
     wide.slot = calloc(wide.cap, sizeof *wide.slot);
@@ -83,7 +84,7 @@ static bool grow(struct wg__merge *m)
 
 int wg__merge_add(wg_tape *t, uint64_t hash, wg_node *x)
 {
-    if (2 * (t->merge.used + 1) > t->merge.cap && !grow(&t->merge)) return wg__fail_nomem(t->g);
+    if (2 * (t->merge.used + 1) > t->merge.cap && !grow_table(&t->merge)) return wg__fail_nomem(t->g);
     insert(&t->merge, hash, x);
     return WG_OK;
 }

@@ -1,10 +1,8 @@
 /* Memory planning: lifetimes, then a place for each value in one buffer.
  *
- * Inputs come first and keep their place, since they are set once and read by
- * every run.  Then the instructions are walked in order: a value takes the
- * memory of an operand that ends here (in place), or the best fitting free
- * piece, or new memory at the end; after the instruction, what it read last is
- * free. */
+ * Inputs come first and keep their places, since they are set once and read by every run. Then the instructions are
+ * walked in order: a value takes the memory of an operand that ends here (in place), or the best fitting free piece, or
+ * new memory at the end; after the instruction, the memory of the values that it was the last to read is free. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +17,9 @@ struct pool {
     int64_t       end; /* of the buffer so far */
 };
 
-enum { SEARCH = 256 /* pieces looked at before new memory is taken */ };
+enum { SEARCH = 256 /* pieces that are tried before new memory is taken */ };
 
-static int64_t take(struct pool *p, int64_t size)
+static int64_t take_piece(struct pool *p, int64_t size)
 {
     int best = -1;
     for (int i = p->n - 1, looked = 0; i >= 0 && looked < SEARCH; i--, looked++)
@@ -43,7 +41,7 @@ static int64_t take(struct pool *p, int64_t size)
     return at;
 }
 
-static int give(struct pool *p, int64_t offset, int64_t size)
+static int free_piece(struct pool *p, int64_t offset, int64_t size)
 {
     if (p->n == p->cap) {
         int   cap = p->cap ? 2 * p->cap : 64;
@@ -58,6 +56,8 @@ static int give(struct pool *p, int64_t offset, int64_t size)
         if (p->piece[mid].offset < offset) lo = mid + 1;
         else hi = mid;
     }
+    WG__INVARIANT(lo == 0 || p->piece[lo - 1].offset + p->piece[lo - 1].size <= offset);
+    WG__INVARIANT(lo == p->n || offset + size <= p->piece[lo].offset);
     bool left = lo > 0 && p->piece[lo - 1].offset + p->piece[lo - 1].size == offset;
     bool right = lo < p->n && offset + size == p->piece[lo].offset;
     if (left && right) {
@@ -74,7 +74,8 @@ static int give(struct pool *p, int64_t offset, int64_t size)
     return WG_OK;
 }
 
-/* One value has at most PTRDIFF_MAX / 2 bytes: added to no more than that, the sum still fits. */
+/* Checks the bytes of all values against max_bytes. One value has at most PTRDIFF_MAX / 2 bytes, so adding one to a sum
+ * that was checked does not overflow. */
 int wg__check_bytes(wg_tape *t, int64_t bytes)
 {
     int64_t most = t->options.max_bytes ? t->options.max_bytes : PTRDIFF_MAX / 2;
@@ -84,8 +85,8 @@ int wg__check_bytes(wg_tape *t, int64_t bytes)
                     (long long)most);
 }
 
-/* first and last of every root; what is kept lives beyond the last instruction. */
-static void lifetimes(wg_tape *t)
+/* Sets first and last of every root; a kept value lives beyond the last instruction. */
+static void find_lifetimes(wg_tape *t)
 {
     for (int i = 0; i < t->n_instr; i++) {
         const struct wg__instr *p = &t->instr[i];
@@ -105,8 +106,8 @@ static void lifetimes(wg_tape *t)
         if (!t->copy[c].in_place) t->value[t->value[t->copy[c].from].root].last = t->n_instr;
 }
 
-/* An operand's memory for output k of instruction i, or -1. */
-static int in_place(const wg_tape *t, int i, int k)
+/* Finds an operand whose memory output k of instruction i may take; -1 if there is none. */
+static int find_in_place(const wg_tape *t, int i, int k)
 {
     const struct wg__instr *p = &t->instr[i];
     const struct wg__value *y = &t->value[p->out[k]];
@@ -137,13 +138,15 @@ static int place_output(wg_tape *t, struct pool *p, int i, int k)
 {
     struct wg__value *v = &t->value[t->instr[i].out[k]];
     if (v->place == WG__SHARED) return WG_OK;
-    int r = t->options.skip & WG_SKIP_REUSE ? -1 : in_place(t, i, k);
+    int r = t->options.skip & WG_SKIP_REUSE ? -1 : find_in_place(t, i, k);
     v->place = WG__BUFFER;
-    v->offset = r >= 0 ? t->value[r].offset : take(p, wg__aligned(v->bytes));
+    v->offset = r >= 0 ? t->value[r].offset : take_piece(p, wg__aligned(v->bytes));
+    WG__INVARIANT(v->offset % 64 == 0 && v->offset + wg__aligned(v->bytes) <= p->end);
     return wg__check_bytes(t, p->end);
 }
 
-/* A product is an input of the loop that it heads, and so placed before the other outputs. */
+/* Places the outputs of instruction i. A product is an input of the loop that it heads, so it is placed before the
+ * other outputs. */
 static int place_outputs(wg_tape *t, struct pool *p, int i)
 {
     const struct wg__instr *q = &t->instr[i];
@@ -155,7 +158,7 @@ static int place_outputs(wg_tape *t, struct pool *p, int i)
     return status;
 }
 
-static bool overwritten(const wg_tape *t, int i, const struct wg__value *x)
+static bool is_overwritten(const wg_tape *t, int i, const struct wg__value *x)
 {
     const struct wg__instr *p = &t->instr[i];
     for (int k = 0; k < p->n_out; k++) {
@@ -172,13 +175,13 @@ static int free_after(wg_tape *t, struct pool *p, int i)
         struct wg__value *v = &t->value[t->value[q->in[k]].root];
         if (v->place != WG__BUFFER || v->last != i || v->first < 0 || v->freed) continue;
         v->freed = true;
-        if (!v->bytes || overwritten(t, i, v)) continue;
+        if (!v->bytes || is_overwritten(t, i, v)) continue;
         bool again = false; /* an output that dies at once in an operand's memory: one piece, given back once */
         for (int j = 0; j < k; j++) {
             const struct wg__value *w = &t->value[t->value[q->in[j]].root];
             again |= w != v && w->freed && w->place == WG__BUFFER && w->offset == v->offset && w->last == i && w->bytes;
         }
-        if (!again && give(p, v->offset, wg__aligned(v->bytes))) return wg__fail_nomem(t->user);
+        if (!again && free_piece(p, v->offset, wg__aligned(v->bytes))) return wg__fail_nomem(t->user);
     }
     return WG_OK;
 }
@@ -187,7 +190,7 @@ int wg__plan(wg_tape *t)
 {
     struct pool p = {0};
     int         status = WG_OK;
-    lifetimes(t);
+    find_lifetimes(t);
     for (int i = 0; i < t->n_order && !status; i++) {
         if (t->order[i]->kind != WG__INPUT) continue;
         place_input(t, &p, t->order[i]);

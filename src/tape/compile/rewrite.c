@@ -1,5 +1,5 @@
-/* Rewriting: the first rule that fits is applied, those of logarithms before others; what it builds goes through
- * the rules again, because the private graph's builders end here. */
+/* Rewriting: the first rule that fits is applied, rules of logarithms before others. The nodes that a rule builds go
+ * through the rules again, because the private graph's builders end here. */
 #include "tape/compile/rewrite.h"
 
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr)

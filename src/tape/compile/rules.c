@@ -3,9 +3,9 @@
 
 #include "tape/compile/rewrite.h"
 
-/* ---- What rules ask ---- */
+/* ---- Conditions of rules ---- */
 
-static bool is(const wg_node *x, const wg_op *op) { return x->op == op; }
+static bool is_op(const wg_node *x, const wg_op *op) { return x->op == op; }
 
 static bool is_number(const wg_node *x, double want)
 {
@@ -13,9 +13,8 @@ static bool is_number(const wg_node *x, double want)
     return wg__is_const(x, &v) && v == want;
 }
 
-/* x as the result of m, where m's other operand is neutral: broadcast to the
- * shape of all operands. */
-static wg_node *keep(const struct wg__match *m, wg_node *x)
+/* Broadcasts x to the shape of all operands of m: x is the result of m where the other operand is neutral. */
+static wg_node *broadcast_result(const struct wg__match *m, wg_node *x)
 {
     wg_infer c = {.g = m->x[0]->g};
     wg_shape y = *m->x[0]->shape;
@@ -24,25 +23,25 @@ static wg_node *keep(const struct wg__match *m, wg_node *x)
     return wg_expand(x, y);
 }
 
-/* Whether two operators' operands are one node: f(a, x) with g(x). */
-static wg_node *operand_of(const wg_node *x, const wg_op *op) { return is(x, op) ? x->x[0] : NULL; }
+/* Gives the operand of x if x applies op, else NULL. */
+static wg_node *operand_of(const wg_node *x, const wg_op *op) { return is_op(x, op) ? x->x[0] : NULL; }
 
 /* ---- Numerical stabilisation; that of logarithms is src/ops/elementwise/stable.c ---- */
 
 static wg_node *exp_minus_one(const struct wg__match *m)
 {
     wg_node *x = operand_of(m->x[0], &wg_op_exp);
-    return x && is_number(m->x[1], 1) ? keep(m, wg_expm1(x)) : NULL;
+    return x && is_number(m->x[1], 1) ? broadcast_result(m, wg_expm1(x)) : NULL;
 }
 static wg_node *exp_plus_minus_one(const struct wg__match *m)
 {
     wg_node *x = operand_of(m->x[0], &wg_op_exp);
-    return x && is_number(m->x[1], -1) ? keep(m, wg_expm1(x)) : NULL;
+    return x && is_number(m->x[1], -1) ? broadcast_result(m, wg_expm1(x)) : NULL;
 }
 static wg_node *one_minus_sigmoid(const struct wg__match *m)
 {
     wg_node *x = operand_of(m->x[1], &wg_op_sigmoid);
-    return x && is_number(m->x[0], 1) ? keep(m, wg_sigmoid(wg_neg(x))) : NULL;
+    return x && is_number(m->x[0], 1) ? broadcast_result(m, wg_sigmoid(wg_neg(x))) : NULL;
 }
 
 /* ---- Algebra that changes no finite value ---- */
@@ -51,14 +50,17 @@ static wg_node *neg_of_neg(const struct wg__match *m) { return operand_of(m->x[0
 static wg_node *add_zero(const struct wg__match *m)
 {
     int zero = is_number(m->x[0], 0) ? 0 : is_number(m->x[1], 0) ? 1 : -1;
-    return zero < 0 ? NULL : keep(m, m->x[1 - zero]);
+    return zero < 0 ? NULL : broadcast_result(m, m->x[1 - zero]);
 }
 static wg_node *add_neg(const struct wg__match *m)
 {
     wg_node *y = operand_of(m->x[1], &wg_op_neg), *x = operand_of(m->x[0], &wg_op_neg);
     return y ? wg_sub(m->x[0], y) : x ? wg_sub(m->x[1], x) : NULL;
 }
-static wg_node *sub_zero(const struct wg__match *m) { return is_number(m->x[1], 0) ? keep(m, m->x[0]) : NULL; }
+static wg_node *sub_zero(const struct wg__match *m)
+{
+    return is_number(m->x[1], 0) ? broadcast_result(m, m->x[0]) : NULL;
+}
 static wg_node *sub_neg(const struct wg__match *m)
 {
     wg_node *y = operand_of(m->x[1], &wg_op_neg);
@@ -67,31 +69,34 @@ static wg_node *sub_neg(const struct wg__match *m)
 static wg_node *mul_one(const struct wg__match *m)
 {
     int one = is_number(m->x[0], 1) ? 0 : is_number(m->x[1], 1) ? 1 : -1;
-    return one < 0 ? NULL : keep(m, m->x[1 - one]);
+    return one < 0 ? NULL : broadcast_result(m, m->x[1 - one]);
 }
-/* The gradient's products and quotients: a number that is not 0 needs no care. */
+/* Simplifies a product of a gradient with a number: a number that is not 0 needs no care. */
 static wg_node *zero_mul_number(const struct wg__match *m)
 {
     double   c;
     int      number = wg__is_const(m->x[0], &c) ? 0 : wg__is_const(m->x[1], &c) ? 1 : -1;
     wg_node *x = number < 0 ? NULL : m->x[1 - number];
     if (!x || !isfinite(c)) return NULL;
-    return c != 0 ? wg_mul(m->x[0], m->x[1]) : keep(m, wg_lit(x, 0));
+    return c != 0 ? wg_mul(m->x[0], m->x[1]) : broadcast_result(m, wg_lit(x, 0));
 }
 static wg_node *zero_div_number(const struct wg__match *m)
 {
     double c;
     if (wg__is_const(m->x[1], &c) && c != 0 && c == c) return wg_div(m->x[0], m->x[1]);
-    return is_number(m->x[0], 0) ? keep(m, m->x[0]) : NULL;
+    return is_number(m->x[0], 0) ? broadcast_result(m, m->x[0]) : NULL;
 }
 static wg_node *mul_minus_one(const struct wg__match *m)
 {
     int      one = is_number(m->x[0], -1) ? 0 : is_number(m->x[1], -1) ? 1 : -1;
-    wg_node *x = one < 0 ? NULL : keep(m, m->x[1 - one]);
+    wg_node *x = one < 0 ? NULL : broadcast_result(m, m->x[1 - one]);
     return x ? wg_neg(x) : NULL;
 }
-static wg_node *div_one(const struct wg__match *m) { return is_number(m->x[1], 1) ? keep(m, m->x[0]) : NULL; }
-/* Dividing by a power of two is multiplying by another: the same bits, and quicker. */
+static wg_node *div_one(const struct wg__match *m)
+{
+    return is_number(m->x[1], 1) ? broadcast_result(m, m->x[0]) : NULL;
+}
+/* Replaces division by a power of two by multiplication by another: the same bits, and quicker. */
 static wg_node *div_power_of_two(const struct wg__match *m)
 {
     double c;
@@ -105,7 +110,7 @@ static wg_node *pow_whole(const struct wg__match *m)
 {
     double p;
     if (!wg__is_const(m->x[1], &p)) return NULL;
-    wg_node *x = keep(m, m->x[0]);
+    wg_node *x = broadcast_result(m, m->x[0]);
     return p == 1    ? x
            : p == 2  ? wg_square(x)
            : p == -1 ? wg_reciprocal(x)
@@ -113,11 +118,12 @@ static wg_node *pow_whole(const struct wg__match *m)
                      : NULL;
 }
 
-/* A choice that is known: of tapes that train or evaluate, and of a program's own constants. */
+/* Picks the operand of a choice that is known: by wg_training on a tape that trains or evaluates, or by a program's own
+ * constant. */
 static wg_node *where_known(const struct wg__match *m)
 {
     double c;
-    return wg__is_const(m->x[0], &c) ? keep(m, m->x[c != 0 ? 1 : 2]) : NULL;
+    return wg__is_const(m->x[0], &c) ? broadcast_result(m, m->x[c != 0 ? 1 : 2]) : NULL;
 }
 
 /* ---- Broadcasts move outwards: f(expand(x)) is expand(f(x)) ---- */
@@ -128,7 +134,7 @@ static wg_node *strip_expand(const struct wg__match *m)
     bool     stripped = false;
     if (m->n > WG_BLOCK_MAX_ARITY || m->op == &wg_op_expand) return NULL;
     for (int i = 0; i < m->n; i++) {
-        x[i] = is(m->x[i], &wg_op_expand) ? m->x[i]->x[0] : m->x[i];
+        x[i] = is_op(m->x[i], &wg_op_expand) ? m->x[i]->x[0] : m->x[i];
         stripped |= x[i] != m->x[i];
     }
     if (!stripped) return NULL;
@@ -141,7 +147,7 @@ static wg_node *strip_expand(const struct wg__match *m)
 }
 static wg_node *expand_of_expand(const struct wg__match *m)
 {
-    return is(m->x[0], &wg_op_expand) ? wg_expand(m->x[0]->x[0], *(const wg_shape *)m->attr) : NULL;
+    return is_op(m->x[0], &wg_op_expand) ? wg_expand(m->x[0]->x[0], *(const wg_shape *)m->attr) : NULL;
 }
 static wg_node *expand_to_same(const struct wg__match *m)
 {
@@ -156,9 +162,9 @@ static wg_node *reshape_away(const struct wg__match *m)
     for (int i = 0; i < to->rank; i++)
         if (to->dim[i] < 0) return NULL; /* WG_DIM_AUTO: infer first */
     if (wg__shape_equal(m->x[0]->shape, to)) return m->x[0];
-    return is(m->x[0], &wg_op_reshape) ? wg_reshape(m->x[0]->x[0], *to) : NULL;
+    return is_op(m->x[0], &wg_op_reshape) ? wg_reshape(m->x[0]->x[0], *to) : NULL;
 }
-/* One element in every place: another shape of it is another expand. */
+/* Replaces another shape of one repeated element by another expand of the element. */
 static wg_node *reshape_of_expand(const struct wg__match *m)
 {
     const wg_shape *to = m->attr;
@@ -176,7 +182,7 @@ static wg_axes transpose_perm(const wg_node *x)
     for (int i = 0; i < p.n; i++) p.axis[i] += p.axis[i] < 0 ? rank : 0;
     return p;
 }
-/* The permutation that m asks for, or n = -1 if it is none. */
+/* Gives the permutation that m asks for, or n = -1 if the attribute is no permutation. */
 static wg_axes match_perm(const struct wg__match *m)
 {
     wg_axes p = *(const wg_axes *)m->attr;
@@ -187,7 +193,7 @@ static wg_axes match_perm(const struct wg__match *m)
 static wg_node *transpose_of_transpose(const struct wg__match *m)
 {
     wg_axes q = match_perm(m);
-    if (!is(m->x[0], &wg_op_transpose) || q.n < 0) return NULL;
+    if (!is_op(m->x[0], &wg_op_transpose) || q.n < 0) return NULL;
     wg_axes p = transpose_perm(m->x[0]), r = {.n = q.n};
     for (int i = 0; i < q.n; i++) {
         if (q.axis[i] < 0 || q.axis[i] >= p.n) return NULL;
@@ -204,10 +210,10 @@ static wg_node *transpose_nothing(const struct wg__match *m)
     return m->x[0];
 }
 
-/* The operand under a transpose of its last two axes only, or NULL. */
-static wg_node *under_swap(const wg_node *x)
+/* Gives the operand of a transpose that exchanges the last two axes only, else NULL. */
+static wg_node *find_under_swap(const wg_node *x)
 {
-    if (!is(x, &wg_op_transpose) || x->shape->rank < 2) return NULL;
+    if (!is_op(x, &wg_op_transpose) || x->shape->rank < 2) return NULL;
     wg_axes p = transpose_perm(x);
     for (int i = 0; i + 2 < p.n; i++)
         if (p.axis[i] != i) return NULL;
@@ -218,7 +224,7 @@ static wg_node *matmul_of_transpose(const struct wg__match *m)
     const struct {
         int ta, tb;
     } *flag = m->attr;
-    wg_node *a = under_swap(m->x[0]), *b = under_swap(m->x[1]);
+    wg_node *a = find_under_swap(m->x[0]), *b = find_under_swap(m->x[1]);
     if (!a && !b) return NULL;
     return wg_matmul_t(a ? a : m->x[0], b ? b : m->x[1], a ? !flag->ta : flag->ta, b ? !flag->tb : flag->tb);
 }

@@ -1,13 +1,11 @@
-/* Scheduling of assignments: where the new value may be written straight into
- * the parameter.
+/* Scheduling of assignments: a new value is written straight into its parameter where nothing reads the old value
+ * afterwards.
  *
- * That is so when nothing reads the old value afterwards.  An instruction that
- * only updates parameters is moved behind the last reader of what it
- * overwrites, and behind everything that can still fail, so that a failing run
- * leaves the parameters as they were.  All other assignments are copies at the
- * end of the run; they read only old values.
+ * An instruction that only updates parameters is moved behind the last reader of the values that it overwrites, and
+ * behind everything that can still fail, so that a failing run leaves the parameters as they were. All other
+ * assignments are copies at the end of the run; they read only old values.
  *
- * On a device all updates come last, as neighbours: it can do them as one. */
+ * On a device all updates come last, as neighbours: the device can run them as one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +13,7 @@
 
 struct slot {
     int writer;        /* instruction that writes it; -1: none */
-    int last_reader;   /* last instruction that reads it and is no update; -1: none */
+    int last_reader;   /* last instruction that reads the value and is no update; -1: none */
     int update_reader; /* the update that reads it; -1: none, -2: several */
     int copies;        /* assignments that take this value */
 };
@@ -28,10 +26,11 @@ struct schedule {
     int          last_fallible;
 };
 
-static int root(const wg_tape *t, int v) { return t->value[v].root; }
+static int root_of(const wg_tape *t, int v) { return t->value[v].root; }
 
-/* An operator of our own says by its flag that it can fail; of others, who knows. */
-static bool fallible(const struct wg__instr *i)
+/* Tells whether an instruction can fail. A built-in operator that can fail has WG_OP_MAY_FAIL; a user's operator is
+ * assumed to. */
+static bool can_fail(const struct wg__instr *i)
 {
     if (i->loop) return false;
     if (i->op->flags & WG_OP_MAY_FAIL) return true;
@@ -43,19 +42,19 @@ static bool fallible(const struct wg__instr *i)
 static void find_writers(struct schedule *s)
 {
     wg_tape *t = s->t;
-    for (int c = 0; c < t->n_copy; c++) s->slot[root(t, t->copy[c].from)].copies++;
+    for (int c = 0; c < t->n_copy; c++) s->slot[root_of(t, t->copy[c].from)].copies++;
     for (int i = 0; i < t->n_instr; i++) {
         const struct wg__instr *p = &t->instr[i];
         s->update[i] = p->loop && p->loop->tail < 0;
         s->target[i] = i;
-        if (fallible(p)) s->last_fallible = i;
+        if (can_fail(p)) s->last_fallible = i;
         for (int k = 0; k < p->n_out; k++) s->slot[p->out[k]].writer = i;
         for (int k = 0; k < p->n_out && s->update[i]; k++)
             s->update[i] = (s->slot[p->out[k]].copies == 1 || k >= p->loop->outputs) && !t->value[p->out[k]].keep;
     }
     for (int i = 0; i < t->n_instr; i++) /* an output that another instruction reads is no mere update */
         for (int k = 0; k < t->instr[i].n_in; k++) {
-            int w = s->slot[root(t, t->instr[i].in[k])].writer;
+            int w = s->slot[root_of(t, t->instr[i].in[k])].writer;
             if (w >= 0 && w != i) s->update[w] = false;
         }
 }
@@ -65,21 +64,21 @@ static void find_readers(struct schedule *s)
     wg_tape *t = s->t;
     for (int i = 0; i < t->n_instr; i++)
         for (int k = 0; k < t->instr[i].n_in; k++) {
-            struct slot *v = &s->slot[root(t, t->instr[i].in[k])];
+            struct slot *v = &s->slot[root_of(t, t->instr[i].in[k])];
             if (!s->update[i]) v->last_reader = i;
             else v->update_reader = v->update_reader == -1 || v->update_reader == i ? i : -2;
         }
 }
 
-/* Whether output k of p may be the memory of value v: v is read element by
- * element through one input, and by no step after the one that writes. */
+/* Tells whether output k of p may be the memory of value v: v is read element by element through one input, and by no
+ * step after the step that writes the output. */
 bool wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int k, int v)
 {
     const struct wg__loop *l = p->loop;
     int                    slot = -1, at = -1;
     if (k >= l->outputs || t->value[p->out[k]].bytes != t->value[v].bytes) return false;
     for (int i = 0; i < p->n_in; i++) {
-        if (root(t, p->in[i]) != v) continue;
+        if (root_of(t, p->in[i]) != v) continue;
         if (slot >= 0 || i >= l->inputs) return false;
         slot = i;
     }
@@ -93,14 +92,14 @@ bool wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int k, 
     return l->tail < 0 || l->tail_slot != slot;
 }
 
-static bool reads(const wg_tape *t, const struct wg__instr *p, int v)
+static bool reads_value(const wg_tape *t, const struct wg__instr *p, int v)
 {
     for (int i = 0; i < p->n_in; i++)
-        if (root(t, p->in[i]) == v) return true;
+        if (root_of(t, p->in[i]) == v) return true;
     return false;
 }
 
-static int output_index(const struct wg__instr *p, int v)
+static int find_output(const struct wg__instr *p, int v)
 {
     for (int k = 0; k < p->n_out; k++)
         if (p->out[k] == v) return k;
@@ -111,20 +110,21 @@ static void place_copy(struct schedule *s, struct wg__copy *c)
 {
     wg_tape     *t = s->t;
     struct slot *from = &s->slot[c->from], *param = &s->slot[c->param];
-    int          w = root(t, c->from) == c->from ? from->writer : -1;
+    int          w = root_of(t, c->from) == c->from ? from->writer : -1;
     if (w < 0 || !s->update[w] || param->copies) return;
     const struct wg__instr *p = &t->instr[w];
-    if (reads(t, p, c->param) && !wg__loop_may_overwrite(t, p, output_index(p, c->from), c->param)) return;
-    /* Another update that reads the old value might itself be moved: leave it. */
+    if (reads_value(t, p, c->param) && !wg__loop_may_overwrite(t, p, find_output(p, c->from), c->param)) return;
+    /* Another update that reads the old value might itself be moved: leave the copy. */
     if (param->update_reader != -1 && param->update_reader != w) return;
     if (param->last_reader > s->target[w]) s->target[w] = param->last_reader;
     if (s->last_fallible > s->target[w]) s->target[w] = s->last_fallible;
+    WG__INVARIANT(s->target[w] >= w && wg__shape_equal(t->g->node[c->from]->shape, t->g->node[c->param]->shape));
     c->in_place = true;
     t->value[c->from].place = WG__SHARED;
     t->value[c->from].data = t->value[c->param].data;
 }
 
-static void updates_last(struct schedule *s)
+static void move_updates_last(struct schedule *s)
 {
     int last = s->t->n_instr - 1;
     while (last >= 0 && s->update[last]) last--;
@@ -132,8 +132,8 @@ static void updates_last(struct schedule *s)
         if (s->update[i]) s->target[i] = last;
 }
 
-/* Stable: updates that were moved behind one instruction keep their order. */
-static int reorder(struct schedule *s)
+/* Puts the instructions in their new order; updates that were moved behind the same instruction keep their order. */
+static int reorder_instrs(struct schedule *s)
 {
     wg_tape          *t = s->t;
     struct wg__instr *sorted = malloc(((size_t)t->n_instr + 1) * sizeof *sorted);
@@ -154,6 +154,7 @@ static int reorder(struct schedule *s)
         if (s->target[i] == i) sorted[n++] = t->instr[i];
         for (int j = head[i]; j >= 0; j = next[j]) sorted[n++] = t->instr[j];
     }
+    WG__INVARIANT(n == t->n_instr);
     free(t->instr);
     free(head);
     t->instr = sorted;
@@ -175,8 +176,8 @@ int wg__schedule(wg_tape *t)
         find_readers(&s);
         for (int c = 0; c < t->n_copy; c++)
             if (!(t->options.skip & WG_SKIP_REUSE)) place_copy(&s, &t->copy[c]);
-        if (t->options.device != WG_DEVICE_CPU) updates_last(&s);
-        status = reorder(&s);
+        if (t->options.device != WG_DEVICE_CPU) move_updates_last(&s);
+        status = reorder_instrs(&s);
     } else status = wg__fail_nomem(t->user);
     free(s.slot);
     free(s.update);

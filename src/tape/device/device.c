@@ -12,8 +12,8 @@
 
 #define LIBRARY "libwengert-cuda.so"
 
-/* The file beside the one that this function is in, or "". */
-static void beside(char *path, size_t n)
+/* Finds the path of LIBRARY beside the file that this function is in; "" if there is none. */
+static void find_beside(char *path, size_t n)
 {
     Dl_info     i;
     const char *slash = dladdr(WG__DEVICE_SYMBOL, &i) && i.dli_fname ? strrchr(i.dli_fname, '/') : NULL;
@@ -32,11 +32,11 @@ static int refuse(struct wg__why *w, int status, const char *format, ...)
     return w->status = status;
 }
 
-/* Never unloaded: a driver may have threads in it. */
+/* Opens a library for good: a driver may have threads in it. */
 static void *open_file(const char *name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE); }
 
-/* dlerror names what is missing: the file itself, or a library that it needs. */
-static void cannot_load(const char *asked, const char *path, struct wg__why *w)
+/* Refuses with the text of dlerror, which names what is missing: the file itself, or a library that it needs. */
+static void refuse_loading(const char *asked, const char *path, struct wg__why *w)
 {
     const char *why = dlerror();
     bool        named = strstr(why, path);
@@ -48,11 +48,14 @@ static void *open_library(char *path, size_t n, struct wg__why *w)
     const char *asked = getenv("WG_CUDA_LIBRARY");
     bool        own = asked && *asked;
     if (own) snprintf(path, n, "%s", asked);
-    else beside(path, n);
+    else find_beside(path, n);
     void *handle = *path ? open_file(path) : NULL;
     if (handle) return handle;
-    if (own || (*path && access(path, F_OK) == 0)) return cannot_load(own ? "WG_CUDA_LIBRARY: " : "", path, w), NULL;
-    if ((handle = open_file(LIBRARY))) return snprintf(path, n, LIBRARY), handle;
+    if (own || (*path && access(path, F_OK) == 0)) return refuse_loading(own ? "WG_CUDA_LIBRARY: " : "", path, w), NULL;
+    if ((handle = open_file(LIBRARY))) {
+        snprintf(path, n, LIBRARY);
+        return handle;
+    }
     refuse(w, WG_EDEVICE,
            "no CUDA backend (`make libwengert-cuda` builds it): looked for %.100s%s" LIBRARY
            " in the system\'s places: %.120s",
@@ -60,7 +63,7 @@ static void *open_library(char *path, size_t n, struct wg__why *w)
     return NULL;
 }
 
-static const struct wg__device_api *load(struct wg__why *w)
+static const struct wg__device_api *load_api(struct wg__why *w)
 {
     char  path[PATH_MAX];
     void *handle = open_library(path, sizeof path, w);
@@ -71,13 +74,13 @@ static const struct wg__device_api *load(struct wg__why *w)
     return refuse(w, WG_EDEVICE, "%.200s is of version %.20s, not " WG_VERSION, path, (*api)->version), NULL;
 }
 
-/* ---- Asking ---- */
+/* ---- Questions about devices ---- */
 
 int wg_device_count(void)
 {
     struct wg__why               w;
     int                          n = 0;
-    const struct wg__device_api *api = load(&w);
+    const struct wg__device_api *api = load_api(&w);
     return api && api->count(&n, &w) == WG_OK ? n : 0;
 }
 
@@ -85,7 +88,7 @@ static int open_device(int index, const struct wg__device_api **api, struct wg__
 {
     int n = 0, status = WG_OK;
     *d = NULL;
-    if (!(*api = load(w))) return w->status;
+    if (!(*api = load_api(w))) return w->status;
     if ((status = (*api)->count(&n, w))) return status;
     if (index >= n) return refuse(w, WG_EDEVICE, "there is no CUDA device %d, only %d", index, n);
     return (*api)->open(index, d, w);
@@ -97,8 +100,14 @@ int wg_device_name(int device, char *buf, size_t n)
     const struct wg__device_api *api;
     struct wg__device           *d = NULL;
     if (!buf && n) return wg__fail(NULL, WG_EARG, "device_name: buf is NULL");
-    if (device == WG_DEVICE_CPU) return snprintf(buf, n, "%s", wg__cpu_model()), WG_OK;
-    if (device < 0) return snprintf(buf, n, "%d is no device", device), WG_EARG;
+    if (device == WG_DEVICE_CPU) {
+        snprintf(buf, n, "%s", wg__cpu_model());
+        return WG_OK;
+    }
+    if (device < 0) {
+        snprintf(buf, n, "%d is no device", device);
+        return WG_EARG;
+    }
     int status = open_device(device - 1, &api, &d, &w);
     snprintf(buf, n, "%s", status ? w.text : api->name(d));
     if (d) api->close(d);
@@ -129,7 +138,7 @@ static void free_devices(wg_graph *g)
     g->devices = NULL;
 }
 
-/* From the device that has the newest values, which is the only one with the parameter's version. */
+/* Copies the values of p back from the device that has the newest, the only device with the parameter's version. */
 static int copy_back(wg_node *p, struct wg__why *w)
 {
     for (struct wg__use *u = p->g->devices->use; u; u = u->next)
@@ -150,7 +159,7 @@ int wg__device_fetch(wg_node *p, struct wg__why *w)
     return status;
 }
 
-static int fetch(wg_node *p)
+static int fetch_param(wg_node *p)
 {
     struct wg__why w = {0};
     int            status = wg__device_fetch(p, &w);
@@ -159,14 +168,14 @@ static int fetch(wg_node *p)
                     w.late ? WG__DEVICE_LATE : "");
 }
 
-static bool first_device(wg_graph *g)
+static bool init_devices(wg_graph *g)
 {
     if (g->devices) return true;
     struct wg__devices *d = calloc(1, sizeof *d);
     if (!d) return wg__fail_nomem(g), false;
     pthread_mutex_init(&d->lock, NULL);
     g->devices = d;
-    g->fetch = fetch;
+    g->fetch = fetch_param;
     g->free_devices = free_devices;
     return true;
 }
@@ -174,7 +183,7 @@ static bool first_device(wg_graph *g)
 struct wg__use *wg__device_use(wg_graph *g, int index)
 {
     struct wg__why w = {0};
-    if (!first_device(g)) return NULL;
+    if (!init_devices(g)) return NULL;
     for (struct wg__use *u = g->devices->use; u; u = u->next)
         if (u->index == index) return u;
     struct wg__use *u = calloc(1, sizeof *u);
@@ -198,9 +207,12 @@ struct wg__resident *wg__device_param(struct wg__use *u, wg_node *p, struct wg__
     struct wg__resident *r = calloc(1, sizeof *r);
     if (!r) return refuse(w, WG_ENOMEM, "out of memory"), NULL;
     snprintf(what, sizeof what, "parameter %.120s", p->name);
-    if (u->api->alloc(u->device, wg__bytes((wg_dtype)p->dtype, p->shape), what, &r->data, w)) return free(r), NULL;
+    if (u->api->alloc(u->device, wg__bytes((wg_dtype)p->dtype, p->shape), what, &r->data, w)) {
+        free(r);
+        return NULL;
+    }
     r->param = p;
-    r->version = p->version - 1; /* not the parameter's: it is copied before the first run */
+    r->version = p->version - 1; /* not the parameter's version, so that the values are copied before the first run */
     r->next = u->resident;
     return u->resident = r;
 }
@@ -210,7 +222,7 @@ int wg__device_refresh(struct wg__use *u, struct wg__resident *r, struct wg__why
     wg_node            *p = r->param;
     struct wg__devices *all = p->g->devices;
     if (__atomic_load_n(&r->version, __ATOMIC_ACQUIRE) == p->version) return WG_OK;
-    int status = wg__device_fetch(p, w); /* another device may have it */
+    int status = wg__device_fetch(p, w); /* another device may have newer values */
     if (status) return status;
     pthread_mutex_lock(&all->lock);
     if (r->version != p->version)

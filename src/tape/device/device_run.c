@@ -197,9 +197,13 @@ int wg__device_run(wg_tape *t)
     if (!status) wg__follow_run(t); /* before the end, for which other tapes wait */
     if (d->api->end(d->program, &w) && !status) status = device_failed(t, "run", &w);
     if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = device_failed(t, "run", &w);
-    if (status) return wg__follow_failed(t), status;
+    if (status) {
+        wg__follow_failed(t);
+        return status;
+    }
     leave(t);
-    t->run++, t->begun++;
+    t->run++;
+    t->begun++;
     return WG_OK;
 }
 

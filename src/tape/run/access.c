@@ -77,7 +77,10 @@ static WG__RARE const wg_node *refuse_unkept(wg_tape *t, const wg_node *x, const
 const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes)
 {
     const wg_node *v = x && x->kind != WG__ASSIGN && x->kind != WG__GROUP ? wg__lookup(t, x) : NULL;
-    if (v && is_kept(t, x, v)) return *bytes = bytes_of(t, v), v;
+    if (v && is_kept(t, x, v)) {
+        *bytes = bytes_of(t, v);
+        return v;
+    }
     return refuse_unkept(t, x, who);
 }
 
@@ -142,7 +145,10 @@ static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *wh
     bool leaf = x && (x->kind == WG__INPUT || (params && x->kind == WG__PARAM));
     if (leaf && x->g == t->user && wg__eager_room(t, x) == WG_OK) {
         const wg_node *v = wg__lookup(t, x);
-        if (v && is_kept(t, x, v)) return *bytes = bytes_of(t, v), v;
+        if (v && is_kept(t, x, v)) {
+            *bytes = bytes_of(t, v);
+            return v;
+        }
     }
     return refuse_setting(t, x, who, params);
 }
@@ -178,7 +184,10 @@ void wg__await_inputs(wg_tape *t, int n, wg_node *const out[])
 /* Where to write all of an input or parameter; expose: the caller may write there again and again. */
 static void *write_to(wg_tape *t, const wg_node *v, bool expose)
 {
-    if (!t->eager && t->value[v->id].unset) t->value[v->id].unset = false, t->n_unset--;
+    if (!t->eager && t->value[v->id].unset) {
+        t->value[v->id].unset = false;
+        t->n_unset--;
+    }
     if (t->device) return wg__device_write(t, v, expose);
     if (v->kind == WG__PARAM) wg__param_written(t->user->node[v->origin->id]);
     return v->kind == WG__PARAM || t->eager ? v->data : t->value[v->id].data;

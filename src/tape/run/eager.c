@@ -1,8 +1,7 @@
 /* Eager mode: every node is lowered and computed as it is built.
  *
- * The same private graph and the same rules as in wg_compile, one node at a
- * time, so that the values are those of a tape.  What rewriting adds on the
- * way is computed too. */
+ * The private graph and the rules are those of wg_compile, one node at a time, so that the values are those of a tape.
+ * Nodes that rewriting adds on the way are computed too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,10 @@ static bool alloc_results(wg_node *x)
 {
     for (int k = 0; k < x->m; k++) {
         wg_node *r = wg__result(x, k);
-        if (!(r->data = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) return free_results(x), false;
+        if (!(r->data = wg__data_alloc(wg__bytes((wg_dtype)r->dtype, r->shape)))) {
+            free_results(x);
+            return false;
+        }
     }
     return true;
 }
@@ -31,14 +33,17 @@ static int evaluate_into(wg_tape *t, wg_node *x, char why[static 160])
 {
     enum { FEW = 8 };
     void *few[FEW], **y = x->m <= FEW ? few : malloc((size_t)x->m * sizeof *y);
-    if (!y) return snprintf(why, 160, "out of memory"), WG_ENOMEM;
+    if (!y) {
+        snprintf(why, 160, "out of memory");
+        return WG_ENOMEM;
+    }
     for (int k = 0; k < x->m; k++) y[k] = wg__result(x, k)->data;
     int status = wg__evaluate(t, x, y, why);
     if (y != few) free(y);
     return status;
 }
 
-/* Computes x in a run, or as a node is built: the message names the run, or the call that built. */
+/* Computes x in a run, or as a node is built: an error names the run, or the call that built the node. */
 static int evaluate(wg_tape *t, wg_node *x, bool building)
 {
     char why[160], name[96];
@@ -52,7 +57,10 @@ static int evaluate(wg_tape *t, wg_node *x, bool building)
     for (int k = 0; k < x->n; k++)
         if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
             return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));
-    if (wg__is_view(x)) return x->data = x->x[0]->data, WG_OK;
+    if (wg__is_view(x)) {
+        x->data = x->x[0]->data;
+        return WG_OK;
+    }
     if (fresh && !alloc_results(x))
         return wg__tape_fail(t, WG_ENOMEM, "eager: out of memory for %s", wg__node_label(x, why, sizeof why));
     int status = evaluate_into(t, x, why);
@@ -62,19 +70,22 @@ static int evaluate(wg_tape *t, wg_node *x, bool building)
     return wg__fail_at(t, x, status, why);
 }
 
-/* Random nodes that are built draw with the number that the next run would have had; that run takes the one after it,
- * so that each run draws anew. */
+/* Computes a node as it is built. A random node draws with the number that the next run would have had; that run takes
+ * the number after it, so that each run draws anew. */
 static int evaluate_built(wg_tape *t, wg_node *x)
 {
     bool random = x->op->flags & WG_OP_RANDOM;
-    if (random && !t->drawn) t->drawn = true, t->run++;
+    if (random && !t->drawn) {
+        t->drawn = true;
+        t->run++;
+    }
     t->run -= random;
     int status = evaluate(t, x, true);
     t->run += random;
     return status;
 }
 
-/* x, and before it what it needs and an earlier failure left without a value. */
+/* Computes x, and before x the operands that an earlier failure left without a value. */
 static int compute(wg_tape *t, wg_node *x)
 {
     bool ready = true;
@@ -95,16 +106,19 @@ static void assign(wg_tape *t, const wg_node *x)
     wg__param_written(p);
 }
 
-/* Before an assignment: the nodes that were built on the parameter keep its old value under their eyes, and so do
- * those that rewriting will build on them; the parameter of later nodes is another private node. */
-static int set_old_apart(wg_tape *t, wg_node *p)
+/* Keeps the old value of a parameter before an assignment: the nodes that were built on the parameter go on reading the
+ * old value, and so do those that rewriting builds on them; later nodes read another private node. */
+static int keep_old_value(wg_tape *t, wg_node *p)
 {
     const wg_node *user = p->origin;
     size_t         bytes = wg__bytes((wg_dtype)p->dtype, p->shape);
-    if (p->data != user->data) return WG_OK; /* an old one itself */
+    if (p->data != user->data) return WG_OK; /* p is an old value itself */
     void    *old = wg__data_alloc(bytes);
     wg_node *now = old ? wg__node_new(t->g, WG__PARAM, (wg_dtype)p->dtype, p->shape, 0) : NULL;
-    if (!now) return wg__data_free(old), WG_ENOMEM;
+    if (!now) {
+        wg__data_free(old);
+        return WG_ENOMEM;
+    }
     memcpy(old, p->data, bytes);
     now->data = p->data;
     now->origin = user;
@@ -113,14 +127,14 @@ static int set_old_apart(wg_tape *t, wg_node *p)
     return WG_OK;
 }
 
-/* For a run, which computes all nodes from the value of now. */
-static void renew_old(const wg_node *p)
+/* Sets an old value to the parameter's present one, for a run, which computes all nodes from present values. */
+static void renew_old_value(const wg_node *p)
 {
     if (p->kind == WG__PARAM && p->data != p->origin->data)
         memcpy(p->data, p->origin->data, wg__bytes((wg_dtype)p->dtype, p->shape));
 }
 
-static int room_for(wg_tape *t, int id)
+static int grow_map(wg_tape *t, int id)
 {
     if (id < t->n_map) return WG_OK;
     int       n = t->n_map ? 2 * t->n_map : 64;
@@ -132,8 +146,8 @@ static int room_for(wg_tape *t, int id)
     return WG_OK;
 }
 
-/* Says why x could not be lowered; symbols have no sizes here, since there are no options to bind them in. */
-static int refuse(wg_tape *t, const wg_node *x)
+/* Reports why x could not be lowered. Symbols have no sizes here, since there are no options to bind them in. */
+static int refuse_lowering(wg_tape *t, const wg_node *x)
 {
     char text[160];
     if (t->g->status == WG_EBOUND)
@@ -142,16 +156,16 @@ static int refuse(wg_tape *t, const wg_node *x)
     return wg__fail(t->user, t->g->status ? t->g->status : WG_EINTERNAL, "eager: %s", wg_message(t->g));
 }
 
-static int made(void *context, wg_node *x)
+static int compute_made(void *context, wg_node *x)
 {
     wg_tape *t = context;
-    int      first = t->g->n, status = room_for(t, x->id);
+    int      first = t->g->n, status = grow_map(t, x->id);
     if (status) return status;
     if (x->kind == WG__ASSIGN && t->outcome == WG__RUN_FAILED)
         return wg__fail(t->user, WG_EARG,
                         "assign: the values to assign from are not there, for the last run failed: %.300s", t->failure);
     if (!wg__lower(t, x)) {
-        status = refuse(t, x);
+        status = refuse_lowering(t, x);
         wg_clear_error(t->g);
         return status;
     }
@@ -162,16 +176,20 @@ static int made(void *context, wg_node *x)
     for (int i = first; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && !t->g->node[i]->data) status = compute(t, t->g->node[i]);
     wg_node *from = y->kind == WG__RESULT ? y->x[0] : y;
-    if (!status && from->kind == WG__OP && !from->data) status = compute(t, from); /* merged with one that failed */
-    if (!status && y->kind == WG__ASSIGN && set_old_apart(t, y->x[0]))
+    if (!status && from->kind == WG__OP && !from->data) status = compute(t, from); /* merged with a node that failed */
+    if (!status && y->kind == WG__ASSIGN && keep_old_value(t, y->x[0]))
         status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (!status && y->kind == WG__ASSIGN) assign(t, y);
-    if (status && y->kind == WG__ASSIGN) y->kind = WG__GROUP, y->n = 0; /* the user has no such node */
+    if (status && y->kind == WG__ASSIGN) { /* the user has no such node */
+        y->kind = WG__GROUP;
+        y->n = 0;
+    }
     wg_clear_error(t->g);
     return status ? wg__fail(t->user, status, "%s", t->message) : WG_OK;
 }
 
-/* Whether the data are the node's own: not those of what it views, of a constant or of the user's parameter. */
+/* Tells whether the data are the node's own, and not those of the node that it views, of a constant or of the user's
+ * parameter. */
 static bool owns_data(const wg_node *x)
 {
     if (x->kind == WG__PARAM) return x->origin && x->data != x->origin->data;
@@ -186,27 +204,31 @@ void wg__eager_free(wg_tape *t)
 
 static int reach(void *context) { return ((wg_tape *)context)->g->n; }
 
-/* Whether x stands for a parameter that was there before `reach`, and has been assigned since. */
-static bool stays(const wg_tape *t, const wg_node *x, int reach)
+/* Tells whether x stands for a parameter that was there before `reach`, and has been assigned since. */
+static bool stands_for_older(const wg_tape *t, const wg_node *x, int reach)
 {
     for (int i = 0; i < reach && x->kind == WG__PARAM; i++)
         if (t->g->node[i]->kind == WG__PARAM && t->g->node[i]->origin == x->origin) return true;
     return false;
 }
 
-/* Nodes that the user's graph has given up: nothing computes them again, and merging does not find them. */
+/* Empties the private nodes from `reach` on, which the user's graph has given up: nothing computes them again, and
+ * merging does not find them. */
 static void drop(void *context, int reach)
 {
     wg_tape *t = context;
     for (int i = reach; i < t->g->n; i++) {
         wg_node *x = t->g->node[i];
-        if (stays(t, x, reach)) continue;
+        if (stands_for_older(t, x, reach)) continue;
         if (owns_data(x)) wg__data_free(x->data);
-        x->kind = WG__GROUP, x->op = NULL, x->data = NULL, x->n = 0;
+        x->kind = WG__GROUP;
+        x->op = NULL;
+        x->data = NULL;
+        x->n = 0;
     }
 }
 
-/* An input gets its memory with its first value. */
+/* Allocates the memory of an input, which gets it with its first value. */
 int wg__eager_room(wg_tape *t, const wg_node *x)
 {
     wg_node *v = wg__lookup(t, x);
@@ -215,8 +237,8 @@ int wg__eager_room(wg_tape *t, const wg_node *x)
     return v->data ? WG_OK : wg__tape_fail(t, WG_ENOMEM, "out of memory");
 }
 
-/* Refuses two assignments of one parameter, as a compiled tape does: each was in force when it was built, but of a run
- * one would be lost. */
+/* Refuses two assignments of one parameter, as a compiled tape does: each took effect when it was built, but a run
+ * would lose one of the two. */
 int wg__eager_check(wg_tape *t)
 {
     for (int i = 0; i < t->g->n; i++)
@@ -238,7 +260,7 @@ int wg__eager_run(wg_tape *t)
 {
     int status = WG_OK;
     t->drawn = false;
-    for (int i = 0; i < t->g->n; i++) renew_old(t->g->node[i]);
+    for (int i = 0; i < t->g->n; i++) renew_old_value(t->g->node[i]);
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i], false);
     for (int i = 0; i < t->g->n && !status; i++)
@@ -256,7 +278,10 @@ wg_tape *wg_graph_eager(wg_graph *g)
     t->eager = true;
     t->outcome = WG__RUN_DONE; /* nodes have their values as they are built */
     for (int i = 0; i < g->n; i++)
-        if (made(t, g->node[i])) return wg_tape_free(t), NULL;
-    g->hook = (struct wg__hooks){.context = t, .made = made, .reach = reach, .drop = drop};
+        if (compute_made(t, g->node[i])) {
+            wg_tape_free(t);
+            return NULL;
+        }
+    g->hook = (struct wg__hooks){.context = t, .made = compute_made, .reach = reach, .drop = drop};
     return t;
 }

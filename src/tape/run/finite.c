@@ -5,8 +5,8 @@
 
 #include "tape/device/device.h"
 
-/* The first element that is not finite, or -1. */
-static int64_t first_bad(wg_dtype dtype, const void *data, int64_t n)
+/* Finds the first element that is not finite; -1 if there is none. */
+static int64_t find_first_bad(wg_dtype dtype, const void *data, int64_t n)
 {
     const float  *f = data;
     const double *d = data;
@@ -15,7 +15,7 @@ static int64_t first_bad(wg_dtype dtype, const void *data, int64_t n)
     return -1;
 }
 
-static int report(wg_tape *t, const struct wg__instr *p, const wg_node *y, const void *data, int64_t at)
+static int report_bad(wg_tape *t, const struct wg__instr *p, const wg_node *y, const void *data, int64_t at)
 {
     char   name[128], shape[96], operands[256] = "", chain[160] = "";
     size_t k = 0, c = 0;
@@ -39,8 +39,8 @@ int wg__check_finite(wg_tape *t, int i)
         bool           overwritten = p->out[k] == p->product && t->value[p->out[k]].last == i;
         const void    *data = t->device ? wg__device_probe(t, p->out[k]) : t->value[p->out[k]].data;
         if (!data) return t->status;
-        int64_t at = overwritten ? -1 : first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));
-        if (at >= 0) return report(t, p, y, data, at);
+        int64_t at = overwritten ? -1 : find_first_bad((wg_dtype)y->dtype, data, wg_count(y->shape));
+        if (at >= 0) return report_bad(t, p, y, data, at);
     }
     return WG_OK;
 }
@@ -64,7 +64,7 @@ int wg_watch_finite(wg_tape *t, int on)
     return WG_OK;
 }
 
-/* While watching, parameters that are updated in place are saved before each run. */
+/* Saves the parameters that are updated in place, before each run that is watched. */
 int wg__backup(wg_tape *t)
 {
     for (int c = 0; c < t->n_copy; c++)

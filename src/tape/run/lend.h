@@ -4,9 +4,9 @@
 
 #include <wengert/graph.h>
 
-/* Where wg_set would copy to: all of it is to be written before the next call on t, and not after.  So a device keeps
- * two buffers for the input, unlike after wg_input_buffer.  A bool is 0 or 1.  NULL with the reason on the tape if x is
- * no input of t. */
+/* Gives the memory that wg_set would copy to: the caller writes all of the memory before its next call on t, and not
+ * after, so that a device can keep two buffers for the input, as it cannot after wg_input_buffer. A bool is 0 or 1.
+ * NULL with the reason on the tape if x is no input of t. */
 void *wg__input_lend(wg_tape *t, const wg_node *x);
 
 #endif

@@ -187,7 +187,8 @@ static int run(wg_tape *t)
     if (status) return status;
     assign(t);
     wg__follow_run(t);
-    t->run++, t->begun++;
+    t->run++;
+    t->begun++;
     return WG_OK;
 }
 
@@ -197,7 +198,10 @@ int wg_run(wg_tape *t)
     t->status = WG_OK;
     if (t->eager && wg__eager_check(t)) return t->status; /* the values are as they were */
     int status = run(t);
-    if (__builtin_expect(status != WG_OK, 0)) return wg__run_failed(t), status;
+    if (__builtin_expect(status != WG_OK, 0)) {
+        wg__run_failed(t);
+        return status;
+    }
     t->outcome = WG__RUN_DONE;
     return WG_OK;
 }

@@ -1,10 +1,10 @@
-/* Graphviz: a graph, and a tape. */
+/* A graph and a tape as Graphviz graphs. */
 #include <stdlib.h>
 
 #include "tape/tape_impl.h"
 
-/* A label between quotes. */
-static void quoted(FILE *f, const char *s)
+/* Writes the text of a label between quotes. */
+static void write_quoted(FILE *f, const char *s)
 {
     for (; *s; s++) {
         if (*s == '"' || *s == '\\') fputc('\\', f);
@@ -12,7 +12,7 @@ static void quoted(FILE *f, const char *s)
     }
 }
 
-static const char *style(const wg_node *x)
+static const char *find_style(const wg_node *x)
 {
     static const char *const of[] = {[WG__OP] = "shape=box, style=rounded",
                                      [WG__INPUT] = "shape=box, style=filled, fillcolor=lightblue",
@@ -24,19 +24,24 @@ static const char *style(const wg_node *x)
     return of[x->kind];
 }
 
-static void dot_node(const wg_node *x, FILE *f)
+static void write_node(const wg_node *x, FILE *f)
 {
     char   shape[96], attr[200];
     double v;
-    fprintf(f, "  n%d [%s, label=\"", x->id, style(x));
+    fprintf(f, "  n%d [%s, label=\"", x->id, find_style(x));
     if (x->kind == WG__CONST && wg__is_const(x, &v)) fprintf(f, "%.6g", v);
     else {
-        quoted(f, wg_node_kind(x));
-        if (x->name) fputc(' ', f), quoted(f, x->name);
-        if (x->kind == WG__OP && *wg__attr_str(x->g, x->op, x->attr, attr, sizeof attr))
-            fprintf(f, "\\n"), quoted(f, attr);
+        write_quoted(f, wg_node_kind(x));
+        if (x->name) {
+            fputc(' ', f);
+            write_quoted(f, x->name);
+        }
+        if (x->kind == WG__OP && *wg__attr_str(x->g, x->op, x->attr, attr, sizeof attr)) {
+            fprintf(f, "\\n");
+            write_quoted(f, attr);
+        }
         fprintf(f, "\\n%s", wg_dtype_name((wg_dtype)x->dtype));
-        quoted(f, wg__shape_str(x->g, x->shape, shape, sizeof shape));
+        write_quoted(f, wg__shape_str(x->g, x->shape, shape, sizeof shape));
     }
     fprintf(f, "\"];\n");
     for (int k = 0; k < x->n; k++) fprintf(f, "  n%d -> n%d;\n", x->x[k]->id, x->id);
@@ -55,21 +60,21 @@ int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f)
     if (count < 0) return count;
     void *locale = wg__locale_c();
     fprintf(f, "digraph wengert {\n  node [fontname=\"sans-serif\"];\n");
-    for (int i = 0; i < count; i++) dot_node(order[i], f);
+    for (int i = 0; i < count; i++) write_node(order[i], f);
     fprintf(f, "}\n");
     wg__locale_back(locale);
     free(order);
     return fflush(f) || ferror(f) ? WG_EIO : WG_OK;
 }
 
-static void dot_instr(const wg_tape *t, int i, FILE *f)
+static void write_instr(const wg_tape *t, int i, FILE *f)
 {
     const struct wg__instr *p = &t->instr[i];
     char                    shape[96], name[128];
     fprintf(f, "  i%d [shape=box, style=rounded, label=\"", i);
     for (int k = 0; k < p->n_chain; k++) {
         if (k) fputs("\\n", f);
-        quoted(f, p->chain[k]->op->name);
+        write_quoted(f, p->chain[k]->op->name);
     }
     fprintf(f, "\\n%s\"];\n", wg__shape_str(t->g, p->node->shape, shape, sizeof shape));
     for (int k = 0; k < p->n_in; k++) {
@@ -77,7 +82,7 @@ static void dot_instr(const wg_tape *t, int i, FILE *f)
         if (v->first == i) continue;
         if (v->first >= 0) fprintf(f, "  i%d -> i%d [label=\"", v->first, i);
         else fprintf(f, "  v%d -> i%d [label=\"", t->value[p->in[k]].root, i);
-        quoted(f, wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
+        write_quoted(f, wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
         fprintf(f, "\"];\n");
     }
 }
@@ -93,11 +98,11 @@ int wg_tape_dot(const wg_tape *t, FILE *f)
     for (int i = 0; i < t->n_order; i++) {
         const wg_node *x = t->order[i];
         if (x->kind != WG__INPUT && x->kind != WG__PARAM && x->kind != WG__CONST) continue;
-        fprintf(f, "  v%d [%s, label=\"", x->id, style(x));
-        quoted(f, wg__value_name(t, x, name, sizeof name));
+        fprintf(f, "  v%d [%s, label=\"", x->id, find_style(x));
+        write_quoted(f, wg__value_name(t, x, name, sizeof name));
         fprintf(f, "\"];\n");
     }
-    for (int i = 0; i < t->n_instr; i++) dot_instr(t, i, f);
+    for (int i = 0; i < t->n_instr; i++) write_instr(t, i, f);
     for (int c = 0; c < t->n_copy; c++) {
         int from = t->value[t->value[t->copy[c].from].root].first;
         if (from >= 0) fprintf(f, "  i%d -> v%d [style=dashed];\n", from, t->copy[c].param);

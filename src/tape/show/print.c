@@ -1,5 +1,4 @@
-/* A tape as text and as a Graphviz graph.  Tests compare this text with golden
- * tapes, and messages quote its names. */
+/* A tape as text. Tests compare this text with golden tapes, and messages quote its names. */
 #include <string.h>
 
 #include "tape/device/device.h"
@@ -29,7 +28,7 @@ const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t
     return buf;
 }
 
-/* "matmul[ta]+add+relu": the attributes of a producer stand with the producer, and have no spaces. */
+/* Writes "matmul[ta]+add+relu" into buf: the attributes of a producer stand with the producer, and have no spaces. */
 static const char *chain_str(const wg_tape *t, const struct wg__instr *p, char *buf, size_t n)
 {
     char   attr[200];
@@ -47,8 +46,8 @@ static const char *chain_str(const wg_tape *t, const struct wg__instr *p, char *
     return buf;
 }
 
-/* A value that the instruction only makes for itself. */
-static bool internal(const wg_tape *t, const struct wg__instr *p, int k)
+/* Tells whether output k is a value that the instruction makes only for itself. */
+static bool is_internal(const wg_tape *t, const struct wg__instr *p, int k)
 {
     return p->out[k] == p->product && t->value[p->out[k]].last == t->value[p->out[k]].first;
 }
@@ -59,7 +58,7 @@ static void print_outputs(const wg_tape *t, const struct wg__instr *p, FILE *f)
     size_t k = 0;
     *line = 0;
     for (int o = 0; o < p->n_out; o++)
-        if (!internal(t, p, o))
+        if (!is_internal(t, p, o))
             wg__append(line, sizeof line, &k, "%s%s", k ? " " : "",
                        wg__value_name(t, t->g->node[p->out[o]], name, sizeof name));
     fprintf(f, "%-10s = ", line);
@@ -89,7 +88,7 @@ static void print_memory(const wg_tape *t, int i, FILE *f)
     for (int k = 0; k < p->n_out; k++) {
         const struct wg__value *v = &t->value[p->out[k]];
         const char             *to = "parameter";
-        if (internal(t, p, k)) continue;
+        if (is_internal(t, p, k)) continue;
         if (v->place == WG__BUFFER)
             fprintf(f, "%s@%lld", first ? "  " : ",", (long long)(v->offset - (int64_t)t->input_bytes));
         else {
@@ -135,7 +134,7 @@ static void print_copy(const wg_tape *t, const char *which, int value, FILE *f)
             wg__shape_str(t->g, x->shape, shape, sizeof shape));
 }
 
-/* What an instruction on the CPU reads or writes that is on the device. */
+/* Prints the copies of values on the device that an instruction on the CPU reads or writes. */
 static void print_copies(const wg_tape *t, const char *which, int n, const int *value, FILE *f)
 {
     for (int k = 0; k < n; k++)

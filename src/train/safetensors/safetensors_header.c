@@ -32,7 +32,7 @@ static bool no_memory(struct scan *s)
 
 /* ---- Values ---- */
 
-/* Where the next value, or what stands in its place, begins. */
+/* Finds where the next value, or what stands in its place, begins. */
 static size_t place(struct scan *s) { return (size_t)(wg__json_blanks(s->j.at, s->j.end) - s->j.text); }
 
 /* Decodes a string into f->text. */
@@ -54,7 +54,7 @@ static bool string(struct scan *s, const char **out)
     return wg__json_string(&s->j, &text) && decode(s, &text, out);
 }
 
-/* A count: digits alone, though JSON has more ways to write a whole number. */
+/* Reads a count: digits alone, though JSON has more ways to write a whole number. */
 static bool number(struct scan *s, int64_t *out)
 {
     size_t at = place(s);
@@ -64,7 +64,7 @@ static bool number(struct scan *s, int64_t *out)
     return true;
 }
 
-/* Numbers, the first `room` of them into x; *n counts them all. */
+/* Reads numbers, the first `room` of them into x; *n counts them all. */
 static bool numbers(struct scan *s, int room, int64_t *x, int *n)
 {
     *n = 0;

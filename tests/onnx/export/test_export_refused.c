@@ -44,12 +44,12 @@ ON_DISK(an_operator_without_a_form_is_named)
 ON_DISK(bad_calls_say_what_is_wrong)
 {
     static const char *const twice[][2] = {{"a", "1"}, {"a", "2"}}, *const no_text[][2] = {{"a", "\xff"}};
-    static const float some[4];
-    wg_graph          *g = wg_graph_new(), *other = wg_graph_new();
-    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(2)), *y = wg_exp(x),
+    static float some[4];
+    wg_graph    *g = wg_graph_new(), *other = wg_graph_new();
+    wg_node     *x = wg_input(g, "x", WG_F32, WG_SHAPE(2)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(2)), *y = wg_exp(x),
             *assign = wg_assign(w, x), *group = wg_group(1, &assign), *none = NULL,
             *far = wg_input(other, "x", WG_F32, WG_SHAPE(2));
-    wg_node *huge = wg__const_raw(g, WG_F32, &(wg_shape){1, {600000000}}, some, true);
+    wg_node *huge = wg__const_borrow(g, WG_F32, &(wg_shape){1, {600000000}}, some);
     wg_node *lost = wg_fill(g, WG_F32, WG_SHAPE(wg_dim(g, "time")), 1);
     refuse(g, 0, NULL, NULL, WG_EARG, "no outputs");
     refuse(g, 1, &none, NULL, WG_EARG, "output 0 is NULL");

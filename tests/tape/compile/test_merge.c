@@ -152,7 +152,7 @@ Test(tape_merge, an_equal_hash_is_not_enough)
     double   one = 1, two = 2;
     float    half = 0.5f;
     wg_shape s = WG_SCALAR, v = WG_SHAPE(1);
-    wg_node *c = wg__const_raw(t->g, WG_F64, &s, &one, false);
+    wg_node *c = wg__const_copy(t->g, WG_F64, &s, &one);
     cr_assert_eq(wg__merge_add(t, hash, c), WG_OK);
     cr_expect_eq(wg__merge_find_const(t, hash, WG_F64, &s, &one), c);
     cr_expect_null(wg__merge_find_const(t, hash, WG_F64, &s, &two), "another value");

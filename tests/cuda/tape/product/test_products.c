@@ -18,16 +18,16 @@ typedef wg_node *build(wg_node *x, wg_node *y);
 /* The largest difference between device and CPU, or infinity if something failed. */
 static double difference_in(int precision, wg_dtype t, wg_shape a, wg_shape b, int ta, int tb, build *after)
 {
-    wg_graph *g = wg_graph_new();
-    wg_node  *x = wg_input(g, "x", WG_F64, a), *y = wg_input(g, "y", WG_F64, b);
-    wg_node  *m = wg_matmul_t(wg_cast(x, t), wg_cast(y, t), ta, tb);
-    wg_node  *z = wg_cast(after ? after(m, wg_cast(y, t)) : m, WG_F64);
+    wg_graph  *g = wg_graph_new();
+    wg_node   *x = wg_input(g, "x", WG_F64, a), *y = wg_input(g, "y", WG_F64, b);
+    wg_node   *m = wg_matmul_t(wg_cast(x, t), wg_cast(y, t), ta, tb);
+    wg_node   *z = wg_cast(after ? after(m, wg_cast(y, t)) : m, WG_F64);
     wg_options device = {.device = WG_DEVICE_CUDA(0), .precision = precision};
-    wg_tape  *tape[2] = {wg_compile(g, WG_NODES(z), NULL), wg_compile(g, WG_NODES(z), &device)};
-    int64_t   count = z ? wg_count(wg_node_shape(z)) : 0;
-    double   *u = calloc((size_t)wg_count(&a) + 1, sizeof *u), *v = calloc((size_t)wg_count(&b) + 1, sizeof *v);
-    double   *out[2] = {calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double))};
-    double    worst = tape[0] && tape[1] ? 0 : INFINITY;
+    wg_tape   *tape[2] = {wg_compile(g, WG_NODES(z), NULL), wg_compile(g, WG_NODES(z), &device)};
+    int64_t    count = z ? wg_count(wg_node_shape(z)) : 0;
+    double    *u = calloc((size_t)wg_count(&a) + 1, sizeof *u), *v = calloc((size_t)wg_count(&b) + 1, sizeof *v);
+    double    *out[2] = {calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double))};
+    double     worst = tape[0] && tape[1] ? 0 : INFINITY;
     fill(wg_count(&a), u, 1);
     fill(wg_count(&b), v, 2);
     for (int k = 0; k < 2 && worst == 0; k++)
