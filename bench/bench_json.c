@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common.h"
+#include "base/number/number.h"
 #include "serve/protocol/tensor_json.h"
 
 static const char usage[] = "usage: bench_json [--seconds S] [int | mnist | float | double | write ...]\n"
