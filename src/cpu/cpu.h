@@ -1,8 +1,8 @@
 /* cpu.h - what the CPU kernels offer to operators and tapes.
  *
- * Each kernel source (kernel_*.c in the folders of src/cpu) is compiled once for each level, and
- * gives one table of functions.  wg__kernels() is the table of the best level
- * that this CPU has, or of the one that WG_CPU names. */
+ * Each kernel source (kernel_*.c in the folders of src/cpu) is compiled once for each level, and gives one table of
+ * functions. wg__kernels() finds the table of the best level that this CPU supports, or of the level that WG_CPU
+ * names. */
 #ifndef WENGERT_CPU_H
 #define WENGERT_CPU_H
 
@@ -57,14 +57,15 @@ struct wg__kernels {
     void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 };
 
+/* Finds the table that this process uses. */
 const struct wg__kernels *wg__kernels(void);
-/* The table of a level by name; NULL if this CPU has not got it. */
+/* Finds the table of a level by its name. NULL: there is no such level, or this CPU does not support it. */
 const struct wg__kernels *wg__kernels_of(const char *level);
-/* What is wrong with the value of WG_CPU; NULL if all is well. */
+/* Says what is wrong with the value of WG_CPU. NULL: nothing. */
 const char *wg__cpu_level_note(void);
-/* Model name of the CPU, "unknown CPU" if there is none. */
+/* Gives the model name of the CPU, "unknown CPU" if the system does not tell. */
 const char *wg__cpu_model(void);
-/* Sets a message if OpenBLAS was told to run below what the CPU offers; NULL if all is well. */
+/* Gives a warning if OpenBLAS runs kernels below what the CPU offers. NULL: it does not. */
 const char *wg__blas_warning(void);
 const char *wg__blas_core(void);
 
@@ -73,22 +74,21 @@ const char *wg__blas_core(void);
 
 /* ---- Threads (pool.c) ---- */
 
-/* How many threads work on a job at most: WG_THREADS, else the CPUs that this
- * process may use. */
+/* Counts the threads that work on a job at most: WG_THREADS, else the CPUs that this process may use. */
 int wg__threads(void);
-/* The wish of WG_THREADS into *n, which stays as it is without one; false if it is no number in 1..1024. */
+/* Reads WG_THREADS into *n, which stays as it is where the variable is not set; false if its value is no number in
+ * 1..1024. */
 bool wg__threads_wish(int *n);
-/* body(context, i) for 0 <= i < n, on at most `threads` threads (0: all),
- * the caller among them.  Returns when all is done.  Takes no lock: a caller
- * who finds the pool in use works alone. */
+/* Calls body(context, i) for 0 <= i < n, on at most `threads` threads (0: all), the caller among them, and returns when
+ * every call is done. Takes no lock: a caller that finds the pool in use works alone. */
 void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i), void *context);
 
-/* ---- What a thread works in (workspace.h) ---- */
+/* ---- The workspace of a thread (workspace.h) ---- */
 
-/* Makes sure that the calling thread can run loops and products; false if memory is short.  Asked before they run:
- * the first time takes memory, later ones do not. */
+/* Makes sure that the calling thread can run loops and products; false if memory is short. Called before they run: the
+ * first call on a thread takes memory, later calls do not. */
 static inline bool wg__workspace_ready(void);
-/* The workspace of the calling thread, NULL before its first use; and what makes it. */
+/* The workspace of the calling thread, NULL until wg__workspace_made makes it. */
 extern __thread struct wg__workspace *wg__own_workspace;
 bool                                  wg__workspace_made(void);
 static inline bool                    wg__workspace_ready(void) { return wg__own_workspace || wg__workspace_made(); }
@@ -112,9 +112,9 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
 const struct wg__step *wg__loop_prepare(struct wg__loop *l);
 void                   wg__loop_run(const struct wg__loop *l, int threads);
 
-/* An elementwise operator by itself: a loop of one step. */
+/* Runs an elementwise operator by itself, as a loop of one step. */
 int wg__loop_call(const wg_op *op, wg_call *c);
-/* A reduction by itself: a loop of no step, ending in it. */
+/* Runs a reduction by itself, as a loop of no step that ends in the reduction. */
 void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, int64_t reduced, int64_t inner, void *y,
                      int threads);
 

@@ -1,20 +1,20 @@
-/* Making a loop ready for the CPU: what can be known of it in advance, and the loops of single operators. */
+/* Preparing a loop for the CPU: what can be found before a run, and the loops of single operators. */
 #include "cpu/loop/loop_impl.h"
 
 /* Rows shorter than this are walked many at a time, at the price of copying what broadcasts. */
 enum { ROW_MIN = 256 };
 
-/* ---- What can be known before the run ---- */
+/* ---- What can be found before a run ---- */
 
-static int64_t count(const struct wg__loop *l)
+static int64_t count_elements(const struct wg__loop *l)
 {
     int64_t n = 1;
     for (int a = 0; a < l->rank; a++) n *= l->dim[a];
     return n;
 }
 
-/* p if element f of the domain is data[f % p], 0 if there is no such p. */
-static int64_t period(const struct wg__loop *l, const struct wg__loop_operand *x)
+/* Finds the p for which element f of the domain is data[f % p]; 0 if there is none. */
+static int64_t find_period(const struct wg__loop *l, const struct wg__loop_operand *x)
 {
     int64_t p = 1;
     int     a = l->rank - 1;
@@ -24,22 +24,22 @@ static int64_t period(const struct wg__loop *l, const struct wg__loop_operand *x
     return p;
 }
 
-/* A tail's blocks begin where its rows or chunks do; they stay in a row of the
- * last axis if those divide it. */
-static bool tail_rowwise(const struct wg__loop *l, int64_t cols)
+/* Tells whether the blocks of a tail stay in a row of the last axis: they begin where its rows or chunks do, so these
+ * have to divide the row. */
+static bool is_tail_rowwise(const struct wg__loop *l, int64_t cols)
 {
     int64_t run = l->inner == 1 ? l->reduced : l->inner;
     return run >= ROW_MIN && cols % run == 0;
 }
 
-static bool rowwise(const struct wg__loop *l)
+static bool is_rowwise(const struct wg__loop *l)
 {
     int64_t cols = l->dim[l->rank - 1];
     if (l->rank == 1 || cols < ROW_MIN) return false;
-    return l->tail < 0 || tail_rowwise(l, cols);
+    return l->tail < 0 || is_tail_rowwise(l, cols);
 }
 
-static int form(const struct wg__loop *l, const struct wg__loop_operand *x)
+static int choose_form(const struct wg__loop *l, const struct wg__loop_operand *x)
 {
     int64_t inner = x->stride[l->rank - 1];
     if (x->period == l->count) return WG__FORM_DENSE;
@@ -49,8 +49,9 @@ static int form(const struct wg__loop *l, const struct wg__loop_operand *x)
     return x->period ? WG__FORM_TILE : WG__FORM_GATHER;
 }
 
-/* Tiles of a block that is a multiple of the period stay as they are from one block to the next. */
-static int64_t block_size(const struct wg__loop *l)
+/* Chooses the size of a block as a multiple of the period, so that the copied tiles stay the same from one block to the
+ * next. */
+static int64_t choose_block_size(const struct wg__loop *l)
 {
     int64_t n = WG__BLOCK;
     for (int i = 0; i < l->inputs; i++)
@@ -58,7 +59,7 @@ static int64_t block_size(const struct wg__loop *l)
     return n;
 }
 
-static unsigned once_bits(const struct wg__loop *l, const struct wg__step *s)
+static unsigned find_once_bits(const struct wg__loop *l, const struct wg__step *s)
 {
     unsigned once = 0;
     for (int k = 0; k < s->n; k++)
@@ -80,13 +81,13 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
 {
     const struct wg__step *missing = NULL;
     bool                   plain = true;
-    l->count = count(l);
-    l->rowwise = rowwise(l);
+    l->count = count_elements(l);
+    l->rowwise = is_rowwise(l);
     for (int i = 0; i < l->inputs; i++) {
         struct wg__loop_operand *x = &l->in[i];
         x->size = wg_dtype_size(x->dtype);
-        x->period = period(l, x);
-        x->form = form(l, x);
+        x->period = find_period(l, x);
+        x->form = choose_form(l, x);
         /* A reduction wants every element. */
         bool once = x->form == WG__FORM_SCALAR || x->form == WG__FORM_ROW_ONCE;
         if (l->tail >= 0 && l->tail_slot == i && once) x->form = x->period ? WG__FORM_TILE : WG__FORM_GATHER;
@@ -95,7 +96,7 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
     for (int o = 0; o < l->outputs; o++) l->out[o].size = wg_dtype_size(l->out[o].dtype);
     for (int s = 0; s < l->steps; s++) {
         struct wg__step *p = &l->step[s];
-        p->once = (uint8_t)once_bits(l, p);
+        p->once = (uint8_t)find_once_bits(l, p);
         p->block = find_block(p);
         if (!p->block && !missing) missing = p;
     }
@@ -104,14 +105,14 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
         l->columns = y->dim[y->rank - 1];
         l->head->producer->ready(&l->head->call, l->head->plan);
     }
-    l->block = l->tail < 0 ? block_size(l) : WG__BLOCK;
+    l->block = l->tail < 0 ? choose_block_size(l) : WG__BLOCK;
     l->small = plain && l->count <= WG__BLOCK && l->tail < 0 && !l->head;
     return missing;
 }
 
 /* ---- Single operators ---- */
 
-static void one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
+static void make_one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
 {
     struct wg__step *s = &l->step[0];
     l->inputs = c->n;
@@ -145,7 +146,7 @@ int wg__loop_call(const wg_op *op, wg_call *c)
     l.in = in;
     l.out = &out;
     l.step = &step;
-    one_step(&l, op, c);
+    make_one_step(&l, op, c);
     wg__loop_domain(&l, &c->y->shape, shape, false);
     if (wg__loop_prepare(&l))
         return wg_reject_run(c, WG_EDTYPE, "no kernel for %s",
@@ -159,7 +160,7 @@ void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, in
 {
     struct wg__loop         l;
     struct wg__loop_operand in;
-    struct wg__step         none; /* only its address */
+    struct wg__step         none; /* only its address is used */
     l.in = &in;
     l.step = &none;
     l.rank = 1;

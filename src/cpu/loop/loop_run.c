@@ -5,7 +5,7 @@
 
 /* ---- Copies of what broadcasts ---- */
 
-/* n elements of `size` bytes, `stride` elements apart. */
+/* Copies n elements of `size` bytes, which lie `stride` elements apart in x. */
 static void copy_run(char *y, const char *x, int64_t n, int64_t stride, size_t size)
 {
     ptrdiff_t step = (ptrdiff_t)(stride * (int64_t)size);
@@ -18,8 +18,9 @@ static void copy_run(char *y, const char *x, int64_t n, int64_t stride, size_t s
         for (int64_t i = 0; i < n; i++) y[i] = x[i * step];
 }
 
-/* Elements [start, start + n) of the domain, along the strides. */
-static void gather(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t start, int64_t n, char *y)
+/* Copies elements [start, start + n) of the domain, along the strides. */
+static void gather_elements(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t start, int64_t n,
+                            char *y)
 {
     int64_t at[WG_MAX_RANK], offset = 0;
     int     last = l->rank - 1;
@@ -43,8 +44,8 @@ static void gather(const struct wg__loop *l, const struct wg__loop_operand *x, i
     }
 }
 
-/* n elements of data[f % p] from f = phase < p: one period, then ever longer copies of what is there. */
-static void tile(const struct wg__loop_operand *x, int64_t phase, int64_t n, char *y)
+/* Copies n elements of data[f % p] from f = phase < p on: one period, then ever longer copies of what is in y. */
+static void copy_tile(const struct wg__loop_operand *x, int64_t phase, int64_t n, char *y)
 {
     const char *data = x->data;
     int64_t     have = wg__least(n, x->period - phase);
@@ -61,14 +62,14 @@ static void tile(const struct wg__loop_operand *x, int64_t phase, int64_t n, cha
     }
 }
 
-static void *tiled(struct wg__frame *f, int i, int64_t start, int64_t n)
+static void *find_tile(struct wg__frame *f, int i, int64_t start, int64_t n)
 {
     const struct wg__loop_operand *x = &f->l->in[i];
     int64_t                        phase = start % x->period;
     if (phase + n <= x->period) return (char *)x->data + (size_t)phase * x->size;
     WG__INVARIANT(x->period > 0 && n <= WG__BLOCK);
     if (phase != f->phase[i] || n > f->have[i]) {
-        tile(x, phase, n, f->copy[i]);
+        copy_tile(x, phase, n, f->copy[i]);
         f->phase[i] = phase;
         f->have[i] = n;
     }
@@ -77,10 +78,10 @@ static void *tiled(struct wg__frame *f, int i, int64_t start, int64_t n)
 
 /* ---- Blocks ---- */
 
-static void *at(const struct wg__loop_operand *x, int64_t i) { return (char *)x->data + i * (int64_t)x->size; }
+static void *element_at(const struct wg__loop_operand *x, int64_t i) { return (char *)x->data + i * (int64_t)x->size; }
 
-/* Where the row of the last axis that has element `start` begins, in elements of x; *col is the place in it. */
-static int64_t row_offset(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t row)
+/* Finds where row `row` of the last axis begins, in elements of x. */
+static int64_t find_row(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t row)
 {
     int64_t offset = 0;
     for (int a = l->rank - 2; a > 0; a--) {
@@ -90,18 +91,18 @@ static int64_t row_offset(const struct wg__loop *l, const struct wg__loop_operan
     return offset + row * x->stride[0];
 }
 
-static void *locate(struct wg__frame *f, int i, int64_t start, int64_t n)
+static void *locate_input(struct wg__frame *f, int i, int64_t start, int64_t n)
 {
     const struct wg__loop         *l = f->l;
     const struct wg__loop_operand *x = &l->in[i];
     int64_t                        cols = l->dim[l->rank - 1];
     switch (x->form) {
-    case WG__FORM_DENSE: return at(x, start);
+    case WG__FORM_DENSE: return element_at(x, start);
     case WG__FORM_SCALAR: return x->data;
-    case WG__FORM_ROW: return at(x, row_offset(l, x, start / cols) + start % cols);
-    case WG__FORM_ROW_ONCE: return at(x, row_offset(l, x, start / cols));
-    case WG__FORM_TILE: return tiled(f, i, start, n);
-    default: gather(l, x, start, n, f->copy[i]); return f->copy[i];
+    case WG__FORM_ROW: return element_at(x, find_row(l, x, start / cols) + start % cols);
+    case WG__FORM_ROW_ONCE: return element_at(x, find_row(l, x, start / cols));
+    case WG__FORM_TILE: return find_tile(f, i, start, n);
+    default: gather_elements(l, x, start, n, f->copy[i]); return f->copy[i];
     }
 }
 
@@ -117,7 +118,7 @@ static inline void run_steps(const struct wg__loop *l, int64_t n, void *const *p
     for (const struct wg__step *s = l->step, *end = s + l->steps; s < end; s++) run_step(s, n, ptr);
 }
 
-/* Asks for elements from..to-1 of the block after this one. */
+/* Prefetches elements from..to-1 of the block after this one. */
 static inline void prefetch(const struct wg__loop *l, int64_t n, void *const *ptr, int64_t from, int64_t to)
 {
     for (int i = 0; i < l->inputs; i++) {
@@ -128,8 +129,8 @@ static inline void prefetch(const struct wg__loop *l, int64_t n, void *const *pt
     }
 }
 
-/* The hardware's prefetch stops at every page, and a block begins a new one in
- * each input: so a share of the next block is asked for before each step. */
+/* Runs the steps of a block, and before each step prefetches a share of the next block: the hardware's prefetch stops
+ * at every page, and a block begins a new page in each input. */
 static inline void run_steps_ahead(const struct wg__loop *l, int64_t n, void *const *ptr)
 {
     for (int s = 0; s < l->steps; s++) {
@@ -151,13 +152,14 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
     const struct wg__loop *l = f->l;
     WG__INVARIANT(n > 0 && n <= WG__BLOCK && start >= 0 && start + n <= l->count);
     void **out = f->ptr + l->inputs + l->registers;
-    for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate(f, i, start, n);
-    for (int o = 0; o < l->outputs; o++) out[o] = at(&l->out[o], start);
+    for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate_input(f, i, start, n);
+    for (int o = 0; o < l->outputs; o++) out[o] = element_at(&l->out[o], start);
     if (l->count >= FAR) run_steps_ahead(l, n, f->ptr);
     else run_steps(l, n, f->ptr);
 }
 
-/* One block without a frame: what loops over a few elements cost is mostly this.  reg: of `bytes` bytes each. */
+/* Runs one block without a frame, whose making is most of the cost of a loop over a few elements. reg has `bytes` bytes
+ * for each register. */
 static void run_block(const struct wg__loop *l, char *reg, size_t bytes)
 {
     void *ptr[WG__LOOP_SLOTS], **p = ptr;
@@ -191,7 +193,7 @@ int64_t wg__loop_jobs(const struct wg__loop *l)
     return jobs < 2 ? 1 : jobs > MAX_JOBS ? MAX_JOBS : (int64_t)jobs;
 }
 
-/* Blocks of a row (of everything, if the loop is not rowwise). */
+/* Counts the elements of a row, or of the whole domain if the loop is not rowwise. */
 static int64_t row_length(const struct wg__loop *l) { return l->rowwise ? l->dim[l->rank - 1] : l->count; }
 
 struct job {

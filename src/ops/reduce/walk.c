@@ -93,7 +93,7 @@ void wg__largest(const wg_tensor *x, const struct wg__walk_axes *go, int64_t at,
 
 /* ---- Places ---- */
 
-/* Gives the number of elements of axes from..to-1 of x as i64. */
+/* Builds the number of elements of axes from..to-1 of x as i64. */
 static wg_node *count_elements(wg_node *x, int from, int to)
 {
     wg_axes  axes = {0};

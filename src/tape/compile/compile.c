@@ -4,7 +4,7 @@
 
 #include "tape/device/device.h"
 
-static void release(wg_tape *t)
+static void free_tape(wg_tape *t)
 {
     if (t->eager && t->g) wg__eager_free(t);
     wg__follow_free(t);
@@ -30,7 +30,7 @@ static void free_tapes(wg_graph *g)
 {
     for (wg_tape *t = g->tapes, *next; t; t = next) {
         next = t->next;
-        release(t);
+        free_tape(t);
     }
     g->tapes = NULL;
 }
@@ -56,10 +56,10 @@ void wg_tape_free(wg_tape *t)
     while (*at != t) at = &(*at)->next;
     *at = t->next;
     if (t->eager) t->user->hook = (struct wg__hooks){0};
-    release(t);
+    free_tape(t);
 }
 
-/* Tells the user which of the nodes has no form with the sizes of this tape, and why. */
+/* Reports which of the nodes has no form with the sizes of this tape, and why. */
 static int refuse_lowering(wg_tape *t, const wg_node *x)
 {
     const char *why = wg_message(t->g);
@@ -73,7 +73,7 @@ static int refuse_lowering(wg_tape *t, const wg_node *x)
     return wg__fail(t->user, status, "compile: %s(%s) with these sizes: %s", wg_node_kind(x), operands, why);
 }
 
-/* Every node that the outputs need, lowered; watched nodes among them are kept. */
+/* Lowers every node that the outputs need. */
 static int lower_all(wg_tape *t, int n, wg_node *const out[])
 {
     wg_node **order = NULL;
@@ -87,7 +87,7 @@ static int lower_all(wg_tape *t, int n, wg_node *const out[])
     return status;
 }
 
-/* Whether x is, or is a view of, a parameter. */
+/* Tells whether x is a parameter or a view of a parameter. */
 static bool shows_parameter(const wg_node *x)
 {
     while (wg__is_view(x)) x = x->x[0];
@@ -105,13 +105,14 @@ wg_node *wg__detached(wg_tape *t, const wg_node *user, wg_node *x)
     return copy && merges && wg__merge_add(t, hash, copy) ? NULL : copy;
 }
 
-/* Watched nodes are outputs; inputs can be set even where rewriting found that nothing reads them. */
+/* Tells whether node i is an output beside those asked for: a watched node is, and an input, so that it can be set even
+ * where rewriting found that nothing reads it. */
 static bool is_extra(const wg_tape *t, int i)
 {
     return t->map[i] && (t->user->node[i]->watched || t->user->node[i]->kind == WG__INPUT);
 }
 
-static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***roots, int *n_roots)
+static int collect_roots(wg_tape *t, int n, wg_node *const out[], wg_node ***roots, int *n_roots)
 {
     int extra = 0;
     for (int i = 0; i < t->n_map; i++) extra += is_extra(t, i);
@@ -128,7 +129,7 @@ static int private_outputs(wg_tape *t, int n, wg_node *const out[], wg_node ***r
     return WG_OK;
 }
 
-/* The old value of a parameter that another assignment overwrites. */
+/* Makes a copy of the old value, since another assignment overwrites the parameter. */
 int wg__stage_assigned(wg_tape *t, wg_node *a)
 {
     if (!shows_parameter(a->x[1])) return WG_OK;
@@ -180,7 +181,7 @@ static int order_nodes(wg_tape *t, int n, wg_node *const roots[])
     if (status) return wg__fail_nomem(t->user);
     t->value = calloc((size_t)t->g->n + 1, sizeof *t->value);
     if (!t->value) return wg__fail_nomem(t->user);
-    for (int i = 0; i < t->g->n; i++) t->value[i].root = i; /* also of those that no output needs */
+    for (int i = 0; i < t->g->n; i++) t->value[i].root = i; /* also of nodes that no output needs */
     for (int i = 0; i < t->n_order; i++) {
         init_value(t, t->order[i]);
         t->n_copy += t->order[i]->kind == WG__ASSIGN;
@@ -219,7 +220,7 @@ static int run_passes(wg_tape *t, int n, wg_node *const out[])
     wg_node       **roots = NULL;
     int             n_roots = 0, status = lower_all(t, n, out);
     if (!status) status = stage_all(t);
-    if (!status) status = private_outputs(t, n, out, &roots, &n_roots);
+    if (!status) status = collect_roots(t, n, out, &roots, &n_roots);
     if (!status) status = order_nodes(t, n_roots, roots);
     if (!status) status = collect_copies(t);
     if (!status) status = wg__fuse(t, &f);

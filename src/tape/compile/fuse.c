@@ -25,11 +25,6 @@ static bool is_producer(const wg_node *v)
     return p && p->is_worth(v);
 }
 
-static const wg_shape *find_domain(const struct wg__cluster *c)
-{
-    return c->tail ? c->tail->x[0]->shape : c->root->shape;
-}
-
 /* Notes that the cluster at position `exec` uses x; `join` tells whether x could become part of the cluster. */
 static void note_use(struct wg__fuse_node *x, int exec, int cluster, bool join)
 {
@@ -51,7 +46,8 @@ static bool is_input(const struct wg__cluster *c, const wg_node *x)
  * together at the end, where the update of a product would stand alone. */
 static bool can_join(const wg_tape *t, const struct wg__cluster *c, const wg_node *v, bool outside)
 {
-    if (!c->loop || !wg__shape_equal(v->shape, find_domain(c))) return false;
+    const wg_shape *domain = c->tail ? c->tail->x[0]->shape : c->root->shape;
+    if (!c->loop || !wg__shape_equal(v->shape, domain)) return false;
     if (is_producer(v) && c->update && t->options.device != WG_DEVICE_CPU) return false;
     if (is_producer(v)) return !c->head && !c->tail && (c->inputs < WG__LOOP_INPUTS || is_input(c, v));
     if (!is_block(t, v) || c->n == WG__LOOP_STEPS || c->outputs + outside > WG__LOOP_OUTPUTS) return false;

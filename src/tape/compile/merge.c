@@ -10,18 +10,14 @@
 
 static uint64_t mix(uint64_t h, const void *p, size_t n) { return XXH3_64bits_withSeed(p, n, h); }
 
-static uint64_t hash_field(uint64_t h, wg_field_type type, const void *at)
-{
-    struct wg__bytes_of b = wg__field_bytes(type, at);
-    return mix(mix(h, b.span[0].at, b.span[0].n), b.span[1].at, b.span[1].n);
-}
-
 uint64_t wg__merge_hash(const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     uint64_t h = mix((uint64_t)n, &op, sizeof op);
     for (int i = 0; i < n; i++) h = mix(h, &x[i]->id, sizeof x[i]->id);
-    for (const wg_field *f = op->fields; f && f->name && attr; f++)
-        h = hash_field(h, f->type, (const char *)attr + f->offset);
+    for (const wg_field *f = op->fields; f && f->name && attr; f++) {
+        struct wg__bytes_of b = wg__field_bytes(f->type, (const char *)attr + f->offset);
+        h = mix(mix(h, b.span[0].at, b.span[0].n), b.span[1].at, b.span[1].n);
+    }
     return h;
 }
 

@@ -3,14 +3,14 @@
 
 #include "tape/device/device.h"
 
-static int device_failed(wg_tape *t, const char *who, const struct wg__why *w)
+static int fail_on_device(wg_tape *t, const char *who, const struct wg__why *w)
 {
     return wg__tape_fail(t, w->status, "%s: %s%s", who, w->text, w->late ? WG__DEVICE_LATE : "");
 }
 
 /* ---- Faults ---- */
 
-static int tell(wg_tape *t, const struct wg__fault *f)
+static int report_fault(wg_tape *t, const struct wg__fault *f)
 {
     char                    why[120];
     const struct wg__instr *p = f->instr >= 0 && f->instr < t->n_instr ? &t->instr[f->instr] : NULL;
@@ -19,30 +19,30 @@ static int tell(wg_tape *t, const struct wg__fault *f)
     return wg__fail_at(t, p->node, f->status, why);
 }
 
-/* Waits for the run in hand. */
+/* Waits for the run in hand, and reports its fault if there is one. */
 static int check_fault(wg_tape *t, struct wg__why *w)
 {
     struct wg__fault f = {0};
-    if (t->device->api->fault(t->device->program, &f, w)) return device_failed(t, "run", w);
-    return f.status ? tell(t, &f) : WG_OK;
+    if (t->device->api->fault(t->device->program, &f, w)) return fail_on_device(t, "run", w);
+    return f.status ? report_fault(t, &f) : WG_OK;
 }
 
-/* The next run has its number; those behind it did nothing. */
+/* Gives the next run the number of the failed run; the runs behind the failed one did nothing. */
 int wg__device_fault(wg_tape *t)
 {
     struct wg__why   w = {0};
     struct wg__fault f = {0};
     if (!t->device->api->faulted(t->device->program)) return WG_OK;
-    if (t->device->api->fault(t->device->program, &f, &w)) return device_failed(t, "run", &w);
+    if (t->device->api->fault(t->device->program, &f, &w)) return fail_on_device(t, "run", &w);
     t->run = f.run;
     t->begun = t->renumbered.begun + (f.run - t->renumbered.run);
     wg__follow_failed(t);
-    tell(t, &f);
+    report_fault(t, &f);
     wg__run_failed(t);
     return t->status;
 }
 
-/* Waits until it is known whether a run has failed; what failed is told by the next call that asks. */
+/* Waits until it is known whether a run has failed; the next call that asks reports the failure. */
 void wg__device_settle(wg_tape *t)
 {
     struct wg__why w = {0};
@@ -52,13 +52,13 @@ void wg__device_settle(wg_tape *t)
 int wg__device_wait(wg_tape *t)
 {
     struct wg__why w = {0};
-    if (t->device->api->wait(t->device->program, &w)) return device_failed(t, "wait", &w);
+    if (t->device->api->wait(t->device->program, &w)) return fail_on_device(t, "wait", &w);
     return wg__device_fault(t);
 }
 
 /* ---- Before the instructions ---- */
 
-/* Runs that assign wait for all others, all others for those. */
+/* Makes the run take its turn: a tape that assigns waits for the runs of all other tapes, and they wait for it. */
 static int take_turn(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
@@ -73,7 +73,7 @@ static int take_turn(wg_tape *t, struct wg__why *w)
     return status;
 }
 
-static void leave(wg_tape *t)
+static void finish_run(wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
     for (int i = 0; i < d->n_param; i++)
@@ -92,8 +92,8 @@ static int refresh_params(const struct wg__tape_device *d, struct wg__why *w)
     return status;
 }
 
-/* What was set since the last run; inputs stand side by side, so that all of them are one range. */
-static int fresh_ranges(const wg_tape *t)
+/* Finds the inputs that were set since the last run; inputs that stand side by side are one range. */
+static int find_fresh_ranges(const wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
     struct wg__range       *r = d->range;
@@ -107,11 +107,11 @@ static int fresh_ranges(const wg_tape *t)
     return (int)(r - d->range);
 }
 
-/* From the buffer that wg_set wrote; then wg_set turns to the other one. */
+/* Feeds the inputs from the buffer that wg_set wrote; then wg_set turns to the other buffer. */
 static int feed_inputs(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
-    struct wg__feed         f = {.which = d->buffer, .to = d->arena, .range = d->range, .n = fresh_ranges(t)};
+    struct wg__feed         f = {.which = d->buffer, .to = d->arena, .range = d->range, .n = find_fresh_ranges(t)};
     f.from = d->pinned + (size_t)d->buffer * t->input_bytes;
     int status = f.n ? d->api->feed(d->program, &f, w) : WG_OK;
     for (int i = 0; i < d->n_input && !status; i++) d->input[i].fresh = false;
@@ -123,30 +123,25 @@ static int feed_inputs(wg_tape *t, struct wg__why *w)
 
 /* ---- Instructions ---- */
 
-static bool on_device(const wg_tape *t, int v)
-{
-    int r = t->value[v].root;
-    return wg__is_computed(t->g->node[r]);
-}
-
-/* Copies down what it reads, runs it, copies up what it wrote. */
+/* Runs instruction i on the CPU: copies its operands to the host before, and its results to the device after. */
 static int run_on_host(wg_tape *t, int i, struct wg__why *w)
 {
     const struct wg__instr *p = &t->instr[i];
     struct wg__tape_device *d = t->device;
     int                     status = WG_OK;
     for (int k = 0; k < p->n_in && !status; k++) {
-        const struct wg__value *v = &t->value[t->value[p->in[k]].root];
-        if (on_device(t, p->in[k]) && v->place == WG__BUFFER)
+        int                     r = t->value[p->in[k]].root;
+        const struct wg__value *v = &t->value[r];
+        if (wg__is_computed(t->g->node[r]) && v->place == WG__BUFFER)
             status = d->api->download(d->program, v->host, v->data, v->bytes, w);
     }
-    if (status) return device_failed(t, "run", w);
+    if (status) return fail_on_device(t, "run", w);
     if ((status = wg__run_instr(t, i))) return status;
     for (int k = 0; k < p->n_out && !status; k++) {
         const struct wg__value *v = &t->value[p->out[k]];
         status = d->api->upload(d->program, v->data, v->host, v->bytes, w);
     }
-    return status ? device_failed(t, "run", w) : WG_OK;
+    return status ? fail_on_device(t, "run", w) : WG_OK;
 }
 
 static int run_segments(wg_tape *t, struct wg__why *w)
@@ -155,30 +150,30 @@ static int run_segments(wg_tape *t, struct wg__why *w)
     int                     status = WG_OK;
     for (int s = 0; s < d->n_segment && !status; s++) {
         if (d->segment[s].host) status = run_on_host(t, d->segment[s].begin, w);
-        else if (d->api->launch(d->program, s, w)) status = device_failed(t, "run", w);
+        else if (d->api->launch(d->program, s, w)) status = fail_on_device(t, "run", w);
         if (!status && d->segment[s].check) status = check_fault(t, w);
     }
     return status;
 }
 
-/* With a watch or a trace: each instruction alone, and what fails is its own. */
+/* Runs each instruction alone, for a watch or a trace, so that a failure is known to be its own. */
 static int run_steps(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
-    if (d->api->sync(d->use->device, w)) return device_failed(t, "run", w);
+    if (d->api->sync(d->use->device, w)) return fail_on_device(t, "run", w);
     int status = wg__device_fault(t);
     if (status) return status;
     status = t->watch_finite ? wg__backup(t) : WG_OK;
     if (t->trace) wg__trace_begin(t->trace, t->run);
     for (int i = 0; i < t->n_instr && !status; i++) {
         if (d->on_host[i]) status = run_on_host(t, i, w);
-        else if (d->api->step(d->program, i, w)) status = device_failed(t, "run", w);
+        else if (d->api->step(d->program, i, w)) status = fail_on_device(t, "run", w);
         else status = check_fault(t, w);
         if (t->trace) wg__trace_mark(t->trace, i);
         if (!status && t->watch_finite) status = wg__check_finite(t, i);
     }
     if (status && t->watch_finite) wg__restore(t);
-    if (!status && d->api->assign(d->program, w)) status = device_failed(t, "run", w);
+    if (!status && d->api->assign(d->program, w)) status = fail_on_device(t, "run", w);
     return status;
 }
 
@@ -192,16 +187,16 @@ int wg__device_run(wg_tape *t)
     if (!(status = take_turn(t, &w))) status = refresh_params(d, &w);
     if (!status) status = d->api->begin(d->program, t->run, &w);
     if (!status) status = feed_inputs(t, &w);
-    if (status) return device_failed(t, "run", &w);
+    if (status) return fail_on_device(t, "run", &w);
     status = slowly ? run_steps(t, &w) : run_segments(t, &w);
     if (!status) wg__follow_run(t); /* before the end, for which other tapes wait */
-    if (d->api->end(d->program, &w) && !status) status = device_failed(t, "run", &w);
-    if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = device_failed(t, "run", &w);
+    if (d->api->end(d->program, &w) && !status) status = fail_on_device(t, "run", &w);
+    if (d->exposed && d->api->fed(d->program, 0, &w) && !status) status = fail_on_device(t, "run", &w);
     if (status) {
         wg__follow_failed(t);
         return status;
     }
-    leave(t);
+    finish_run(t);
     t->run++;
     t->begun++;
     return WG_OK;
@@ -218,11 +213,14 @@ const void *wg__device_read(wg_tape *t, const wg_node *x, const char *who)
     int                     status = WG_OK;
     if (r->kind == WG__PARAM) status = wg__device_fetch(t->user->node[r->origin->id], &w);
     else if (wg__is_computed(r)) status = d->api->download(d->program, v->host, v->data, v->bytes, &w);
-    if (status) return device_failed(t, who, &w), NULL;
+    if (status) {
+        fail_on_device(t, who, &w);
+        return NULL;
+    }
     return r->kind != WG__INPUT && wg__device_fault(t) ? NULL : v->host;
 }
 
-static struct wg__tape_input *input_of(const struct wg__tape_device *d, int value)
+static struct wg__tape_input *find_input(const struct wg__tape_device *d, int value)
 {
     for (int i = 0; i < d->n_input; i++)
         if (d->input[i].value == value) return &d->input[i];
@@ -232,17 +230,23 @@ static struct wg__tape_input *input_of(const struct wg__tape_device *d, int valu
 static bool wait_for_buffer(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
-    if (d->pending && d->api->fed(d->program, d->buffer, w)) return device_failed(t, "set", w), false;
+    if (d->pending && d->api->fed(d->program, d->buffer, w)) {
+        fail_on_device(t, "set", w);
+        return false;
+    }
     d->pending = false;
     return true;
 }
 
-/* From now on there is one buffer: what the other one has moves there. */
+/* Goes over to one buffer, to which the contents of the other one move. */
 static bool use_one_buffer(wg_tape *t, struct wg__why *w)
 {
     struct wg__tape_device *d = t->device;
     for (int k = 0; k < 2 && !d->exposed; k++)
-        if (d->api->fed(d->program, k, w)) return device_failed(t, "set", w), false;
+        if (d->api->fed(d->program, k, w)) {
+            fail_on_device(t, "set", w);
+            return false;
+        }
     for (int i = 0; i < d->n_input; i++) {
         struct wg__value *v = &t->value[d->input[i].value];
         char             *first = d->pinned + v->offset;
@@ -264,7 +268,7 @@ void *wg__device_write(wg_tape *t, const wg_node *x, bool expose)
         wg__param_written(t->user->node[x->origin->id]);
         return v->host;
     }
-    struct wg__tape_input *in = input_of(d, x->id);
+    struct wg__tape_input *in = find_input(d, x->id);
     if (expose && !in->exposed) {
         if (!use_one_buffer(t, &w)) return NULL;
         in->exposed = true;
@@ -281,7 +285,8 @@ const void *wg__device_probe(wg_tape *t, int value)
     struct wg__tape_device *d = t->device;
     const struct wg__value *v = &t->value[value];
     if (!d->api->download(d->program, d->probe, v->data, v->bytes, &w)) return d->probe;
-    return device_failed(t, "run", &w), NULL;
+    fail_on_device(t, "run", &w);
+    return NULL;
 }
 
 int wg__device_watch(wg_tape *t, bool on)

@@ -1,4 +1,4 @@
-/* Values in and out, and what can be asked of a tape. */
+/* Values in and out, and questions about a tape. */
 #include <math.h>
 #include <string.h>
 
@@ -39,11 +39,11 @@ static bool is_kept(const wg_tape *t, const wg_node *x, const wg_node *v)
     bool                    lives = root->place == WG__SHARED || r->kind == WG__INPUT || root->keep;
     bool held = s->root != v->id ? s->keep || lives : s->keep || s->place == WG__SHARED || v->kind == WG__INPUT;
     if (r->kind == WG__PARAM && x->kind != WG__PARAM)
-        held = false; /* rewriting made a parameter of what is no output */
+        held = false; /* rewriting made a node that is no output a parameter */
     return held && (t->device ? root->host : root->data);
 }
 
-static size_t bytes_of(const wg_tape *t, const wg_node *v)
+static size_t count_bytes(const wg_tape *t, const wg_node *v)
 {
     return t->eager ? wg__bytes((wg_dtype)v->dtype, v->shape) : t->value[v->id].bytes;
 }
@@ -78,7 +78,7 @@ const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *b
 {
     const wg_node *v = x && x->kind != WG__ASSIGN && x->kind != WG__GROUP ? wg__lookup(t, x) : NULL;
     if (v && is_kept(t, x, v)) {
-        *bytes = bytes_of(t, v);
+        *bytes = count_bytes(t, v);
         return v;
     }
     return refuse_unkept(t, x, who);
@@ -90,8 +90,8 @@ void wg__run_failed(wg_tape *t)
     memcpy(t->failure, t->message, sizeof t->failure);
 }
 
-/* The node whose memory v shows. */
-static const wg_node *shown_by(const wg_tape *t, const wg_node *v)
+/* Finds the node whose memory v shows. */
+static const wg_node *find_shown(const wg_tape *t, const wg_node *v)
 {
     if (!t->eager) return t->g->node[t->value[v->id].root];
     while (wg__is_view(v)) v = v->x[0];
@@ -112,7 +112,7 @@ static WG__RARE bool refuse_reading(wg_tape *t, const wg_node *x, bool computed,
  */
 static bool is_there(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
 {
-    const wg_node *r = shown_by(t, v);
+    const wg_node *r = find_shown(t, v);
     bool           computed = wg__is_computed(r);
     if (computed ? t->outcome == WG__RUN_DONE : t->eager || !t->value[r->id].unset) return true;
     return refuse_reading(t, x, computed, who);
@@ -138,28 +138,28 @@ static WG__RARE const wg_node *refuse_setting(wg_tape *t, const wg_node *x, cons
     return NULL;
 }
 
-/* The tape's node for x, an input (or a parameter, where those are taken too) whose value can be set; or NULL with the
- * reason on the tape. */
+/* Finds the tape's node for x, an input (or with `params` a parameter) whose value can be set; NULL with the reason on
+ * the tape. */
 static const wg_node *find_settable(wg_tape *t, const wg_node *x, const char *who, bool params, size_t *bytes)
 {
     bool leaf = x && (x->kind == WG__INPUT || (params && x->kind == WG__PARAM));
     if (leaf && x->g == t->user && wg__eager_room(t, x) == WG_OK) {
         const wg_node *v = wg__lookup(t, x);
         if (v && is_kept(t, x, v)) {
-            *bytes = bytes_of(t, v);
+            *bytes = count_bytes(t, v);
             return v;
         }
     }
     return refuse_setting(t, x, who, params);
 }
 
-/* Where to read the value of x, which the tape's node v computes and the tape keeps; or NULL with the reason on the
- * tape. */
-static const void *read_from(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+/* Finds the memory to read the value of x from, which the tape's node v computes and the tape keeps; NULL with the
+ * reason on the tape. */
+static const void *find_readable(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
 {
     if (!is_there(t, x, v, who)) return NULL;
     if (t->device) return wg__device_read(t, v, who);
-    const wg_node *r = shown_by(t, v);
+    const wg_node *r = find_shown(t, v);
     if (r->kind == WG__PARAM && wg__param_home(r->origin))
         return wg__tape_fail(t, t->user->status, "%s: %s", who, wg_message(t->user)), NULL;
     return t->eager ? v->data : t->value[r->id].data;
@@ -181,8 +181,9 @@ void wg__await_inputs(wg_tape *t, int n, wg_node *const out[])
     for (int c = 0; c < t->n_copy; c++) await_value(t, t->copy[c].from);
 }
 
-/* Where to write all of an input or parameter; expose: the caller may write there again and again. */
-static void *write_to(wg_tape *t, const wg_node *v, bool expose)
+/* Finds the memory in which all of an input or parameter is to be written; `expose`: the caller may write there again
+ * and again. */
+static void *find_writable(wg_tape *t, const wg_node *v, bool expose)
 {
     if (!t->eager && t->value[v->id].unset) {
         t->value[v->id].unset = false;
@@ -199,7 +200,7 @@ int wg__set(wg_tape *t, const wg_node *x, const char *who, const void *data)
     if (!t) return wg__no_tape(who);
     if (!data) return wg__tape_fail(t, WG_EARG, "%s: data is NULL", who);
     const wg_node *v = find_settable(t, x, who, true, &bytes);
-    void          *p = v ? write_to(t, v, false) : NULL;
+    void          *p = v ? find_writable(t, v, false) : NULL;
     if (!p) return t->status;
     wg__take((wg_dtype)v->dtype, p, data, bytes);
     return WG_OK;
@@ -211,7 +212,7 @@ int wg__get(wg_tape *t, const wg_node *x, const char *who, void *data)
     if (!t) return wg__no_tape(who);
     if (!data) return wg__tape_fail(t, WG_EARG, "%s: data is NULL", who);
     const wg_node *v = wg__kept(t, x, who, &bytes);
-    const void    *p = v ? read_from(t, x, v, who) : NULL;
+    const void    *p = v ? find_readable(t, x, v, who) : NULL;
     if (!p) return t->status;
     memcpy(data, p, bytes);
     return WG_OK;
@@ -220,7 +221,7 @@ int wg__get(wg_tape *t, const wg_node *x, const char *who, void *data)
 int wg_set(wg_tape *t, const wg_node *x, const void *data) { return wg__set(t, x, "set", data); }
 int wg_get(wg_tape *t, const wg_node *x, void *data) { return wg__get(t, x, "get", data); }
 
-static int one_element(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
+static int check_one_element(wg_tape *t, const wg_node *x, const wg_node *v, const char *who)
 {
     char name[128];
     if (wg_count(v->shape) == 1) return WG_OK;
@@ -233,13 +234,13 @@ int wg_set_scalar(wg_tape *t, const wg_node *x, double value)
     size_t         bytes;
     const wg_node *v = t ? find_settable(t, x, "set_scalar", true, &bytes) : NULL;
     if (!v) return t ? t->status : wg__no_tape("set_scalar");
-    if (one_element(t, x, v, "set_scalar")) return t->status;
+    if (check_one_element(t, x, v, "set_scalar")) return t->status;
     if (!wg__holds((wg_dtype)v->dtype, value)) {
         char name[128];
         return wg__tape_fail(t, WG_EARG, "set_scalar: %s is %s, which has no %g", wg__node_label(x, name, sizeof name),
                              wg_dtype_name((wg_dtype)v->dtype), value);
     }
-    void *p = write_to(t, v, false);
+    void *p = find_writable(t, v, false);
     if (!p) return t->status;
     wg__store((wg_dtype)v->dtype, p, 0, value);
     return WG_OK;
@@ -249,7 +250,7 @@ double wg_get_scalar(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
     const wg_node *v = t ? wg__kept(t, x, "get_scalar", &bytes) : NULL;
-    const void    *p = v && !one_element(t, x, v, "get_scalar") ? read_from(t, x, v, "get_scalar") : NULL;
+    const void    *p = v && !check_one_element(t, x, v, "get_scalar") ? find_readable(t, x, v, "get_scalar") : NULL;
     if (!t) wg__no_tape("get_scalar");
     return p ? wg__load((wg_dtype)v->dtype, p, 0) : NAN;
 }
@@ -259,7 +260,7 @@ const void *wg_view(wg_tape *t, const wg_node *x)
     size_t         bytes;
     const wg_node *v = t ? wg__kept(t, x, "view", &bytes) : NULL;
     if (!t) wg__no_tape("view");
-    return v ? read_from(t, x, v, "view") : NULL;
+    return v ? find_readable(t, x, v, "view") : NULL;
 }
 
 void *wg_input_buffer(wg_tape *t, const wg_node *x)
@@ -268,26 +269,22 @@ void *wg_input_buffer(wg_tape *t, const wg_node *x)
     const wg_node *v = t ? find_settable(t, x, "input_buffer", false, &bytes) : NULL;
     if (!t) wg__no_tape("input_buffer");
     if (v && v->dtype == WG_BOOL) t->lent_bools = true;
-    return v ? write_to(t, v, true) : NULL;
+    return v ? find_writable(t, v, true) : NULL;
 }
 
 void *wg__input_lend(wg_tape *t, const wg_node *x)
 {
     size_t         bytes;
     const wg_node *v = find_settable(t, x, "set", false, &bytes);
-    return v ? write_to(t, v, false) : NULL;
-}
-
-static void *lent(const wg_tape *t, const wg_node *x)
-{
-    return t->eager ? x->data : t->device ? t->value[x->id].host : t->value[x->id].data;
+    return v ? find_writable(t, v, false) : NULL;
 }
 
 void wg__take_lent(wg_tape *t)
 {
     for (int i = 0; i < t->g->n; i++) {
         const wg_node *x = t->g->node[i];
-        void          *p = x->kind == WG__INPUT && x->dtype == WG_BOOL ? lent(t, x) : NULL;
+        if (x->kind != WG__INPUT || x->dtype != WG_BOOL) continue;
+        void *p = t->eager ? x->data : t->device ? t->value[x->id].host : t->value[x->id].data;
         if (p) wg__take(WG_BOOL, p, p, wg__bytes(WG_BOOL, x->shape));
     }
 }

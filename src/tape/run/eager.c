@@ -127,13 +127,6 @@ static int keep_old_value(wg_tape *t, wg_node *p)
     return WG_OK;
 }
 
-/* Sets an old value to the parameter's present one, for a run, which computes all nodes from present values. */
-static void renew_old_value(const wg_node *p)
-{
-    if (p->kind == WG__PARAM && p->data != p->origin->data)
-        memcpy(p->data, p->origin->data, wg__bytes((wg_dtype)p->dtype, p->shape));
-}
-
 static int grow_map(wg_tape *t, int id)
 {
     if (id < t->n_map) return WG_OK;
@@ -260,7 +253,11 @@ int wg__eager_run(wg_tape *t)
 {
     int status = WG_OK;
     t->drawn = false;
-    for (int i = 0; i < t->g->n; i++) renew_old_value(t->g->node[i]);
+    for (int i = 0; i < t->g->n; i++) { /* a run computes from present values: old ones take them */
+        const wg_node *p = t->g->node[i];
+        if (p->kind == WG__PARAM && p->data != p->origin->data)
+            memcpy(p->data, p->origin->data, wg__bytes((wg_dtype)p->dtype, p->shape));
+    }
     for (int i = 0; i < t->g->n && !status; i++)
         if (t->g->node[i]->kind == WG__OP && t->g->node[i]->data) status = evaluate(t, t->g->node[i], false);
     for (int i = 0; i < t->g->n && !status; i++)
