@@ -2,7 +2,7 @@
 # Arrows point downward in what is linked, too: the objects of a room refer to
 # no symbol of a room after it.  Prints TAP; BUILD is where the objects are.
 set -u
-rooms="base graph cpu ops grad tape data train onnx serve"
+rooms="base graph loop cpu ops grad tape data train onnx serve"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
