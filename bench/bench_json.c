@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "common.h"
-#include "serve/json/json.h"
+#include "base/number/number.h"
+#include "serve/protocol/tensor_json.h"
 
 static const char usage[] = "usage: bench_json [--seconds S] [int | mnist | float | double | write ...]\n"
                             "int     0 to 255\n"

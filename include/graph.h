@@ -198,6 +198,13 @@ WG_API int wg_status(const wg_graph *g);
 WG_API const char *wg_message(const wg_graph *g);
 WG_API void        wg_clear_error(wg_graph *g);
 
+/* Tells how many bytes the UTF-8 character at text has, 1 to 4, if the character only
+ * shows something.  0 for the end of a text, for a control character (C0, DEL and C1 of
+ * ECMA-48), which may steer a terminal, and for a byte that is no UTF-8.  Names and texts
+ * come from files: they are safe to print with such bytes written as \x1b, and messages
+ * have them so. */
+WG_API int wg_printable(const char *text);
+
 /* Sets the seed of every random node and initialiser, made before or later (default 0),
  * for the tapes that are compiled and the values that are drawn from now on. */
 WG_API void     wg_set_seed(wg_graph *g, uint64_t seed);

@@ -7,24 +7,12 @@
 
 #include "mnist.h"
 
-/* Bytes of the UTF-8 character at p; 0 for a control character and for what is no UTF-8. */
-static size_t printable(const unsigned char *p)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    if (n == 1) return p[0] >= 0x20 && p[0] != 0x7F;
-    if (p[0] == 0xC2 && p[1] < 0xA0) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    return n;
-}
-
-/* A byte that would steer a terminal is printed as \x1b. */
+/* Prints a byte that would steer a terminal as \x1b. */
 static void print_safely(FILE *f, const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    for (size_t n; *p; p += n) {
-        if ((n = printable(p))) fwrite(p, 1, n, f);
-        else fprintf(f, "\\x%02x", *p);
+    for (int n; *text; text += n) {
+        if ((n = wg_printable(text))) fwrite(text, 1, (size_t)n, f);
+        else fprintf(f, "\\x%02x", (unsigned char)*text);
         n += n == 0;
     }
 }
@@ -53,9 +41,8 @@ static bool plain(const char *text)
 
 static bool all_printable(const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    for (size_t n = 1; *p && n; p += n) n = printable(p);
-    return *p == 0;
+    for (int n = 1; *text && n; text += n) n = wg_printable(text);
+    return *text == 0;
 }
 
 /* In '...' all but the quote stand for themselves; in $'...' (POSIX.1-2024) each byte has a name. */

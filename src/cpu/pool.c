@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 #include "cpu/cpu.h"
 #include "cpu/workspace.h"
 

@@ -6,15 +6,37 @@
 #include "graph/graph_impl.h"
 
 static const struct wg__element table[] = {
-    {'b', 1, WG_BOOL}, {'u', 1, WG_U8},  {'i', 1, WG_I32}, {'i', 2, WG_I32}, {'u', 2, WG_I32},
-    {'i', 4, WG_I32},  {'u', 4, WG_I64}, {'i', 8, WG_I64}, {'u', 8, WG_I64}, {'f', 2, WG_F32},
-    {'f', 4, WG_F32},  {'f', 8, WG_F64}, {'B', 2, WG_F32},
+#define T(name, kind, size, holds, own, onnx, in_onnx, idx, safetensors, v1, v2) \
+    {kind, size, WG_##holds, own(true) + 0, idx, safetensors},
+#include "base/dtypes.def"
 };
+enum { ELEMENTS = sizeof table / sizeof *table };
 
 const struct wg__element *wg__element_of(char kind, unsigned size)
 {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    for (int i = 0; i < ELEMENTS; i++)
         if (table[i].kind == kind && table[i].size == size) return &table[i];
+    return NULL;
+}
+
+const struct wg__element *wg__element_of_idx(uint8_t type)
+{
+    for (int i = 0; i < ELEMENTS; i++)
+        if (type && table[i].idx == type) return &table[i];
+    return NULL;
+}
+
+const struct wg__element *wg__element_of_safetensors(const char *name)
+{
+    for (int i = 0; i < ELEMENTS; i++)
+        if (strcmp(table[i].safetensors, name) == 0) return &table[i];
+    return NULL;
+}
+
+const struct wg__element *wg__element_of_dtype(wg_dtype t)
+{
+    for (int i = 0; i < ELEMENTS; i++)
+        if (table[i].own && table[i].dtype == t) return &table[i];
     return NULL;
 }
 

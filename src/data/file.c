@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/system/calls.h"
+#include "base/text/text.h"
 #include "data/io_impl.h"
 #include "graph/graph_impl.h"
 
@@ -54,26 +56,28 @@ static int bad_errno(const struct wg__file *f, const char *what)
     return wg__bad(f, status, -1, "cannot %s: %s", what, strerror_r(errno, text, sizeof text));
 }
 
+int wg__say_errno(wg_error *e, const char *name, const char *what)
+{
+    return bad_errno(&(struct wg__file){.name = name, .e = e}, what);
+}
+
 /* A pipe has neither size nor places: it is read to its end first. */
 static int drain(struct wg__file *f)
 {
-    size_t  cap = 0, n = 0;
-    ssize_t k = 0;
+    enum { PIECE = 1 << 16 };
+    struct wg__text t = {0};
+    ssize_t         k = 0;
+    int             status = WG_OK;
     do {
-        if (n == cap) {
-            size_t   more = cap ? 2 * cap : 1 << 16;
-            uint8_t *p = more > cap ? realloc(f->owned, more) : NULL;
-            if (!p) return wg__bad_memory(f);
-            f->owned = p;
-            cap = more;
-        }
-        k = read(f->fd, f->owned + n, cap - n);
-        if (k > 0) n += (size_t)k;
-    } while (k > 0 || (k < 0 && errno == EINTR));
-    if (k < 0) return bad_errno(f, "read");
+        k = wg__text_reserve(&t, PIECE) ? wg__read_some(f->fd, t.at + t.n, t.size - t.n) : 0;
+        if (k > 0) t.n += (size_t)k;
+    } while (k > 0);
+    if (t.failed) status = wg__bad_memory(f);
+    else if (k < 0) status = bad_errno(f, "read");
+    f->owned = (uint8_t *)t.at;
     f->data = f->owned;
-    f->size = n;
-    return WG_OK;
+    f->size = t.n;
+    return status;
 }
 
 static int size_up(struct wg__file *f)
@@ -122,8 +126,7 @@ int wg__file_read(const struct wg__file *f, uint64_t offset, void *to, size_t n)
     }
     for (size_t have = 0; have < n;) {
         size_t  want = n - have < 1u << 30 ? n - have : 1u << 30;
-        ssize_t k = pread(f->fd, (char *)to + have, want, (off_t)(offset + have));
-        if (k < 0 && errno == EINTR) continue;
+        ssize_t k = wg__read_some_at(f->fd, (char *)to + have, want, (off_t)(offset + have));
         if (k < 0) return bad_errno(f, "read");
         if (k == 0) return wg__bad(f, WG_EIO, offset + have, "the file became shorter while it was read");
         have += (size_t)k;

@@ -5,21 +5,6 @@
 
 #include "data/io_impl.h"
 
-static const struct type {
-    uint8_t code;
-    char    kind;
-    uint8_t size;
-} types[] = {
-    {0x08, 'u', 1}, {0x09, 'i', 1}, {0x0B, 'i', 2}, {0x0C, 'i', 4}, {0x0D, 'f', 4}, {0x0E, 'f', 8},
-};
-
-static const struct wg__element *element_of(uint8_t code)
-{
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].code == code) return wg__element_of(types[i].kind, types[i].size);
-    return NULL;
-}
-
 static int read_header(struct wg__file_stream *s, const struct wg__element **t, wg_shape *shape)
 {
     uint8_t h[4];
@@ -27,7 +12,7 @@ static int read_header(struct wg__file_stream *s, const struct wg__element **t, 
     if (status) return status;
     if (h[0] || h[1])
         return wg__bad(s->f, WG_EFORMAT, 0, "starts with %02x %02x, but an IDX file starts with two zeros", h[0], h[1]);
-    if (!(*t = element_of(h[2]))) return wg__bad(s->f, WG_EFORMAT, 2, "0x%02x is no IDX type", h[2]);
+    if (!(*t = wg__element_of_idx(h[2]))) return wg__bad(s->f, WG_EFORMAT, 2, "0x%02x is no IDX type", h[2]);
     if (h[3] > WG_MAX_RANK)
         return wg__bad(s->f, WG_EFORMAT, 3, "has %d dimensions, at most %d are supported", h[3], WG_MAX_RANK);
     *shape = (wg_shape){.rank = h[3]};
@@ -83,20 +68,9 @@ int wg_idx_parse(const void *bytes, size_t n, wg_array *out, wg_error *e)
 
 /* ---- Writing ---- */
 
-static int code_of(wg_dtype t)
-{
-    switch (t) {
-    case WG_U8: return 0x08;
-    case WG_I32: return 0x0C;
-    case WG_F32: return 0x0D;
-    case WG_F64: return 0x0E;
-    default: return 0;
-    }
-}
-
 static void write_header(struct wg__out *o, const wg_array *a)
 {
-    uint8_t h[4] = {0, 0, (uint8_t)code_of(a->dtype), (uint8_t)a->shape.rank};
+    uint8_t h[4] = {0, 0, wg__element_of_dtype(a->dtype)->idx, (uint8_t)a->shape.rank};
     wg__out_write(o, h, sizeof h);
     for (int i = 0; i < a->shape.rank; i++) {
         uint32_t d = (uint32_t)a->shape.dim[i];
@@ -123,7 +97,8 @@ int wg_idx_write(const char *path, const wg_array *a, wg_error *e)
     if (wg__lacks(e, "wg_idx_write", "path", path) || wg__lacks(e, "wg_idx_write", "the array", a)) return WG_EARG;
     int status = wg__array_check(path, a, e);
     if (status) return status;
-    if (!code_of(a->dtype)) return wg__say(e, path, WG_EDTYPE, -1, "IDX has no type for %s", wg_dtype_name(a->dtype));
+    if (!wg__element_of_dtype(a->dtype)->idx)
+        return wg__say(e, path, WG_EDTYPE, -1, "IDX has no type for %s", wg_dtype_name(a->dtype));
     for (int i = 0; i < a->shape.rank; i++)
         if (a->shape.dim[i] > UINT32_MAX)
             return wg__say(e, path, WG_ESHAPE, -1, "dimension %d is %lld, but IDX has 32 bits for it", i,

@@ -32,6 +32,8 @@ void wg__tell(wg_error *e, const char *name, int status, int64_t offset, const c
 /* The same as an expression that is status, for the compiler to see. */
 static inline int wg__told(int status) { return status; }
 #define wg__say(e, name, status, ...) (wg__tell(e, name, status, __VA_ARGS__), wg__told(status))
+/* Complains that the system could not do `what`, by errno: "name: cannot open: Permission denied"; the status. */
+int wg__say_errno(wg_error *e, const char *name, const char *what);
 /* Refuses a call that got NULL for what it needs: "wg_csv_read: out is NULL". */
 static inline int wg__lacks(wg_error *e, const char *call, const char *what, const void *p)
 {
@@ -80,13 +82,20 @@ bool wg__data_resize(void **p, size_t used, size_t n);
 
 /* ---- Elements as files have them (element.c) ---- */
 
-struct wg__element {
-    char     kind; /* 'b', 'u', 'i', 'f' as in numpy; 'B': bfloat16 */
-    uint8_t  size;
-    wg_dtype dtype; /* the smallest of ours that holds every value; i64 for u8, where each value is checked */
+struct wg__element {  /* a row of base/dtypes.def */
+    char        kind; /* 'b', 'u', 'i', 'f' as in numpy; 'B': bfloat16 */
+    uint8_t     size;
+    wg_dtype    dtype; /* the smallest of ours that holds every value; i64 for u64, where each value is checked */
+    bool        own;   /* the elements are that dtype's */
+    uint8_t     idx;   /* the type in an IDX file; 0: none */
+    const char *safetensors;
 };
-/* NULL if there is none. */
+/* Find an element type; NULL if there is none. */
 const struct wg__element *wg__element_of(char kind, unsigned size);
+const struct wg__element *wg__element_of_idx(uint8_t type);
+const struct wg__element *wg__element_of_safetensors(const char *name);
+/* Finds the element type that is the dtype itself; NULL for what is no dtype. */
+const struct wg__element *wg__element_of_dtype(wg_dtype t);
 /* dim[0] * ... * size, or a complaint. */
 int wg__element_bytes(const struct wg__file_stream *s, const struct wg__element *t, const wg_shape *shape,
                       uint64_t *bytes);

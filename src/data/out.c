@@ -16,14 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/system/calls.h"
+#include "base/table.h"
 #include "data/io_impl.h"
 
 static int fail(struct wg__out *o, const char *what)
 {
-    char text[80];
-    if (o->status) return o->status;
-    o->status = errno == ENOMEM ? WG_ENOMEM : WG_EIO;
-    return wg__say(o->e, o->path, o->status, -1, "cannot %s: %s", what, strerror_r(errno, text, sizeof text));
+    return o->status ? o->status : (o->status = wg__say_errno(o->e, o->path, what));
 }
 
 /* ---- Where the file really is ---- */
@@ -93,18 +92,11 @@ static int open_place(struct wg__out *o)
 
 static const char prefix[] = "wg-", suffix[] = ".tmp";
 
-/* FNV-1a, so that one directory tells the files of many names apart. */
-static uint64_t hash_name(const char *name)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 1099511628211u;
-    return hash;
-}
-
+/* A hash tells the files of many names in one directory apart. */
 static void name_temporary(struct wg__out *o, uint64_t random)
 {
-    snprintf(o->temp, sizeof o->temp, "%s%016llx-%016llx%s", prefix, (unsigned long long)hash_name(o->name),
-             (unsigned long long)random, suffix);
+    snprintf(o->temp, sizeof o->temp, "%s%016llx-%016llx%s", prefix,
+             (unsigned long long)wg__hash64(o->name, strlen(o->name)), (unsigned long long)random, suffix);
 }
 
 /* Removes a temporary file unless its writer lives, which its lock tells. */
@@ -193,12 +185,9 @@ int wg__out_open(struct wg__out *o, const char *path, wg_error *e)
 static void put(struct wg__out *o, const uint8_t *x, size_t n)
 {
     while (n && !o->status) {
-        ssize_t k = write(o->fd, x, n < 1u << 30 ? n : 1u << 30);
-        if (k < 0 && errno != EINTR) fail(o, "write");
-        if (k > 0) {
-            x += k;
-            n -= (size_t)k;
-        }
+        ssize_t k = wg__write_some(o->fd, x, n < 1u << 30 ? n : 1u << 30);
+        if (k < 0) fail(o, "write");
+        else x += k, n -= (size_t)k;
     }
 }
 

@@ -18,6 +18,11 @@ const char *wg_strerror(int status)
     return "unknown status";
 }
 
+int wg_printable(const char *text)
+{
+    return text && *text ? (int)wg__shown((const unsigned char *)text, strnlen(text, 4)) : 0;
+}
+
 /* Tells whether a message names the call already, as "mean(x[2]): .." and "mean: .." name mean. */
 static bool names_call(const char *text, const char *call)
 {

@@ -8,6 +8,8 @@
 #include <wengert/graph_op.h>
 
 #include "base/invariant.h"
+#include "base/text/locale.h"
+#include "base/text/utf8.h"
 
 /* A result of an operator with several: result 0 is the operator's node itself, and result k a node of kind
  * WG__RESULT whose operand is that node.  They are made together, one behind the other: result k has the id of the
@@ -237,18 +239,6 @@ int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_er
 uint64_t wg__place(const wg_node *x);
 /* Gives a random node the sequence of its name beside its place; other nodes stay as they are. */
 void wg__place_named(wg_node *x, const char *name);
-
-/* Makes this thread print as in the C locale; returns what wg__locale_back takes. */
-void *wg__locale_c(void);
-void  wg__locale_back(void *before);
-
-/* Writes \x1b for a control byte, in place, or ? where `size` bytes have no room: names and texts of files go into
- * messages, and messages to terminals. */
-void wg__printable(char *text, size_t size);
-/* Bytes of the UTF-8 character at p, of which n > 0 bytes are left: 1 to 4; 0 if it is none. */
-size_t wg__utf8(const unsigned char *p, size_t n);
-/* Whether a text is UTF-8 from its first byte to its last. */
-bool wg__text_valid(const char *text);
 
 /* Whether v is finite as a number of the real dtype t. */
 bool wg__is_finite_as(wg_dtype t, double v);

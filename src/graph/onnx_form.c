@@ -1,9 +1,9 @@
 /* The text that to_onnx writes. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/number/number.h"
 #include "graph/graph_impl.h"
 
 static int append_text(wg_onnx_form *f, const char *format, va_list ap)
@@ -42,14 +42,10 @@ int wg_onnx_say_dims(wg_onnx_form *f, int n, const int64_t *dim)
  * "1.0". */
 int wg_onnx_say_real(wg_onnx_form *f, double v)
 {
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v) break;
-    }
-    char *comma = strchr(text, ','); /* a locale's decimal point */
-    if (comma) *comma = '.';
-    return wg_onnx_say(f, "%s%s", text, isfinite(v) && !strpbrk(text, ".e") ? ".0" : "");
+    char text[33];
+    if (!isfinite(v)) return wg_onnx_say(f, "%s", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+    text[wg__shortest_double(v, text)] = 0;
+    return wg_onnx_say(f, "%s", text);
 }
 
 int wg_onnx_refuse(wg_onnx_form *f, const char *format, ...)

@@ -4,6 +4,7 @@
  * a piece ends where the pattern goes on. */
 #include <string.h>
 
+#include "base/number/number.h"
 #include "serve/server_impl.h"
 
 #define V1 "/v1/models"
@@ -55,13 +56,9 @@ static bool copy(const char *from, size_t n, char *to, size_t size)
 
 static bool take_number(const char *at, size_t n, int64_t *to)
 {
-    int64_t v = 0;
-    if (!n || n > 18 || (n > 1 && *at == '0')) return false;
-    for (size_t i = 0; i < n; i++) {
-        if (at[i] < '0' || at[i] > '9') return false;
-        v = v * 10 + (at[i] - '0');
-    }
-    *to = v;
+    uint64_t v;
+    if (n > 18 || (n > 1 && *at == '0') || !wg__count_read(at, n, INT64_MAX, &v)) return false;
+    *to = (int64_t)v;
     return true;
 }
 

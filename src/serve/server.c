@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 #include "serve/server_impl.h"
 
 /* Where nothing is known of the machine. */

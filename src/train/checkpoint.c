@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number/number.h"
 #include "train/safetensors/safetensors_impl.h"
 #include "train/train_impl.h"
 
@@ -97,12 +98,10 @@ static int complain(const struct load *l, int status, const char *why, const cha
 static int read_number(const struct load *l, const char *key, int *has, uint64_t *value)
 {
     const char *text = wg_safetensors_meta(l->f, key);
-    char        back[24];
     *has = text != NULL;
     if (!text) return WG_OK;
-    *value = strtoull(text, NULL, 10);
-    snprintf(back, sizeof back, "%" PRIu64, *value);
-    return strcmp(back, text) == 0 ? WG_OK : complain(l, WG_EFORMAT, "no number in its metadata for", key);
+    bool saved = (text[0] != '0' || !text[1]) && wg__count_read(text, strlen(text), UINT64_MAX, value);
+    return saved ? WG_OK : complain(l, WG_EFORMAT, "no number in its metadata for", key);
 }
 
 static int check_metadata(struct load *l)

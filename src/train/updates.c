@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "grad/grad_impl.h"
 #include "train/train_impl.h"
 
@@ -26,13 +27,9 @@ static bool check(wg_node *y, wg_node *assign)
 /* Appends to the graph's updates: see struct wg__layer_update. */
 static bool keep(wg_graph *g, wg_node *y, wg_node *assign, const wg_node *before, const wg_node *of)
 {
-    if (g->n_update == g->cap_update) {
-        int                      cap = g->cap_update ? 2 * g->cap_update : 8;
-        struct wg__layer_update *p = realloc(g->update, (size_t)cap * sizeof *p);
-        if (!p) return wg__fail_nomem(g), false;
-        g->update = p;
-        g->cap_update = cap;
-    }
+    struct wg__layer_update *p = wg__list_grow(g->update, &g->cap_update, g->n_update + 1, sizeof *p);
+    if (!p) return wg__fail_nomem(g), false;
+    g->update = p;
     g->update[g->n_update++] = (struct wg__layer_update){y, assign, before, of};
     return true;
 }

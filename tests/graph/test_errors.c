@@ -269,3 +269,18 @@ Test(graph_errors, control_bytes_are_written_out)
     cr_expect_str_eq(tight, "ab?cd");
     cr_expect_str_eq(room, "ab\\x07cd");
 }
+
+/* What a program prints with it is what a message would have. */
+Test(graph_errors, a_program_prints_as_messages_do)
+{
+    char text[] = "n\xc3\xa9\xe2\x82\xac\x1b[31m\xc2\x9b\xff\x7f", message[80], mine[80] = "";
+    snprintf(message, sizeof message, "%s", text);
+    wg__printable(message, sizeof message);
+    for (int n, k = 0, i = 0; text[i]; i += n + !n) {
+        n = wg_printable(text + i);
+        if (n) k += snprintf(mine + k, sizeof mine - (size_t)k, "%.*s", n, text + i);
+        else k += snprintf(mine + k, sizeof mine - (size_t)k, "\\x%02x", (unsigned char)text[i]);
+    }
+    cr_expect_str_eq(mine, message);
+    cr_expect(wg_printable(NULL) == 0 && wg_printable("") == 0 && wg_printable("\xe2\x82") == 0);
+}

@@ -2,12 +2,23 @@
 # Arrows point downward in what is linked, too: the objects of a room refer to
 # no symbol of a room after it.  Prints TAP; BUILD is where the objects are.
 set -u
-rooms="base graph cpu ops grad tape data train onnx serve"
+rooms="base graph loop cpu ops grad tape data train onnx serve"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+
+# The objects of a room and its folders: of each source one, or one for each CPU level.
+objects() {
+    find "src/$1" -name '*.c' | while IFS= read -r file; do
+        for object in "$BUILD/${file%.c}".o "$BUILD/${file%.c}".*.o; do
+            if [ -f "$object" ]; then echo "$object"; fi
+        done
+    done
+}
+
 for room in $rooms; do
-    nm "$BUILD/src/$room"/*.o 2>/dev/null | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u > "$work/$room.uses"
-    nm "$BUILD/src/$room"/*.o 2>/dev/null | awk 'NF == 3 && $2 ~ /^[BDRT]$/ { print $3 }' | sort -u > "$work/$room.has"
+    objects "$room" | xargs nm 2>/dev/null > "$work/nm"
+    awk 'NF == 2 && $1 == "U" { print $2 }' "$work/nm" | sort -u > "$work/$room.uses"
+    awk 'NF == 3 && $2 ~ /^[BDRT]$/ { print $3 }' "$work/nm" | sort -u > "$work/$room.has"
 done
 below=
 for room in $rooms; do

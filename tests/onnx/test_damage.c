@@ -32,16 +32,16 @@ static struct onnx mlp(void)
 {
     static const float w[24] = {0.5f, -1, 2}, bias[4] = {1, 2, 3, 4};
     struct onnx        o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch,3,1");
-    onnx_init(&o, "w1", WG__ONNX_FLOAT, "4,3", w);
-    onnx_init(&o, "b1", WG__ONNX_FLOAT, "4", bias);
-    onnx_init(&o, "w2", WG__ONNX_FLOAT, "4,2", w + 3);
+    onnx_input(&o, "x", WG__ONNX_F32, "batch,3,1");
+    onnx_init(&o, "w1", WG__ONNX_F32, "4,3", w);
+    onnx_init(&o, "b1", WG__ONNX_F32, "4", bias);
+    onnx_init(&o, "w2", WG__ONNX_F32, "4,2", w + 3);
     onnx_node(&o, "Flatten", "x", "flat", "axis=1");
     onnx_node(&o, "Gemm", "flat,w1,b1", "h", "alpha=1.0 transB=1");
     onnx_node(&o, "Relu", "h", "r", "");
     onnx_node(&o, "MatMul", "r,w2", "logits", "");
     onnx_node(&o, "Softmax", "logits", "y", "axis=-1");
-    onnx_output(&o, "y", WG__ONNX_FLOAT, "batch,2");
+    onnx_output(&o, "y", WG__ONNX_F32, "batch,2");
     onnx_end(&o);
     return o;
 }
@@ -50,7 +50,7 @@ static struct onnx mlp(void)
 static struct onnx shapes(void)
 {
     struct onnx o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "n,2,6");
+    onnx_input(&o, "x", WG__ONNX_F32, "n,2,6");
     onnx_ints(&o, "one", "1");
     onnx_ints(&o, "axes", "[0]");
     onnx_ints(&o, "rest", "[-1]");
@@ -64,7 +64,7 @@ static struct onnx shapes(void)
     onnx_node(&o, "Slice", "r,from,to", "y", "");
     onnx_node(&o, "Dropout", "y,,", "z,mask", "");
     onnx_node(&o, "Transpose", "z", "out", "perm=[1,0]");
-    onnx_output(&o, "out", WG__ONNX_FLOAT, "2,1");
+    onnx_output(&o, "out", WG__ONNX_F32, "2,1");
     onnx_end(&o);
     return o;
 }
@@ -152,12 +152,12 @@ Test(onnx_damage, dimensions_of_any_size)
                                        "1,1,1,1,1,1,1,1,1,1"};
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
         struct onnx o = onnx_begin(13);
-        onnx_input(&o, "x", WG__ONNX_FLOAT, dims[i]);
+        onnx_input(&o, "x", WG__ONNX_F32, dims[i]);
         onnx_node(&o, "Add", "x,x", "h", "");
         onnx_node(&o, "Flatten", "h", "y", "axis=1");
         onnx_node(&o, "Shape", "x", "s", "");
         onnx_node(&o, "Reshape", "y,s", "z", "");
-        onnx_output(&o, "z", WG__ONNX_FLOAT, dims[i]);
+        onnx_output(&o, "z", WG__ONNX_F32, dims[i]);
         digest_and_free(&o);
     }
 }
@@ -169,13 +169,13 @@ Test(onnx_damage, initialisers_that_promise_more_than_there_is)
         struct onnx o = onnx_begin(13);
         size_t      at = put_open(&o.b, 5);
         put_int(&o.b, 1, dims[i]);
-        put_int(&o.b, 2, WG__ONNX_FLOAT);
+        put_int(&o.b, 2, WG__ONNX_F32);
         put_text(&o.b, 8, "w");
         put_bytes(&o.b, 9, "12345678", 8);
         put_close(&o.b, at);
-        onnx_input(&o, "x", WG__ONNX_FLOAT, "2");
+        onnx_input(&o, "x", WG__ONNX_F32, "2");
         onnx_node(&o, "Add", "x,w", "y", "");
-        onnx_output(&o, "y", WG__ONNX_FLOAT, "2");
+        onnx_output(&o, "y", WG__ONNX_F32, "2");
         cr_assert_eq(digest_and_free(&o), WG_EFORMAT);
     }
 }
@@ -192,15 +192,15 @@ Test(onnx_damage, graphs_that_are_none)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct onnx o = onnx_begin(13);
-        onnx_input(&o, "x", WG__ONNX_FLOAT, "2");
+        onnx_input(&o, "x", WG__ONNX_F32, "2");
         onnx_node(&o, "Relu", rows[i].in, rows[i].out, "");
-        onnx_output(&o, rows[i].result, WG__ONNX_FLOAT, "2");
+        onnx_output(&o, rows[i].result, WG__ONNX_F32, "2");
         cr_assert_neq(digest_and_free(&o), WG_OK, "row %zu", i);
     }
     struct onnx o = onnx_begin(13); /* a ring of two */
     onnx_node(&o, "Relu", "b", "a", "");
     onnx_node(&o, "Relu", "a", "b", "");
-    onnx_output(&o, "a", WG__ONNX_FLOAT, "2");
+    onnx_output(&o, "a", WG__ONNX_F32, "2");
     cr_assert_neq(digest_and_free(&o), WG_OK);
 }
 

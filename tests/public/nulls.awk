@@ -16,7 +16,7 @@ BEGIN {
     for (i in list) allowed[list[i]] = 1
     allowed["wg_dense_with.name"] = 1 # refused, as dense
     # Functions that ask: they have an answer for NULL and leave no message.
-    split("wg_status wg_message wg_clear_error wg_seed wg_set_seed wg_count wg_param_count wg_param_at wg_param_find " \
+    split("wg_status wg_message wg_clear_error wg_printable wg_seed wg_set_seed wg_count wg_param_count wg_param_at wg_param_find " \
         "wg_node_role wg_node_graph wg_node_shape wg_node_dtype wg_node_name wg_node_kind wg_node_arity " \
         "wg_node_operand wg_node_attr wg_node_op wg_node_results wg_node_result wg_tape_status wg_tape_message " \
         "wg_tape_graph wg_tape_shape wg_run_number wg_set_run_number wg_stats wg_init_find wg_solver_find " \

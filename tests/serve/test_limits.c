@@ -3,9 +3,9 @@
  * that leave. */
 #include <zlib.h>
 
-#include "serve/budget.h"
+#include "base/budget.h"
 #include "serve/client.h"
-#include "serve/json/json.h"
+#include "serve/protocol/tensor_json.h"
 #include "support/alloc.h"
 
 TestSuite(serve_limits, .timeout = 60);
@@ -64,14 +64,14 @@ Test(serve_limits, texts_and_tensors_are_of_the_budget)
     for (size_t i = 0; i + 1 < sizeof many; i += 2) memcpy(many + i, i ? ",1" : "[1", 2);
     struct wg__json j;
     wg__json_open(&j, many, sizeof many);
-    cr_expect(!wg__json_tensor(&j, WG_F64, &d) && j.status == WG_ENOMEM, "30000 doubles are more");
+    cr_expect(!wg__json_tensor(&j, WG_F64, &d) && j.status == WG__JSON_NO_MEMORY, "30000 doubles are more");
     cr_expect_eq(atomic_load(&b.used), (int64_t)d.size);
     wg__json_data_free(&d);
     char *keys = malloc(60000), *at = stpcpy(keys, "{\"\": 0");
     for (int i = 0; i < 4000; i++) at += sprintf(at, ",\"%d\":0", i);
     struct wg__json_keys k = {.budget = &b};
     wg__json_open_strict(&j, keys, (size_t)(at - keys), &k);
-    cr_expect(!wg__json_skip(&j) && j.status == WG_ENOMEM, "4001 keys are more");
+    cr_expect(!wg__json_skip(&j) && j.status == WG__JSON_NO_MEMORY, "4001 keys are more");
     cr_expect_eq(atomic_load(&b.used), (int64_t)wg__json_keys_bytes(&k));
     wg__json_keys_free(&k);
     free(keys);

@@ -7,25 +7,12 @@
 
 /* ---- Texts ---- */
 
-/* Bytes of the UTF-8 character at p that only shows something; 0 for a control character (C0, DEL, C1) and for what is
- * no UTF-8. */
-static size_t printable(const unsigned char *p)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    if (n == 1) return p[0] >= 0x20 && p[0] != 0x7F;
-    if (p[0] == 0xC2 && p[1] < 0xA0) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    return n;
-}
-
 void put_text(FILE *f, const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    for (size_t n; *p; p += n) {
-        n = *p == '\n' || *p == '\t' ? 1 : printable(p);
-        if (n) fwrite(p, 1, n, f);
-        else fprintf(f, "\\x%02x", *p);
+    for (int n; *text; text += n) {
+        n = *text == '\n' || *text == '\t' ? 1 : wg_printable(text);
+        if (n) fwrite(text, 1, (size_t)n, f);
+        else fprintf(f, "\\x%02x", (unsigned char)*text);
         n += n == 0;
     }
 }

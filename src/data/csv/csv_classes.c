@@ -1,55 +1,33 @@
-/* Texts of a column as classes: a hash table from text to number. */
+/* Texts of a column as classes: a table from text to number. */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "base/list.h"
 #include "data/csv/csv_impl.h"
 
-static size_t place_of(const struct wg__csv_dictionary *d, const char *text, size_t n)
+static bool has(const void *owner, uint32_t i, const void *text)
 {
-    size_t i = (size_t)XXH3_64bits(text, n) & (d->slots - 1);
-    while (d->slot[i] && strcmp(d->c.name[d->slot[i] - 1], text) != 0) i = (i + 1) & (d->slots - 1);
-    return i;
-}
-
-static bool grow_slots(struct wg__csv_dictionary *d)
-{
-    size_t    slots = d->slots ? 2 * d->slots : 16;
-    uint32_t *slot = calloc(slots, sizeof *slot);
-    if (!slot) return false;
-    free(d->slot);
-    d->slot = slot;
-    d->slots = slots;
-    for (int i = 0; i < d->c.n; i++) slot[place_of(d, d->c.name[i], strlen(d->c.name[i]))] = (uint32_t)i + 1;
-    return true;
-}
-
-static bool grow_names(struct wg__csv_dictionary *d)
-{
-    int    cap = d->cap > 0 ? 2 * d->cap : 8;
-    char **p = cap < 1 << 28 ? realloc(d->c.name, (size_t)cap * sizeof *p) : NULL;
-    if (!p) return false;
-    d->c.name = p;
-    d->cap = cap;
-    return true;
+    const struct wg__csv_dictionary *d = owner;
+    return strcmp(d->c.name[i], text) == 0;
 }
 
 static int add(struct wg__csv_dictionary *d, const char *text, size_t n)
 {
-    if ((size_t)d->c.n * 2 >= d->slots && !grow_slots(d)) return WG__CSV_NO_MEMORY;
-    if (d->c.n == d->cap && !grow_names(d)) return WG__CSV_NO_MEMORY;
+    char **p = wg__list_grow(d->c.name, &d->cap, d->c.n + 1, sizeof *p);
+    if (p) d->c.name = p;
+    if (!p || !wg__table_reserve(&d->by_text, (size_t)d->c.n + 1)) return WG__CSV_NO_MEMORY;
     char *copy = malloc(n + 1);
     if (!copy) return WG__CSV_NO_MEMORY;
     memcpy(copy, text, n + 1);
-    d->slot[place_of(d, text, n)] = (uint32_t)d->c.n + 1;
+    wg__table_add(&d->by_text, wg__hash(text, n), (uint32_t)d->c.n);
     d->c.name[d->c.n] = copy;
     return d->c.n++;
 }
 
 int wg__csv_class(struct wg__csv_dictionary *d, const char *text, size_t n)
 {
-    uint32_t there = d->slots ? d->slot[place_of(d, text, n)] : 0;
-    if (there) return (int)there - 1;
+    int64_t there = wg__table_find(&d->by_text, wg__hash(text, n), has, d, text);
+    if (there >= 0) return (int)there;
     return d->given ? WG__CSV_NO_CLASS : add(d, text, n);
 }
 
@@ -96,5 +74,5 @@ void wg__csv_classes_free(wg_csv_classes *c)
 void wg__csv_dictionary_free(struct wg__csv_dictionary *d)
 {
     wg__csv_classes_free(&d->c);
-    free(d->slot);
+    wg__table_free(&d->by_text);
 }

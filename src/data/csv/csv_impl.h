@@ -2,6 +2,7 @@
 #ifndef WENGERT_DATA_CSV_IMPL_H
 #define WENGERT_DATA_CSV_IMPL_H
 
+#include "base/table.h"
 #include "data/io_impl.h"
 
 /* ---- Records (csv_record.c, csv_split.c) ---- */
@@ -53,11 +54,10 @@ const char *wg__csv_number(const char *text, size_t n, wg_dtype t, double *value
 
 /* The distinct texts of a column, numbered as they come. */
 struct wg__csv_dictionary {
-    wg_csv_classes c;
-    int            cap;
-    uint32_t      *slot;  /* [slots] a hash table of numbers + 1; 0: free */
-    size_t         slots; /* a power of two, more than n */
-    bool           given; /* the texts are those of an earlier file: no other is taken */
+    wg_csv_classes   c;
+    int              cap;
+    struct wg__table by_text;
+    bool             given; /* the texts are those of an earlier file: no other is taken */
 };
 enum { WG__CSV_NO_MEMORY = -1, WG__CSV_NO_CLASS = -2 };
 /* The number of a text, which is new or was there; or one of the two above. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "data/csv/csv_impl.h"
 
 /* The record on its way: [at, end) is ahead. */
@@ -15,14 +16,9 @@ static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 static int begin_field(struct split *s, char *text)
 {
     struct wg__csv_reader *c = s->c;
-    if (c->fields == c->cap_fields) {
-        int cap = c->cap_fields ? 2 * c->cap_fields : 16;
-        if (cap > 1 << 28) return wg__bad_memory(c->s.f);
-        struct wg__csv_field *p = realloc(c->field, (size_t)cap * sizeof *p);
-        if (!p) return wg__bad_memory(c->s.f);
-        c->field = p;
-        c->cap_fields = cap;
-    }
+    struct wg__csv_field  *p = wg__list_grow(c->field, &c->cap_fields, c->fields + 1, sizeof *p);
+    if (!p) return wg__bad_memory(c->s.f);
+    c->field = p;
     c->field[c->fields++] =
         (struct wg__csv_field){.text = text, .offset = c->at + (uint64_t)(text - s->begin), .line = c->line};
     return WG_OK;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/number/number.h"
 #include "data/io_impl.h"
 
 /* Larger headers belong to structured dtypes, which no array of ours has. */
@@ -91,10 +93,11 @@ static int fortran_order(struct text *t, struct wg__npy_header *h)
 static int dimension(struct text *t, int64_t *d)
 {
     const char *from = t->at;
-    *d = 0;
-    for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
-        if (__builtin_mul_overflow(*d, 10, d) || __builtin_add_overflow(*d, *t->at - '0', d))
-            return bad(t, from, "a dimension does not fit into 63 bits");
+    uint64_t    v = 0;
+    while (t->at < t->end && *t->at >= '0' && *t->at <= '9') t->at++;
+    if (t->at > from && !wg__count_read(from, (size_t)(t->at - from), INT64_MAX, &v))
+        return bad(t, from, "a dimension does not fit into 63 bits");
+    *d = (int64_t)v;
     if (t->at > from && t->at < t->end && *t->at == 'L') t->at++; /* a long of Python 2 */
     return t->at > from ? WG_OK : bad(t, from, "shape: expected a dimension");
 }
@@ -159,16 +162,16 @@ static int dictionary(struct text *t, struct wg__npy_header *h)
 
 static int read_length(struct wg__file_stream *s, size_t *n)
 {
-    uint8_t  h[8], wide[2] = {0};
+    uint8_t  h[8], length[4] = {0};
     uint64_t at = wg__stream_offset(s);
     int      status = wg__stream_exact(s, h, 8, "the .npy magic number");
     if (status) return status;
     if (memcmp(h, magic, 6) != 0) return wg__bad(s->f, WG_EFORMAT, at, "does not start as a .npy file does");
     if (h[6] < 1 || h[6] > 3 || h[7])
         return wg__foreign(s->f, WG_EFORMAT, at + 6, ".npy version %d.%d is not supported", h[6], h[7]);
-    if ((status = wg__stream_exact(s, h + 0, 2, "the header's length"))) return status;
-    if (h[6] > 1 && (status = wg__stream_exact(s, wide, 2, "the header's length"))) return status;
-    *n = h[0] | (size_t)h[1] << 8 | (size_t)wide[0] << 16 | (size_t)wide[1] << 24;
+    if ((status = wg__stream_exact(s, length, 2, "the header's length"))) return status;
+    if (h[6] > 1 && (status = wg__stream_exact(s, length + 2, 2, "the header's length"))) return status;
+    *n = wg__le32(length);
     if (*n <= MOST) return WG_OK;
     return wg__foreign(s->f, WG_EFORMAT, at + 8, "a header of %zu bytes is not supported", *n);
 }
@@ -192,13 +195,12 @@ int wg__npy_header_read(struct wg__file_stream *s, struct wg__npy_header *h)
 
 size_t wg__npy_header_write(const wg_array *a, char *to)
 {
-    static const char *const code[WG_DTYPES] = {
-        [WG_F32] = "f4", [WG_F64] = "f8", [WG_I32] = "i4", [WG_I64] = "i8", [WG_U8] = "u1", [WG_BOOL] = "b1"};
-    char  *dict = to + 10;
-    size_t most = WG__NPY_HEADER - 10;
-    char   order = wg_dtype_size(a->dtype) == 1 ? '|' : WG__BIG_HOST ? '>' : '<';
-    size_t n =
-        (size_t)snprintf(dict, most, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, code[a->dtype]);
+    const struct wg__element *t = wg__element_of_dtype(a->dtype);
+    char                     *dict = to + 10;
+    size_t                    most = WG__NPY_HEADER - 10;
+    char                      order = t->size == 1 ? '|' : WG__BIG_HOST ? '>' : '<';
+    size_t                    n =
+        (size_t)snprintf(dict, most, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (", order, t->kind, t->size);
     for (int i = 0; i < a->shape.rank; i++)
         n += (size_t)snprintf(dict + n, most - n, "%s%lld%s", i ? " " : "", (long long)a->shape.dim[i],
                               i + 1 < a->shape.rank || i == 0 ? "," : "");
@@ -207,7 +209,6 @@ size_t wg__npy_header_write(const wg_array *a, char *to)
     memset(dict + n, ' ', total - 10 - n);
     to[total - 1] = '\n';
     memcpy(to, magic, sizeof magic);
-    to[8] = (char)((total - 10) & 255);
-    to[9] = (char)((total - 10) >> 8);
+    wg__little_put((uint8_t *)to + 8, 2, total - 10);
     return total;
 }

@@ -17,16 +17,8 @@ struct item {
     uint32_t        at, size, crc;
 };
 
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v);
-    put16(p + 2, v >> 16);
-}
+static void put16(uint8_t *p, uint32_t v) { wg__little_put(p, 2, v); }
+static void put32(uint8_t *p, uint32_t v) { wg__little_put(p, 4, v); }
 
 /* From version to name length: alike in a local header and in a directory entry. */
 static void put_common(uint8_t *p, const struct item *t)

@@ -2,6 +2,7 @@
 #ifndef WENGERT_DATA_ZIP_IMPL_H
 #define WENGERT_DATA_ZIP_IMPL_H
 
+#include "base/bytes.h"
 #include "data/io_impl.h"
 
 struct wg__zip_member {
@@ -26,11 +27,6 @@ void wg__zip_free(struct wg__zip *z);
 int wg__zip_open(struct wg__file_stream *s, struct wg__file *f, const struct wg__zip_member *m);
 /* At the end of a member: its size and checksum are those of the directory. */
 int wg__zip_check(const struct wg__file_stream *s, const struct wg__zip_member *m);
-
-/* Little-endian numbers. */
-static inline uint16_t wg__le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
-static inline uint32_t wg__le32(const uint8_t *p) { return wg__le16(p) | (uint32_t)wg__le16(p + 2) << 16; }
-static inline uint64_t wg__le64(const uint8_t *p) { return wg__le32(p) | (uint64_t)wg__le32(p + 4) << 32; }
 
 #define WG__ZIP_LOCAL 0x04034b50u
 #define WG__ZIP_ENTRY 0x02014b50u

@@ -243,16 +243,16 @@ static int build(struct wg__export *e)
 
 static void release(struct wg__export *e)
 {
-    wg__pb_free(&e->values);
-    wg__pb_free(&e->outputs);
-    wg__pb_free(&e->inputs);
-    wg__pb_free(&e->nodes);
+    wg__text_free(&e->values);
+    wg__text_free(&e->outputs);
+    wg__text_free(&e->inputs);
+    wg__text_free(&e->nodes);
     free(e->init);
-    free(e->symbol_names.slot);
-    free(e->symbols.slot);
-    free(e->dims.slot);
-    free(e->constants.slot);
-    free(e->names.slot);
+    wg__names_free(&e->symbol_names);
+    wg__names_free(&e->symbols);
+    wg__names_free(&e->dims);
+    wg__names_free(&e->constants);
+    wg__names_free(&e->names);
     free(e->out_name);
     free(e->input);
     free(e->of);

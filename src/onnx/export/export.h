@@ -12,6 +12,7 @@
 
 #include <wengert/onnx.h>
 
+#include "base/table.h"
 #include "graph/graph_impl.h"
 #include "onnx/form/form.h"
 #include "onnx/proto/write.h"
@@ -20,11 +21,12 @@
 
 struct wg__names {
     struct wg__name {
-        const char *text; /* NULL: free */
-        const char *is;   /* what a text stands for; of a name, itself once it is taken */
+        const char *text;
+        const char *is; /* what a text stands for; of a name, itself once it is taken */
         int         count;
-    } * slot; /* [size], a power of two: open addressing */
-    size_t n, size;
+    } * name; /* [n] */
+    int              n, cap;
+    struct wg__table by_text;
 };
 
 /* ---- What is being made ---- */
@@ -75,7 +77,7 @@ struct wg__export {
     struct wg__arena arena;                          /* of names and small constants */
     struct wg__names names, constants, dims;         /* dims: the value of a symbol */
     struct wg__names symbols, symbol_names;          /* its name, and the names that are taken */
-    struct wg__pb    nodes, inputs, outputs, values; /* NodeProto and ValueInfoProto, as fields of the graph */
+    struct wg__text  nodes, inputs, outputs, values; /* NodeProto and ValueInfoProto, as fields of the graph */
     struct wg__init *init;
     int              n_init, cap_init;
     bool             short_of_memory;
@@ -97,6 +99,7 @@ static inline const char *wg__name_given(const wg_node *x) { return x->name && *
 /* What key stands for in a table, or NULL; and sets it. */
 const char *wg__names_find(const struct wg__names *t, const char *key);
 void        wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, const char *is);
+void        wg__names_free(struct wg__names *t);
 
 /* ---- export_rules.c ---- */
 
@@ -119,7 +122,7 @@ bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__ex
 
 /* ---- export_values.c ---- */
 
-void wg__put_value_info(struct wg__export *e, struct wg__pb *to, uint32_t field, const char *name, const wg_node *x);
+void wg__put_value_info(struct wg__export *e, struct wg__text *to, uint32_t field, const char *name, const wg_node *x);
 /* A parameter or constant of the graph becomes an initialiser. */
 void wg__export_leaf(struct wg__export *e, wg_node *x);
 /* A constant of the file's own; data are copied, equal ones are one. */

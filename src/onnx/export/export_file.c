@@ -19,7 +19,7 @@ static int64_t ir_version(int opset)
     return of[i].ir;
 }
 
-static void put_pair(struct wg__pb *p, uint32_t field, const char *key, const char *text)
+static void put_pair(struct wg__text *p, uint32_t field, const char *key, const char *text)
 {
     size_t pair = wg__pb_open(p, field);
     wg__pb_text(p, 1, key);
@@ -28,7 +28,7 @@ static void put_pair(struct wg__pb *p, uint32_t field, const char *key, const ch
 }
 
 /* ModelProto but for its graph. */
-static void put_model(const struct wg__export *e, struct wg__pb *p)
+static void put_model(const struct wg__export *e, struct wg__text *p)
 {
     const wg_onnx_export_options *o = e->options;
     wg__pb_int(p, 1, ir_version(e->opset));
@@ -53,7 +53,7 @@ static const char *data_name(const struct wg__export *e)
 }
 
 /* What stands before the data, up to their length. */
-static void put_init(const struct wg__export *e, const struct wg__init *i, struct wg__pb *p)
+static void put_init(const struct wg__export *e, const struct wg__init *i, struct wg__text *p)
 {
     char number[24], name[300];
     for (int k = 0; k < i->shape.rank; k++) wg__pb_int(p, 1, i->shape.dim[k]);
@@ -126,23 +126,23 @@ static bool place(struct wg__export *e)
 /* ---- The model's own file ---- */
 
 struct file {
-    struct wg__pb head;  /* the model's fields, then the head of the graph */
-    struct wg__pb heads; /* of all initialisers */
-    size_t       *end;   /* [n_init] of each in heads */
-    struct wg__pb name;  /* the graph's */
-    uint64_t      size;
+    struct wg__text head;  /* the model's fields, then the head of the graph */
+    struct wg__text heads; /* of all initialisers */
+    size_t         *end;   /* [n_init] of each in heads */
+    struct wg__text name;  /* the graph's */
+    uint64_t        size;
 };
 
 /* Tag and length of an initialiser's message go before its head. */
 static void put_heads(struct wg__export *e, struct file *f)
 {
     for (int k = 0; k < e->n_init; k++) {
-        struct wg__pb one = {0};
+        struct wg__text one = {0};
         put_init(e, &e->init[k], &one);
         wg__pb_head(&f->heads, GRAPH_INIT, one.n + (e->init[k].external ? 0 : bytes_of(&e->init[k])));
-        wg__pb_append(&f->heads, &one);
+        wg__text_append(&f->heads, &one);
         f->end[k] = f->heads.n;
-        wg__pb_free(&one);
+        wg__text_free(&one);
     }
 }
 
@@ -217,8 +217,8 @@ int wg__export_write(struct wg__export *e)
                           "parameters into a file of their own",
                           e->path, (unsigned long long)f.size);
     else status = write_both(e, &f, data_path);
-    wg__pb_free(&f.head);
-    wg__pb_free(&f.heads);
-    wg__pb_free(&f.name);
+    wg__text_free(&f.head);
+    wg__text_free(&f.heads);
+    wg__text_free(&f.name);
     return status;
 }

@@ -128,7 +128,7 @@ static void attribute(struct emit *c, const struct wg__form_item *i)
 {
     enum { NAME = 1, F = 2, I = 3, S = 4, FLOATS = 7, INTS = 8, TYPE = 20 };
     enum { FLOAT_TYPE = 1, INT_TYPE = 2, STRING_TYPE = 3, FLOATS_TYPE = 6, INTS_TYPE = 7 };
-    struct wg__pb                *p = &c->e->nodes;
+    struct wg__text              *p = &c->e->nodes;
     const struct wg__form_number *v = &c->f.number[i->first];
     size_t                        attr = wg__pb_open(p, 5);
     int                           type = INT_TYPE;
@@ -159,8 +159,8 @@ static void attribute(struct emit *c, const struct wg__form_item *i)
 static size_t open_node(struct wg__export *e, struct wg__form_text op, int n, const struct wg__val in[], const char *to,
                         const wg_node *all)
 {
-    struct wg__pb *p = &e->nodes;
-    size_t         node = wg__pb_open(p, 1);
+    struct wg__text *p = &e->nodes;
+    size_t           node = wg__pb_open(p, 1);
     while (n && !*in[n - 1].name) n--; /* inputs left out at the end */
     for (int i = 0; i < n; i++) wg__pb_text(p, 1, in[i].name);
     wg__pb_text(p, 2, to);

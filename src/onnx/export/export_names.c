@@ -1,32 +1,24 @@
 /* Names: each value of a file has one of its own. */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "base/list.h"
 #include "onnx/export/export.h"
 
 void wg__export_short(struct wg__export *e) { e->short_of_memory = true; }
 
 /* ---- A table of texts ---- */
 
-static struct wg__name *slot(const struct wg__names *t, const char *text)
+static bool has(const void *owner, uint32_t i, const void *text)
 {
-    if (!t->size) return NULL;
-    size_t i = XXH3_64bits(text, strlen(text)) & (t->size - 1);
-    while (t->slot[i].text && strcmp(t->slot[i].text, text) != 0) i = (i + 1) & (t->size - 1);
-    return &t->slot[i];
+    const struct wg__names *t = owner;
+    return strcmp(t->name[i].text, text) == 0;
 }
 
-static bool grow(struct wg__names *t)
+static struct wg__name *find(const struct wg__names *t, uint32_t hash, const char *text)
 {
-    struct wg__names wider = {.n = t->n, .size = t->size ? 2 * t->size : 64};
-    if (2 * (t->n + 1) <= t->size) return true;
-    if (!(wider.slot = calloc(wider.size, sizeof *wider.slot))) return false;
-    for (size_t i = 0; i < t->size; i++)
-        if (t->slot[i].text) *slot(&wider, t->slot[i].text) = t->slot[i];
-    free(t->slot);
-    *t = wider;
-    return true;
+    int64_t i = wg__table_find(&t->by_text, hash, has, t, text);
+    return i < 0 ? NULL : &t->name[i];
 }
 
 static char *copy(struct wg__export *e, const char *text)
@@ -36,23 +28,33 @@ static char *copy(struct wg__export *e, const char *text)
     return strcpy(p, text);
 }
 
-/* The entry of a text, made if it is new; NULL if memory is short. */
+/* Finds the entry of a text, or makes one; NULL if memory is short.  The pointer is good until the next entry is
+ * made. */
 static struct wg__name *entry(struct wg__export *e, struct wg__names *t, const char *text)
 {
-    if (!grow(t)) return wg__export_short(e), NULL;
-    struct wg__name *s = slot(t, text);
-    if (s->text) return s;
+    uint32_t         hash = wg__hash_text(text);
+    struct wg__name *s = find(t, hash, text);
+    if (s) return s;
+    s = wg__list_grow(t->name, &t->cap, t->n + 1, sizeof *s);
+    if (s) t->name = s;
+    if (!s || !wg__table_reserve(&t->by_text, (size_t)t->n + 1)) return wg__export_short(e), NULL;
     const char *kept = copy(e, text);
     if (!kept) return NULL;
-    t->n++;
-    *s = (struct wg__name){.text = kept};
-    return s;
+    wg__table_add(&t->by_text, hash, (uint32_t)t->n);
+    t->name[t->n] = (struct wg__name){.text = kept};
+    return &t->name[t->n++];
 }
 
 const char *wg__names_find(const struct wg__names *t, const char *key)
 {
-    const struct wg__name *s = slot(t, key);
-    return s && s->text ? s->is : NULL;
+    const struct wg__name *s = find(t, wg__hash_text(key), key);
+    return s ? s->is : NULL;
+}
+
+void wg__names_free(struct wg__names *t)
+{
+    free(t->name);
+    wg__table_free(&t->by_text);
 }
 
 void wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, const char *is)

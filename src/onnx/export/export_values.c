@@ -2,12 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "onnx/export/export.h"
 #include "onnx/proto/proto.h"
 
 /* ---- ValueInfoProto: name and type ---- */
 
-static void put_dim(struct wg__export *e, struct wg__pb *p, int64_t d)
+static void put_dim(struct wg__export *e, struct wg__text *p, int64_t d)
 {
     size_t dim = wg__pb_open(p, 1);
     if (d >= 0) wg__pb_int(p, 1, d);
@@ -15,7 +16,7 @@ static void put_dim(struct wg__export *e, struct wg__pb *p, int64_t d)
     wg__pb_close(p, dim);
 }
 
-void wg__put_value_info(struct wg__export *e, struct wg__pb *to, uint32_t field, const char *name, const wg_node *x)
+void wg__put_value_info(struct wg__export *e, struct wg__text *to, uint32_t field, const char *name, const wg_node *x)
 {
     size_t value = wg__pb_open(to, field);
     wg__pb_text(to, 1, name);
@@ -31,22 +32,15 @@ void wg__put_value_info(struct wg__export *e, struct wg__pb *to, uint32_t field,
 
 /* ---- Initialisers ---- */
 
-static struct wg__init *add(struct wg__export *e)
-{
-    if (e->n_init == e->cap_init) {
-        int   cap = e->cap_init ? 2 * e->cap_init : 16;
-        void *p = realloc(e->init, (size_t)cap * sizeof *e->init);
-        if (!p) return wg__export_short(e), NULL;
-        e->init = p;
-        e->cap_init = cap;
-    }
-    return &e->init[e->n_init++];
-}
-
 static void add_init(struct wg__export *e, struct wg__init init)
 {
-    struct wg__init *i = add(e);
-    if (i) *i = init;
+    struct wg__init *i = wg__list_grow(e->init, &e->cap_init, e->n_init + 1, sizeof *i);
+    if (!i) {
+        wg__export_short(e);
+        return;
+    }
+    e->init = i;
+    i[e->n_init++] = init;
 }
 
 enum { SMALL = 64 }; /* bytes up to which equal constants are found */

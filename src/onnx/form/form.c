@@ -2,10 +2,12 @@
 #include "onnx/form/form.h"
 
 #include <ctype.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/csv/csv_impl.h"
+#include "base/number/number.h"
 
 static bool bad(struct wg__form *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool bad(struct wg__form *f, const char *format, ...)
@@ -71,17 +73,16 @@ static bool starts_number(const char *p)
 
 static bool number(struct wg__form *f, struct wg__form_number *v)
 {
-    char text[48];
+    char text[48 + WG__NUMBER_BEHIND] = "";
     int  n = 0;
     *v = (struct wg__form_number){.symbol = take(f, '@')};
     for (const char *p = f->p; n < 47 && *p && (isalnum((unsigned char)*p) || strchr("+-.", *p)); p++) text[n++] = *p;
-    text[n] = 0;
     v->is_whole = n > 0 && !strpbrk(text, ".enf");
     if (v->is_whole) {
         char *end;
         v->real = (double)(v->whole = strtoll(text, &end, 10));
         if (*end) return bad(f, "a number expected");
-    } else if (wg__csv_number(text, (size_t)n, WG_F64, &v->real)) return bad(f, "a number expected");
+    } else if (wg__number_read(text, (size_t)n, false, &v->real) != WG__NUMBER) return bad(f, "a number expected");
     f->p += n;
     return true;
 }
@@ -224,6 +225,7 @@ static bool value(struct wg__form *f, int *first)
 /* Whether the conditions before a form hold; *f->p moves past them. */
 static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
 {
+    uint64_t since;
     *hold = true;
     for (;;) {
         while (*f->p == ' ') f->p++;
@@ -233,7 +235,8 @@ static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
             f->p = begin;
             return true;
         }
-        if (isdigit((unsigned char)*t.at)) *hold = *hold && opset >= atoi(t.at);
+        if (isdigit((unsigned char)*t.at))
+            *hold = *hold && wg__count_read(t.at, (size_t)t.n, INT_MAX, &since) && (uint64_t)opset >= since;
         else if (wg__form_is(t, "real")) *hold = *hold && x != WG_DTYPES && WG_DTYPE_BIT(x) & WG_DTYPE_REALS;
         else if (dtype_of(t) != WG_DTYPES) *hold = *hold && x == dtype_of(t);
         else return f->p = begin, bad(f, "a condition expected");

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "onnx/import/import_impl.h"
 
 static bool same(const struct wg__complaint *a, const struct wg__complaint *b)
@@ -17,13 +18,9 @@ static int keep(struct wg__import *p, const struct wg__complaint *want)
     for (int i = 0; i < p->n_complaint; i++)
         if (same(&p->complaint[i], want)) return p->complaint[i].more++, want->status;
     if (p->n_complaint == WG__MAX_COMPLAINTS) return p->left_out++, want->status;
-    if (p->n_complaint == p->cap_complaint) {
-        int   cap = p->cap_complaint ? 2 * p->cap_complaint : 8;
-        void *grown = realloc(p->complaint, (size_t)cap * sizeof *p->complaint);
-        if (!grown) return p->nomem = true, WG_ENOMEM;
-        p->complaint = grown;
-        p->cap_complaint = cap;
-    }
+    void *grown = wg__list_grow(p->complaint, &p->cap_complaint, p->n_complaint + 1, sizeof *p->complaint);
+    if (!grown) return p->nomem = true, WG_ENOMEM;
+    p->complaint = grown;
     p->complaint[p->n_complaint++] = *want;
     return want->status;
 }

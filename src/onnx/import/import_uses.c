@@ -175,7 +175,7 @@ static void mark_input(struct wg__import *p, const struct wg__onnx_node *node, i
     else if (!p->in.options->constants && (!v->tensor || kind != 'v' || v->tensor->rank == 1)) v->weight = true;
 }
 
-static bool is_real(int64_t dtype) { return dtype == WG__ONNX_FLOAT || dtype == WG__ONNX_DOUBLE; }
+static bool is_real(int64_t dtype) { return dtype == WG__ONNX_F32 || dtype == WG__ONNX_F64; }
 
 static void mark_node(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
 {

@@ -2,46 +2,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
 #include "onnx/import/import_impl.h"
 
 /* ---- The table ---- */
 
 bool wg__values_new(wg_onnx *m, size_t n)
 {
-    size_t slots = 16;
-    while (slots < 2 * n) slots *= 2;
-    if (slots > INT32_MAX / 2) return false;
-    m->value = calloc(n + 1, sizeof *m->value);
-    m->slot = malloc(slots * sizeof *m->slot);
-    if (!m->value || !m->slot) return false; /* wg_onnx_free has both */
-    m->n_slot = (int)slots;
-    memset(m->slot, -1, slots * sizeof *m->slot);
-    return true;
+    m->value = n < INT32_MAX ? calloc(n + 1, sizeof *m->value) : NULL;
+    return m->value && wg__table_reserve(&m->by_name, n); /* wg_onnx_free has both */
 }
 
-/* Where the name is, or the free slot where it would be. */
-static int *slot_of(const wg_onnx *m, const char *name)
+static bool has(const void *owner, uint32_t i, const void *name)
 {
-    size_t mask = (size_t)m->n_slot - 1, i = (size_t)XXH3_64bits(name, strlen(name)) & mask;
-    while (m->slot[i] >= 0 && strcmp(m->value[m->slot[i]].name, name) != 0) i = (i + 1) & mask;
-    return &m->slot[i];
+    const wg_onnx *m = owner;
+    return strcmp(m->value[i].name, name) == 0;
 }
 
 struct wg__import_value *wg__value_find(const wg_onnx *m, const char *name)
 {
-    int i = *slot_of(m, name);
+    int64_t i = wg__table_find(&m->by_name, wg__hash_text(name), has, m, name);
     return i < 0 ? NULL : &m->value[i];
 }
 
 struct wg__import_value *wg__value_add(wg_onnx *m, const char *name)
 {
-    int *slot = slot_of(m, name);
-    if (*slot >= 0) return NULL;
-    *slot = m->n_value++;
-    m->value[*slot].name = name;
-    return &m->value[*slot];
+    uint32_t hash = wg__hash_text(name);
+    if (wg__table_find(&m->by_name, hash, has, m, name) >= 0) return NULL;
+    wg__table_add(&m->by_name, hash, (uint32_t)m->n_value);
+    m->value[m->n_value].name = name;
+    return &m->value[m->n_value++];
 }
 
 /* ---- Nodes ---- */

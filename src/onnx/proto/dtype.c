@@ -5,13 +5,14 @@ static const struct {
     const char *name;
     int         dtype; /* plus 1; 0: we have none */
 } types[] = {
-    {"undefined", 0},      {"float", WG_F32 + 1}, {"uint8", WG_U8 + 1},  {"int8", 0},
-    {"uint16", 0},         {"int16", 0},          {"int32", WG_I32 + 1}, {"int64", WG_I64 + 1},
-    {"string", 0},         {"bool", WG_BOOL + 1}, {"float16", 0},        {"double", WG_F64 + 1},
-    {"uint32", 0},         {"uint64", 0},         {"complex64", 0},      {"complex128", 0},
-    {"bfloat16", 0},       {"float8e4m3fn", 0},   {"float8e4m3fnuz", 0}, {"float8e5m2", 0},
-    {"float8e5m2fnuz", 0}, {"uint4", 0},          {"int4", 0},           {"float4e2m1", 0},
-    {"float8e8m0", 0},     {"uint2", 0},          {"int2", 0},
+#define T(name, kind, size, holds, own, onnx, in_onnx, idx, safetensors, v1, v2) \
+    [onnx] = {in_onnx, own(WG_##name + 1) + 0},
+#include "base/dtypes.def"
+    /* Types of which no tensor is read. */
+    [0] = {"undefined", 0},     [8] = {"string", 0},          [14] = {"complex64", 0},  [15] = {"complex128", 0},
+    [17] = {"float8e4m3fn", 0}, [18] = {"float8e4m3fnuz", 0}, [19] = {"float8e5m2", 0}, [20] = {"float8e5m2fnuz", 0},
+    [21] = {"uint4", 0},        [22] = {"int4", 0},           [23] = {"float4e2m1", 0}, [24] = {"float8e8m0", 0},
+    [25] = {"uint2", 0},        [26] = {"int2", 0},
 };
 enum { TYPES = sizeof types / sizeof *types };
 

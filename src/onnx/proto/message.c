@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "onnx/proto/message.h"
 
 static const struct wg__member *find(const struct wg__message *m, uint32_t number)
@@ -239,8 +240,7 @@ static int packed_floats(struct wg__model_reader *r, const struct wg__member *m,
     char *slot = n ? wg__reader_grow(r, m, f, sizeof(float), n, to) : NULL;
     if (n && !slot) return r->file->status;
     for (size_t i = 0; i < n; i++) {
-        const uint8_t *x = f->bytes.at + 4 * i;
-        uint32_t       bits = x[0] | (uint32_t)x[1] << 8 | (uint32_t)x[2] << 16 | (uint32_t)x[3] << 24;
+        uint32_t bits = wg__le32(f->bytes.at + 4 * i);
         memcpy(slot + 4 * i, &bits, sizeof bits);
     }
     return WG_OK;

@@ -1,5 +1,4 @@
 /* A model of a file: reading it, what is said about it, and what it says of itself. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,35 +25,19 @@ int wg__onnx_bad(struct wg__onnx_file *f, int status, const uint8_t *at, const c
     return status;
 }
 
-/* Room for a text of n bytes and its zero grows in powers of two. */
-static size_t room(size_t n)
-{
-    size_t cap = 128;
-    while (cap <= n) cap *= 2;
-    return cap;
-}
-
-static bool widen(wg_onnx *m, size_t n)
-{
-    if (m->message && room(n) == room(m->n_message)) return true;
-    char *wider = realloc(m->message, room(n));
-    if (wider) m->message = wider;
-    return wider;
-}
-
 int wg__onnx_say(wg_onnx *m, int status, const char *format, ...)
 {
-    va_list ap, again;
+    struct wg__text *t = &m->message;
+    size_t           before = t->n;
+    va_list          ap, again;
     va_start(ap, format);
     va_copy(again, ap);
-    int    n = vsnprintf(NULL, 0, format, ap);
-    size_t line = m->n_message ? 1 : 0, more = n < 0 ? 0 : (size_t)n;
-    if (widen(m, m->n_message + line + more)) {
-        if (line) m->message[m->n_message] = '\n';
-        vsnprintf(m->message + m->n_message + line, more + 1, format, again);
-        m->n_message += line + more;
-    } else if (!m->status) {
-        vsnprintf(m->spare, sizeof m->spare, format, again);
+    if (before) wg__text_put(t, "\n");
+    wg__text_vsay(t, format, ap);
+    if (t->failed) {
+        if (t->at) t->at[t->n = before] = 0;
+        t->failed = false;
+        if (!m->status) vsnprintf(m->spare, sizeof m->spare, format, again);
     }
     va_end(again);
     va_end(ap);
@@ -67,24 +50,16 @@ int         wg_onnx_status(const wg_onnx *m) { return m ? m->status : WG_ENOMEM;
 const char *wg_onnx_message(const wg_onnx *m)
 {
     if (!m) return "out of memory";
-    return m->message ? m->message : m->spare;
+    return m->message.n ? m->message.at : m->spare;
 }
 
 /* ---- Files ---- */
 
-static int no_file(wg_error *e, const char *name, const char *what)
-{
-    char text[80];
-    wg__tell(e, name, errno == ENOMEM ? WG_ENOMEM : WG_EIO, -1, "cannot %s: %s", what,
-             strerror_r(errno, text, sizeof text));
-    return -1;
-}
-
 int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e)
 {
     struct stat st;
-    if (fd < 0) return no_file(e, name, "open");
-    if (fstat(fd, &st)) no_file(e, name, "read");
+    if (fd < 0) return wg__say_errno(e, name, "open"), -1;
+    if (fstat(fd, &st)) wg__say_errno(e, name, "read");
     else if (!S_ISREG(st.st_mode))
         wg__tell(e, name, WG_EIO, -1, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
     else {
@@ -177,9 +152,10 @@ wg_onnx *wg_onnx_parse(const void *bytes, size_t n)
 void wg_onnx_free(wg_onnx *m)
 {
     if (!m) return;
-    void *const parts[] = {m->input_name, m->output, m->input, m->slot, m->value,
-                           m->message,    m->folder, m->home,  m->path, m->owned};
+    void *const parts[] = {m->input_name, m->output, m->input, m->value, m->folder, m->home, m->path, m->owned};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+    wg__table_free(&m->by_name);
+    wg__text_free(&m->message);
     wg__arena_free(&m->file.arena);
     free(m);
 }

@@ -2,6 +2,8 @@
 #ifndef WENGERT_ONNX_IMPL_H
 #define WENGERT_ONNX_IMPL_H
 
+#include "base/table.h"
+#include "base/text/text.h"
 #include "onnx/proto/proto.h"
 
 #include <wengert/onnx.h>
@@ -16,16 +18,14 @@ struct wg_onnx {
     char                 *home; /* what file.home points to */
     struct wg__onnx_model model;
     int                   status;
-    char                 *message; /* malloc; grows with every line that is added */
-    size_t                n_message;
+    struct wg__text       message;    /* grows with every line that is added; a zero ends it */
     char                  spare[160]; /* the message where there was no memory for one */
 
-    /* Of an import: names to values (open addressing, XXH3), then inputs and outputs. */
+    /* Of an import: names to values, then inputs and outputs. */
     bool                     imported;
     struct wg__import_value *value;
     int                      n_value;
-    int                     *slot; /* [a power of two] index into value, or -1 */
-    int                      n_slot;
+    struct wg__table         by_name;
     wg_node                **input, **output; /* [model.n_input without initialisers], [model.n_output] */
     const char             **input_name;
     int                      n_input;

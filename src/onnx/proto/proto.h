@@ -35,13 +35,9 @@ int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why);
  * Names are copied, end with a zero and hold none.  "" stands for what is not
  * there. */
 
-enum wg__onnx_dtype { /* TensorProto.DataType */
-                      WG__ONNX_FLOAT = 1,
-                      WG__ONNX_UINT8 = 2,
-                      WG__ONNX_INT32 = 6,
-                      WG__ONNX_INT64 = 7,
-                      WG__ONNX_BOOL = 9,
-                      WG__ONNX_DOUBLE = 11
+enum wg__onnx_dtype { /* TensorProto.DataType: WG__ONNX_F32 is FLOAT */
+#define T(name, kind, size, holds, own, onnx, in_onnx, idx, safetensors, v1, v2) WG__ONNX_##name = (onnx),
+#include "base/dtypes.def"
 };
 /* Our dtype of an ONNX one, WG_DTYPES if there is none; its name ("float16"), "?" if there is none. */
 wg_dtype    wg__onnx_dtype_in(int64_t code);

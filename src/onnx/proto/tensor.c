@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
+#include "base/number/number.h"
 #include "data/io_impl.h"
 #include "onnx/proto/onnx_impl.h"
 
@@ -75,9 +77,8 @@ static int next(const struct wg__piece *p, const struct typed *k, struct wg__spa
         return got;
     }
     if (!rest->n) return 0;
-    *v = 0;
-    if (rest->n < k->least) return *why = "ends inside of a number of fixed size", WG_EFORMAT;
-    for (size_t i = 0; i < k->least; i++) *v |= (uint64_t)rest->at[i] << 8 * i;
+    if (rest->n < k->least) return *v = 0, *why = "ends inside of a number of fixed size", WG_EFORMAT;
+    *v = wg__little(rest->at, k->least);
     *rest = (struct wg__span){rest->at + k->least, rest->n - k->least};
     return 1;
 }
@@ -153,12 +154,7 @@ static bool number(const struct wg__onnx_tensor *t, const char *key, uint64_t ot
 {
     const char *text = where(t, key);
     *to = otherwise;
-    if (!text) return true;
-    *to = 0;
-    for (const char *c = text; *c; c++)
-        if (*c < '0' || *c > '9' || __builtin_mul_overflow(*to, 10, to) || __builtin_add_overflow(*to, *c - '0', to))
-            return false;
-    return *text;
+    return !text || wg__count_read(text, strlen(text), UINT64_MAX, to);
 }
 
 static int read_part(struct filling *c, struct wg__file *from, uint64_t offset)

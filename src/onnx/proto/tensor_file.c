@@ -29,7 +29,7 @@ int wg_onnx_tensor_read(const char *path, wg_array *out, char *name, size_t n, w
 /* ---- Writing ---- */
 
 /* All but the values, which come last. */
-static void head(struct wg__pb *p, const wg_array *a, const char *name)
+static void head(struct wg__text *p, const wg_array *a, const char *name)
 {
     for (int i = 0; i < a->shape.rank; i++) wg__pb_int(p, 1, a->shape.dim[i]);
     wg__pb_int(p, 2, wg__onnx_dtype_out(a->dtype));
@@ -56,8 +56,8 @@ static void values(struct wg__out *o, const wg_array *a)
 
 int wg_onnx_tensor_write(const char *path, const wg_array *a, const char *name, wg_error *e)
 {
-    struct wg__out o;
-    struct wg__pb  p = {0};
+    struct wg__out  o;
+    struct wg__text p = {0};
     if (wg__lacks(e, "wg_onnx_tensor_write", "path", path) || wg__lacks(e, "wg_onnx_tensor_write", "the array", a))
         return WG_EARG;
     int status = wg__array_check(path, a, e);
@@ -69,6 +69,6 @@ int wg_onnx_tensor_write(const char *path, const wg_array *a, const char *name, 
         values(&o, a);
         status = wg__out_commit(&o);
     }
-    wg__pb_free(&p);
+    wg__text_free(&p);
     return status;
 }

@@ -1,5 +1,6 @@
 /* Protobuf's wire format: a message is a list of fields, each a tag (number and
  * wire type) and a value, and what is not known can be stepped over. */
+#include "base/bytes.h"
 #include "onnx/proto/proto.h"
 
 enum { MAX_VARINT = 10, MAX_NUMBER = (1 << 29) - 1 };
@@ -40,7 +41,7 @@ static int varint(struct wg__span *rest, struct wg__field *f, const char **why)
 static int fixed(struct wg__span *rest, struct wg__field *f, size_t n, const char **why)
 {
     if (rest->n < n) return bad(why, "ends inside of a number of fixed size");
-    for (size_t i = 0; i < n; i++) f->value |= (uint64_t)rest->at[i] << 8 * i;
+    f->value = wg__little(rest->at, n);
     step(rest, n);
     return 1;
 }

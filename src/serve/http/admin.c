@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/system/calls.h"
 #include "serve/server_impl.h"
 
 enum { TOKEN = 4096 };
@@ -20,7 +21,7 @@ enum { TOKEN = 4096 };
 static int read_token(const char *file, char to[static TOKEN])
 {
     int     fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, to, TOKEN);
+    ssize_t n = fd < 0 ? -1 : wg__read_some(fd, to, TOKEN);
     int     why = errno;
     if (fd >= 0) close(fd);
     if (n < 0) return -why;

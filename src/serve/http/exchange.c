@@ -12,15 +12,7 @@ enum { SPARE = 4 /* exchanges that stay in the free list, whoever needs them */ 
 
 bool wg__bytes_reserve(struct wg__budget *budget, struct wg__bytes *b, size_t size)
 {
-    if (size <= b->size) return true;
-    if (!wg__budget_take(budget, size - b->size)) return false;
-    char *at = realloc(b->at, size);
-    if (!at) {
-        wg__budget_give(budget, size - b->size);
-        return false;
-    }
-    *b = (struct wg__bytes){at, size};
-    return true;
+    return size <= b->size || wg__budget_grow(budget, &b->at, &b->size, size);
 }
 
 void wg__bytes_free(struct wg__budget *budget, struct wg__bytes *b)

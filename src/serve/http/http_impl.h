@@ -3,7 +3,7 @@
 #ifndef WENGERT_SERVE_HTTP_IMPL_H
 #define WENGERT_SERVE_HTTP_IMPL_H
 
-#include "serve/json/json.h"
+#include "serve/protocol/tensor_json.h"
 #include "serve/server.h"
 
 /* WG__ADMIN: not a verb: for operators alone, and it may take seconds, so the keeper's thread handles it. */

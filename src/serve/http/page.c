@@ -2,6 +2,7 @@
  * it is. */
 #include <string.h>
 
+#include "base/table.h"
 #include "serve/server_impl.h"
 
 /* clang-format off */
@@ -16,11 +17,10 @@ __asm__(".pushsection .rodata\n"
 /* clang-format on */
 extern const char wg__page_begin[], wg__page_end[];
 
-/* FNV-1a of the page (Fowler, Noll, Vo), in quotes. */
+/* The hash of the page, in quotes. */
 const char *wg__page_etag(char to[static 24])
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (const char *c = wg__page_begin; c < wg__page_end; c++) h = (h ^ (unsigned char)*c) * 0x100000001b3u;
+    uint64_t h = wg__hash64(wg__page_begin, (size_t)(wg__page_end - wg__page_begin));
     snprintf(to, 24, "\"%016llx\"", (unsigned long long)h);
     return to;
 }

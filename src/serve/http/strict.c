@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/number/number.h"
 #include "serve/server_impl.h"
 
 /* Headers of which a request may have one: who reads the first and who reads the last must agree. */
@@ -48,13 +49,6 @@ static bool is_text(const char *s, size_t n)
     for (size_t i = 0; i < n; i++)
         if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 127) return false;
     return true;
-}
-
-static bool is_digits(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (s[i] < '0' || s[i] > '9') return false;
-    return n > 0;
 }
 
 /* MHD up to 0.9.76 takes an LF alone for the end of a line, and joins folded
@@ -103,11 +97,8 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
 
 static bool is_port(const char *s, size_t n)
 {
-    int port = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] < '0' || s[i] > '9' || (port = port * 10 + s[i] - '0') > 65535) return false;
-    }
-    return true;
+    uint64_t port;
+    return n == 0 || wg__count_read(s, n, 65535, &port);
 }
 
 /* uri-host [":" port]: a name, an address, or "[" an address of IPv6 "]" (RFC 3986, 3.2.2). */
@@ -150,8 +141,10 @@ static int check_length(const struct look *l, struct wg__request_head *h, int mi
     if (l->times[CODING] && !minor) return *why = "Transfer-Encoding in HTTP/1.0", 400;
     if (l->times[CODING] && WG__OLD_MHD) return *why = "a body has to say how long it is: Content-Length", 411;
     if (!l->times[LENGTH]) return h->length = l->times[CODING] ? INT64_MIN : -1, 0;
-    if (!is_digits(l->value[LENGTH], l->n[LENGTH]) || l->n[LENGTH] > 18) return *why = "malformed Content-Length", 400;
-    h->length = strtoll(l->value[LENGTH], NULL, 10);
+    uint64_t length;
+    if (l->n[LENGTH] > 18 || !wg__count_read(l->value[LENGTH], l->n[LENGTH], INT64_MAX, &length))
+        return *why = "malformed Content-Length", 400;
+    h->length = (int64_t)length;
     return 0;
 }
 

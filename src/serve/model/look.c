@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/number/number.h"
 #include "serve/model/model_impl.h"
 
 static void stamp(const char *file, uint64_t to[static 5])
@@ -38,9 +39,10 @@ enum { NAME = 256 };
 /* Of "12" and of "00000012", not of "12a"; -1 if it is none. */
 static int64_t number_of(const char *name)
 {
-    size_t n = strspn(name, "0123456789"), zeros = strspn(name, "0");
-    if (!n || name[n] || n >= NAME || n - zeros > 18) return -1;
-    return strtoll(name, NULL, 10);
+    const uint64_t most = UINT64_C(999999999999999999);
+    size_t         n = strlen(name);
+    uint64_t       number;
+    return n < NAME && wg__count_read(name, n, most, &number) ? (int64_t)number : -1;
 }
 
 /* The highest number below `below` among a folder's names, and the shortest of its names; -1 if there is none. */

@@ -13,7 +13,8 @@
 
 #include <wengert/graph.h>
 
-#include "serve/budget.h"
+#include "base/budget.h"
+#include "base/system/clock.h"
 
 struct wg__text;
 
@@ -158,7 +159,5 @@ struct wg__version_counters {
     int      waiting;                    /* jobs in the queue now */
 };
 struct wg__version_counters wg__version_count(struct wg__version *v);
-
-uint64_t wg__now_ns(void); /* CLOCK_MONOTONIC */
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cgroup.h"
+#include "base/system/cgroup.h"
 #include "serve/model/model_impl.h"
 
 struct model {

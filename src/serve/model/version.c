@@ -14,16 +14,10 @@
 
 #include <wengert/onnx.h>
 
+#include "base/system/calls.h"
 #include "serve/model/model_impl.h"
 
 enum { TAPES_A_WORKER = 16, SYMBOL_NAME = 1024 };
-
-uint64_t wg__now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 void wg__model_log(const struct wg__model_options *o, const char *level, const char *format, ...)
 {
@@ -172,9 +166,9 @@ static int digest_all(int fd, XXH3_state_t *state)
     ssize_t             n = 0;
     if (!block) return WG_ENOMEM;
     do {
-        n = read(fd, block, size);
+        n = wg__read_some(fd, block, size);
         if (n > 0) XXH3_64bits_update(state, block, (size_t)n);
-    } while (n > 0 || (n < 0 && errno == EINTR));
+    } while (n > 0);
     free(block);
     return n < 0 ? WG_EIO : WG_OK;
 }
@@ -228,10 +222,7 @@ static void destroy(struct wg__loaded *v)
 
 static bool begin(struct wg__loaded *v)
 {
-    pthread_condattr_t a;
-    if (pthread_condattr_init(&a)) return false;
-    bool made = !pthread_condattr_setclock(&a, CLOCK_MONOTONIC) && !pthread_cond_init(&v->lane.more, &a);
-    pthread_condattr_destroy(&a);
+    bool made = wg__steady_cond(&v->lane.more);
     if (made && wg__pool_init(&v->pool, TAPES_A_WORKER * v->options.threads, v->options.budget)) return true;
     if (made) pthread_cond_destroy(&v->lane.more);
     return false;

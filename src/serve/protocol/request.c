@@ -67,7 +67,7 @@ const char *wg__tensor_names(int n, const struct wg__model_tensor *t, size_t siz
 
 void wg__http_bad_json(struct wg__request *q, const struct wg__json *j)
 {
-    if (j->status == WG_ENOMEM) {
+    if (j->status == WG__JSON_NO_MEMORY) {
         wg__http_error(q, 503, "out of memory");
         return;
     }

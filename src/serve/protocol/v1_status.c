@@ -2,8 +2,10 @@
  * models, states of versions, signatures, and loading. */
 #include "serve/server_impl.h"
 
-static const char *const dtypes[WG_DTYPES] = {[WG_F32] = "DT_FLOAT", [WG_F64] = "DT_DOUBLE", [WG_I32] = "DT_INT32",
-                                              [WG_I64] = "DT_INT64", [WG_U8] = "DT_UINT8",   [WG_BOOL] = "DT_BOOL"};
+static const char *const dtypes[WG_DTYPES] = {
+#define T(name, kind, size, holds, own, onnx, in_onnx, idx, safetensors, v1, v2) own([WG_##name] = v1, )
+#include "base/dtypes.def"
+};
 
 void wg__v1_models(struct wg__request *q)
 {

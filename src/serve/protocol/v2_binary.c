@@ -1,9 +1,10 @@
 /* v2_binary.c - the binary tensor extension: tensors as bytes behind the JSON,
  * in the order in which the JSON names them, little-endian and row-major.
  * Inference-Header-Content-Length says where the JSON ends. */
-#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/number/number.h"
 #include "serve/protocol/v2_impl.h"
 
 static bool bad(struct wg__request *q, const char *why)
@@ -18,11 +19,9 @@ bool wg__v2_split(struct wg__request *q, struct wg__v2 *k, size_t *n_json)
     const char *length = q->header(q, "Inference-Header-Content-Length", sizeof text, text);
     *n_json = q->n_body;
     if (!length) return true;
-    if (*length < '0' || *length > '9') return bad(q, "malformed Inference-Header-Content-Length");
-    char *end;
-    errno = 0;
-    unsigned long long n = strtoull(length, &end, 10);
-    if (*end || errno) return bad(q, "malformed Inference-Header-Content-Length");
+    uint64_t n;
+    if (!wg__count_read(length, strlen(length), UINT64_MAX, &n))
+        return bad(q, "malformed Inference-Header-Content-Length");
     if (n > q->n_body) return bad(q, "Inference-Header-Content-Length is more than Content-Length");
     *n_json = (size_t)n;
     k->bytes = q->body + n;

@@ -3,8 +3,10 @@
 #include "serve/server_impl.h"
 #include "serve/protocol/v2_impl.h"
 
-const char *const wg__v2_dtypes[WG_DTYPES] = {[WG_F32] = "FP32",  [WG_F64] = "FP64", [WG_I32] = "INT32",
-                                              [WG_I64] = "INT64", [WG_U8] = "UINT8", [WG_BOOL] = "BOOL"};
+const char *const wg__v2_dtypes[WG_DTYPES] = {
+#define T(name, kind, size, holds, own, onnx, in_onnx, idx, safetensors, v1, v2) own([WG_##name] = v2, )
+#include "base/dtypes.def"
+};
 
 static bool is_ready(struct wg__server *s) { return !atomic_load(&s->unready); }
 

@@ -33,14 +33,11 @@ static struct wg__exchange *take(struct wg__aside_threads *a)
 
 static void wait_for_work(struct wg__aside_threads *a)
 {
-    struct timespec t;
     if (!a->idle) {
         pthread_cond_wait(&a->wake, &a->lock);
         return;
     }
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += TICK_MS * 1000000;
-    if (t.tv_nsec >= 1000000000) t.tv_nsec -= 1000000000, t.tv_sec++;
+    struct timespec t = wg__timespec(wg__now_ns() + TICK_MS * UINT64_C(1000000));
     pthread_cond_timedwait(&a->wake, &a->lock, &t);
 }
 
@@ -74,18 +71,13 @@ static bool start(struct wg__aside_threads *a, int n)
 struct wg__aside_threads *wg__aside_new(int   n, void (*work)(struct wg__exchange *x), void (*idle)(void *context),
                                         void *context)
 {
-    pthread_condattr_t        steady;
     struct wg__aside_threads *a = calloc(1, sizeof *a + (size_t)n * sizeof *a->thread);
-    if (!a) return NULL;
+    if (!a || !wg__steady_cond(&a->wake)) return free(a), NULL;
     a->last = &a->first;
     a->work = work;
     a->idle = idle;
     a->context = context;
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->wake, &steady);
-    pthread_condattr_destroy(&steady);
     if (start(a, n)) return a;
     wg__aside_free(a);
     return NULL;

@@ -193,7 +193,7 @@ static void gather(struct wg__crew *c, struct wg__lane *l)
     const struct wg__loaded *v = version_of(l);
     if (!v->pub.batched || !c->options.max_delay_us) return;
     uint64_t        until = l->first->queue_ns + (uint64_t)c->options.max_delay_us * 1000;
-    struct timespec t = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+    struct timespec t = wg__timespec(until);
     l->gathering = true;
     while (l->n && l->rows < c->options.max_batch && atomic_load(&c->incoming) > 0 && !c->closing)
         if (pthread_cond_timedwait(&l->more, &c->lock, &t)) break;

@@ -35,8 +35,6 @@ struct wg_safetensors {
     int                     n_meta, cap_meta;
 };
 
-/* "F32"; NULL for what is no dtype. */
-const char *wg__st_dtype_name(wg_dtype t);
 /* In memory a bool is 0 or 1: the first byte of x that is another, or NULL. */
 const unsigned char *wg__st_bad_bool(const wg_safetensor *x);
 /* The index of a tensor, or -1. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json/json.h"
 #include "train/safetensors/safetensors_impl.h"
 
 /* What is to be written; order: the larger elements first, so that each
@@ -11,9 +12,8 @@ struct file {
     int                  n, n_meta;
     const wg_safetensor *x;
     const char *const (*meta)[2];
-    int   *order;
-    char  *header;
-    size_t size; /* of the header, with its first eight bytes */
+    int            *order;
+    struct wg__text header; /* with its first eight bytes */
 };
 
 /* ---- Checks: what the reader would refuse is not written ---- */
@@ -37,7 +37,7 @@ static int check_tensors(const struct file *f, const char **names, wg_error *e)
         const wg_safetensor *x = &f->x[i];
         if (!valid_text(x->name) || strcmp(x->name, "__metadata__") == 0)
             return wg__say(e, f->path, WG_EARG, -1, "tensor %d needs another name", i);
-        bool   known = x->shape.rank >= 0 && x->shape.rank <= WG_MAX_RANK && wg__st_dtype_name(x->dtype);
+        bool   known = x->shape.rank >= 0 && x->shape.rank <= WG_MAX_RANK && wg__element_of_dtype(x->dtype);
         size_t bytes = known ? wg__bytes(x->dtype, &x->shape) : SIZE_MAX;
         if (bytes == SIZE_MAX)
             return wg__say(e, f->path, WG_EARG, -1, "%.100s has no dtype, or no shape of known size", x->name);
@@ -70,84 +70,53 @@ static void sort(struct file *f)
             if (wg_dtype_size(f->x[i].dtype) == sizes[s]) f->order[k++] = i;
 }
 
-/* Text in memory, or only its length where p is NULL. */
-struct out {
-    char  *p;
-    size_t n;
-};
-
-static void put(struct out *o, const char *text, size_t n)
+static void put_number(struct wg__text *t, const char *before, uint64_t v)
 {
-    if (o->p) memcpy(o->p + o->n, text, n);
-    o->n += n;
-}
-static void put_text(struct out *o, const char *text) { put(o, text, strlen(text)); }
-
-static void put_number(struct out *o, const char *before, uint64_t v)
-{
-    char text[24];
-    put_text(o, before);
-    put(o, text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)v));
+    wg__text_say(t, "%s%llu", before, (unsigned long long)v);
 }
 
-static void put_string(struct out *o, const char *s)
-{
-    char code[8];
-    put_text(o, "\"");
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\') put_text(o, "\\");
-        if ((unsigned char)*s < 0x20)
-            put(o, code, (size_t)snprintf(code, sizeof code, "\\u%04x", (unsigned)(unsigned char)*s));
-        else put(o, s, 1);
-    }
-    put_text(o, "\"");
-}
-
-static void put_tensor(struct out *o, const wg_safetensor *x, uint64_t *offset)
+static void put_tensor(struct wg__text *t, const wg_safetensor *x, uint64_t *offset)
 {
     uint64_t begin = *offset;
-    put_string(o, x->name);
-    put_text(o, ":{\"dtype\":");
-    put_string(o, wg__st_dtype_name(x->dtype));
-    put_text(o, ",\"shape\":[");
-    for (int i = 0; i < x->shape.rank; i++) put_number(o, i ? "," : "", (uint64_t)x->shape.dim[i]);
+    wg__text_string(t, x->name);
+    wg__text_say(t, ":{\"dtype\":\"%s\",\"shape\":[", wg__element_of_dtype(x->dtype)->safetensors);
+    for (int i = 0; i < x->shape.rank; i++) put_number(t, i ? "," : "", (uint64_t)x->shape.dim[i]);
     *offset += wg__bytes(x->dtype, &x->shape);
-    put_number(o, "],\"data_offsets\":[", begin);
-    put_number(o, ",", *offset);
-    put_text(o, "]}");
+    put_number(t, "],\"data_offsets\":[", begin);
+    put_number(t, ",", *offset);
+    wg__text_put(t, "]}");
 }
 
-static void put_header(struct out *o, const struct file *f)
+static void put_header(struct wg__text *t, const struct file *f)
 {
     uint64_t offset = 0;
-    put_text(o, "{");
+    wg__text_put(t, "{");
     for (int i = 0; i < f->n_meta; i++) {
-        put_text(o, i ? "," : "\"__metadata__\":{");
-        put_string(o, f->meta[i][0]);
-        put_text(o, ":");
-        put_string(o, f->meta[i][1]);
+        wg__text_put(t, i ? "," : "\"__metadata__\":{");
+        wg__text_string(t, f->meta[i][0]);
+        wg__text_put(t, ":");
+        wg__text_string(t, f->meta[i][1]);
     }
-    if (f->n_meta) put_text(o, f->n ? "}," : "}");
+    if (f->n_meta) wg__text_put(t, f->n ? "}," : "}");
     for (int i = 0; i < f->n; i++) {
-        put_text(o, i ? "," : "");
-        put_tensor(o, &f->x[f->order[i]], &offset);
+        wg__text_put(t, i ? "," : "");
+        put_tensor(t, &f->x[f->order[i]], &offset);
     }
-    put_text(o, "}");
-    while (o->n % 8) put_text(o, " ");
+    wg__text_put(t, "}");
+    while (t->n % 8 && !t->failed) wg__text_put(t, " ");
 }
 
 static int make_header(struct file *f, wg_error *e)
 {
-    struct out length = {NULL, 0};
+    uint64_t json = 0;
     sort(f);
-    put_header(&length, f);
-    if (length.n > WG__ST_HEADER) return wg__say(e, f->path, WG_EARG, -1, "the header would have %zu bytes", length.n);
-    f->size = 8 + length.n;
-    f->header = malloc(f->size);
-    if (!f->header) return wg__say(e, f->path, WG_ENOMEM, -1, "out of memory");
-    uint64_t json = length.n;
-    memcpy(f->header, &json, 8);
-    put_header(&(struct out){f->header + 8, 0}, f);
+    wg__text_add(&f->header, &json, sizeof json);
+    put_header(&f->header, f);
+    if (f->header.failed) return wg__say(e, f->path, WG_ENOMEM, -1, "out of memory");
+    json = f->header.n - sizeof json;
+    if (json > WG__ST_HEADER)
+        return wg__say(e, f->path, WG_EARG, -1, "the header would have %llu bytes", (unsigned long long)json);
+    memcpy(f->header.at, &json, sizeof json);
     return WG_OK;
 }
 
@@ -158,7 +127,7 @@ static int write_file(const char *path, const struct file *f, wg_error *e)
     struct wg__out out;
     int            status = wg__out_open(&out, path, e);
     if (status) return status;
-    wg__out_write(&out, f->header, f->size);
+    wg__out_write(&out, f->header.at, f->header.n);
     for (int i = 0; i < f->n; i++) {
         const wg_safetensor *x = &f->x[f->order[i]];
         wg__out_write(&out, x->data, wg__bytes(x->dtype, &x->shape));
@@ -182,7 +151,7 @@ int wg_safetensors_write(const char *path, int n, const wg_safetensor x[], int n
     else if (!(status = check_tensors(&f, names, e))) status = check_meta(&f, names, e);
     if (!status) status = make_header(&f, e);
     if (!status) status = write_file(path, &f, e);
-    free(f.header);
+    wg__text_free(&f.header);
     free(f.order);
     free(names);
     return status;

@@ -120,14 +120,14 @@ static inline struct onnx law_model(const struct law *l)
 {
     struct onnx o = onnx_begin(l->opset);
     char        inputs[32] = "x";
-    onnx_input(&o, "x", WG__ONNX_FLOAT, l->x);
+    onnx_input(&o, "x", WG__ONNX_F32, l->x);
     for (int i = 0; i < 4; i++) {
         char name[3] = {'i', (char)('0' + i), 0};
         strcat(strcat(inputs, ","), l->ints[i] ? name : "");
         if (l->ints[i]) onnx_ints(&o, name, l->ints[i]);
     }
     onnx_node(&o, l->op, inputs, "y", l->attrs ? l->attrs : "");
-    onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "y", WG__ONNX_F32, NULL);
     return o;
 }
 

@@ -130,7 +130,7 @@ static inline struct onnx one_node(int opset, const char *op, const char *attrs,
 static inline void expect_node(int opset, const char *op, const char *attrs, const char *dims, const double *const in[],
                                const char *shape, const double *want)
 {
-    struct onnx m = one_node(opset, op, attrs, WG__ONNX_DOUBLE, dims, "y");
+    struct onnx m = one_node(opset, op, attrs, WG__ONNX_F64, dims, "y");
     struct net  n = net_import(&m, NULL);
     net_run(&n, 2, in);
     net_expect(&n, 0, shape, want);

@@ -6,7 +6,7 @@
 
 TestSuite(onnx_hostile, .timeout = 60);
 
-enum { F32 = WG__ONNX_FLOAT, I64 = WG__ONNX_INT64 };
+enum { F32 = WG__ONNX_F32, I64 = WG__ONNX_I64 };
 
 /* The budget of constants, twice while one is made; sanitizers keep books of it. */
 #if defined(__SANITIZE_THREAD__)

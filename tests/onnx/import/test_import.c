@@ -8,7 +8,7 @@
 
 TestSuite(onnx_import, .timeout = 120);
 
-enum { F32 = WG__ONNX_FLOAT, I64 = WG__ONNX_INT64 };
+enum { F32 = WG__ONNX_F32, I64 = WG__ONNX_I64 };
 
 /* ---- Parameters ---- */
 

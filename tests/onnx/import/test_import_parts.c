@@ -4,7 +4,7 @@
 #include "onnx/import/import_impl.h"
 #include "onnx/import/rows_test.h"
 
-enum { F32 = WG__ONNX_FLOAT, I64 = WG__ONNX_INT64, BOOL = WG__ONNX_BOOL, F16 = 10, STRING = 8 };
+enum { F32 = WG__ONNX_F32, I64 = WG__ONNX_I64, BOOL = WG__ONNX_BOOL, F16 = 10, STRING = 8 };
 
 static const double x[] = {1, -2};
 
@@ -239,7 +239,7 @@ Test(import_parts, integer_products_are_exact_and_wrap)
             int64_t     v[M * K + K * N];
             uint64_t    state = 88172645463325252u;
             struct onnx m = one_node(17, gemm ? "Gemm" : "MatMul", gemm ? "alpha=3.0" : "",
-                                     t == WG_I64 ? WG__ONNX_INT64 : WG__ONNX_INT32, "2,5 5,3", "y");
+                                     t == WG_I64 ? WG__ONNX_I64 : WG__ONNX_I32, "2,5 5,3", "y");
             struct net  n = net_import(&m, NULL);
             for (int i = 0; i < M * K + K * N; i++) {
                 state ^= state << 13, state ^= state >> 7, state ^= state << 17;
@@ -314,11 +314,11 @@ Test(import_parts, operators_have_opsets_and_files_have_not)
 Test(import_parts, what_opset_28_made_of_mod)
 {
     static const double a[] = {5, -5, 5, -5, 4, -4, 1, 1}, b[] = {3, 3, -3, -3, 2, 2, INFINITY, -INFINITY};
-    struct onnx         m = one_node(28, "Mod", "", WG__ONNX_DOUBLE, "8 8", "y");
+    struct onnx         m = one_node(28, "Mod", "", WG__ONNX_F64, "8 8", "y");
     struct net          n = net_import(&m, NULL);
     net_run(&n, 1, IN(a, b));
     net_expect(&n, 0, "[8]", (double[]){2, 1, -1, -2, 0, 0, 1, -INFINITY});
     net_free(&n);
-    m = one_node(27, "Mod", "", WG__ONNX_DOUBLE, "8 8", "y");
+    m = one_node(27, "Mod", "", WG__ONNX_F64, "8 8", "y");
     net_refused(&m, WG_EFORMAT, "real operands need fmod=1");
 }

@@ -4,7 +4,7 @@
 #include "onnx/import/import_impl.h"
 #include "onnx/import/rows_test.h"
 
-enum { F32 = WG__ONNX_FLOAT, I64 = WG__ONNX_INT64, F16 = 10 };
+enum { F32 = WG__ONNX_F32, I64 = WG__ONNX_I64, F16 = 10 };
 
 static struct onnx with_nodes(int opset)
 {

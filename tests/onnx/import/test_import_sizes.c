@@ -4,7 +4,7 @@
 #include "onnx/import/import_impl.h"
 #include "onnx/import/rows_test.h"
 
-enum { F32 = WG__ONNX_FLOAT, I64 = WG__ONNX_INT64 };
+enum { F32 = WG__ONNX_F32, I64 = WG__ONNX_I64 };
 
 static const double ramp[64] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
                                 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};

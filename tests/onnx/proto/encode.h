@@ -1,10 +1,10 @@
 /* encode.h - ONNX models written byte by byte, for tests of the reader and the importer.
  *
  *   struct onnx m = onnx_begin(13);
- *   onnx_input(&m, "x", WG__ONNX_FLOAT, "batch,3");
+ *   onnx_input(&m, "x", WG__ONNX_F32, "batch,3");
  *   onnx_ints(&m, "axes", "[0,2]");
  *   onnx_node(&m, "Squeeze", "x,axes", "y", "");
- *   onnx_output(&m, "y", WG__ONNX_FLOAT, "batch");
+ *   onnx_output(&m, "y", WG__ONNX_F32, "batch");
  *   wg_onnx *r = wg_onnx_parse(onnx_end(&m), m.b.n);   .. and at last onnx_free(&m)
  *
  * Lists are texts.  Attributes: "axis=1 alpha=0.5 mode=edge perm=[1,0]"; a whole
@@ -245,7 +245,7 @@ static inline void onnx_ints(struct onnx *m, const char *name, const char *list)
     while (next_word(&rest, ",]", word))
         if (*word) v[n++] = strtoll(word, NULL, 10);
     snprintf(dims, sizeof dims, "%d", n);
-    onnx_init(m, name, WG__ONNX_INT64, *list == '[' ? dims : "", v);
+    onnx_init(m, name, WG__ONNX_I64, *list == '[' ? dims : "", v);
 }
 
 /* inputs and outputs as "x,,w"; attributes apart by blanks, "" for none. */

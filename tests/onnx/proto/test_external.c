@@ -47,7 +47,7 @@ static void put_outside(struct bytes *b, const char *location, const char *offse
     const char *const pairs[][2] = {
         {"location", location}, {"offset", offset}, {"length", length}, {"checksum", "of no use"}};
     put_int(b, 1, 2);
-    put_int(b, 2, WG__ONNX_FLOAT);
+    put_int(b, 2, WG__ONNX_F32);
     put_text(b, 8, "w");
     put_int(b, 14, 1);
     for (int i = 0; i < 4; i++) {
@@ -114,7 +114,7 @@ Test(onnx_external, a_model_that_is_a_link_reaches_what_lies_beside_it)
     size_t             at = put_open(&o.b, 5);
     put_outside(&o.b, "data.bin", "0", "8");
     put_close(&o.b, at);
-    onnx_output(&o, "w", WG__ONNX_FLOAT, "2");
+    onnx_output(&o, "w", WG__ONNX_F32, "2");
     onnx_end(&o);
     cr_assert_eq(mkdir(in_folder("snapshot"), 0700), 0);
     save("w.bin", o.b.at, o.b.n);

@@ -108,7 +108,7 @@ Test(onnx_model, nodes_and_attributes)
     at = put_open(b, 5);
     put_text(b, 1, "value");
     inner = put_open(b, 5);
-    put_tensor(b, "v", WG__ONNX_INT64, "1", &(int64_t){5});
+    put_tensor(b, "v", WG__ONNX_I64, "1", &(int64_t){5});
     put_close(b, inner);
     put_close(b, at);
     put_close(b, node);
@@ -129,7 +129,7 @@ Test(onnx_model, nodes_and_attributes)
     cr_assert(a[4].n_floats == 2 && a[4].floats[0] == 1.5f && a[4].floats[1] == 2 && a[4].type == 6);
     cr_assert(a[5].n_texts == 3 && !strcmp(a[5].texts[0], "one") && !*a[5].texts[1] && !*a[5].texts[2]);
     cr_assert_str_eq(a[5].text, "");
-    cr_assert(a[6].tensor && a[6].tensor->dtype == WG__ONNX_INT64 && a[6].tensor->raw.n == 8 && a[6].type == 0);
+    cr_assert(a[6].tensor && a[6].tensor->dtype == WG__ONNX_I64 && a[6].tensor->raw.n == 8 && a[6].type == 0);
     for (int i = 0; i < 7; i++) cr_assert(!a[i].other && (i == 6 || !a[i].tensor));
     cr_assert(m->model.has_graph);
     wg_onnx_free(m);
@@ -161,7 +161,7 @@ Test(onnx_model, graphs_in_attributes_are_read)
     struct onnx inner = {.b = o.b};
     onnx_ints(&inner, "one", "1");
     onnx_node(&inner, "Concat", "x,one", "y", "axis=3");
-    onnx_output(&inner, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&inner, "y", WG__ONNX_F32, NULL);
     o.b = inner.b;
     put_close(&o.b, graph);
     put_close(&o.b, attr);
@@ -194,10 +194,10 @@ Test(onnx_model, what_is_no_model)
 Test(onnx_model, inputs_and_outputs)
 {
     struct onnx o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch,3,?");
-    onnx_input(&o, "s", WG__ONNX_INT64, "");
+    onnx_input(&o, "x", WG__ONNX_F32, "batch,3,?");
+    onnx_input(&o, "s", WG__ONNX_I64, "");
     onnx_input(&o, "u", WG__ONNX_BOOL, NULL);
-    onnx_output(&o, "y", WG__ONNX_DOUBLE, "0");
+    onnx_output(&o, "y", WG__ONNX_F64, "0");
     size_t at = put_open(&o.b, 12), type = put_open(&o.b, 2);
     put_text(&o.b, 4, "\x0a"); /* a sequence: a message that would not parse */
     put_close(&o.b, type);
@@ -207,7 +207,7 @@ Test(onnx_model, inputs_and_outputs)
     wg_onnx                     *m = accept(&o.b);
     const struct wg__onnx_value *x = m->model.input, *y = m->model.output;
     cr_assert(m->model.n_input == 3 && m->model.n_output == 2 && m->model.n_sparse == 1);
-    cr_assert(!strcmp(x->name, "x") && x->tensor && x->dtype == WG__ONNX_FLOAT && x->rank == 3);
+    cr_assert(!strcmp(x->name, "x") && x->tensor && x->dtype == WG__ONNX_F32 && x->rank == 3);
     cr_assert(x->dim[0].size == -1 && !strcmp(x->dim[0].param, "batch"));
     cr_assert(x->dim[1].size == 3 && !*x->dim[1].param);
     cr_assert(x->dim[2].size == -1 && !*x->dim[2].param);
@@ -235,7 +235,7 @@ Test(onnx_model, what_comes_twice_is_merged_or_the_last_wins)
     value = put_open(&b, 11);
     for (int i = 0; i < 2; i++) { /* x: f32 [4], merged from two halves */
         type = put_open(&b, 2), tensor = put_open(&b, 1);
-        if (i) put_int(&b, 1, WG__ONNX_FLOAT);
+        if (i) put_int(&b, 1, WG__ONNX_F32);
         else {
             shape = put_open(&b, 2);
             size_t dim = put_open(&b, 1);
@@ -254,7 +254,7 @@ Test(onnx_model, what_comes_twice_is_merged_or_the_last_wins)
     put_close(&b, value);
     value = put_open(&b, 11), type = put_open(&b, 2); /* a tensor, then a sequence */
     tensor = put_open(&b, 1);
-    put_int(&b, 1, WG__ONNX_FLOAT);
+    put_int(&b, 1, WG__ONNX_F32);
     put_close(&b, tensor);
     put_text(&b, 4, "");
     put_close(&b, type);
@@ -274,7 +274,7 @@ Test(onnx_model, what_comes_twice_is_merged_or_the_last_wins)
     cr_assert_eq(m->model.ir_version, 8);
     cr_assert_str_eq(m->model.graph_name, "second");
     cr_assert_eq(m->model.n_node, 3);
-    cr_assert(x->tensor && x->dtype == WG__ONNX_FLOAT && x->rank == 2);
+    cr_assert(x->tensor && x->dtype == WG__ONNX_F32 && x->rank == 2);
     cr_assert(x->dim[0].size == 4 && !*x->dim[0].param, "of a oneof the last counts");
     cr_assert(x->dim[1].size == -1 && !strcmp(x->dim[1].param, "n"));
     cr_assert(!x[1].tensor && x[1].rank == -1 && x[1].dtype == 0);

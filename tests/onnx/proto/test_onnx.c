@@ -107,8 +107,8 @@ Test(onnx_file, every_allocation_may_fail)
     static float data[4096];
     struct onnx  o = onnx_begin(13);
     char         name[32];
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "n,4");
-    onnx_init(&o, "w", WG__ONNX_FLOAT, "4096", data);
+    onnx_input(&o, "x", WG__ONNX_F32, "n,4");
+    onnx_init(&o, "w", WG__ONNX_F32, "4096", data);
     for (int i = 0; i < 400; i++) {
         snprintf(name, sizeof name, "name %d", i);
         onnx_node(&o, "Add", "x,w", name, "axis=1");

@@ -36,7 +36,7 @@ static void put_dims(struct bytes *b, int n, const int64_t *dim)
 Test(onnx_tensor, raw_data_of_every_dtype)
 {
     static const uint8_t raw[16] = {0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 1, 2, 3, 4, 5, 6, 7, 0x88};
-    static const int     codes[] = {WG__ONNX_FLOAT, WG__ONNX_UINT8, WG__ONNX_INT32, WG__ONNX_INT64, WG__ONNX_DOUBLE};
+    static const int     codes[] = {WG__ONNX_F32, WG__ONNX_U8, WG__ONNX_I32, WG__ONNX_I64, WG__ONNX_F64};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         wg_dtype     t = wg__onnx_dtype_in(codes[i]);
         int64_t      n = (int64_t)(sizeof raw / wg_dtype_size(t));
@@ -66,12 +66,12 @@ Test(onnx_tensor, a_bool_is_0_or_1)
 Test(onnx_tensor, no_dimensions_are_a_scalar_and_none_of_size_0_an_empty_tensor)
 {
     struct bytes b = {0};
-    put_int(&b, 2, WG__ONNX_FLOAT);
+    put_int(&b, 2, WG__ONNX_F32);
     put_float(&b, 4, 2.5f);
     expect(&b, WG_F32, WG_SCALAR, &(float){2.5f});
     b.n = 0;
     put_dims(&b, DIMS(3, 0));
-    put_int(&b, 2, WG__ONNX_INT64);
+    put_int(&b, 2, WG__ONNX_I64);
     expect(&b, WG_I64, WG_SHAPE(3, 0), "");
     put_bytes(&b, 9, "", 0);
     expect(&b, WG_I64, WG_SHAPE(3, 0), "");
@@ -106,15 +106,15 @@ static void three_ways(int code, uint32_t field, const char *packed, size_t n, s
 
 Test(onnx_tensor, typed_data)
 {
-    three_ways(WG__ONNX_FLOAT, 4, (const char *)(float[]){1, -2, INFINITY, 0.5f}, 16, 12, "\x25",
+    three_ways(WG__ONNX_F32, 4, (const char *)(float[]){1, -2, INFINITY, 0.5f}, 16, 12, "\x25",
                (float[]){1, -2, INFINITY, 0.5f});
-    three_ways(WG__ONNX_DOUBLE, 10, (const char *)(double[]){1, -2, INFINITY, 0.1}, 32, 24, "\x51",
+    three_ways(WG__ONNX_F64, 10, (const char *)(double[]){1, -2, INFINITY, 0.1}, 32, 24, "\x51",
                (double[]){1, -2, INFINITY, 0.1});
-    three_ways(WG__ONNX_INT32, 5, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\xff\xff\xff\xff\x0f\5", 17, 16, "\x28",
+    three_ways(WG__ONNX_I32, 5, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\xff\xff\xff\xff\x0f\5", 17, 16, "\x28",
                (int32_t[]){1, -1, -1, 5}); /* a negative one may lack its upper half */
-    three_ways(WG__ONNX_INT64, 7, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\xff\xff\xff\xff\x0f\5", 17, 16, "\x38",
+    three_ways(WG__ONNX_I64, 7, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\xff\xff\xff\xff\x0f\5", 17, 16, "\x38",
                (int64_t[]){1, -1, UINT32_MAX, 5});
-    three_ways(WG__ONNX_UINT8, 5, "\0\1\xff\1\7", 5, 4, "\x28", "\0\1\xff\7");
+    three_ways(WG__ONNX_U8, 5, "\0\1\xff\1\7", 5, 4, "\x28", "\0\1\xff\7");
 }
 
 /* A million values that are not packed are read where they lie. */
@@ -123,7 +123,7 @@ Test(onnx_tensor, single_fields_take_no_memory)
     enum { N = 1000000 };
     struct bytes b = {0};
     put_dims(&b, DIMS(N));
-    put_int(&b, 2, WG__ONNX_FLOAT);
+    put_int(&b, 2, WG__ONNX_F32);
     for (int i = 0; i < N; i++) put_float(&b, 4, (float)i);
     struct wg__onnx_file   f = {.name = "t.pb", .bytes = b.at, .size = b.n};
     struct wg__onnx_tensor t;
@@ -163,8 +163,8 @@ Test(onnx_tensor, our_dtypes_there_and_back)
 {
     for (wg_dtype t = WG_F32; t < WG_DTYPES; t++) cr_assert_eq(wg__onnx_dtype_in(wg__onnx_dtype_out(t)), t);
     cr_assert_eq(wg__onnx_dtype_out(WG_DTYPES), 0);
-    cr_assert_str_eq(wg__onnx_dtype_name(WG__ONNX_FLOAT), "float");
-    cr_assert_str_eq(wg__onnx_dtype_name(WG__ONNX_DOUBLE), "double");
+    cr_assert_str_eq(wg__onnx_dtype_name(WG__ONNX_F32), "float");
+    cr_assert_str_eq(wg__onnx_dtype_name(WG__ONNX_F64), "double");
 }
 
 Test(onnx_tensor, shapes_that_are_none)
@@ -188,7 +188,7 @@ Test(onnx_tensor, shapes_that_are_none)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct bytes b = {0};
         put_dims(&b, rows[i].rank, rows[i].dim);
-        put_int(&b, 2, WG__ONNX_FLOAT);
+        put_int(&b, 2, WG__ONNX_F32);
         put_bytes(&b, 9, "1234", 4);
         refuse(&b, rows[i].status, rows[i].why);
         free(b.at);
@@ -204,17 +204,17 @@ Test(onnx_tensor, values_that_do_not_match)
         size_t      n;
         const char *why;
     } rows[] = {
-        {WG__ONNX_FLOAT, 4, "1234", 4, "has 4 bytes of values for the 2 of its shape"},
-        {WG__ONNX_FLOAT, 4, "123456789abc", 12, "has more than the 2 values of its shape"},
-        {WG__ONNX_FLOAT, 4, "123456789", 9, "float_data ends inside of a number of fixed size"},
-        {WG__ONNX_FLOAT, 10, "12345678", 8, "values in field 10 or of a wire type that are not those of float_data"},
-        {WG__ONNX_DOUBLE, 10, "12345678", 8, "has 8 bytes of values for the 2"},
-        {WG__ONNX_INT32, 7, "\1\2", 2, "values in field 7"},
-        {WG__ONNX_INT64, 7, "\1\x80", 2, "int64_data ends inside of a number"},
-        {WG__ONNX_INT64, 7, "\x81\1", 2, "has 1 values, its shape 2"},
-        {WG__ONNX_INT64, 11, "\1\1", 2, "values in field 11"},
-        {WG__ONNX_UINT8, 5, "\1\xac\2", 3, "has the value 300, which is no uint8"},
-        {WG__ONNX_UINT8, 5, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", 11, "has the value -1, which is no uint8"},
+        {WG__ONNX_F32, 4, "1234", 4, "has 4 bytes of values for the 2 of its shape"},
+        {WG__ONNX_F32, 4, "123456789abc", 12, "has more than the 2 values of its shape"},
+        {WG__ONNX_F32, 4, "123456789", 9, "float_data ends inside of a number of fixed size"},
+        {WG__ONNX_F32, 10, "12345678", 8, "values in field 10 or of a wire type that are not those of float_data"},
+        {WG__ONNX_F64, 10, "12345678", 8, "has 8 bytes of values for the 2"},
+        {WG__ONNX_I32, 7, "\1\2", 2, "values in field 7"},
+        {WG__ONNX_I64, 7, "\1\x80", 2, "int64_data ends inside of a number"},
+        {WG__ONNX_I64, 7, "\x81\1", 2, "has 1 values, its shape 2"},
+        {WG__ONNX_I64, 11, "\1\1", 2, "values in field 11"},
+        {WG__ONNX_U8, 5, "\1\xac\2", 3, "has the value 300, which is no uint8"},
+        {WG__ONNX_U8, 5, "\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", 11, "has the value -1, which is no uint8"},
         {WG__ONNX_BOOL, 5, "\1\xac\2", 3, "has the value 300, which is no bool"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -228,7 +228,7 @@ Test(onnx_tensor, values_that_do_not_match)
         free(b.at);
     }
     struct bytes b = {0};
-    put_int(&b, 2, WG__ONNX_FLOAT);
+    put_int(&b, 2, WG__ONNX_F32);
     put_int(&b, 4, 1);
     put_float(&b, 4, 1);
     refuse(&b, WG_EFORMAT, "of a wire type that are not those of float_data");

@@ -2,7 +2,7 @@
  * answer, a key that is there twice is refused, and nothing of a request is
  * seen by the next one, whatever came between them. */
 #include "serve/client.h"
-#include "serve/json/json_impl.h"
+#include "base/json/json_impl.h"
 
 TestSuite(serve_order, .timeout = 60);
 

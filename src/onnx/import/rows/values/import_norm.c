@@ -175,7 +175,7 @@ static int instance_norm(struct wg__in *c)
 /* The dtype in which mean and variance are made. */
 static bool stash_dtype(struct wg__in *c, wg_dtype *t)
 {
-    int64_t code = wg__attr_int(c, "stash_type", WG__ONNX_FLOAT);
+    int64_t code = wg__attr_int(c, "stash_type", WG__ONNX_F32);
     *t = wg__onnx_dtype_in(code);
     bool real = *t == WG_F32 || *t == WG_F64;
     if (!real) wg__unsupported(c, "stash_type %s", wg__onnx_dtype_name(code));

@@ -71,10 +71,10 @@ static struct imported pick(struct onnx *o, const char *op, const char *x, const
 {
     struct imported r;
     *o = onnx_begin(13);
-    onnx_input(o, "x", WG__ONNX_INT64, x);
-    onnx_init(o, "at", WG__ONNX_INT64, at, index);
+    onnx_input(o, "x", WG__ONNX_I64, x);
+    onnx_init(o, "at", WG__ONNX_I64, at, index);
     onnx_node(o, op, "x,at", "y", attrs);
-    onnx_output(o, "y", WG__ONNX_INT64, NULL);
+    onnx_output(o, "y", WG__ONNX_I64, NULL);
     import_finish(&r, o);
     return r;
 }
@@ -120,10 +120,10 @@ Test(import_index, an_index_outside_is_an_error)
         for (size_t k = 0; k < COUNT(far); k++) {
             struct onnx     o = onnx_begin(13);
             struct imported r;
-            onnx_input(&o, "x", WG__ONNX_FLOAT, "2,2");
-            onnx_input(&o, "at", WG__ONNX_INT64, "1,2");
+            onnx_input(&o, "x", WG__ONNX_F32, "2,2");
+            onnx_input(&o, "at", WG__ONNX_I64, "1,2");
             onnx_node(&o, ops[i], "x,at", "y", "");
-            onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+            onnx_output(&o, "y", WG__ONNX_F32, NULL);
             import_finish(&r, &o);
             cr_assert_eq(wg_set(r.t, wg_onnx_input(r.m, 1), (int64_t[2]){1, far[k]}), WG_OK);
             cr_expect_eq(wg_run(r.t), WG_EINDEX, "%s of %lld", ops[i], (long long)far[k]);
@@ -137,10 +137,10 @@ Test(import_index, an_embedding_is_a_parameter)
     for (int constants = 0; constants < 2; constants++) {
         float       table[6] = {0, 1, 2, 3, 4, 5};
         struct onnx o = onnx_begin(13);
-        onnx_input(&o, "ids", WG__ONNX_INT64, "batch,1");
-        onnx_init(&o, "table", WG__ONNX_FLOAT, "3,2", table);
+        onnx_input(&o, "ids", WG__ONNX_I64, "batch,1");
+        onnx_init(&o, "table", WG__ONNX_F32, "3,2", table);
         onnx_node(&o, "Gather", "table,ids", "y", "");
-        onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+        onnx_output(&o, "y", WG__ONNX_F32, NULL);
         struct imported r = import_start(&o);
         cr_assert_eq(wg_onnx_import(r.m, r.g, &(wg_onnx_import_options){.constants = constants}), WG_OK);
         cr_expect_eq(wg_param_find(r.g, "table") != NULL, !constants);
@@ -158,9 +158,9 @@ static struct onnx one_hot_model(int type, const char *dims, const void *index, 
     float       values[2] = {2, 7};
     onnx_init(&o, "index", type, dims, index);
     onnx_ints(&o, "depth", depth);
-    onnx_init(&o, "values", WG__ONNX_FLOAT, "2", values);
+    onnx_init(&o, "values", WG__ONNX_F32, "2", values);
     onnx_node(&o, "OneHot", "index,depth,values", "y", attrs);
-    onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "y", WG__ONNX_F32, NULL);
     return o;
 }
 
@@ -175,14 +175,14 @@ Test(import_index, one_hot)
         const void *index;
         const char *depth, *attrs, *shape, *values;
     } rows[] = {
-        {WG__ONNX_INT64, "4", whole, "3", "", "4,3", "[7,2,2,2,2,7,2,2,2,2,2,2]"},
-        {WG__ONNX_INT64, "4", whole, "[3]", "axis=0", "3,4", "[7,2,2,2,2,2,2,2,2,7,2,2]"},
-        {WG__ONNX_INT64, "2,1", whole, "2", "axis=1", "2,2,1", "[7,2,2,7]"},
-        {WG__ONNX_INT64, "2,1", whole, "2", "axis=-2", "2,2,1", "[7,2,2,7]"},
-        {WG__ONNX_INT64, "", whole, "2", "axis=-1", "2", "[7,2]"},
-        {WG__ONNX_INT64, "2", whole, "0", "", "2,0", "[]"},
-        {WG__ONNX_FLOAT, "2", real, "3", "", "2,3", "[2,7,2,7,2,2]"},
-        {WG__ONNX_UINT8, "2", byte, "3", "", "2,3", "[2,2,7,2,2,2]"},
+        {WG__ONNX_I64, "4", whole, "3", "", "4,3", "[7,2,2,2,2,7,2,2,2,2,2,2]"},
+        {WG__ONNX_I64, "4", whole, "[3]", "axis=0", "3,4", "[7,2,2,2,2,2,2,2,2,7,2,2]"},
+        {WG__ONNX_I64, "2,1", whole, "2", "axis=1", "2,2,1", "[7,2,2,7]"},
+        {WG__ONNX_I64, "2,1", whole, "2", "axis=-2", "2,2,1", "[7,2,2,7]"},
+        {WG__ONNX_I64, "", whole, "2", "axis=-1", "2", "[7,2]"},
+        {WG__ONNX_I64, "2", whole, "0", "", "2,0", "[]"},
+        {WG__ONNX_F32, "2", real, "3", "", "2,3", "[2,7,2,7,2,2]"},
+        {WG__ONNX_U8, "2", byte, "3", "", "2,3", "[2,2,7,2,2,2]"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct imported r;
@@ -208,7 +208,7 @@ Test(import_index, one_hot_is_refused)
         {"1,1,1,1,1,1,1,1", "3", "", WG_EARG, "rank 9"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct onnx     o = one_hot_model(WG__ONNX_INT64, rows[i].dims, whole, rows[i].depth, rows[i].attrs);
+        struct onnx     o = one_hot_model(WG__ONNX_I64, rows[i].dims, whole, rows[i].depth, rows[i].attrs);
         struct imported r = import_start(&o);
         cr_expect_eq(wg_onnx_import(r.m, r.g, NULL), rows[i].status);
         cr_expect(strstr(wg_onnx_message(r.m), rows[i].text), "%s", wg_onnx_message(r.m));
@@ -224,7 +224,7 @@ static int64_t arg(const char *op, int type, const void *x, const char *attrs)
     struct onnx     o = onnx_begin(13);
     onnx_init(&o, "x", type, "4", x);
     onnx_node(&o, op, "x", "y", attrs);
-    onnx_output(&o, "y", WG__ONNX_INT64, NULL);
+    onnx_output(&o, "y", WG__ONNX_I64, NULL);
     import_finish(&r, &o);
     cr_expect_eq(wg_node_dtype(wg_onnx_output(r.m, 0)), WG_I64);
     int64_t y = *(const int64_t *)wg_view(r.t, wg_onnx_output(r.m, 0));
@@ -245,8 +245,8 @@ Test(import_index, arg_of_ties_and_extremes)
         const void *x;
         int64_t     max, max_last, min, min_last;
     } rows[] = {
-        {WG__ONNX_FLOAT, ties, 0, 2, 1, 3},  {WG__ONNX_FLOAT, nan_in, 1, 1, 1, 1}, {WG__ONNX_DOUBLE, zero, 2, 2, 0, 3},
-        {WG__ONNX_INT32, least, 2, 2, 1, 3}, {WG__ONNX_INT64, wide, 0, 3, 2, 2},   {WG__ONNX_UINT8, byte, 0, 2, 1, 3},
+        {WG__ONNX_F32, ties, 0, 2, 1, 3},   {WG__ONNX_F32, nan_in, 1, 1, 1, 1}, {WG__ONNX_F64, zero, 2, 2, 0, 3},
+        {WG__ONNX_I32, least, 2, 2, 1, 3},  {WG__ONNX_I64, wide, 0, 3, 2, 2},   {WG__ONNX_U8, byte, 0, 2, 1, 3},
         {WG__ONNX_BOOL, truth, 0, 2, 1, 3},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -263,10 +263,10 @@ Test(import_index, a_gather_fails_cleanly_at_every_allocation)
 {
     static const int64_t index[2] = {1, 0};
     struct onnx          o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "2,2,2");
-    onnx_init(&o, "at", WG__ONNX_INT64, "2,1", index);
+    onnx_input(&o, "x", WG__ONNX_F32, "2,2,2");
+    onnx_init(&o, "at", WG__ONNX_I64, "2,1", index);
     onnx_node(&o, "GatherND", "x,at", "y", "batch_dims=1");
     onnx_node(&o, "GatherElements", "y,at", "z", "axis=1");
-    onnx_output(&o, "z", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "z", WG__ONNX_F32, NULL);
     expect_clean_failures(&o);
 }

@@ -201,10 +201,10 @@ static struct onnx cut_model(const struct cut *k)
 {
     static const char *const outs[] = {"", "a", "a,b", "a,b,c"};
     struct onnx              o = onnx_begin(k->opset);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, k->x);
+    onnx_input(&o, "x", WG__ONNX_F32, k->x);
     if (k->sizes) onnx_ints(&o, "n", k->sizes);
     onnx_node(&o, "Split", k->sizes ? "x,n" : "x", outs[k->n], k->attrs);
-    for (int i = 0; i < k->n; i++) onnx_output(&o, (char[2]){(char)('a' + i)}, WG__ONNX_FLOAT, NULL);
+    for (int i = 0; i < k->n; i++) onnx_output(&o, (char[2]){(char)('a' + i)}, WG__ONNX_F32, NULL);
     return o;
 }
 
@@ -246,12 +246,12 @@ Test(import_pieces, concat_joins_along_any_axis)
 {
     struct imported r;
     struct onnx     o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch,2");
-    onnx_input(&o, "z", WG__ONNX_FLOAT, "batch,0");
+    onnx_input(&o, "x", WG__ONNX_F32, "batch,2");
+    onnx_input(&o, "z", WG__ONNX_F32, "batch,0");
     onnx_node(&o, "Concat", "x,z,x", "a", "axis=-1");
     onnx_node(&o, "Concat", "x,x", "b", "axis=0");
-    onnx_output(&o, "a", WG__ONNX_FLOAT, NULL);
-    onnx_output(&o, "b", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "a", WG__ONNX_F32, NULL);
+    onnx_output(&o, "b", WG__ONNX_F32, NULL);
     import_finish(&r, &o);
     expect_output(&r, 0, "axis 1", "3,4", "[0,1,0,1,2,3,2,3,4,5,4,5]");
     expect_output(&r, 1, "axis 0", "6,2", "[0,1,2,3,4,5,0,1,2,3,4,5]");
@@ -264,16 +264,16 @@ static struct onnx positions_model(void)
 {
     struct onnx o = onnx_begin(13);
     int64_t     ids[5] = {10, 11, 12, 13, 14};
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "1,batch");
-    onnx_init(&o, "ids", WG__ONNX_INT64, "1,5", ids);
+    onnx_input(&o, "x", WG__ONNX_F32, "1,batch");
+    onnx_init(&o, "ids", WG__ONNX_I64, "1,5", ids);
     onnx_ints(&o, "zero", "[0]");
     onnx_ints(&o, "one", "[1]");
     onnx_node(&o, "Shape", "x", "s", "");
     onnx_node(&o, "Gather", "s,one", "n", "");
     onnx_node(&o, "Slice", "ids,zero,n,one", "y", "");
     onnx_node(&o, "Slice", "x,zero,n,one", "z", "");
-    onnx_output(&o, "y", WG__ONNX_INT64, NULL);
-    onnx_output(&o, "z", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "y", WG__ONNX_I64, NULL);
+    onnx_output(&o, "z", WG__ONNX_F32, NULL);
     return o;
 }
 
@@ -304,13 +304,13 @@ Test(import_pieces, cumsum_of_integers_and_infinities)
     struct onnx     o = onnx_begin(14);
     int64_t         big[3] = {INT64_C(9007199254740993), 1, -1};
     float           inf[3] = {1, 2, 1.0f / 0.0f};
-    onnx_init(&o, "big", WG__ONNX_INT64, "3", big);
-    onnx_init(&o, "inf", WG__ONNX_FLOAT, "3", inf);
+    onnx_init(&o, "big", WG__ONNX_I64, "3", big);
+    onnx_init(&o, "inf", WG__ONNX_F32, "3", inf);
     onnx_ints(&o, "axis", "0");
     onnx_node(&o, "CumSum", "big,axis", "a", "");
     onnx_node(&o, "CumSum", "inf,axis", "b", "");
-    onnx_output(&o, "a", WG__ONNX_INT64, NULL);
-    onnx_output(&o, "b", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "a", WG__ONNX_I64, NULL);
+    onnx_output(&o, "b", WG__ONNX_F32, NULL);
     import_finish(&r, &o);
     const int64_t *a = wg_view(r.t, wg_onnx_output(r.m, 0));
     const float   *b = wg_view(r.t, wg_onnx_output(r.m, 1));

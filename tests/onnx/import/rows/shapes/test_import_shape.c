@@ -122,10 +122,10 @@ Test(import_shape, a_shape_that_does_not_fit)
 Test(import_shape, a_shape_has_to_be_known)
 {
     struct onnx o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "6");
-    onnx_input(&o, "s", WG__ONNX_INT64, "2");
+    onnx_input(&o, "x", WG__ONNX_F32, "6");
+    onnx_input(&o, "s", WG__ONNX_I64, "2");
     onnx_node(&o, "Reshape", "x,s", "y", "");
-    onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "y", WG__ONNX_F32, NULL);
     struct imported r = import_start(&o);
     cr_expect_eq(wg_onnx_import(r.m, r.g, NULL), WG_EARG);
     cr_expect(strstr(wg_onnx_message(r.m), "known when the model is loaded"), "%s", wg_onnx_message(r.m));
@@ -139,7 +139,7 @@ static struct onnx chain_model(int opset)
 {
     struct onnx o = onnx_begin(opset);
     bool        attrs = opset < 13;
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch,2,seq,1");
+    onnx_input(&o, "x", WG__ONNX_F32, "batch,2,seq,1");
     onnx_ints(&o, "zero", "0");
     onnx_ints(&o, "one", "[1]");
     onnx_ints(&o, "axis0", "[0]");
@@ -157,9 +157,9 @@ static struct onnx chain_model(int opset)
     onnx_node(&o, "Split", "s", "s0,s1,s2,s3", "axis=0");
     onnx_node(&o, "Concat", "s2,s0", "both", "axis=0");
     onnx_node(&o, "Expand", "one,both", "ones", "");
-    onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
-    onnx_output(&o, "ones", WG__ONNX_INT64, NULL);
-    onnx_output(&o, "to", WG__ONNX_INT64, NULL);
+    onnx_output(&o, "y", WG__ONNX_F32, NULL);
+    onnx_output(&o, "ones", WG__ONNX_I64, NULL);
+    onnx_output(&o, "to", WG__ONNX_I64, NULL);
     return o;
 }
 
@@ -197,12 +197,12 @@ Test(import_shape, a_chain_fails_cleanly_at_every_allocation)
 Test(import_shape, no_number_of_a_file_becomes_a_symbol)
 {
     struct onnx o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch,3");
+    onnx_input(&o, "x", WG__ONNX_F32, "batch,3");
     onnx_ints(&o, "forged", "[-1000]");
     onnx_node(&o, "Shape", "x", "s", "");
     onnx_node(&o, "Concat", "s,forged", "to", "axis=0");
     onnx_node(&o, "Expand", "x,to", "y", "");
-    onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "y", WG__ONNX_F32, NULL);
     struct imported r = import_start(&o);
     cr_expect_neq(wg_onnx_import(r.m, r.g, NULL), WG_OK);
     import_free(&r, &o);
@@ -222,25 +222,25 @@ Test(import_shape, no_number_is_taken_for_a_symbol)
     for (size_t i = 0; i < COUNT(forger); i++)
         for (int expands = 0; expands < 2; expands++) {
             struct onnx o = onnx_begin(13);
-            onnx_input(&o, "x", WG__ONNX_FLOAT, "batch,1");
+            onnx_input(&o, "x", WG__ONNX_F32, "batch,1");
             onnx_ints(&o, "forged", "[-1000]");
             onnx_ints(&o, "positive", "[1000]");
             onnx_ints(&o, "from", "-1000");
             onnx_ints(&o, "to", "-1001");
             onnx_ints(&o, "step", "-1");
-            onnx_init(&o, "real", WG__ONNX_FLOAT, "1", real);
+            onnx_init(&o, "real", WG__ONNX_F32, "1", real);
             onnx_node(&o, forger[i].op, forger[i].inputs, "s", forger[i].attrs);
             onnx_node(&o, expands ? "Expand" : "ConstantOfShape", expands ? "x,s" : "s", "y", "");
-            onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+            onnx_output(&o, "y", WG__ONNX_F32, NULL);
             struct imported r = import_start(&o);
             cr_expect_eq(wg_onnx_import(r.m, r.g, NULL), WG_EFORMAT, "%s", forger[i].op);
             cr_expect(strstr(wg_onnx_message(r.m), "-1000"), "%s: %s", forger[i].op, wg_onnx_message(r.m));
             import_free(&r, &o);
         }
     struct onnx o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch");
+    onnx_input(&o, "x", WG__ONNX_F32, "batch");
     onnx_node(&o, "RandomNormal", "", "y", "shape=[-1000]");
-    onnx_output(&o, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&o, "y", WG__ONNX_F32, NULL);
     struct imported r = import_start(&o);
     cr_expect_eq(wg_onnx_import(r.m, r.g, NULL), WG_EFORMAT);
     import_free(&r, &o);
@@ -251,13 +251,13 @@ Test(import_shape, large_negative_numbers_are_numbers)
 {
     struct imported r;
     struct onnx     o = onnx_begin(13);
-    onnx_input(&o, "x", WG__ONNX_FLOAT, "batch");
+    onnx_input(&o, "x", WG__ONNX_F32, "batch");
     onnx_ints(&o, "v", "[-1000,5,-1001]");
     onnx_ints(&o, "last", "[2,0]");
     onnx_node(&o, "Shape", "x", "s", "");
     onnx_node(&o, "Gather", "v,last", "w", "");
     onnx_node(&o, "Concat", "s,w", "y", "axis=0");
-    onnx_output(&o, "y", WG__ONNX_INT64, NULL);
+    onnx_output(&o, "y", WG__ONNX_I64, NULL);
     import_finish(&r, &o);
     expect_output(&r, 0, "y", "3", "[3,-1001,-1000]");
     import_free(&r, &o);

@@ -10,7 +10,7 @@
 
 TestSuite(onnx_elementwise, .timeout = 60);
 
-enum { F32 = WG__ONNX_FLOAT, I64 = WG__ONNX_INT64, F64 = WG__ONNX_DOUBLE };
+enum { F32 = WG__ONNX_F32, I64 = WG__ONNX_I64, F64 = WG__ONNX_F64 };
 
 /* ---- Curves ---- */
 

@@ -49,14 +49,14 @@ static void expect_loss(const struct form *f, int label_dtype, const char *reduc
     char        attrs[64];
     double      log_p[12];
     struct onnx m = onnx_begin(f->weighs ? 12 : 13);
-    onnx_input(&m, "x", WG__ONNX_DOUBLE, "n,3,2");
+    onnx_input(&m, "x", WG__ONNX_F64, "n,3,2");
     onnx_input(&m, "label", label_dtype, "n,2");
-    onnx_init(&m, "w", WG__ONNX_DOUBLE, "3", weight);
+    onnx_init(&m, "w", WG__ONNX_F64, "3", weight);
     snprintf(attrs, sizeof attrs, "%s %s", f->attrs, reduction);
     onnx_node(&m, f->softmax ? "SoftmaxCrossEntropyLoss" : "NegativeLogLikelihoodLoss",
               f->weighs ? "x,label,w" : "x,label", f->softmax ? "y,p" : "y", attrs);
-    onnx_output(&m, "y", WG__ONNX_DOUBLE, NULL);
-    if (f->softmax) onnx_output(&m, "p", WG__ONNX_DOUBLE, NULL);
+    onnx_output(&m, "y", WG__ONNX_F64, NULL);
+    if (f->softmax) onnx_output(&m, "p", WG__ONNX_F64, NULL);
     struct net n = net_import(&m, NULL);
     net_run(&n, 2, IN(x, f->label));
     net_expect(&n, 0, shape, want);
@@ -83,7 +83,7 @@ Test(onnx_loss, each_form_is_its_definition)
     for (int i = 0; i < 24; i++) {
         struct form f = forms[i / 4];
         f.softmax = i % 2;
-        int dtype = i / 2 % 2 ? WG__ONNX_INT64 : WG__ONNX_INT32;
+        int dtype = i / 2 % 2 ? WG__ONNX_I64 : WG__ONNX_I32;
         reference(&f, each, &sum, &mean);
         expect_loss(&f, dtype, "reduction=none", "[2,2]", each);
         expect_loss(&f, dtype, "reduction=sum", "[]", &sum);
@@ -96,10 +96,10 @@ Test(onnx_loss, a_probability_of_zero_costs_nothing_beside_the_label)
 {
     const double p[] = {-INFINITY, -0.5, -1, -INFINITY}, label[] = {1, 9}, want = 0.5;
     struct onnx  m = onnx_begin(13);
-    onnx_input(&m, "x", WG__ONNX_DOUBLE, "n,2");
-    onnx_input(&m, "label", WG__ONNX_INT64, "n");
+    onnx_input(&m, "x", WG__ONNX_F64, "n,2");
+    onnx_input(&m, "label", WG__ONNX_I64, "n");
     onnx_node(&m, "NegativeLogLikelihoodLoss", "x,label", "y", "ignore_index=9");
-    onnx_output(&m, "y", WG__ONNX_DOUBLE, NULL);
+    onnx_output(&m, "y", WG__ONNX_F64, NULL);
     struct net n = net_import(&m, NULL);
     wg_grad(n.out[0], 1, n.in, &n.out[1]);
     n.n_out = 2;
@@ -112,11 +112,11 @@ Test(onnx_loss, a_probability_of_zero_costs_nothing_beside_the_label)
 static struct onnx loss_model(const char *op, const char *attrs, const char *dims, const char *label, const char *w)
 {
     struct onnx m = onnx_begin(13);
-    onnx_input(&m, "x", WG__ONNX_FLOAT, dims);
-    onnx_input(&m, "label", WG__ONNX_INT64, label);
-    onnx_input(&m, "w", WG__ONNX_FLOAT, w);
+    onnx_input(&m, "x", WG__ONNX_F32, dims);
+    onnx_input(&m, "label", WG__ONNX_I64, label);
+    onnx_input(&m, "w", WG__ONNX_F32, w);
     onnx_node(&m, op, "x,label,w", "y", attrs);
-    onnx_output(&m, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&m, "y", WG__ONNX_F32, NULL);
     return m;
 }
 
@@ -157,9 +157,9 @@ static struct onnx mlp(int dtype, const char *attrs)
     float       f[12];
     struct onnx m = onnx_begin(13);
     for (int i = 0; i < 12; i++) f[i] = (float)(v[i] = sin(1 + 3 * i));
-    const void *data = dtype == WG__ONNX_FLOAT ? (const void *)f : v;
+    const void *data = dtype == WG__ONNX_F32 ? (const void *)f : v;
     onnx_input(&m, "x", dtype, "n,3");
-    onnx_input(&m, "label", WG__ONNX_INT64, "n");
+    onnx_input(&m, "label", WG__ONNX_I64, "n");
     onnx_init(&m, "a", dtype, "4,3", data);
     onnx_init(&m, "b", dtype, "4", data);
     onnx_init(&m, "c", dtype, "4,3", data);
@@ -200,7 +200,7 @@ static void expect_gradients(const char *attrs)
 {
     double      v[12], slope[4][12];
     wg_node    *p[4], *d[4];
-    struct onnx m = mlp(WG__ONNX_DOUBLE, attrs);
+    struct onnx m = mlp(WG__ONNX_F64, attrs);
     struct net  n = net_import(&m, NULL);
     cr_assert_eq(wg_param_count(n.g), 4);
     for (int k = 0; k < 4; k++) p[k] = wg_param_at(n.g, k);
@@ -227,7 +227,7 @@ Test(onnx_loss, gradients_of_a_net_are_those_of_differences)
 
 Test(onnx_loss, an_imported_net_goes_on_learning)
 {
-    struct onnx m = mlp(WG__ONNX_FLOAT, "");
+    struct onnx m = mlp(WG__ONNX_F32, "");
     struct net  n = net_import(&m, NULL);
     n.out[1] = wg_minimize(n.out[0], &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 0.05});
     cr_assert_not_null(n.out[1], "%s", wg_message(n.g));
@@ -243,6 +243,6 @@ Test(onnx_loss, an_imported_net_goes_on_learning)
 
 Test(onnx_loss, every_allocation_may_fail)
 {
-    struct onnx m = mlp(WG__ONNX_FLOAT, "ignore_index=-1");
+    struct onnx m = mlp(WG__ONNX_F32, "ignore_index=-1");
     expect_clean_failures(&m);
 }

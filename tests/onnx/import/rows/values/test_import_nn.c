@@ -20,7 +20,7 @@ Test(onnx_nn, a_vector_is_a_row_or_a_column_of_a_product)
 Test(onnx_nn, an_integer_product_is_exact)
 {
     static const double a[] = {1 << 30, 3, -7, 1}, b[] = {1 << 20, 1, 5, -2};
-    struct onnx         m = one_node(13, "MatMul", "", WG__ONNX_INT64, "n,2 2,2", "y");
+    struct onnx         m = one_node(13, "MatMul", "", WG__ONNX_I64, "n,2 2,2", "y");
     struct net          n = net_import(&m, NULL);
     cr_assert_eq(wg_node_dtype(n.out[0]), WG_I64);
     net_run(&n, 2, IN(a, b));
@@ -44,17 +44,17 @@ Test(onnx_nn, gemm_is_alpha_ab_and_beta_c)
 
 Test(onnx_nn, gemm_says_what_does_not_fit)
 {
-    struct onnx m = one_node(13, "Gemm", "", WG__ONNX_FLOAT, "n,2 2,3 1,1,3", "y");
+    struct onnx m = one_node(13, "Gemm", "", WG__ONNX_F32, "n,2 2,3 1,1,3", "y");
     net_refused(&m, WG_EFORMAT, "C is [1,1,3], which does not broadcast to [n,3]");
-    m = one_node(13, "Gemm", "", WG__ONNX_FLOAT, "1,2 2,3 2,3", "y");
+    m = one_node(13, "Gemm", "", WG__ONNX_F32, "1,2 2,3 2,3", "y");
     net_refused(&m, WG_EFORMAT, "C is [2,3], which does not broadcast to [1,3]");
-    m = one_node(13, "Gemm", "", WG__ONNX_FLOAT, "n,2,2 2,3", "y");
+    m = one_node(13, "Gemm", "", WG__ONNX_F32, "n,2,2 2,3", "y");
     net_refused(&m, WG_EFORMAT, "ranks 3 and 2");
-    m = one_node(13, "Gemm", "", WG__ONNX_FLOAT, "n,2 3,3", "y");
+    m = one_node(13, "Gemm", "", WG__ONNX_F32, "n,2 3,3", "y");
     net_refused(&m, WG_ESHAPE, "inner dimensions differ");
-    m = one_node(13, "MatMul", "", WG__ONNX_FLOAT, "n,2 scalar", "y");
+    m = one_node(13, "MatMul", "", WG__ONNX_F32, "n,2 scalar", "y");
     net_refused(&m, WG_EFORMAT, "a product with a scalar");
-    m = one_node(13, "MatMul", "", WG__ONNX_FLOAT, "n,2", "y");
+    m = one_node(13, "MatMul", "", WG__ONNX_F32, "n,2", "y");
     net_refused(&m, WG_EFORMAT, "MatMul");
 }
 
@@ -63,12 +63,12 @@ static struct onnx dense_model(void)
 {
     static const float w[] = {1, 0, 2, -1, 1, 3}, b[] = {0.5f, 0, -0.5f};
     struct onnx        m = onnx_begin(13);
-    onnx_input(&m, "x", WG__ONNX_FLOAT, "n,2");
-    onnx_init(&m, "w", WG__ONNX_FLOAT, "2,3", w);
-    onnx_init(&m, "b", WG__ONNX_FLOAT, "3", b);
+    onnx_input(&m, "x", WG__ONNX_F32, "n,2");
+    onnx_init(&m, "w", WG__ONNX_F32, "2,3", w);
+    onnx_init(&m, "b", WG__ONNX_F32, "3", b);
     onnx_node(&m, "Gemm", "x,w,b", "h", "");
     onnx_node(&m, "Softmax", "h", "y", "");
-    onnx_output(&m, "y", WG__ONNX_FLOAT, "n,3");
+    onnx_output(&m, "y", WG__ONNX_F32, "n,3");
     return m;
 }
 
@@ -131,7 +131,7 @@ Test(onnx_nn, hardmax_is_one_at_the_first_largest)
 
 static struct net random_net(const char *op, const char *attrs, int opset, const char *dims)
 {
-    struct onnx m = one_node(opset, op, attrs, WG__ONNX_FLOAT, dims, "y");
+    struct onnx m = one_node(opset, op, attrs, WG__ONNX_F32, dims, "y");
     return net_import(&m, NULL);
 }
 
@@ -149,8 +149,8 @@ Test(onnx_nn, random_tensors_have_their_distribution)
     struct onnx   m = onnx_begin(13);
     onnx_node(&m, "RandomNormal", "", "y", "shape=[40,100] mean=3.0 scale=0.5 seed=1.0");
     onnx_node(&m, "RandomUniform", "", "z", "shape=[40,100] dtype=11 low=-1.0 high=1.0");
-    onnx_output(&m, "y", WG__ONNX_FLOAT, NULL);
-    onnx_output(&m, "z", WG__ONNX_DOUBLE, NULL);
+    onnx_output(&m, "y", WG__ONNX_F32, NULL);
+    onnx_output(&m, "z", WG__ONNX_F64, NULL);
     struct net n = net_import(&m, NULL);
     cr_assert(wg_node_dtype(n.out[0]) == WG_F32 && wg_node_dtype(n.out[1]) == WG_F64);
     net_run(&n, 1, NULL);
@@ -190,13 +190,13 @@ Test(onnx_nn, random_tensors_say_what_they_cannot_be)
 {
     struct onnx m = onnx_begin(13);
     onnx_node(&m, "RandomNormal", "", "y", "mean=3.0");
-    onnx_output(&m, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&m, "y", WG__ONNX_F32, NULL);
     net_refused(&m, WG_EFORMAT, "no attribute 'shape'");
-    m = one_node(13, "RandomNormalLike", "dtype=10", WG__ONNX_FLOAT, "n,3", "y");
+    m = one_node(13, "RandomNormalLike", "dtype=10", WG__ONNX_F32, "n,3", "y");
     net_refused(&m, WG_EARG, "float16 tensors");
-    m = one_node(13, "RandomNormalLike", "", WG__ONNX_INT64, "n,3", "y");
+    m = one_node(13, "RandomNormalLike", "", WG__ONNX_I64, "n,3", "y");
     net_refused(&m, WG_EDTYPE, "is not real");
-    m = one_node(13, "RandomUniformLike", "low=2.0 high=1.0", WG__ONNX_FLOAT, "n,3", "y");
+    m = one_node(13, "RandomUniformLike", "low=2.0 high=1.0", WG__ONNX_F32, "n,3", "y");
     net_refused(&m, WG_EARG, "is no range");
 }
 
@@ -206,8 +206,8 @@ Test(onnx_nn, every_allocation_may_fail)
 {
     struct onnx m = dense_model();
     expect_clean_failures(&m);
-    m = one_node(18, "ReduceL2", "", WG__ONNX_INT64, "n,3", "y");
+    m = one_node(18, "ReduceL2", "", WG__ONNX_I64, "n,3", "y");
     expect_clean_failures(&m);
-    m = one_node(12, "Hardmax", "", WG__ONNX_FLOAT, "n,3,2", "y");
+    m = one_node(12, "Hardmax", "", WG__ONNX_F32, "n,3,2", "y");
     expect_clean_failures(&m);
 }

@@ -57,7 +57,7 @@ Test(onnx_norm, batch_norm_trains_with_those_of_the_batch)
     }
     for (int i = 0; i < 12; i++) want[i] = want[i] * scale[i / 2 % 3] + bias[i / 2 % 3];
     for (int i = 0; i < 3; i++) {
-        struct onnx m = one_node(forms[i].opset, "BatchNormalization", forms[i].attrs, WG__ONNX_DOUBLE, "n,3,2 3 3 3 3",
+        struct onnx m = one_node(forms[i].opset, "BatchNormalization", forms[i].attrs, WG__ONNX_F64, "n,3,2 3 3 3 3",
                                  forms[i].names);
         struct net  n = net_import(&m, NULL);
         net_run(&n, 2, IN(x, scale, bias, mean, var));
@@ -73,7 +73,7 @@ Test(onnx_norm, a_vector_is_a_batch_of_one_channel)
 {
     double want[12], e, v;
     standardise(4, (int[]){0, 1, 2, 3}, want, &e, &v);
-    struct onnx m = one_node(14, "BatchNormalization", "training_mode=1", WG__ONNX_DOUBLE, "n 1 1 1 1", "y");
+    struct onnx m = one_node(14, "BatchNormalization", "training_mode=1", WG__ONNX_F64, "n 1 1 1 1", "y");
     struct net  n = net_import(&m, NULL);
     net_run(&n, 4, IN(x, (double[]){1}, (double[]){0}, mean, var));
     net_expect(&n, 0, "[4]", want);
@@ -82,11 +82,11 @@ Test(onnx_norm, a_vector_is_a_batch_of_one_channel)
 
 Test(onnx_norm, batch_norm_refuses_what_is_not_of_a_channel)
 {
-    struct onnx m = one_node(7, "BatchNormalization", "spatial=0", WG__ONNX_FLOAT, "n,3,2 3,2 3,2 3,2 3,2", "y");
+    struct onnx m = one_node(7, "BatchNormalization", "spatial=0", WG__ONNX_F32, "n,3,2 3,2 3,2 3,2 3,2", "y");
     net_refused(&m, WG_EARG, "spatial = 0");
-    m = one_node(9, "BatchNormalization", "", WG__ONNX_FLOAT, "n,3,2 3 1 3 3", "y");
+    m = one_node(9, "BatchNormalization", "", WG__ONNX_F32, "n,3,2 3 1 3 3", "y");
     net_refused(&m, WG_EFORMAT, "B is [1], not [3]");
-    m = one_node(9, "BatchNormalization", "", WG__ONNX_FLOAT, "scalar 3 3 3 3", "y");
+    m = one_node(9, "BatchNormalization", "", WG__ONNX_F32, "scalar 3 3 3 3", "y");
     net_refused(&m, WG_EFORMAT, "x is a scalar");
 }
 
@@ -102,7 +102,7 @@ Test(onnx_norm, layer_norm_is_over_the_last_axes)
 {
     static const int at[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
     double           want[12], e[2], v[2], root[2];
-    struct onnx m = one_node(17, "LayerNormalization", "axis=1 stash_type=11", WG__ONNX_DOUBLE, "n,3,2 3,1 2", "y,z,u");
+    struct onnx m = one_node(17, "LayerNormalization", "axis=1 stash_type=11", WG__ONNX_F64, "n,3,2 3,1 2", "y,z,u");
     struct net  n = net_import(&m, NULL);
     for (int i = 0; i < 2; i++) {
         standardise(6, at + 6 * i, want, &e[i], &v[i]);
@@ -114,11 +114,11 @@ Test(onnx_norm, layer_norm_is_over_the_last_axes)
     net_expect(&n, 1, "[2,1,1]", e);
     net_expect(&n, 2, "[2,1,1]", root);
     net_free(&n);
-    m = one_node(17, "LayerNormalization", "", WG__ONNX_DOUBLE, "n,3 2,n,3", "y");
+    m = one_node(17, "LayerNormalization", "", WG__ONNX_F64, "n,3 2,n,3", "y");
     net_refused(&m, WG_EFORMAT, "[2,n,3] does not broadcast to [n,3]");
-    m = one_node(17, "LayerNormalization", "stash_type=16", WG__ONNX_DOUBLE, "n,3 3", "y");
+    m = one_node(17, "LayerNormalization", "stash_type=16", WG__ONNX_F64, "n,3 3", "y");
     net_refused(&m, WG_EARG, "stash_type bfloat16");
-    m = one_node(17, "LayerNormalization", "", WG__ONNX_DOUBLE, "n,3 3", "y,z");
+    m = one_node(17, "LayerNormalization", "", WG__ONNX_F64, "n,3 3", "y,z");
     n = net_import(&m, NULL);
     cr_assert(wg_node_dtype(n.out[0]) == WG_F64 && wg_node_dtype(n.out[1]) == WG_F32, "stash_type 1 is float");
     net_free(&n);
@@ -137,9 +137,9 @@ Test(onnx_norm, group_norm_scales_groups_then_channels)
     expect_node(18, "GroupNormalization", "num_groups=2", "n,6 2 2", IN(x, one, shift), "[2,6]", by_group);
     expect_node(21, "GroupNormalization", "num_groups=2 stash_type=11", "n,6 6 6", IN(x, x, x + 6), "[2,6]",
                 by_channel);
-    struct onnx m = one_node(18, "GroupNormalization", "num_groups=4", WG__ONNX_FLOAT, "n,6,k 4 4", "y");
+    struct onnx m = one_node(18, "GroupNormalization", "num_groups=4", WG__ONNX_F32, "n,6,k 4 4", "y");
     net_refused(&m, WG_EFORMAT, "6 is no multiple of 4");
-    m = one_node(18, "GroupNormalization", "num_groups=0", WG__ONNX_FLOAT, "n,6,k 4 4", "y");
+    m = one_node(18, "GroupNormalization", "num_groups=0", WG__ONNX_F32, "n,6,k 4 4", "y");
     net_refused(&m, WG_EFORMAT, "num_groups is 0");
 }
 
@@ -167,11 +167,11 @@ Test(onnx_norm, lp_norm_of_zero_is_zero_with_a_slope)
     expect_node(1, "LpNormalization", "axis=0", "n,2", IN(v), "[2,2]", (double[]){0.6, 0, -0.8, 0});
     expect_node(22, "LpNormalization", "axis=0 p=1", "n,2", IN(v), "[2,2]", (double[]){3.0 / 7, 0, -4.0 / 7, 0});
     expect_node(22, "LpNormalization", "", "n,2", IN(v), "[2,2]", (double[]){1, 0, -1, 0});
-    struct onnx m = one_node(22, "LpNormalization", "axis=0", WG__ONNX_DOUBLE, "n,2", "y");
+    struct onnx m = one_node(22, "LpNormalization", "axis=0", WG__ONNX_F64, "n,2", "y");
     expect_finite_slope(&m, v, 4);
-    m = one_node(13, "MeanVarianceNormalization", "axes=[0]", WG__ONNX_DOUBLE, "n,2", "y");
+    m = one_node(13, "MeanVarianceNormalization", "axes=[0]", WG__ONNX_F64, "n,2", "y");
     expect_finite_slope(&m, v, 4);
-    m = one_node(22, "LpNormalization", "p=3", WG__ONNX_DOUBLE, "n,2", "y");
+    m = one_node(22, "LpNormalization", "p=3", WG__ONNX_F64, "n,2", "y");
     net_refused(&m, WG_EFORMAT, "p is 3");
 }
 
@@ -201,11 +201,11 @@ Test(onnx_norm, lrn_looks_at_channels_around)
     }
     respond(20, 0.5, 0.25, 1, want);
     expect_node(13, "LRN", "size=20 alpha=0.5 beta=0.25", "n,6,1,1", IN(x), "[2,6,1,1]", want);
-    struct onnx m = one_node(13, "LRN", "size=0", WG__ONNX_FLOAT, "n,6", "y");
+    struct onnx m = one_node(13, "LRN", "size=0", WG__ONNX_F32, "n,6", "y");
     net_refused(&m, WG_EFORMAT, "size is 0");
-    m = one_node(13, "LRN", "size=3", WG__ONNX_FLOAT, "6", "y");
+    m = one_node(13, "LRN", "size=3", WG__ONNX_F32, "6", "y");
     net_refused(&m, WG_EFORMAT, "x has rank 1");
-    m = one_node(13, "LRN", "size=3", WG__ONNX_FLOAT, "n,c", "y");
+    m = one_node(13, "LRN", "size=3", WG__ONNX_F32, "n,c", "y");
     net_refused(&m, WG_EARG, "a symbolic number of channels");
     m = one_node(13, "LRN", "size=3", WG__ONNX_BOOL, "n,6", "y");
     net_refused(&m, WG_EDTYPE, "LRN");
@@ -224,7 +224,7 @@ Test(onnx_norm, dropout_is_nothing_unless_it_is_asked_for)
     static const double all[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     static const int    opset[] = {1, 6, 7, 10, 12, 22};
     for (int i = 0; i < 6; i++) {
-        struct onnx m = one_node(opset[i], "Dropout", "", WG__ONNX_DOUBLE, "n,6", "y,z");
+        struct onnx m = one_node(opset[i], "Dropout", "", WG__ONNX_F64, "n,6", "y,z");
         struct net  n = net_import(&m, NULL);
         cr_assert_eq(n.out[0], n.in[0]);
         cr_assert_eq(wg_node_dtype(n.out[1]), opset[i] < 10 ? WG_F64 : WG_BOOL);
@@ -255,11 +255,11 @@ static int expect_dropout(struct onnx *m, const wg_onnx_import_options *options)
 static struct onnx dropout_12(const char *inputs, bool training)
 {
     struct onnx m = onnx_begin(13);
-    onnx_input(&m, "x", WG__ONNX_FLOAT, "n,100");
-    onnx_init(&m, "ratio", WG__ONNX_FLOAT, "", &(float){0.25f});
+    onnx_input(&m, "x", WG__ONNX_F32, "n,100");
+    onnx_init(&m, "ratio", WG__ONNX_F32, "", &(float){0.25f});
     onnx_init(&m, "training", WG__ONNX_BOOL, "", &training);
     onnx_node(&m, "Dropout", inputs, "y,mask", "seed=7");
-    onnx_output(&m, "y", WG__ONNX_FLOAT, NULL);
+    onnx_output(&m, "y", WG__ONNX_F32, NULL);
     onnx_output(&m, "mask", WG__ONNX_BOOL, NULL);
     return m;
 }
@@ -267,7 +267,7 @@ static struct onnx dropout_12(const char *inputs, bool training)
 Test(onnx_norm, dropout_drops_its_ratio_to_go_on_training)
 {
     const wg_onnx_import_options on = {.dropout = 1};
-    struct onnx                  m = one_node(7, "Dropout", "ratio=0.25", WG__ONNX_FLOAT, "n,100", "y");
+    struct onnx                  m = one_node(7, "Dropout", "ratio=0.25", WG__ONNX_F32, "n,100", "y");
     int                          kept = expect_dropout(&m, &on);
     cr_assert(kept > 690 && kept < 810, "%d", kept);
     m = dropout_12("x,ratio", false);
@@ -280,11 +280,11 @@ Test(onnx_norm, dropout_drops_its_ratio_to_go_on_training)
 
 Test(onnx_norm, a_ratio_that_is_computed_is_refused_where_it_matters)
 {
-    struct onnx m = one_node(13, "Dropout", "", WG__ONNX_FLOAT, "n,100 scalar", "y");
+    struct onnx m = one_node(13, "Dropout", "", WG__ONNX_F32, "n,100 scalar", "y");
     struct net  n = net_import(&m, NULL);
     cr_assert_eq(n.out[0], n.in[0]);
     net_free(&n);
-    m = one_node(13, "Dropout", "", WG__ONNX_FLOAT, "n,100 scalar scalar", "y");
+    m = one_node(13, "Dropout", "", WG__ONNX_F32, "n,100 scalar scalar", "y");
     net_refused(&m, WG_EARG, "training_mode has to be known");
 }
 
@@ -292,9 +292,9 @@ Test(onnx_norm, a_ratio_that_is_computed_is_refused_where_it_matters)
 
 Test(onnx_norm, every_allocation_may_fail)
 {
-    struct onnx m = one_node(14, "BatchNormalization", "training_mode=1", WG__ONNX_FLOAT, "n,3,2 3 3 3 3", "y,z,u");
+    struct onnx m = one_node(14, "BatchNormalization", "training_mode=1", WG__ONNX_F32, "n,3,2 3 3 3 3", "y,z,u");
     expect_clean_failures(&m);
-    m = one_node(13, "LRN", "size=40", WG__ONNX_FLOAT, "n,30,k", "y");
+    m = one_node(13, "LRN", "size=40", WG__ONNX_F32, "n,30,k", "y");
     expect_clean_failures(&m);
     m = dropout_12("x,ratio,training", true);
     expect_clean_failures(&m);

@@ -93,10 +93,10 @@ static void expect_axes(int opset, const char *op, const char *attrs, const char
                         const double *want)
 {
     struct onnx m = onnx_begin(opset);
-    onnx_input(&m, "a", WG__ONNX_DOUBLE, "n,3,2");
+    onnx_input(&m, "a", WG__ONNX_F64, "n,3,2");
     onnx_ints(&m, "axes", axes);
     onnx_node(&m, op, "a,axes", "y", attrs);
-    onnx_output(&m, "y", WG__ONNX_DOUBLE, NULL);
+    onnx_output(&m, "y", WG__ONNX_F64, NULL);
     struct net n = net_import(&m, NULL);
     net_run(&n, 2, in);
     net_expect(&n, 0, shape, want);
@@ -141,7 +141,7 @@ static void expect_typed(int dtype, const char *op, int opset, const char *dims,
 Test(onnx_reduce, integers_give_integers)
 {
     static const double i[] = {-3, 2, -2, -2};
-    for (int t = WG__ONNX_INT32; t <= WG__ONNX_INT64; t++) {
+    for (int t = WG__ONNX_I32; t <= WG__ONNX_I64; t++) {
         expect_typed(t, "ReduceSum", 13, "n,2", i, -5);
         expect_typed(t, "ReduceMean", 13, "n,2", i, -1); /* -1.25 */
         expect_typed(t, "ReduceProd", 13, "n,2", i, -24);
@@ -156,30 +156,30 @@ Test(onnx_reduce, integers_give_integers)
 Test(onnx_reduce, the_extremes_of_bytes_and_truths)
 {
     static const double bytes[] = {3, 200, 7, 100}, mixed[] = {0, 1, 0, 1}, truth[] = {1, 1, 1, 1};
-    expect_typed(WG__ONNX_UINT8, "ReduceMax", 12, "n,2", bytes, 200);
-    expect_typed(WG__ONNX_UINT8, "ReduceMin", 18, "n,2", bytes, 3);
+    expect_typed(WG__ONNX_U8, "ReduceMax", 12, "n,2", bytes, 200);
+    expect_typed(WG__ONNX_U8, "ReduceMin", 18, "n,2", bytes, 3);
     expect_typed(WG__ONNX_BOOL, "ReduceMax", 20, "n,2", mixed, 1);
     expect_typed(WG__ONNX_BOOL, "ReduceMin", 20, "n,2", mixed, 0);
     expect_typed(WG__ONNX_BOOL, "ReduceMin", 20, "n,2", truth, 1);
     expect_typed(WG__ONNX_BOOL, "ReduceMax", 20, "n,0", truth, 0);
     expect_typed(WG__ONNX_BOOL, "ReduceMin", 20, "n,0", truth, 1);
-    expect_typed(WG__ONNX_UINT8, "ReduceMax", 20, "n,0", truth, 0);
-    expect_typed(WG__ONNX_UINT8, "ReduceMin", 20, "n,0", truth, 255);
+    expect_typed(WG__ONNX_U8, "ReduceMax", 20, "n,0", truth, 0);
+    expect_typed(WG__ONNX_U8, "ReduceMin", 20, "n,0", truth, 255);
 }
 
 Test(onnx_reduce, nothing_is_reduced_to_what_leaves_others_alone)
 {
-    expect_typed(WG__ONNX_FLOAT, "ReduceSum", 13, "n,0", x, 0);
-    expect_typed(WG__ONNX_FLOAT, "ReduceProd", 13, "n,0", x, 1);
-    expect_typed(WG__ONNX_FLOAT, "ReduceMax", 13, "n,0", x, -INFINITY);
-    expect_typed(WG__ONNX_FLOAT, "ReduceL2", 13, "n,0", x, 0);
-    expect_typed(WG__ONNX_FLOAT, "ReduceLogSumExp", 13, "n,0", x, -INFINITY);
-    expect_typed(WG__ONNX_FLOAT, "ReduceSum", 13, "scalar", x, 1);
+    expect_typed(WG__ONNX_F32, "ReduceSum", 13, "n,0", x, 0);
+    expect_typed(WG__ONNX_F32, "ReduceProd", 13, "n,0", x, 1);
+    expect_typed(WG__ONNX_F32, "ReduceMax", 13, "n,0", x, -INFINITY);
+    expect_typed(WG__ONNX_F32, "ReduceL2", 13, "n,0", x, 0);
+    expect_typed(WG__ONNX_F32, "ReduceLogSumExp", 13, "n,0", x, -INFINITY);
+    expect_typed(WG__ONNX_F32, "ReduceSum", 13, "scalar", x, 1);
 }
 
 Test(onnx_reduce, the_slope_of_a_length_is_finite_at_zero)
 {
-    struct onnx   m = one_node(13, "ReduceL2", "axes=[1] keepdims=0", WG__ONNX_DOUBLE, "n,2", "y");
+    struct onnx   m = one_node(13, "ReduceL2", "axes=[1] keepdims=0", WG__ONNX_F64, "n,2", "y");
     struct net    n = net_import(&m, NULL);
     const double *from[] = {(double[]){0, 0, 3, 4}};
     wg_grad(wg_sum(n.out[0], (wg_axes){.n = -1}, 0), 1, n.in, &n.out[0]);
@@ -190,13 +190,13 @@ Test(onnx_reduce, the_slope_of_a_length_is_finite_at_zero)
 
 Test(onnx_reduce, what_is_wrong_is_said)
 {
-    struct onnx m = one_node(13, "ReduceMax", "axes=[2]", WG__ONNX_FLOAT, "n,2", "y");
+    struct onnx m = one_node(13, "ReduceMax", "axes=[2]", WG__ONNX_F32, "n,2", "y");
     net_refused(&m, WG_EFORMAT, "axis 2 is outside of rank 2");
-    m = one_node(13, "ReduceMax", "axes=[0,-2]", WG__ONNX_FLOAT, "n,2", "y");
+    m = one_node(13, "ReduceMax", "axes=[0,-2]", WG__ONNX_F32, "n,2", "y");
     net_refused(&m, WG_EFORMAT, "axis 0 is named twice");
-    m = one_node(13, "ReduceSum", "axes=[0]", WG__ONNX_FLOAT, "n,2", "y");
+    m = one_node(13, "ReduceSum", "axes=[0]", WG__ONNX_F32, "n,2", "y");
     net_refused(&m, WG_EARG, "attribute 'axes'");
-    m = one_node(18, "ReduceMax", "", WG__ONNX_INT64, "n,2 1", "y");
+    m = one_node(18, "ReduceMax", "", WG__ONNX_I64, "n,2 1", "y");
     net_refused(&m, WG_EARG, "the list of axes has to be known");
     m = one_node(13, "ReduceSum", "", WG__ONNX_BOOL, "n,2", "y");
     net_refused(&m, WG_EDTYPE, "ReduceSum");
