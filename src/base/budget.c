@@ -13,7 +13,10 @@ static void raise_peak(struct wg__budget *b, int64_t used)
 static bool add(struct wg__budget *b, int64_t n)
 {
     int64_t used = atomic_fetch_add_explicit(&b->used, n, memory_order_relaxed);
-    if (n <= b->limit - used) return raise_peak(b, used + n), true;
+    if (n <= b->limit - used) {
+        raise_peak(b, used + n);
+        return true;
+    }
     atomic_fetch_sub_explicit(&b->used, n, memory_order_relaxed);
     return false;
 }
@@ -22,7 +25,10 @@ bool wg__budget_take(struct wg__budget *b, size_t n)
 {
     if (!b || !n) return true;
     if (n > INT64_MAX / 4) return false;
-    if (n <= PAGE) return atomic_fetch_add_explicit(&b->used, (int64_t)n, memory_order_relaxed), true;
+    if (n <= PAGE) {
+        atomic_fetch_add_explicit(&b->used, (int64_t)n, memory_order_relaxed);
+        return true;
+    }
     if (add(b, (int64_t)n)) return true;
     if (!b->relieve) return false;
     b->relieve(b->context);

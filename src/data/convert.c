@@ -64,7 +64,10 @@ int64_t wg__source_misfit(const struct wg__source *s, double *value)
         k = n - i < BLOCK ? n - i : BLOCK;
         load_scaled(s, (const char *)s->array->data + (size_t)i * from, k, block);
         for (int64_t j = 0; j < k; j++)
-            if (!holds(s->dtype, block[j])) return *value = block[j], i + j;
+            if (!holds(s->dtype, block[j])) {
+                *value = block[j];
+                return i + j;
+            }
     }
     return -1;
 }

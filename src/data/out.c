@@ -63,7 +63,11 @@ static char *resolve(struct wg__out *o)
     enum { MOST_LINKS = 40 }; /* as in Linux */
     char    text[PATH_MAX], *at = malloc(strlen(o->path) + 1);
     ssize_t n;
-    if (!at) return errno = ENOMEM, fail(o, "write"), NULL;
+    if (!at) {
+        errno = ENOMEM;
+        fail(o, "write");
+        return NULL;
+    }
     strcpy(at, o->path);
     for (int links = 0; (n = readlink(at, text, sizeof text - 1)) >= 0; links++) {
         text[n] = 0;
@@ -187,7 +191,10 @@ static void put(struct wg__out *o, const uint8_t *x, size_t n)
     while (n && !o->status) {
         ssize_t k = wg__write_some(o->fd, x, n < 1u << 30 ? n : 1u << 30);
         if (k < 0) fail(o, "write");
-        else x += k, n -= (size_t)k;
+        else {
+            x += k;
+            n -= (size_t)k;
+        }
     }
 }
 

@@ -57,7 +57,10 @@ int wg__roles_read(const wg_safetensors *f, uint8_t role[], const char **bad)
         const struct wg__tensor_note *m = &f->meta[k];
         if (strncmp(m->key, PREFIX, strlen(PREFIX)) != 0) continue;
         int i = wg__st_find(f, m->key + strlen(PREFIX)), r = role_named(m->text);
-        if (r < 0) return *bad = m->text, WG_EFORMAT;
+        if (r < 0) {
+            *bad = m->text;
+            return WG_EFORMAT;
+        }
         if (i >= 0) role[i] = (uint8_t)r;
     }
     return WG_OK;

@@ -83,7 +83,10 @@ static bool nearest(uint64_t w, int64_t q, uint64_t *bits)
     int      top = (int)(high >> 63), shift = 10 + top;
     int64_t  e = wg__log2_power(q) + 63 + top - zeros; /* w 10^q is in 2^e .. 2^(e + 1) */
     if (e > 1023 || e < -1076) return true;
-    if (e < -1022) shift += (int)(-1022 - e), e = -1023;
+    if (e < -1022) {
+        shift += (int)(-1022 - e);
+        e = -1023;
+    }
     if (shift > 63) return false;
     uint64_t m = high >> shift, half = UINT64_C(1) << (shift - 1), rest = high & (2 * half - 1);
     bool     exact = wg__power_exact(q);
@@ -106,7 +109,10 @@ static void normal(const char *p, const char *stop, char to[TEXT])
     int64_t q = 0;
     int     n = 0;
     bool    point = false, more = false;
-    if (*p == '-') *to++ = '-', p++;
+    if (*p == '-') {
+        *to++ = '-';
+        p++;
+    }
     for (; p < stop && (*p | 0x20) != 'e'; p++) {
         if (*p == '.') {
             point = true;
@@ -117,7 +123,10 @@ static void normal(const char *p, const char *stop, char to[TEXT])
         more |= !keep && *p != '0';
         if (keep && (n || *p != '0')) to[n++] = *p;
     }
-    if (more) to[n++] = '1', q--;
+    if (more) {
+        to[n++] = '1';
+        q--;
+    }
     if (n == 0) to[n++] = '0';
     if (p < stop) wg__exponent(p + 1, stop, &q);
     q = q < -99999 ? -99999 : q > 99999 ? 99999 : q;

@@ -74,7 +74,10 @@ static int put_zeros(int n, char *to)
  * point or an exponent, so that a reader knows a real number. */
 static int put_decimal(struct digits v, char *to)
 {
-    while (v.d % 10 == 0) v.d /= 10, v.k++;
+    while (v.d % 10 == 0) {
+        v.d /= 10;
+        v.k++;
+    }
     char digit[20], *p = to;
     int  n = put_digits(v.d, digit), e = n + v.k - 1; /* d.ddd 10^e */
     bool plain = e >= -4 && e < 16;

@@ -102,7 +102,10 @@ static int mark_classes(struct table *t, int i)
     bool picked = false;
     if (k < 0) return WG_EARG;
     for (int j = 0; j < t->out->columns; j++)
-        if (t->column[j].field == k) t->column[j].kind = CLASSES, picked = true;
+        if (t->column[j].field == k) {
+            t->column[j].kind = CLASSES;
+            picked = true;
+        }
     if (picked) return WG_OK;
     if (t->o->class_names)
         return wg__bad(t->r.s.f, WG_EARG, -1, "column '%.60s' is to be classes, but is not picked",
@@ -175,7 +178,8 @@ static int class_value(struct table *t, struct column *c, double *value)
         return wg__csv_bad(&t->r, c->field, WG_EFORMAT, "'%.40s' is none of the %d classes", f->text, c->classes.c.n);
     if (t->o->dtype == WG_F32 && i > MOST_IN_F32)
         return wg__csv_bad(&t->r, c->field, WG_EFORMAT, "more classes than f32 counts: %d", i);
-    return *value = i, WG_OK;
+    *value = i;
+    return WG_OK;
 }
 
 static int parse_field(struct table *t, struct column *c, double *value)
@@ -253,7 +257,10 @@ static int finish_classes(struct table *t, int i)
     wg_array                  *v = &t->out->values;
     if (!d->given) {
         int *map = malloc(((size_t)d->c.n + 1) * sizeof *map);
-        if (!map || !wg__csv_classes_sort(d, map)) return free(map), wg__bad_memory(t->r.s.f);
+        if (!map || !wg__csv_classes_sort(d, map)) {
+            free(map);
+            return wg__bad_memory(t->r.s.f);
+        }
         for (int64_t at = i; at < v->shape.dim[0] * t->out->columns; at += t->out->columns) {
             double old = v->dtype == WG_F32 ? (double)((float *)v->data)[at] : ((double *)v->data)[at];
             if (!isnan(old)) wg__store(v->dtype, v->data, at, map[(int)old]);

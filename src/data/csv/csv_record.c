@@ -112,7 +112,10 @@ static int find_record(struct wg__csv_reader *c, size_t *n, bool *newline)
         const char *feed = memchr(p + s.done, '\n', have - s.done);
         size_t      to = feed ? (size_t)(feed - p) : have;
         scan_line(c, p + s.done, to - s.done, &s);
-        if ((*newline = feed && !s.quoted) || (!feed && c->ended)) return *n = to, WG_OK;
+        if ((*newline = feed && !s.quoted) || (!feed && c->ended)) {
+            *n = to;
+            return WG_OK;
+        }
         s.done = to + (feed != NULL);
         s.comment = s.comment && !feed;
         int status = feed ? WG_OK : refill(c);

@@ -62,7 +62,10 @@ static wg_node *same(const struct wg__export *e, int i) { return wg__export_same
 /* The operands that y has in the file, and which of them is wanted transposed. */
 static int operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
 {
-    if (y->kind == WG__OP && wg__export_rule(e, y, r)) return *x = r->x, r->n;
+    if (y->kind == WG__OP && wg__export_rule(e, y, r)) {
+        *x = r->x;
+        return r->n;
+    }
     r->form = NULL;
     r->turned = -1;
     *x = y->x;

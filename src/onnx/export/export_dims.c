@@ -62,7 +62,10 @@ static bool dim_value(struct wg__export *e, const wg_node *y, int64_t d, struct 
 {
     char text[160], key[24], wanted[170];
     int  status = WG_OK;
-    if (d >= 0) return *to = wg__constant_ints(e, 1, &d), true;
+    if (d >= 0) {
+        *to = wg__constant_ints(e, 1, &d);
+        return true;
+    }
     snprintf(key, sizeof key, "%lld", (long long)d);
     *to = (struct wg__val){wg__names_find(&e->dims, key), WG_I64};
     if (to->name) return true;
@@ -85,11 +88,17 @@ bool wg__dims_value(struct wg__export *e, const wg_node *y, int n, const struct 
     for (int i = 0; i <= n; i++) {
         bool symbol = i < n && v[i].symbol;
         if (i < n && !symbol) known[run++] = v[i].whole;
-        else if (run) part[parts++] = wg__constant_ints(e, run, known), run = 0;
+        else if (run) {
+            part[parts++] = wg__constant_ints(e, run, known);
+            run = 0;
+        }
         if (symbol && !dim_value(e, y, v[i].whole, &part[parts++])) return false;
     }
     if (parts == 0) part[parts++] = wg__constant_ints(e, 0, NULL);
-    if (parts == 1) return *to = part[0], true;
+    if (parts == 1) {
+        *to = part[0];
+        return true;
+    }
     *to = (struct wg__val){wg__name_numbered(e, "shape"), WG_I64};
     return wg__form_write(e, y, "Concat{axis=0}", parts, part, to->name, WG_I64) == WG_OK;
 }

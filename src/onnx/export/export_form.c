@@ -149,7 +149,10 @@ static void attribute(struct emit *c, const struct wg__form_item *i)
         break;
     default:
         if (i->number.is_whole) wg__pb_int(p, I, i->number.whole);
-        else wg__pb_float(p, F, (float)i->number.real), type = FLOAT_TYPE;
+        else {
+            wg__pb_float(p, F, (float)i->number.real);
+            type = FLOAT_TYPE;
+        }
     }
     wg__pb_int(p, TYPE, type);
     wg__pb_close(p, attr);

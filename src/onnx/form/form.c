@@ -239,7 +239,10 @@ static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
             *hold = *hold && wg__count_read(t.at, (size_t)t.n, INT_MAX, &since) && (uint64_t)opset >= since;
         else if (wg__form_is(t, "real")) *hold = *hold && x != WG_DTYPES && WG_DTYPE_BIT(x) & WG_DTYPE_REALS;
         else if (dtype_of(t) != WG_DTYPES) *hold = *hold && x == dtype_of(t);
-        else return f->p = begin, bad(f, "a condition expected");
+        else {
+            f->p = begin;
+            return bad(f, "a condition expected");
+        }
         f->p++;
     }
 }

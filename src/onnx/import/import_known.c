@@ -60,9 +60,16 @@ static bool from_node(struct wg__import *p, wg_node *x, wg_array *to)
 {
     if (!constant(p, x)) return false;
     *to = (wg_array){wg_node_dtype(x), *x->shape, wg__data_alloc(wg__bytes(wg_node_dtype(x), x->shape))};
-    if (!to->data) return p->nomem = true, false;
+    if (!to->data) {
+        p->nomem = true;
+        return false;
+    }
     if (x->kind == WG__CONST) memcpy(to->data, x->data, wg__bytes(to->dtype, &to->shape));
-    else if (!compute(p, x, to->data)) return wg__data_free(to->data), to->data = NULL, false;
+    else if (!compute(p, x, to->data)) {
+        wg__data_free(to->data);
+        to->data = NULL;
+        return false;
+    }
     return true;
 }
 
@@ -91,7 +98,10 @@ static bool affordable(struct wg__import *p, const struct wg__onnx_tensor *t)
 static bool copy_given(struct wg__import *p, const wg_array *a, wg_array *to)
 {
     *to = *a;
-    if (!(to->data = wg__data_alloc(wg_array_bytes(a)))) return p->nomem = true, false;
+    if (!(to->data = wg__data_alloc(wg_array_bytes(a)))) {
+        p->nomem = true;
+        return false;
+    }
     memcpy(to->data, a->data, wg_array_bytes(a));
     return true;
 }
@@ -159,7 +169,10 @@ static const struct wg__ints *keep_list(struct wg__import *p, struct wg__import_
 {
     struct wg__ints list, *copy;
     if (!as_list(a, &list)) return NULL;
-    if (!(copy = wg__arena_alloc(&p->in.m->file.arena, sizeof *copy))) return p->nomem = true, NULL;
+    if (!(copy = wg__arena_alloc(&p->in.m->file.arena, sizeof *copy))) {
+        p->nomem = true;
+        return NULL;
+    }
     *copy = list;
     v->ints = copy;
     v->ints_rank = a->shape.rank;
@@ -180,7 +193,10 @@ const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__import_va
     wg_array a = {0};
     if (v->given && !v->ints && !v->broken) return keep_list(p, v, v->given);
     if (v->ints || v->broken || !v->tensor || !small_integers(v->tensor)) return v->ints;
-    if (!wg__tensor_known(p, v->tensor, v->name, &a)) return v->broken = true, NULL;
+    if (!wg__tensor_known(p, v->tensor, v->name, &a)) {
+        v->broken = true;
+        return NULL;
+    }
     const struct wg__ints *list = keep_list(p, v, &a);
     wg__data_free(a.data);
     return list;

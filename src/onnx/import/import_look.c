@@ -56,7 +56,8 @@ static int new_values(struct wg__import *p)
     m->output = calloc((size_t)m->model.n_output + 1, sizeof *m->output);
     if (p->row && p->state && m->input && m->input_name && m->output && wg__values_new(m, count_names(&m->model)))
         return WG_OK;
-    return p->nomem = true, WG_ENOMEM;
+    p->nomem = true;
+    return WG_ENOMEM;
 }
 
 /* The value cannot be used, which is only said where it is. */

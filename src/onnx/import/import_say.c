@@ -16,10 +16,19 @@ static int keep(struct wg__import *p, const struct wg__complaint *want)
     p->said++;
     if (!p->in.m->status) p->in.m->status = want->status; /* which rows ask for */
     for (int i = 0; i < p->n_complaint; i++)
-        if (same(&p->complaint[i], want)) return p->complaint[i].more++, want->status;
-    if (p->n_complaint == WG__MAX_COMPLAINTS) return p->left_out++, want->status;
+        if (same(&p->complaint[i], want)) {
+            p->complaint[i].more++;
+            return want->status;
+        }
+    if (p->n_complaint == WG__MAX_COMPLAINTS) {
+        p->left_out++;
+        return want->status;
+    }
     void *grown = wg__list_grow(p->complaint, &p->cap_complaint, p->n_complaint + 1, sizeof *p->complaint);
-    if (!grown) return p->nomem = true, WG_ENOMEM;
+    if (!grown) {
+        p->nomem = true;
+        return WG_ENOMEM;
+    }
     p->complaint = grown;
     p->complaint[p->n_complaint++] = *want;
     return want->status;

@@ -24,7 +24,10 @@ const char *wg__dim_name_in(struct wg__import *p, const struct wg__onnx_value *i
     if (axis < in->rank && wg__dim_named(&in->dim[axis])) return in->dim[axis].param;
     size_t n = strlen(in->name) + 16;
     char  *text = wg__arena_alloc(&p->in.m->file.arena, n);
-    if (!text) return p->nomem = true, NULL;
+    if (!text) {
+        p->nomem = true;
+        return NULL;
+    }
     snprintf(text, n, "%s.%d", in->name, axis);
     return text;
 }

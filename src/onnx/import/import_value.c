@@ -42,7 +42,10 @@ static const char *param_name(struct wg__import *p, const char *name)
     if (!prefix || !*prefix) return name;
     size_t n = strlen(prefix);
     char  *text = wg__arena_alloc(&p->in.m->file.arena, n + strlen(name) + 1);
-    if (!text) return p->nomem = true, NULL;
+    if (!text) {
+        p->nomem = true;
+        return NULL;
+    }
     memcpy(text, prefix, n);
     strcpy(text + n, name);
     return text;
@@ -161,7 +164,10 @@ int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *list, wg_dtype 
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (!v) return WG_OK;
     struct wg__ints *copy = wg__arena_alloc(&c->m->file.arena, sizeof *copy);
-    if (!copy) return p->nomem = true, WG_ENOMEM;
+    if (!copy) {
+        p->nomem = true;
+        return WG_ENOMEM;
+    }
     *copy = *list;
     v->ints = copy;
     v->ints_rank = rank0 ? 0 : 1;

@@ -58,7 +58,10 @@ const char *wg_onnx_message(const wg_onnx *m)
 int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e)
 {
     struct stat st;
-    if (fd < 0) return wg__say_errno(e, name, "open"), -1;
+    if (fd < 0) {
+        wg__say_errno(e, name, "open");
+        return -1;
+    }
     if (fstat(fd, &st)) wg__say_errno(e, name, "read");
     else if (!S_ISREG(st.st_mode))
         wg__tell(e, name, WG_EIO, -1, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");

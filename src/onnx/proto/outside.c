@@ -31,7 +31,10 @@ static int descend(int from, const char **path)
 {
     char   name[256];
     size_t n = strcspn(*path, "/"), slashes = strspn(*path + n, "/");
-    if (n >= sizeof name) return errno = ENAMETOOLONG, -1;
+    if (n >= sizeof name) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
     memcpy(name, *path, n);
     name[n] = 0;
     *path += n + slashes;
@@ -87,7 +90,8 @@ static int open_linked(const char *folder, const char *location, char at[PATH_MA
     errno = why;
     if (fd < 0 || path_of(fd, path)) return fd;
     close(fd);
-    return errno = ELOOP, -1;
+    errno = ELOOP;
+    return -1;
 }
 
 static int open_link(const struct wg__onnx_file *f, const char *location, uint64_t *size, wg_error *e)

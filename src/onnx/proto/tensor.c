@@ -77,7 +77,11 @@ static int next(const struct wg__piece *p, const struct typed *k, struct wg__spa
         return got;
     }
     if (!rest->n) return 0;
-    if (rest->n < k->least) return *v = 0, *why = "ends inside of a number of fixed size", WG_EFORMAT;
+    if (rest->n < k->least) {
+        *v = 0;
+        *why = "ends inside of a number of fixed size";
+        return WG_EFORMAT;
+    }
     *v = wg__little(rest->at, k->least);
     *rest = (struct wg__span){rest->at + k->least, rest->n - k->least};
     return 1;

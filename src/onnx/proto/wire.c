@@ -27,7 +27,10 @@ int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why)
         uint8_t b = rest->at[i];
         if (i == MAX_VARINT - 1 && b > 1) break;
         *v |= (uint64_t)(b & 0x7f) << 7 * i;
-        if (b < 0x80) return step(rest, i + 1), 1;
+        if (b < 0x80) {
+            step(rest, i + 1);
+            return 1;
+        }
     }
     return bad(why, "has a number of more than 64 bits");
 }

@@ -67,7 +67,10 @@ static bool one_space(const char *word, size_t n, const char *next) { return !LI
 
 const char *wg__trim(const char *value, size_t *n)
 {
-    while (*n && (*value == ' ' || *value == '\t')) value++, --*n;
+    while (*n && (*value == ' ' || *value == '\t')) {
+        value++;
+        --*n;
+    }
     while (*n && (value[*n - 1] == ' ' || value[*n - 1] == '\t')) --*n;
     return value;
 }
@@ -136,10 +139,22 @@ static bool is_chunked(const struct look *l)
 static int check_length(const struct look *l, struct wg__request_head *h, int minor, const char **why)
 {
     h->length = -1;
-    if (l->times[LENGTH] && l->times[CODING]) return *why = "Transfer-Encoding together with Content-Length", 400;
-    if (l->times[CODING] && !is_chunked(l)) return *why = "no Transfer-Encoding but chunked is known", 501;
-    if (l->times[CODING] && !minor) return *why = "Transfer-Encoding in HTTP/1.0", 400;
-    if (l->times[CODING] && WG__OLD_MHD) return *why = "a body has to say how long it is: Content-Length", 411;
+    if (l->times[LENGTH] && l->times[CODING]) {
+        *why = "Transfer-Encoding together with Content-Length";
+        return 400;
+    }
+    if (l->times[CODING] && !is_chunked(l)) {
+        *why = "no Transfer-Encoding but chunked is known";
+        return 501;
+    }
+    if (l->times[CODING] && !minor) {
+        *why = "Transfer-Encoding in HTTP/1.0";
+        return 400;
+    }
+    if (l->times[CODING] && WG__OLD_MHD) {
+        *why = "a body has to say how long it is: Content-Length";
+        return 411;
+    }
     if (!l->times[LENGTH]) return h->length = l->times[CODING] ? INT64_MIN : -1, 0;
     uint64_t length;
     if (l->n[LENGTH] > 18 || !wg__count_read(l->value[LENGTH], l->n[LENGTH], INT64_MAX, &length))
@@ -156,17 +171,38 @@ int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char 
     *why = l.why;
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t                          size = i ? i->header_size : 0;
-    if (minor < 0) return *why = "HTTP 1.0 and 1.1 only", 505;
-    if (!is_token(h->method, strlen(h->method))) return *why = "malformed method", 400;
+    if (minor < 0) {
+        *why = "HTTP 1.0 and 1.1 only";
+        return 505;
+    }
+    if (!is_token(h->method, strlen(h->method))) {
+        *why = "malformed method";
+        return 400;
+    }
     if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version))
         return *why = "malformed request line", 400;
-    if (h->n_uri > WG__MAX_URI) return *why = "the URI is longer than 8192 bytes", 414;
+    if (h->n_uri > WG__MAX_URI) {
+        *why = "the URI is longer than 8192 bytes";
+        return 414;
+    }
     if (l.code) return l.code;
-    if (minor && !l.times[HOST]) return *why = "one Host header is needed", 400;
-    if (l.times[HOST] && !is_host(l.value[HOST], l.n[HOST])) return *why = "malformed Host", 400;
+    if (minor && !l.times[HOST]) {
+        *why = "one Host header is needed";
+        return 400;
+    }
+    if (l.times[HOST] && !is_host(l.value[HOST], l.n[HOST])) {
+        *why = "malformed Host";
+        return 400;
+    }
     if ((code = check_length(&l, h, minor, why))) return code;
-    if (!follows(l.next, h->method + size, 4)) return *why = "the head does not end with an empty line", 400;
-    if (size > WG__MAX_HEAD) return *why = "the headers are longer than 16384 bytes", 431;
+    if (!follows(l.next, h->method + size, 4)) {
+        *why = "the head does not end with an empty line";
+        return 400;
+    }
+    if (size > WG__MAX_HEAD) {
+        *why = "the headers are longer than 16384 bytes";
+        return 431;
+    }
     return 0;
 }
 

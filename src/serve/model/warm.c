@@ -221,7 +221,10 @@ static int find_sizes(struct trial *t, wg_error *e)
         for (int s = 0; s < t->v->n_symbol; s++) t->size[s] = s < first ? 1 : candidate[c];
         struct wg__pooled *p = wg__pool_take(t->v, t->size, e);
         for (int i = 0; i < t->v->pub.n_in && p; i++) t->read[i] = wg_tape_shape(p->tape, t->v->in[i].node) != NULL;
-        if (p) return wg__pool_give(t->v, p), WG_OK;
+        if (p) {
+            wg__pool_give(t->v, p);
+            return WG_OK;
+        }
         status = e->status;
         if (status == WG_ENOMEM || t->v->n_symbol == first) break;
     }

@@ -155,7 +155,8 @@ static inline __attribute__((always_inline)) const char *read_row(struct fill *f
     for (*count = 0;;) {
         if ((size_t)(full - at) < size) {
             if (!grow(f, p)) return NULL;
-            at = (char *)f->to->data + f->used, full = (char *)f->to->data + f->to->size;
+            at = (char *)f->to->data + f->used;
+            full = (char *)f->to->data + f->to->size;
         }
         const char *stop = read(p, end, at);
         if (!stop) return refuse(f, p), NULL;

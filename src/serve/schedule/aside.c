@@ -72,7 +72,10 @@ struct wg__aside_threads *wg__aside_new(int   n, void (*work)(struct wg__exchang
                                         void *context)
 {
     struct wg__aside_threads *a = calloc(1, sizeof *a + (size_t)n * sizeof *a->thread);
-    if (!a || !wg__steady_cond(&a->wake)) return free(a), NULL;
+    if (!a || !wg__steady_cond(&a->wake)) {
+        free(a);
+        return NULL;
+    }
     a->last = &a->first;
     a->work = work;
     a->idle = idle;

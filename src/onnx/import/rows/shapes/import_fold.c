@@ -129,7 +129,10 @@ bool wg__fold_equal(wg_infer *c, const int64_t x[], int64_t *y)
 bool wg__fold_neg(wg_infer *c, const int64_t x[], int64_t *y) { return wg__fold_sub(c, (int64_t[]){0, x[0]}, y); }
 bool wg__fold_abs(wg_infer *c, const int64_t x[], int64_t *y)
 {
-    if (symbol(x[0])) return *y = x[0], wg__dim_least(c->g, x[0]) >= 0;
+    if (symbol(x[0])) {
+        *y = x[0];
+        return wg__dim_least(c->g, x[0]) >= 0;
+    }
     return x[0] < 0 ? wg__fold_neg(c, x, y) : (*y = x[0], true);
 }
 bool wg__fold_same(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0], true; }

@@ -256,11 +256,15 @@ static bool read_depth(struct wg__in *c, int64_t *to)
 {
     struct wg__ints list;
     double          depth;
-    if (wg__in_ints(c, 1, &list) && list.n == 1 && wg__is_symbol(&list, 0)) return *to = list.at[0], true;
+    if (wg__in_ints(c, 1, &list) && list.n == 1 && wg__is_symbol(&list, 0)) {
+        *to = list.at[0];
+        return true;
+    }
     if (!wg__in_need_real(c, 1, "depth", &depth)) return false;
     if (!(depth >= 0)) return wg__malformed(c, "depth is %g", depth), false;
     if (depth > WG__MAX_INDICES) return wg__unsupported(c, "depth %g", depth), false;
-    return *to = (int64_t)depth, true;
+    *to = (int64_t)depth;
+    return true;
 }
 
 static int one_hot_row(struct wg__in *c)

@@ -80,8 +80,10 @@ static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct rang
     if (n < 0 && (r->step < 0 ? start < -1 : back && front))
         return wg__unsupported(c, "%lld:%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop,
                                (long long)r->step, axis);
-    if (n < 0) start = bound(start), stop = bound(stop);
-    else if (r->step < 0 && start < -n) start = -n;
+    if (n < 0) {
+        start = bound(start);
+        stop = bound(stop);
+    } else if (r->step < 0 && start < -n) start = -n;
     if (n < 0 && r->step > 0 && start == INT64_MIN) start = 0;
     *x = wg_slice(*x, axis, start, stop, r->step);
     return *x ? WG_OK : wg__out_node(c, 0, NULL);

@@ -179,7 +179,8 @@ static int broadcast(struct wg__in *c, const wg_shape *a, const wg_shape *b, wg_
         int     status = wg__dim_meet(&why, m, n, &y->dim[y->rank - i]);
         if (!status) continue;
         if (*why.why) return wg__unsupported(c, "%s", why.why);
-        wg_dim_name(c->g, m, p, sizeof p), wg_dim_name(c->g, n, q, sizeof q);
+        wg_dim_name(c->g, m, p, sizeof p);
+        wg_dim_name(c->g, n, q, sizeof q);
         return wg__malformed(c, "size %s cannot become %s", p, q);
     }
     return WG_OK;

@@ -24,7 +24,10 @@ static bool reduction_of(struct wg__in *c, enum reduction *to)
     static const char *const name[] = {[NONE] = "none", [SUM] = "sum", [MEAN] = "mean"};
     const char              *text = wg__attr_text(c, "reduction", "mean");
     for (int i = NONE; i <= MEAN; i++)
-        if (strcmp(text, name[i]) == 0) return *to = (enum reduction)i, true;
+        if (strcmp(text, name[i]) == 0) {
+            *to = (enum reduction)i;
+            return true;
+        }
     wg__malformed(c, "reduction '%s' is not none, sum or mean", text);
     return false;
 }
