@@ -108,7 +108,7 @@ struct wg__gemm {
 };
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
-/* The bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
+/* Counts the bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
 size_t wg__gemm_packed_bytes(const struct wg__gemm *g);
 /* Packs op(b) of a product for which wg__gemm_packed_bytes is not 0; `packed` is aligned to 64. */
 void wg__gemm_pack(const struct wg__gemm *g, void *packed);
