@@ -32,7 +32,7 @@ FLAGS     := -std=c11 -D_GNU_SOURCE $(WARN) $(if $(SANITIZE),-Wno-error) $(CPPFL
              -DWG_VERSION='"$(VERSION)"' -I$(BUILD)/include -Isrc -Itests -MMD -MP
 LDFLAGS   += $(SANITIZE)
 
-# CPU levels: each src/cpu/kernel_*.c is compiled once for each.
+# CPU levels: each src/cpu/*/kernel_*.c is compiled once for each.
 ifeq ($(shell uname -m),x86_64)
 LEVELS       := baseline avx2 avx512
 FLAGS_avx2   := -march=x86-64-v3
@@ -46,7 +46,7 @@ endif
 # The files below a folder that match a pattern, as in $(call below,src,%.c).
 below = $(sort $(foreach f,$(wildcard $(1)/*),$(call below,$(f),$(2)) $(filter $(2),$(f))))
 
-KERNELS  := $(wildcard src/cpu/kernel_*.c)
+KERNELS  := $(wildcard src/cpu/*/kernel_*.c)
 # The predictor and CUDA are no part of the library: one goes into the command line, the other is a library of its own.
 SOURCES  := $(filter-out $(KERNELS) src/serve/% src/cuda/%,$(call below,src,%.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o) $(foreach l,$(LEVELS),$(KERNELS:%.c=$(BUILD)/%.$(l).o))
@@ -137,7 +137,7 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 # The page is a file of its own, taken into the object as it is.
-$(BUILD)/src/serve/page.o: $(wildcard src/serve/page/*)
+$(BUILD)/src/serve/http/page.o: $(wildcard src/serve/http/page/*)
 $(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -147,8 +147,9 @@ $(BUILD)/tools/%: $(BUILD)/tools/%.o $(STATIC)
 # For the host, with the shim: tests run them without a GPU (tests/cuda/run.sh).
 CUDA_TESTER := $(BUILD)/tests/cuda-tests
 CUDA_HOST   := -Itests/cuda_host -DWG__CUDA_HOST
-CUDA_HOST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(call below,src/cuda,%.cu %.c) $(wildcard tests/cuda_host/*.cc)))
-CUDA_TEST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(filter-out tests/cuda/loops.cc,$(wildcard tests/cuda/*.c tests/cuda/*.cc))))
+CUDA_SHIM   := $(filter-out tests/cuda_host/nvrtc/%,$(call below,tests/cuda_host,%.cc))
+CUDA_HOST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(call below,src/cuda,%.cu %.c) $(CUDA_SHIM)))
+CUDA_TEST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(wildcard $(addprefix tests/cuda/,*.c *.cc kernels/*.c))))
 CUDA_LOOPS  := $(BUILD)/tests/cuda-loops
 # Misaligned vectors, and indices outside of arrays of known size, end the kernel.
 CUDA_TRAPS  := $(if $(SANITIZE),,-fsanitize=alignment,bounds -fsanitize-undefined-trap-on-error)
@@ -168,7 +169,7 @@ $(BUILD)/cuda_host/%.o: %.c $(BUILD)/flags | $(LINK)
 	$(call say,CC,"$< (host)")
 	$(Q)$(CC) $(CUDA_HOST) $(FLAGS) -c $< -o $@
 $(CUDA_TESTER): $(CUDA_TEST_O)
-$(CUDA_LOOPS): $(BUILD)/cuda_host/tests/cuda/loops.o
+$(CUDA_LOOPS): $(BUILD)/cuda_host/tests/cuda/loop/loops.o
 $(CUDA_TESTER) $(CUDA_LOOPS): $(CUDA_HOST_O) $(STATIC)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

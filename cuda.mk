@@ -32,9 +32,8 @@ CUBLAS       = $(if $(CUBLAS_FILE),-L$(dir $(CUBLAS_FILE)) -l:$(notdir $(CUBLAS_
 
 # For the host, with the shim.
 CUDA_HOST_LIB  := $(BUILD)/tests/libwengert-cuda-host.so
-CUDA_HOST_LIBO := $(patsubst %,$(BUILD)/cuda_host/%.o,$(basename $(call below,src/cuda,%.cu %.c) $(wildcard tests/cuda_host/*.cc)))
 CUDA_TAPER     := $(BUILD)/tests/cuda-tape-tests
-CUDA_TAPER_O   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/tape/*.c))
+CUDA_TAPER_O   := $(patsubst %.c,$(BUILD)/%.o,$(call below,tests/cuda/tape,%.c))
 
 .PHONY: cuda cuda-objects cuda-deps nvrtc-deps libwengert-cuda gpu-check gpu-programs gpu-carry
 libwengert-cuda: $(CUDA_LIB)
@@ -94,7 +93,7 @@ endef
 
 # ---- For the host, with the shim ----
 
-$(CUDA_HOST_LIB): $(CUDA_HOST_LIBO) $(STATIC)
+$(CUDA_HOST_LIB): $(CUDA_HOST_O) $(STATIC)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CXX) -shared -Wl,--exclude-libs,ALL $(if $(SANITIZE),,-Wl,--no-undefined) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -106,7 +105,7 @@ $(CUDA_TAPER): $(CUDA_TAPER_O) $(STATIC)
 # NVRTC for the shim, and a test by NVRTC itself, which takes no more of the backend than the sources of loops.
 NVRTC_HOST   := $(BUILD)/tests/libnvrtc-host.so
 NVRTC_TEST   := $(BUILD)/tests/cuda-nvrtc
-NVRTC_TEST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,tests/cuda/nvrtc/main $(addprefix src/cuda/,translate loop_source loop_plan nvrtc))
+NVRTC_TEST_O := $(patsubst %,$(BUILD)/cuda_host/%.o,tests/cuda/nvrtc/main $(addprefix src/cuda/loop/,translate loop_source loop_plan nvrtc))
 $(NVRTC_HOST): $(BUILD)/cuda_host/tests/cuda_host/nvrtc/nvrtc.o
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -130,7 +129,7 @@ $(CUDA_LIMITS): $(BUILD)/cuda/bench/cuda/limits.o
 	$(call say,LD,$@)
 	$(Q)$(NVCC) -cudart static $^ $(CUBLAS) -o $@
 $(CUDA_LIMITS_HOST): $(BUILD)/cuda_host/bench/cuda/limits.o \
-    $(patsubst %.cc,$(BUILD)/cuda_host/%.o,$(wildcard tests/cuda_host/*.cc)) $(STATIC)
+    $(patsubst %.cc,$(BUILD)/cuda_host/%.o,$(CUDA_SHIM)) $(STATIC)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(LDFLAGS) $^ $(LIBS) -o $@

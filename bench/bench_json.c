@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common.h"
-#include "serve/json.h"
+#include "serve/json/json.h"
 
 static const char usage[] = "usage: bench_json [--seconds S] [int | mnist | float | double | write ...]\n"
                             "int     0 to 255\n"

@@ -42,7 +42,7 @@ static int read_plan(struct trainer *t, struct plan *p, int n, char *word[])
         if (*s != ',') break;
     }
     t->batch = atoll(word[2]);
-    p->solver.kind = strcmp(word[3], "adam") ? WG_SGD : WG_ADAM;
+    p->solver.kind = strcmp(word[3], "adam") ? WG_SOLVER_SGD : WG_SOLVER_ADAM;
     p->solver.rate = atof(word[4]);
     if (p->layers > 1 && t->batch > 0 && p->solver.rate > 0) return 0;
     return fputs(usage, stderr), -1;

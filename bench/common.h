@@ -1,6 +1,6 @@
 /* common.h - what the benchmark programs share: time, digits, the numbers that
  * every side starts from, and the line protocol through which bench/run
- * alternates between this library and its peers (bench/peer_common.py). */
+ * alternates between this library and its peers (bench/peers/peer_common.py). */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 

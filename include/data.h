@@ -39,22 +39,23 @@ typedef struct wg_array {
     void    *data;
 } wg_array;
 
-/* Zeroed and 64-byte aligned.  WG_OK, WG_EARG (a negative dimension, no such
- * dtype, rank over WG_MAX_RANK) or WG_ENOMEM; on an error *out is all zero. */
+/* Allocates an array, zeroed and 64-byte aligned.  WG_OK, WG_EARG (a negative
+ * dimension, no such dtype, rank over WG_MAX_RANK) or WG_ENOMEM; on an error *out is
+ * all zero. */
 WG_API int wg_array_new(wg_array *out, wg_dtype t, wg_shape s);
 /* Releases the data and zeroes *a.  NULL is allowed. */
 WG_API void wg_array_free(wg_array *a);
-/* Bytes of the data; 0 for an array whose shape or dtype is not valid. */
+/* Counts the bytes of the data; 0 for an array whose shape or dtype is not valid. */
 WG_API size_t wg_array_bytes(const wg_array *a);
 
 /* ---- IDX: the format of MNIST (yann.lecun.com/exdb/mnist) --------------------- */
 
-/* Plain or gzip, told apart by content.  unsigned byte -> u8; signed byte,
- * short, int -> i32; float -> f32; double -> f64.  Offsets in a gzip file's
+/* Reads an IDX file, plain or gzip, told apart by content.  unsigned byte -> u8; signed
+ * byte, short, int -> i32; float -> f32; double -> f64.  Offsets in a gzip file's
  * errors count unpacked bytes, unless the message speaks of packed ones. */
 WG_API int wg_idx_read(const char *path, wg_array *out, wg_error *e);
 WG_API int wg_idx_parse(const void *bytes, size_t n, wg_array *out, wg_error *e);
-/* Plain IDX.  u8, i32, f32, f64; sizes below 2^32. */
+/* Writes plain IDX: u8, i32, f32, f64; sizes below 2^32. */
 WG_API int wg_idx_write(const char *path, const wg_array *a, wg_error *e);
 
 /* ---- CSV (RFC 4180) ------------------------------------------------------------- */
@@ -73,6 +74,7 @@ typedef struct wg_csv {
 } wg_csv;
 
 typedef struct wg_csv_options {
+    size_t   struct_size; /* see WG_OPTIONS */
     char     delimiter; /* 0: a comma; ' ': any run of spaces and tabs, and those at a line's ends are none */
     int      header;    /* the first record holds names */
     wg_dtype dtype;     /* WG_F32 (the zero value) or WG_F64 */
@@ -99,35 +101,35 @@ typedef struct wg_csv_options {
     const wg_csv *like;
 } wg_csv_options;
 
-/* Numbers are decimal, or inf, infinity, nan, or true (1) and false (0), in any
- * case, whatever the locale; spaces and tabs around them are ignored.  They are
- * rounded once; a number too large for the dtype is an error.  Ends of records
- * are LF or CRLF, the last one may be missing, and empty lines are skipped; a
- * byte order mark is skipped.  All records have the same number of fields.  An
- * empty file gives values of shape [0,0].  Names lose the blanks around them,
- * unless they are quoted.  Messages name line and column (field), both from 1.
- * options may be NULL.  Plain or gzip. */
+/* Reads a CSV file, plain or gzip.  Numbers are decimal, or inf, infinity, nan, or true
+ * (1) and false (0), in any case, whatever the locale; spaces and tabs around them are
+ * ignored.  Numbers are rounded once; a number too large for the dtype is an error.
+ * Ends of records are LF or CRLF, the last one may be missing, and empty lines are
+ * skipped; a byte order mark is skipped.  All records have the same number of fields.
+ * An empty file gives values of shape [0,0].  Names lose the blanks around them, unless
+ * they are quoted.  Messages name line and column (field), both from 1.  options may be
+ * NULL. */
 WG_API int wg_csv_read(const char *path, const wg_csv_options *options, wg_csv *out, wg_error *e);
 WG_API int wg_csv_parse(const void *bytes, size_t n, const wg_csv_options *options, wg_csv *out, wg_error *e);
-/* Index of the (first) column of that name in values, or -1. */
+/* Finds the index in values of the (first) column of that name; -1 if there is none. */
 WG_API int wg_csv_find(const wg_csv *c, const char *name);
-/* Columns first .. first+n-1 as an array of their own, of dtype t: [records,n],
- * or [records] where n is 1.  So one read gives features and labels.  WG_EARG
- * for columns that are not there, or for a value that t does not hold (for
- * whole numbers and bool that is NaN, a fraction, anything out of range), which
- * the message names with its record and column; WG_ENOMEM.  first counts from 0;
- * the record and column of a value are counted from 1.  Records are those of
- * values: the header is none, and lines of the file are counted by readers only. */
+/* Copies columns first .. first+n-1 into an array of their own, of dtype t:
+ * [records,n], or [records] where n is 1.  So one read gives features and labels.
+ * WG_EARG for columns that are not there, or for a value that t does not hold (for
+ * whole numbers and bool that is NaN, a fraction, anything out of range), which the
+ * message names with its record and column; WG_ENOMEM.  first counts from 0; the record
+ * and column of a value are counted from 1.  Records are those of values: the header is
+ * none, and lines of the file are counted by readers only. */
 WG_API int  wg_csv_take(const wg_csv *c, int first, int n, wg_dtype t, wg_array *out, wg_error *e);
 WG_API void wg_csv_free(wg_csv *c);
 
 /* ---- .npy and .npz (numpy.lib.format, versions 1 to 3) --------------------------- */
 
-/* b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8, u8 -> i64; f2, f4 ->
- * f32; f8 -> f64: every value exactly.  A 64-bit unsigned value of 2^63 or more
- * is an error that names it.  Either byte order; Fortran order becomes
- * row-major.  Other dtypes (text, complex, structures, objects) are refused by
- * name, and so is a file that goes on after its array. */
+/* Reads a .npy file: b1 -> bool; u1 -> u8; i1, i2, u2, i4 -> i32; u4, i8, u8 -> i64;
+ * f2, f4 -> f32; f8 -> f64: every value exactly.  A 64-bit unsigned value of 2^63 or
+ * more is an error that names it.  Either byte order; Fortran order becomes row-major.
+ * Other dtypes (text, complex, structures, objects) are refused by name, and so is a
+ * file that goes on after its array. */
 WG_API int wg_npy_read(const char *path, wg_array *out, wg_error *e);
 WG_API int wg_npy_parse(const void *bytes, size_t n, wg_array *out, wg_error *e);
 WG_API int wg_npy_write(const char *path, const wg_array *a, wg_error *e);
@@ -142,23 +144,25 @@ typedef struct wg_npz {
     } * entry;
 } wg_npz;
 
-/* Every array, or (list) names, dtypes and shapes with data NULL.  A member
- * that is no array of this library (text, objects, a dtype or a packing that is
- * not supported, encrypted, no .npy at all) does not spoil the others: its
- * entry has no array but a reason, which names it.  A damaged member refuses the
- * archive; checksums are verified.  Offsets inside of a deflated member count
- * its unpacked bytes.  Split archives are refused, and so is one whose members
- * overlap: what is unpacked stays in proportion to the file. */
+/* Reads every array of an archive; wg_npz_list reads names, dtypes and shapes only,
+ * with data NULL.  A member that is no array of this library (text, objects, a dtype or
+ * a packing that is not supported, encrypted, no .npy at all) does not spoil the
+ * others: its entry has no array but a reason, which names the member.  A damaged
+ * member refuses the archive; checksums are verified.  Offsets inside of a deflated
+ * member count its unpacked bytes.  Split archives are refused, and so is an archive
+ * whose members overlap: what is unpacked stays in proportion to the file. */
 WG_API int wg_npz_read(const char *path, wg_npz *out, wg_error *e);
 WG_API int wg_npz_list(const char *path, wg_npz *out, wg_error *e);
 WG_API int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e);
-/* The array of that name alone; nothing else of the file is unpacked.  For a
+/* Reads the array of that name alone; nothing else of the file is unpacked.  For a
  * member that could not be taken, an error with the same reason. */
 WG_API int wg_npz_read_one(const char *path, const char *name, wg_array *out, wg_error *e);
-/* Borrowed: until wg_npz_free.  NULL if there is none, or none that could be taken. */
+/* Finds an array by name, borrowed until wg_npz_free.  NULL if there is none, or if it
+ * could not be taken. */
 WG_API const wg_array *wg_npz_find(const wg_npz *z, const char *name);
 WG_API void            wg_npz_free(wg_npz *z);
-/* Stored, as numpy.savez does.  Names are UTF-8, not empty, each used once. */
+/* Writes an archive of stored members, as numpy.savez does.  Names are UTF-8, not
+ * empty, each used once. */
 WG_API int wg_npz_write(const char *path, int n, const char *const name[], const wg_array *const array[], wg_error *e);
 
 /* ---- Other files ------------------------------------------------------------------- */
@@ -169,8 +173,8 @@ WG_API int wg_npz_write(const char *path, int n, const char *const name[], const
  * killed writer of the same file left behind is removed.  WG_OK, WG_EARG,
  * WG_EIO or WG_ENOMEM. */
 WG_API int wg_file_write(const char *path, const void *bytes, size_t n, wg_error *e);
-/* Whether a writer could begin there now: asked before hours of work whose
- * result is to be saved.  Leaves the file as it is. */
+/* Tells whether a writer could begin there now: asked before hours of work whose result
+ * is to be saved.  Leaves the file as it is. */
 WG_API int wg_file_check(const char *path, wg_error *e);
 
 /* ---- Batches ------------------------------------------------------------------------ */
@@ -187,14 +191,15 @@ typedef struct wg_column {
     double scale, shift;
 } wg_column;
 
-/* What becomes of the examples that do not fill a batch at an epoch's end. */
+/* What happens to the examples that do not fill a batch at an epoch's end. */
 typedef enum wg_last {
-    WG_LAST_DROP,  /* left out; other ones in the next epoch, where it shuffles */
+    WG_LAST_DROP,  /* left out; in the next epoch others are, where it shuffles */
     WG_LAST_SHORT, /* a smaller batch */
-    WG_LAST_WRAP   /* filled up with the first of the epoch's order */
+    WG_LAST_WRAP   /* a batch filled up with the first examples of the epoch's order */
 } wg_last;
 
 typedef struct wg_batch_options {
+    size_t           struct_size; /* see WG_OPTIONS */
     int              n; /* columns */
     const wg_column *column;
     int64_t          size; /* examples in a batch */
@@ -206,33 +211,35 @@ typedef struct wg_batch_options {
 
 typedef struct wg_batches wg_batches;
 
-/* NULL with the reason in *e.  One thread at a time uses a wg_batches. */
+/* Makes batches of columns; NULL with the reason in *e.  One thread at a time uses a
+ * wg_batches. */
 WG_API wg_batches *wg_batches_new(const wg_batch_options *o, wg_error *e);
-/* At any moment.  NULL is allowed. */
+/* Frees the batches, at any moment.  NULL is allowed. */
 WG_API void wg_batches_free(wg_batches *b);
 
-/* Puts the next batch into the inputs of t, as wg_set would: on a device while it
- * still computes.  Its number of examples; 0 at the
- * end of an epoch (the call after it starts the next one); or a negative
- * status, with the batch still to come.  On t an input has the batch's size as
- * its first dimension and as many elements as the batch: [64,784] takes 64
- * examples of [28,28]. */
+/* Puts the next batch into the inputs of t, as wg_set would: on a device while it still
+ * computes.  Returns the number of examples; 0 at the end of an epoch (the call after
+ * it starts the next one); or a negative status, with the batch still to come.  On t an
+ * input has the batch's size as its first dimension and as many elements as the batch:
+ * [64,784] takes 64 examples of [28,28]. */
 WG_API int wg_batch_next(wg_batches *b, wg_tape *t);
-/* The same into the caller's memory: column i of the batch, dense, to
- * column[i], or nowhere where that is NULL. */
+/* Puts the next batch into the caller's memory: column i of the batch, dense, to
+ * column[i], or nowhere where column[i] is NULL.  Returns as wg_batch_next does. */
 WG_API int wg_batch_into(wg_batches *b, void *const column[]);
-/* Examples in the batch that comes next; 0 at the end of an epoch. */
+/* Counts the examples in the batch that comes next; 0 at the end of an epoch. */
 WG_API int wg_batch_peek(const wg_batches *b);
-/* Batches in an epoch. */
+/* Counts the batches in an epoch. */
 WG_API int64_t wg_batches_count(const wg_batches *b);
 
-/* Which batch comes next, counted from 0: enough, with the options, to go on
- * from there later.  Either pointer may be NULL. */
+/* Tells which batch comes next, counted from 0: enough, with the options, to go on from
+ * there later.  Either pointer may be NULL. */
 WG_API void wg_batches_position(const wg_batches *b, uint64_t *epoch, int64_t *batch);
-/* batch <= wg_batches_count.  WG_OK or WG_EINDEX. */
+/* Makes a batch of an epoch, batch <= wg_batches_count, the next one.  WG_OK or
+ * WG_EINDEX. */
 WG_API int wg_batches_seek(wg_batches *b, uint64_t epoch, int64_t batch);
 
-/* Why the last call that failed did; "" before.  Borrowed: until the next call on b. */
+/* Says why the last call that failed did; "" before.  Borrowed: until the next call on
+ * b. */
 WG_API const char *wg_batches_message(const wg_batches *b);
 
 #ifdef __cplusplus

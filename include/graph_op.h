@@ -1,8 +1,8 @@
-/* graph_op.h - what an operator is.
+/* graph_op.h - operators: their struct, and the calls that their functions use.
  *
  * Built-in and user operators use the same struct; nothing is registered.
- * docs/adding-an-op.md walks through one; examples/custom_op does it outside
- * of the library. */
+ * docs/adding-an-op.md walks through one; examples/custom_op does it outside of the
+ * library. */
 #ifndef WENGERT_GRAPH_OP_H
 #define WENGERT_GRAPH_OP_H
 
@@ -94,10 +94,10 @@ typedef struct wg_call {
     char             why[120];
 } wg_call;
 
-/* cuda: the same on a CUDA device: queues kernels on the stream and returns 0, or
- * the cudaError_t of what could not be queued.  Nothing may be allocated or
- * waited for, since launches are recorded once and replayed: what differs from
- * run to run is read from device memory. */
+/* cuda: every y from x on a CUDA device: queues kernels on the stream and returns 0, or
+ * the cudaError_t of the launch that failed.  Nothing may be allocated or waited for,
+ * since launches are recorded once and replayed: what differs from run to run is read
+ * from device memory. */
 typedef struct wg_cuda_call {
     const wg_call  *call;    /* as for cpu, but data of x and y are device pointers; scratch and run are below */
     void           *stream;  /* a cudaStream_t */
@@ -142,7 +142,7 @@ typedef struct wg_stack {
     const void    *attr;
     int            n, m;   /* operands, results */
     const wg_rows *x;      /* [n] */
-    int64_t        symbol; /* how many rows */
+    int64_t        symbol; /* the number of rows */
     wg_rows       *y;      /* [m]; each starts as the same for every row */
     unsigned       unread; /* bit i is set by the function: on an evaluation tape nothing of operand i is in y */
 } wg_stack;
@@ -161,20 +161,20 @@ enum wg_op_flags {
 
 /* Where tests may sample operand values. */
 enum wg_domain {
-    WG_ANY,      /* [-2, 2] */
-    WG_POSITIVE, /* [0.5, 2] */
-    WG_NONZERO,  /* [-2, -0.5] and [0.5, 2] */
-    WG_SMOOTH    /* [-2, 2] but not near an integer or a half */
+    WG_DOMAIN_ANY,      /* [-2, 2] */
+    WG_DOMAIN_POSITIVE, /* [0.5, 2] */
+    WG_DOMAIN_NONZERO,  /* [-2, -0.5] and [0.5, 2] */
+    WG_DOMAIN_SMOOTH    /* [-2, 2] but not near an integer or a half */
 };
 
 /* Dtypes that operands may have, for the common infer functions. */
-#define WG_BIT(t) (1u << (t))
-#define WG_REALS (WG_BIT(WG_F32) | WG_BIT(WG_F64))
-#define WG_INTS (WG_BIT(WG_I32) | WG_BIT(WG_I64))
-#define WG_NUMBERS (WG_REALS | WG_INTS | WG_BIT(WG_U8))
-#define WG_ALL_DTYPES (WG_NUMBERS | WG_BIT(WG_BOOL))
+#define WG_DTYPE_BIT(t) (1u << (t))
+#define WG_DTYPE_REALS (WG_DTYPE_BIT(WG_F32) | WG_DTYPE_BIT(WG_F64))
+#define WG_DTYPE_INTS (WG_DTYPE_BIT(WG_I32) | WG_DTYPE_BIT(WG_I64))
+#define WG_DTYPE_NUMBERS (WG_DTYPE_REALS | WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8))
+#define WG_DTYPE_ALL (WG_DTYPE_NUMBERS | WG_DTYPE_BIT(WG_BOOL))
 
-#define WG_VARIADIC (-1)
+#define WG_OP_VARIADIC (-1)
 
 /* to_onnx: the operator's form in ONNX, written with wg_onnx_say and the like.
  *
@@ -213,11 +213,12 @@ typedef struct wg_onnx_form {
 } wg_onnx_form;
 
 typedef struct wg_op {
+    size_t          struct_size; /* sizeof(wg_op), or 0; another size is refused by wg_apply */
     const char     *name; /* "matmul" */
     const char     *onnx; /* its form in ONNX, or with to_onnx the ONNX operator's name; NULL: none */
     const char     *doc;  /* one line, with the formula */
-    int             arity; /* or WG_VARIADIC: one or more */
-    int             results; /* 0: one; or WG_VARIADIC: what `count` says */
+    int             arity; /* or WG_OP_VARIADIC: one or more */
+    int             results; /* 0: one; or WG_OP_VARIADIC: what `count` says */
     unsigned        flags;
     unsigned        dtypes;  /* that operands may have; 0: any */
     const unsigned *takes;   /* instead of dtypes: [arity] a set for each operand; NULL: none */
@@ -225,7 +226,7 @@ typedef struct wg_op {
     size_t          attr_size;
     const wg_field *fields; /* of the attributes; with none, nodes with attributes are never merged */
 
-    int (*count)(int n, const void *attr); /* results, one or more; NULL unless results is WG_VARIADIC */
+    int (*count)(int n, const void *attr); /* results, one or more; NULL unless results is WG_OP_VARIADIC */
     int (*infer)(wg_infer *c);
     int (*cpu)(wg_call *c); /* NULL only where block is there */
     wg_block *(*block)(int n, const wg_dtype x[], wg_dtype y); /* elementwise operators only */
@@ -237,7 +238,7 @@ typedef struct wg_op {
     int (*cuda)(const wg_cuda_call *c);  /* NULL: on a device, an operator of a program's own runs on the CPU */
 } wg_op;
 
-/* A node of op over x[0..n-1]; attr is copied.  NULL as every builder.  Of an
+/* Makes a node of op over x[0..n-1]; attr is copied.  NULL as every builder.  Of an
  * operator with several results the node is result 0, and wg_result finds the
  * others. */
 WG_API wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr);
@@ -253,38 +254,40 @@ WG_API extern const wg_op *const wg_ops[];
 /* Writes c->why and returns status. */
 WG_API int wg_reject(wg_infer *c, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Every y as operand 0. */
+/* Gives every result the shape of operand 0. */
 WG_API int wg_infer_same(wg_infer *c);
-/* y the NumPy broadcast of all operands, which have one dtype. */
+/* Gives the result the NumPy broadcast of all operands, which have one dtype. */
 WG_API int wg_infer_broadcast(wg_infer *c);
-/* The broadcast of two shapes into y, or a rejection. */
+/* Broadcasts two shapes into y: WG_OK, or a rejection. */
 WG_API int wg_broadcast(wg_infer *c, const wg_shape *a, const wg_shape *b, wg_shape *y);
-/* The axis as 0 <= axis < rank, or a negative status. */
+/* Gives the axis as 0 <= axis < rank, or a negative status. */
 WG_API int wg_axis(wg_infer *c, int axis, int rank);
 
-/* Arithmetic on dimensions that may be symbolic; a product that does not fit
- * into an int64_t is a rejection.  They return WG_OK or a status. */
+/* Adds or multiplies dimensions, which may be symbolic: WG_OK, or a rejection where the
+ * result does not fit into an int64_t. */
 WG_API int wg_dim_add(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 WG_API int wg_dim_mul(wg_infer *c, int64_t a, int64_t b, int64_t *y);
-/* a / b where it is whole; WG_ESHAPE where it is not, or cannot be known. */
+/* Divides a by b where the quotient is whole; WG_ESHAPE where it is not, or cannot be
+ * known. */
 WG_API int wg_dim_div(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 static inline int wg_dim_known(int64_t d) { return d >= 0; }
 
 /* ---- For builders: operators whose sizes may be symbolic ------------------- */
 
-/* count elements of an axis, the lowest at low, |step| apart; from last to first
- * where step < 0.  Elements that the axis has not got are refused, where its
- * size is a symbol when a tape is compiled. */
+/* Takes count elements of an axis, the lowest at low, |step| apart; from last to first
+ * where step < 0.  Elements that the axis has not got are refused: where its size is a
+ * symbol, when a tape is compiled. */
 WG_API wg_node *wg_narrow(wg_node *x, int axis, int64_t low, int64_t count, int64_t step);
-/* wg_gather the other way: zeros of `size` along axis, to which slices are added,
- * y[.., index[i..], ..] += x[.., i.., ..].  An index that is outside is a
- * run-time error that says so. */
+/* Adds up in the places that wg_gather reads: zeros of `size` along axis, to which
+ * slices are added, y[.., index[i..], ..] += x[.., i.., ..].  An index outside of the
+ * axis is a run-time error (WG_EINDEX) that names the index. */
 WG_API wg_node *wg_scatter_add(wg_node *x, wg_node *index, int axis, int64_t size);
-/* 0, 1, .. n-1 as i64. */
+/* Makes 0, 1, .. n-1 as i64; n may be symbolic. */
 WG_API wg_node *wg_iota(wg_graph *g, int64_t n);
 
 /* ---- For cpu ------------------------------------------------------------ */
 
+/* Writes c->why and returns status. */
 WG_API int wg_reject_run(wg_call *c, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Calls body(context, begin, end) over 0..n in pieces of `grain`, on the
@@ -294,26 +297,27 @@ WG_API void wg_parallel(const wg_call *c, int64_t n, int64_t grain,
 
 /* ---- For rows ----------------------------------------------------------- */
 
-/* Whether a tape may take the rows of several callers at once.  dim is a symbol
- * of wg_dim; inputs whose axis 0 is dim are stacks of rows, and WG_OK says that
- * on an evaluation tape each y is one too and that its rows depend on the same
- * rows of the inputs alone.  That is proved operator by operator from the graph
- * as it is; WG_EARG where it cannot be, and `why` (may be NULL) names the first
- * node where rows may meet.  WG_ENOMEM. */
+/* Tells whether a tape may take the rows of several callers at once.  dim is a symbol
+ * of wg_dim; inputs whose axis 0 is dim are stacks of rows.  WG_OK: on an evaluation
+ * tape each y is such a stack too, and its rows depend on the same rows of the inputs
+ * alone.  That is proved operator by operator from the graph as it is.  WG_EARG where
+ * it cannot be proved, and `why` (may be NULL) names the first node where rows may
+ * meet.  WG_ENOMEM. */
 WG_API int wg_rows_apart(int n, wg_node *const y[], int64_t dim, wg_error *why);
 
-/* For an operator that works element by element, with NumPy broadcasting. */
+/* Finds the rows for an operator that works element by element, with NumPy
+ * broadcasting: a value for wg_op.rows. */
 WG_API int wg_rows_broadcast(wg_stack *s);
 
 /* ---- For to_onnx -------------------------------------------------------- */
 
-/* Appends to the form.  WG_OK, or WG_EARG once it is too long. */
+/* Appends to the form.  WG_OK, or WG_EARG once the form is too long. */
 WG_API int wg_onnx_say(wg_onnx_form *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Appends an i64 vector of dimensions, such as "[1,2]". */
 WG_API int wg_onnx_say_dims(wg_onnx_form *f, int n, const int64_t *dim);
 /* Appends a number that reads back as the same double, with a point in it. */
 WG_API int wg_onnx_say_real(wg_onnx_form *f, double v);
-/* Why there is no form; returns WG_EARG. */
+/* Says why there is no form; returns WG_EARG. */
 WG_API int wg_onnx_refuse(wg_onnx_form *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- For grad ----------------------------------------------------------- */
@@ -322,9 +326,9 @@ WG_API int            wg_node_arity(const wg_node *x);
 WG_API wg_node       *wg_node_operand(const wg_node *x, int i);
 WG_API const void    *wg_node_attr(const wg_node *x);
 WG_API const wg_op   *wg_node_op(const wg_node *x); /* NULL for leaves, assignments and results above 0 */
-/* How many results the operator of x has; 1 where x is no node of an operator. */
+/* Counts the results of x's operator; 1 where x is no node of an operator. */
 WG_API int            wg_node_results(const wg_node *x);
-/* Which result of its operator x is; 0 for any other node. */
+/* Gives the number of x among the results of its operator; 0 for any other node. */
 WG_API int            wg_node_result(const wg_node *x);
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
  * <wengert/train.h> alone.
  *
  *   wg_layer *fc1 = wg_dense_layer_new(g, WG_F32, 784, 128, "fc1", NULL);
- *   wg_layer *act = wg_activation_layer_new(g, WG_RELU);
+ *   wg_layer *act = wg_activation_layer_new(g, WG_ACT_RELU);
  *   wg_layer *fc2 = wg_dense_layer_new(g, WG_F32, 128, 10, "fc2", NULL);
  *   wg_layer *net = wg_sequence_new(g, WG_LAYERS(fc1, act, fc2));
  *   wg_node  *y   = wg_layer_apply(net, x);
@@ -42,7 +42,7 @@ enum wg_init_kind {
 #define X(NAME, name, formula) WG_INIT_##NAME,
     WG_INIT_MAP(X)
 #undef X
-        WG_INITS /* how many there are */
+        WG_INITS /* the number of kinds */
 };
 
 /* Glorot & Bengio 2010, He et al. 2015, Saxe et al. 2013 (orthogonal). */
@@ -68,55 +68,60 @@ typedef struct wg_initializer {
  *
  * WG_OK, or a status with the reason on the graph and the values as they were. */
 WG_API int wg_init(wg_node *param, const wg_initializer *init);
-/* "glorot_uniform"; NULL for a value that is no kind.  And back: -1 if there is none. */
+/* Names a kind: "glorot_uniform"; NULL for a value that is no kind.  wg_init_find finds
+ * the kind of a name; -1 if there is none. */
 WG_API const char *wg_init_name(int kind);
 WG_API int         wg_init_find(const char *name);
 
 /* ---- Layers ---------------------------------------------------------------- */
 
-/* Owned by its graph.  What makes a layer gives NULL with the reason on the graph,
- * which is then as it was; a NULL graph or layer gives NULL too. */
+/* A layer, owned by its graph.  A function that makes a layer gives NULL with the
+ * reason on the graph, which is then as it was; a NULL graph or layer gives NULL
+ * too. */
 typedef struct wg_layer wg_layer;
 
-enum wg_activation { WG_LINEAR, WG_RELU, WG_TANH, WG_SIGMOID, WG_GELU };
+enum wg_activation { WG_ACT_LINEAR, WG_ACT_RELU, WG_ACT_TANH, WG_ACT_SIGMOID, WG_ACT_GELU };
 
 typedef struct wg_dense_options {
+    size_t             struct_size; /* see WG_OPTIONS */
     int                no_bias;
     enum wg_activation activation;
     wg_initializer     weight, bias; /* default: Glorot uniform and zeros */
 } wg_dense_options;
 
-/* y = activation(x W + b): x [.., in] -> [.., units], of dtype t (f32 or f64).  Makes
- * the parameters "<name>.weight" [in, units] (so that the product needs no
- * transpose: PyTorch's Linear keeps it the other way round) and "<name>.bias"
- * [units].  options may be NULL. */
+/* Makes a layer y = activation(x W + b): x [.., in] -> [.., units], of dtype t (f32 or
+ * f64).  Makes the parameters "<name>.weight" [in, units] (so that the product needs no
+ * transpose: PyTorch's Linear keeps it the other way round) and "<name>.bias" [units].
+ * options may be NULL. */
 WG_API wg_layer *wg_dense_layer_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units, const char *name,
                                     const wg_dense_options *options);
 WG_API wg_layer *wg_activation_layer_new(wg_graph *g, enum wg_activation activation);
-/* wg_dropout(x, p), 0 <= p < 1. */
+/* Makes a layer y = wg_dropout(x, p), 0 <= p < 1. */
 WG_API wg_layer *wg_dropout_layer_new(wg_graph *g, double p);
-/* Each of n layers on the value of the one before it; a layer may be there more than
- * once.  n 0: y = x.  Makes no parameters: those of its layers are its own. */
+/* Makes a layer that applies n layers in turn, each to the value of the layer before
+ * it; a layer may be there more than once.  n 0: y = x.  Makes no parameters: those of
+ * its layers are its own. */
 WG_API wg_layer *wg_sequence_new(wg_graph *g, int n, wg_layer *const layer[]);
 
-/* y of a layer that takes one operand.  NULL as every builder. */
+/* Applies a layer that takes one operand, and gives y.  NULL as every builder. */
 WG_API wg_node *wg_layer_apply(wg_layer *layer, wg_node *x);
-/* y of a layer that takes n operands: a recurrent cell of an input and a state, say. */
+/* Applies a layer that takes n operands, a recurrent cell of an input and a state, say,
+ * and gives y. */
 WG_API wg_node *wg_layer_apply_to(wg_layer *layer, int n, wg_node *const x[]);
 
-/* The parameters of a layer and then of its parts, each once, in the order they were
- * made: at most n of them into param, which may be NULL.  Returns how many there are;
- * 0 for NULL. */
+/* Lists the parameters of a layer and then of its parts, each once, in the order they
+ * were made: at most n of them into param, which may be NULL.  Returns the number of
+ * all of them; 0 for NULL. */
 WG_API int wg_layer_params(const wg_layer *layer, int n, wg_node *param[]);
-/* The parameter of that name: "weight" or "fc1.weight" of a layer fc1, "fc1.weight" of
- * a sequence that fc1 is in.  NULL if there is none. */
+/* Finds a parameter by name: "weight" or "fc1.weight" of a layer fc1, "fc1.weight" of a
+ * sequence that fc1 is in.  NULL if there is none. */
 WG_API wg_node *wg_layer_find(const wg_layer *layer, const char *name);
-/* "fc1"; "" of a layer without a name and for NULL. */
+/* Gives the name of a layer, "fc1"; "" for a layer without a name and for NULL. */
 WG_API const char *wg_layer_name(const wg_layer *layer);
 WG_API wg_graph   *wg_layer_graph(const wg_layer *layer); /* NULL for NULL */
 
-/* wg_dense_layer_new and wg_layer_apply in one: a layer that is applied once.  Dtype
- * and `in` are those of x, whose last axis has a known size. */
+/* Makes a layer by wg_dense_layer_new and applies it once.  Dtype and `in` are those of
+ * x, whose last axis has a known size. */
 WG_API wg_node *wg_dense(wg_node *x, int64_t units, const char *name);
 WG_API wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const wg_dense_options *options);
 
@@ -136,6 +141,7 @@ WG_API wg_node *wg_dense_with(wg_node *x, int64_t units, const char *name, const
  * bytes of data for each layer: options, and room for the nodes that make and apply
  * share.  Whatever the functions build is taken back if one of them fails. */
 typedef struct wg_layer_kind {
+    size_t      struct_size; /* sizeof(wg_layer_kind), or 0; another size is refused by wg_layer_new */
     const char *name;   /* "dense", for messages */
     int         inputs; /* operands that apply takes; 0: one */
     size_t      size;
@@ -147,30 +153,32 @@ typedef struct wg_layer_kind {
     wg_node *(*apply)(wg_layer *layer, wg_node *const x[], void *data);
 } wg_layer_kind;
 
-/* name may be NULL for a layer that makes no parameters; data too where size is 0. */
+/* Makes a layer of a program's own kind.  name may be NULL for a layer that makes no
+ * parameters; data too where size is 0. */
 WG_API wg_layer *wg_layer_new(wg_graph *g, const wg_layer_kind *kind, const char *name, const void *data);
-/* In make: the parameter "<layer's name>.<name>".  init NULL: the default one; integers
- * and bools stay zero.  For state, wg_set_role after it. */
+/* Makes the parameter "<layer's name>.<name>", in the function `make`. init NULL: the
+ * default one; integers and bools stay zero.  For state, wg_set_role after it. */
 WG_API wg_node *wg_layer_param(wg_layer *layer, const char *name, wg_dtype t, wg_shape s, const wg_initializer *init);
-/* In make: makes another layer of the graph a part, whose parameters are the layer's
- * too.  Returns part, which may be NULL, as layer may. */
+/* Makes another layer of the graph a part, whose parameters are the layer's too, in the
+ * function `make`. Returns part, which may be NULL, as layer may. */
 WG_API wg_layer *wg_layer_part(wg_layer *layer, wg_layer *part);
-/* Borrowed: the layer's copy of its data, if it is of that kind; else NULL. */
+/* Shows the layer's copy of its data, borrowed, if the layer is of that kind; else
+ * NULL. */
 WG_API void *wg_layer_data(wg_layer *layer, const wg_layer_kind *kind);
 
 /* ---- Updates that layers bring ---------------------------------------------------- */
 
-/* What a layer does to state of its own with each training step, such as a running
- * mean: y is the layer's value, assign an assignment (wg_assign) of a parameter of
- * role WG_STATE.  Every step that wg_minimize and its sisters make from now on of a
- * loss that depends on y does it too; tapes without such a step do not.  Two steps
- * on one tape do it once.  Where a layer is applied several times, or for other
- * reasons a loss brings several updates of one parameter, they act one after the
- * other, in the order they were added.  Returns y, or NULL with the reason on the
- * graph. */
+/* Adds an update to y: what a layer does to state of its own with each training step,
+ * such as a running mean.  y is the layer's value, assign an assignment (wg_assign) of
+ * a parameter of role WG_ROLE_STATE.  Every step that wg_minimize, wg_minimize_over or
+ * wg_minimize_groups makes from now on of a loss that depends on y takes the update
+ * along; tapes without such a step do not.  Two steps on one tape take it along once.
+ * Where a layer is applied several times, or for other reasons a loss brings several
+ * updates of one parameter, they act one after the other, in the order they were added.
+ * Returns y, or NULL with the reason on the graph. */
 WG_API wg_node *wg_with_update(wg_node *y, wg_node *assign);
-/* One node that stands for the updates that a step of y takes along, none maybe: for
- * programs that make their steps of wg_grad and wg_assign. */
+/* Makes a node that stands for the updates that a step of y takes along, none maybe:
+ * for programs that make their steps of wg_grad and wg_assign. */
 WG_API wg_node *wg_updates(wg_node *y);
 
 #ifdef __cplusplus

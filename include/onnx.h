@@ -25,17 +25,18 @@ extern "C" {
 #define WG_ONNX_MAX_OPSET 21
 
 typedef struct wg_onnx_export_options {
-    int         opset;      /* WG_ONNX_MIN_OPSET..WG_ONNX_MAX_OPSET; 0: 13 */
-    const char *graph_name; /* NULL: "wengert" */
-    const char *doc;        /* doc_string of the model; NULL: none */
-    int         n_meta;     /* pairs of key and text for metadata_props ("training.step", "accuracy"), keys unique */
+    size_t      struct_size; /* see WG_OPTIONS */
+    int         opset;       /* WG_ONNX_MIN_OPSET..WG_ONNX_MAX_OPSET; 0: 13 */
+    const char *graph_name;  /* NULL: "wengert" */
+    const char *doc;         /* doc_string of the model; NULL: none */
+    int         n_meta;      /* pairs of key and text for metadata_props ("training.step", "accuracy"), keys unique */
     const char *const (*meta)[2];
-    int64_t external;       /* parameters of so many bytes or more go into "<path>.data"; 0: one file below 2 GiB */
+    int64_t external; /* parameters of so many bytes or more go into "<path>.data"; 0: one file below 2 GiB */
 } wg_onnx_export_options;
 
-/* Writes what computes the n nodes of out, as an evaluation tape would
- * (dropout gone), with the values that the parameters have now.  No tape of g
- * may run meanwhile.
+/* Writes the part of the graph that computes the n nodes of out, as an evaluation
+ * tape would (dropout gone), with the values that the parameters have now.  No tape
+ * of g may run meanwhile.
  *
  * Inputs, outputs and parameters keep their names; other values keep theirs
  * where it is the only one, and get one where they have none.  Symbolic
@@ -53,19 +54,19 @@ WG_API int wg_onnx_export(wg_graph *g, int n, wg_node *const out[], const char *
 
 typedef struct wg_onnx wg_onnx;
 
-/* A model as its file has it: parsed, no graph yet.  Never NULL unless memory
- * is short: what was wrong is in status and message.  External data are read
- * from the folder of the file only.  Takes a small multiple of the file's size
- * in memory, whatever is in it.  Free with wg_onnx_free. */
+/* Reads a model as its file has it: parsed, no graph yet.  Never NULL unless memory is
+ * short: what was wrong is in status and message.  External data are read from the
+ * folder of the file only.  Takes a small multiple of the file's size in memory,
+ * whatever is in it.  Free with wg_onnx_free. */
 WG_API wg_onnx *wg_onnx_read(const char *path);
-/* The same from memory, which is borrowed until wg_onnx_import is done or
+/* Reads a model from memory, which is borrowed until wg_onnx_import is done or
  * wg_onnx_free.  A model with external data is refused. */
 WG_API wg_onnx *wg_onnx_parse(const void *bytes, size_t n);
 WG_API void     wg_onnx_free(wg_onnx *m);
 
-/* The first failure of reading or importing; "" before.  Of any length: what a
- * model uses that is not supported is listed whole, one a line, with operator,
- * opset, node and attribute. */
+/* Gives the first failure of reading or importing; "" before.  Of any length: what a
+ * model uses that is not supported is listed whole, one a line, with operator, opset,
+ * node and attribute. */
 WG_API int         wg_onnx_status(const wg_onnx *m);
 WG_API const char *wg_onnx_message(const wg_onnx *m);
 
@@ -76,12 +77,13 @@ typedef struct wg_onnx_given {
     wg_array    value; /* borrowed during wg_onnx_import */
 } wg_onnx_given;
 
-/* The inputs that a file lists, by number from 0, known before the import:
- * name and dtype (WG_DTYPES where it is none of ours), either of which may be
- * NULL; 0 past the last. */
+/* Gives input i of the file's list, from 0, which is known before the import: name and
+ * dtype (WG_DTYPES where it is none of ours), either of which may be NULL.  Returns 1;
+ * 0 past the last. */
 WG_API int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype);
 
 typedef struct wg_onnx_import_options {
+    size_t struct_size; /* see WG_OPTIONS */
     /* Before every name of a parameter, so that one graph can hold two models. */
     const char *prefix;
     /* Keep every initialiser a constant: what only predicts then folds what it can. */
@@ -116,8 +118,8 @@ typedef struct wg_onnx_import_options {
  * dimensions stay. */
 WG_API int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *options);
 
-/* Inputs and outputs of an imported model, in its order; NULL where there is
- * none.  (wg_node_name may differ where names are used twice.) */
+/* Counts or finds inputs and outputs of an imported model, in its order; NULL where
+ * there is none.  (wg_node_name may differ where names are used twice.) */
 WG_API int         wg_onnx_input_count(const wg_onnx *m);
 WG_API wg_node    *wg_onnx_input(const wg_onnx *m, int i);
 WG_API const char *wg_onnx_input_name(const wg_onnx *m, int i);
@@ -130,24 +132,24 @@ typedef struct wg_onnx_info {
     int64_t     ir_version, opset, model_version;
     int         nodes, initializers, meta;
 } wg_onnx_info;
-/* What the file says of itself; borrowed until wg_onnx_free. */
+/* Gives what the file says of itself; borrowed until wg_onnx_free. */
 WG_API wg_onnx_info wg_onnx_about(const wg_onnx *m);
-/* metadata_props by number (0 <= i < meta; 0 or NULL where there is none; key and
- * text may be NULL) and by key. */
+/* Gives entry i of metadata_props, 0 <= i < meta (0 where there is none; key and text
+ * may be NULL); wg_onnx_meta finds the text of a key, NULL if there is none. */
 WG_API int         wg_onnx_meta_at(const wg_onnx *m, int i, const char **key, const char **text);
 WG_API const char *wg_onnx_meta(const wg_onnx *m, const char *key);
 
-/* The file's nodes in its order, by number (0 <= i < nodes): operator and name,
- * "" if it has none; 0 where there is no such node.  op and name may be NULL. */
+/* Gives node i of the file, in its order, 0 <= i < nodes: operator and name, "" if it
+ * has none; 0 where there is no such node.  op and name may be NULL. */
 WG_API int wg_onnx_node_at(const wg_onnx *m, int i, const char **op, const char **name);
 
-/* A TensorProto file, as the data sets of ONNX's own tests have them.  name
- * (may be NULL) takes up to n bytes of the tensor's name. */
+/* Reads a TensorProto file, as the data sets of ONNX's own tests have them.  name (may
+ * be NULL) takes up to n bytes of the tensor's name. */
 WG_API int wg_onnx_tensor_read(const char *path, wg_array *out, char *name, size_t n, wg_error *e);
 WG_API int wg_onnx_tensor_write(const char *path, const wg_array *a, const char *name, wg_error *e);
 
-/* The ONNX operators that wg_onnx_import takes, by number from 0: name and the
- * first opset of it, either of which may be NULL; 0 past the last. */
+/* Gives ONNX operator i, from 0, of those that wg_onnx_import takes: its name and the
+ * first opset that it is taken from, either of which may be NULL; 0 past the last. */
 WG_API int wg_onnx_operator(int i, const char **name, int *since);
 
 #ifdef __cplusplus

@@ -16,7 +16,7 @@ extern "C" {
 /* Passes that can be left out, to look for the cause of something odd. */
 enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP_REUSE = 8 };
 
-#define WG_MAX_BINDINGS 8 /* in bind; others go into more */
+#define WG_MAX_BINDINGS 8 /* in bind; further ones go into more */
 
 /* How a device may multiply matrices of f32: as they are (never TF32), or with
  * operands rounded to nearest in a shorter format, for its tensor cores: TF32
@@ -24,25 +24,26 @@ enum wg_skip { WG_SKIP_REWRITE = 1, WG_SKIP_MERGE = 2, WG_SKIP_FUSE = 4, WG_SKIP
  * 65504 may become infinite); a device may use TF32 instead of those two.  Sums
  * and results stay f32.  f64 and whatever is no product stay as they are, and
  * the CPU takes no notice. */
-enum wg_precision { WG_EXACT, WG_TF32, WG_BF16, WG_FP16 };
+enum wg_precision { WG_PRECISION_EXACT, WG_PRECISION_TF32, WG_PRECISION_BF16, WG_PRECISION_FP16 };
 
 typedef struct wg_binding {
     const char *name; /* of a symbolic dimension of the graph */
     int64_t     size;
 } wg_binding;
 typedef struct wg_options {
+    size_t     struct_size;           /* see WG_OPTIONS */
     wg_binding bind[WG_MAX_BINDINGS]; /* {{"batch", 64}}: sizes of symbolic dimensions, without a gap */
     int      evaluate;       /* leave out what only training does (dropout); assignments of weights are refused */
     int      threads;        /* at most so many; not negative; 0: as many as the process has (WG_THREADS) */
     unsigned skip;           /* of enum wg_skip */
     int64_t  max_bytes;      /* a tape that needs more memory for its values is refused; 0: no limit */
-    int      device;         /* WG_CPU or WG_CUDA(i): where it runs */
+    int      device;         /* WG_DEVICE_CPU or WG_DEVICE_CUDA(i): where it runs */
     int      precision;      /* of enum wg_precision */
     int      n_more;         /* further sizes: */
     const wg_binding *more;  /* [n_more], borrowed during wg_compile */
 } wg_options;
 
-/* Devices.  WG_CUDA(0) is the first CUDA device.  The first request for one
+/* Devices.  WG_DEVICE_CUDA(0) is the first CUDA device.  The first request for one
  * loads libwengert-cuda.so, from beside libwengert.so or from where the system
  * finds libraries; WG_CUDA_LIBRARY names another file.  Without it, or without
  * a driver, wg_compile says what was looked for and why it could not be used.
@@ -62,22 +63,23 @@ typedef struct wg_options {
  * wg_set does not wait for the run before: inputs have two buffers on each side,
  * and are copied while the device computes (not those of wg_input_buffer, for
  * whose copy wg_run waits). */
-#define WG_CPU 0
-#define WG_CUDA(i) ((i) + 1)
-/* How many CUDA devices this process can use: 0 where the library or the driver is missing. */
+#define WG_DEVICE_CPU 0
+#define WG_DEVICE_CUDA(i) ((i) + 1)
+/* Counts the CUDA devices that this process can use: 0 where the library or the driver
+ * is missing. */
 WG_API int wg_device_count(void);
-/* The name of a device (WG_CPU, WG_CUDA(i)) into buf of n bytes.  WG_OK; else
- * WG_EARG or WG_EDEVICE, and buf says why there is no such device.  buf may be
- * NULL where n is 0. */
+/* Writes the name of a device (WG_DEVICE_CPU, WG_DEVICE_CUDA(i)) into buf of n bytes.
+ * WG_OK; else WG_EARG or WG_EDEVICE, and buf says why there is no such device.  buf may
+ * be NULL where n is 0. */
 WG_API int wg_device_name(int device, char *buf, size_t n);
 
-/* A tape that computes the n nodes of out.  NULL with the reason on the graph.
+/* Makes a tape that computes the n nodes of out.  NULL with the reason on the graph.
  * options may be NULL.  Owned by the graph. */
 WG_API wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *options);
 /* Frees a tape before its graph.  NULL is allowed. */
 WG_API void wg_tape_free(wg_tape *t);
 
-/* Eager mode: from now on each node is computed as it is built, and wg_get,
+/* Begins eager mode: from now on each node is computed as it is built, and wg_get,
  * wg_view and wg_set on the tape that this returns look at and change values.
  * Inputs need their wg_set before nodes are built on them; shapes may not
  * have symbols; wg_run computes everything again.  The values are those of a
@@ -97,17 +99,16 @@ WG_API void wg_tape_free(wg_tape *t);
  * ends eager mode, and the graph is one as any other. */
 WG_API wg_tape *wg_graph_eager(wg_graph *g);
 
-/* Runs the tape once.  A failure is on the tape and leaves parameters as they
- * were; an input that the tape reads and that was never set is one (WG_EARG).
- * After a failed run computed values cannot be read until a run succeeds.
- * One thread at a time per tape; tapes of one graph may run in parallel as long
- * as none assigns. */
+/* Runs the tape once.  A failure is on the tape and leaves parameters as they were;
+ * that the tape reads an input that was never set is a failure too (WG_EARG).  After a
+ * failed run computed values cannot be read until a run succeeds.  One thread at a time
+ * per tape; tapes of one graph may run in parallel as long as none assigns. */
 WG_API int         wg_run(wg_tape *t);
 /* Waits until all runs are over.  WG_OK, or the status of a failed run that no call has reported yet. */
 WG_API int         wg_wait(wg_tape *t);
-/* The last failure of a call on this tape, and its text.  wg_run and wg_wait
- * begin with WG_OK; other calls that succeed leave an older failure there, so
- * look at what a call returns first. */
+/* Gives the status of the last failure of a call on this tape, and wg_tape_message its
+ * text.  wg_run and wg_wait begin with WG_OK; other calls that succeed leave an older
+ * failure there, so look at what a call returns first. */
 WG_API int         wg_tape_status(const wg_tape *t);
 WG_API const char *wg_tape_message(const wg_tape *t);
 
@@ -130,43 +131,46 @@ WG_API int wg_get_f64(wg_tape *t, const wg_node *x, int64_t n, double *data);
 WG_API int wg_get_i32(wg_tape *t, const wg_node *x, int64_t n, int32_t *data);
 WG_API int wg_get_i64(wg_tape *t, const wg_node *x, int64_t n, int64_t *data);
 WG_API int wg_get_u8(wg_tape *t, const wg_node *x, int64_t n, uint8_t *data);
-/* The same unchecked, for programs that know sizes and dtypes: as many bytes as
- * the value has on this tape, in the node's own dtype, whatever data points to. */
+/* Copies a whole value in or out unchecked, for programs that know sizes and dtypes: as
+ * many bytes as the value has on this tape, in the node's own dtype, whatever data
+ * points to. */
 WG_API int wg_set(wg_tape *t, const wg_node *x, const void *data);
 WG_API int wg_get(wg_tape *t, const wg_node *x, void *data);
-/* The same for values of one element, converting from or to double.
- * wg_get_scalar gives NaN on an error, with the reason on the tape. */
+/* Copies a value of one element in or out, converting from or to double.  wg_get_scalar
+ * gives NaN on an error, with the reason on the tape. */
 WG_API int    wg_set_scalar(wg_tape *t, const wg_node *x, double value);
 WG_API double wg_get_scalar(wg_tape *t, const wg_node *x);
-/* A loss without waiting for it: whenever wg_run_number(t) becomes a multiple
- * of `every`, the value that x has after that run goes to the host by itself,
- * and wg_followed takes those that have arrived, the oldest first:
+/* Follows a value, such as a loss, without waiting for it: whenever wg_run_number(t)
+ * becomes a multiple of `every`, the value that x has after that run goes to the host
+ * by itself, and wg_followed takes the values that have arrived, the oldest first:
  *
  *   wg_follow(t, loss, 10);
  *   ... wg_run(t);
  *   while (wg_followed(t, loss, &run, &value) > 0) printf("%g\n", value);
  *
- * On the CPU they are there at once; from a device those of the last two may
+ * On the CPU values are there at once; from a device those of the last two may
  * be on their way, and have arrived once wg_get or wg_view has given anything.
  * x is kept by the tape and has one element.  A failing run gives no value.
  * every == 0 stops, and forgets what nobody took. */
 #define WG_FOLLOW_KEEPS 64 /* when more wait to be taken, the oldest is dropped */
 WG_API int wg_follow(wg_tape *t, const wg_node *x, int every);
-/* 1 with a value and the number of its run (each may be NULL), 0 if none is
- * here now, or a negative status: one could not be copied. */
+/* Takes the oldest value that has arrived: 1 with the value and the number of its run
+ * (each may be NULL), 0 if none is here now, or a negative status: a value could not be
+ * copied. */
 WG_API int wg_followed(wg_tape *t, const wg_node *x, uint64_t *run, double *value);
-/* Borrowed: valid until the next wg_run(t) or wg_graph_free.  NULL with the
+/* Shows a value, borrowed until the next wg_run(t) or wg_graph_free.  NULL with the
  * reason on the tape if t does not keep x, or where wg_get has no value. */
 WG_API const void *wg_view(wg_tape *t, const wg_node *x);
-/* Borrowed: where wg_set would copy to, to be filled in place.  NULL with the
- * reason on the tape if x is no input of t. */
+/* Gives the memory that wg_set would copy to, borrowed, to be filled in place.  NULL
+ * with the reason on the tape if x is no input of t. */
 WG_API void *wg_input_buffer(wg_tape *t, const wg_node *x);
-/* The shape x has on this tape: symbols replaced by sizes.  NULL if not there. */
+/* Gives the shape that x has on this tape: symbols replaced by sizes.  NULL if x is not
+ * there. */
 WG_API const wg_shape *wg_tape_shape(wg_tape *t, const wg_node *x);
 WG_API wg_graph       *wg_tape_graph(const wg_tape *t);
 
-/* The number of the next run, from 0: with the seed it fixes every random
- * number.  Set it to resume, which waits for a device. */
+/* Gives the number of the next run, from 0: with the seed it fixes every random number.
+ * wg_set_run_number sets it, to resume, and waits for a device. */
 WG_API uint64_t wg_run_number(const wg_tape *t);
 WG_API void     wg_set_run_number(wg_tape *t, uint64_t run);
 
@@ -181,18 +185,18 @@ typedef struct wg_tape_stats {
 } wg_tape_stats;
 WG_API wg_tape_stats wg_stats(const wg_tape *t);
 
-/* The writers below return WG_OK, WG_EIO, or WG_EARG with the reason on the graph.
- *
- * One instruction a line: value, operator, operands, dtype, shape, place in
- * the buffer, what it frees; then instructions, FLOPs and peak bytes. */
+/* Prints a tape, one instruction a line: value, operator, operands, dtype, shape,
+ * place in the buffer, the values that it frees; then instructions, FLOPs and peak
+ * bytes.  This writer and those below return WG_OK, WG_EIO, or WG_EARG with the
+ * reason on the graph. */
 WG_API int wg_tape_print(const wg_tape *t, FILE *f);
-/* Graphviz: the part of a graph that out needs, or a compiled tape (WG_EARG for
- * an eager one). */
+/* Writes the part of a graph that out needs, or a compiled tape (WG_EARG for an eager
+ * one), as a Graphviz graph. */
 WG_API int wg_dot(wg_graph *g, int n, wg_node *const out[], FILE *f);
 WG_API int wg_tape_dot(const wg_tape *t, FILE *f);
 
-/* With on != 0 a run stops with WG_ENAN at the first instruction that makes a
- * NaN or an infinity, and names node, operator and operands. */
+/* Watches for NaN: with on != 0 a run stops with WG_ENAN at the first instruction that
+ * makes a NaN or an infinity, and names node, operator and operands. */
 WG_API int wg_watch_finite(wg_tape *t, int on);
 /* Records the time of each instruction for up to `runs` runs from now, into
  * memory taken here; 0 stops and releases it.  WG_EARG for a negative number, and

@@ -6,7 +6,7 @@
  *
  *   wg_node *h    = wg_relu(wg_dense(x, 128, "fc1"));
  *   wg_node *loss = wg_softmax_cross_entropy(wg_dense(h, 10, "fc2"), label);
- *   wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM, .rate = 1e-3});
+ *   wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 1e-3});
  *   wg_tape *t    = wg_compile(g, WG_NODES(loss, step), NULL);
  *
  * Builders take NULL and give NULL, as in graph.h. */
@@ -21,7 +21,7 @@ extern "C" {
 
 /* ---- Penalties ------------------------------------------------------------- */
 
-/* Penalties to add to a loss: sum |p| and 1/2 sum p^2 over all elements of n
+/* Computes a penalty to add to a loss: sum |p| or 1/2 sum p^2 over all elements of n
  * nodes of one dtype (so that the gradients are sign p and p). */
 WG_API wg_node *wg_l1_penalty(int n, wg_node *const x[]);
 WG_API wg_node *wg_l2_penalty(int n, wg_node *const x[]);
@@ -45,10 +45,10 @@ WG_API wg_node *wg_l2_penalty(int n, wg_node *const x[]);
     X(ADAMW, "adamw", "p *= 1 - rate weight_decay; then Adam (Loshchilov & Hutter 2017)")
 
 enum wg_solver_kind {
-#define X(NAME, name, doc) WG_##NAME,
+#define X(NAME, name, doc) WG_SOLVER_##NAME,
     WG_SOLVER_MAP(X)
 #undef X
-        WG_SOLVERS /* how many there are */
+        WG_SOLVERS /* the number of kinds */
 };
 
 /* A field that is 0 has its default; a negative one asks for a true 0.  A
@@ -63,6 +63,7 @@ enum wg_solver_kind {
  *
  * For any kind, default 0, in this order: */
 typedef struct wg_solver {
+    size_t              struct_size; /* see WG_OPTIONS */
     enum wg_solver_kind kind;
     double              rate;
     double              momentum;
@@ -74,9 +75,9 @@ typedef struct wg_solver {
     wg_node            *rate_node;  /* instead of rate (then 0): a rank-0 real node, an input fed from a schedule say */
 } wg_solver;
 
-/* One node that stands for a step of the solver: compile it as an output.
- * Trains every real parameter of role WG_WEIGHT that loss depends on; loss has
- * one element.  solver NULL: {.kind = WG_SGD}.  A weight that no gradient
+/* Makes a node that stands for a step of the solver: compile it as an output.
+ * Trains every real parameter of role WG_ROLE_WEIGHT that loss depends on; loss has
+ * one element.  solver NULL: {.kind = WG_SOLVER_SGD}.  A weight that no gradient
  * reaches, since an operator without one (argmax, equal, floor) stands on every
  * way to it, is an error that names the operator (WG_EGRAD).  On an error the
  * graph is as it was.
@@ -87,7 +88,7 @@ typedef struct wg_solver {
  * Running averages are kept divided by their constant factor 1-beta or 1-rho,
  * which is put back where a single number is computed and not a tensor. */
 WG_API wg_node *wg_minimize(wg_node *loss, const wg_solver *solver);
-/* Trains these parameters only. */
+/* Makes a step that trains these n parameters only. */
 WG_API wg_node *wg_minimize_over(wg_node *loss, int n, wg_node *const param[], const wg_solver *solver);
 
 typedef struct wg_param_group {
@@ -96,19 +97,21 @@ typedef struct wg_param_group {
     int         freeze; /* leave the parameters as they are; solver is not read */
 } wg_param_group;
 
-/* Every weight (real, of role WG_WEIGHT) that loss depends on belongs to the
- * first group whose pattern matches; state and frozen parameters take no part.
- * A pattern that matches no weight is an error, also with freeze, and so is a
- * weight that no pattern matches.  clip_norm is over one group. */
+/* Makes a step that trains parameters by groups.  Every weight (real, of role
+ * WG_ROLE_WEIGHT) that loss depends on belongs to the first group whose pattern
+ * matches; state and frozen parameters take no part.  A pattern that matches no weight
+ * is an error, also with freeze, and so is a weight that no pattern matches.  clip_norm
+ * is over one group. */
 WG_API wg_node *wg_minimize_groups(wg_node *loss, int n, const wg_param_group group[]);
 
-/* "adam"; NULL for a value that is no kind.  And back: -1 if there is none. */
+/* Names a kind: "adam"; NULL for a value that is no kind.  wg_solver_find finds the
+ * kind of a name; -1 if there is none. */
 WG_API const char *wg_solver_name(int kind);
 WG_API int         wg_solver_find(const char *name);
 
 /* ---- Schedules --------------------------------------------------------------- */
 
-/* The rate at step t = 0, 1, ...; PyTorch's torch.optim.lr_scheduler closed forms. */
+/* The rate at step t; PyTorch's torch.optim.lr_scheduler closed forms. */
 enum wg_schedule_kind {
     WG_RATE_CONSTANT, /* rate */
     WG_RATE_STEP,     /* rate factor^floor(t / steps); factor 0.1 unless given (StepLR) */
@@ -121,6 +124,7 @@ enum wg_schedule_kind {
 };
 
 typedef struct wg_schedule {
+    size_t                    struct_size; /* see WG_OPTIONS */
     enum wg_schedule_kind     kind;
     double                    rate;
     int64_t                   steps;  /* > 0, but for constant */
@@ -130,7 +134,8 @@ typedef struct wg_schedule {
     const struct wg_schedule *next;
 } wg_schedule;
 
-/* NaN if steps is not positive where it is needed, t is negative or s is NULL. */
+/* Computes the rate at step t = 0, 1, .. NaN if steps is not positive where it is
+ * needed, t is negative, or s is NULL or of a size that this library does not know. */
 WG_API double wg_schedule_at(const wg_schedule *s, int64_t t);
 
 /* ---- safetensors --------------------------------------------------------------- */
@@ -154,18 +159,19 @@ typedef struct wg_safetensor {
 /* Reads and checks a whole file.  NULL with the reason and offset in e (which
  * may be NULL). */
 WG_API wg_safetensors *wg_safetensors_read(const char *path, wg_error *e);
-/* The same from memory, which is copied. */
+/* Reads and checks a file's bytes in memory, which are copied. */
 WG_API wg_safetensors *wg_safetensors_parse(const void *data, size_t size, wg_error *e);
 WG_API void            wg_safetensors_free(wg_safetensors *f);
-/* Tensors in the order of the header, those without data too; borrowed until
- * wg_safetensors_free. */
+/* Counts the tensors, those without data too; wg_safetensors_at finds tensor i in the
+ * order of the header, borrowed until wg_safetensors_free, NULL if there is none. */
 WG_API int                  wg_safetensors_count(const wg_safetensors *f);
 WG_API const wg_safetensor *wg_safetensors_at(const wg_safetensors *f, int i);
-/* NULL if there is none, or none that could be taken. */
+/* Finds a tensor by name; NULL if there is none, or if it could not be taken. */
 WG_API const wg_safetensor *wg_safetensors_find(const wg_safetensors *f, const char *name);
-/* Why the tensor of that name could not be taken; NULL if it was, or is not there. */
+/* Says why the tensor of that name could not be taken; NULL if it was taken, or is not
+ * there. */
 WG_API const char *wg_safetensors_reason(const wg_safetensors *f, const char *name);
-/* The text of a key of "__metadata__"; NULL if it is not there. */
+/* Gives the text of a key of "__metadata__"; NULL if the key is not there. */
 WG_API const char *wg_safetensors_meta(const wg_safetensors *f, const char *key);
 /* Writes beside path, syncs, renames: path is the old file or the new one,
  * never half of it.  Where path is a symbolic link, what it names is replaced.
@@ -176,15 +182,17 @@ WG_API int wg_safetensors_write(const char *path, int n, const wg_safetensor x[]
 /* ---- Checkpoints ----------------------------------------------------------------- */
 
 typedef struct wg_save_options {
-    int weights_only; /* leave the solvers' state out ("adam.step"); a program's own WG_STATE, and a layer's (a running
-                       * mean), stays in */
-    int n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
+    size_t struct_size;  /* see WG_OPTIONS */
+    int    weights_only; /* leave the solvers' state out ("adam.step"); a program's own WG_ROLE_STATE, and a
+                          * layer's (a running mean), stays in */
+    int    n_meta;       /* more pairs of key and text for "__metadata__"; keys do not begin with "wengert." */
     const char *const (*meta)[2];
 } wg_save_options;
 
 typedef struct wg_load_options {
-    int weights_only; /* solver state, in the graph or in the file, is left alone */
-    int partial;      /* load what graph and file both have, leave the rest; nothing in common is an error */
+    size_t struct_size;  /* see WG_OPTIONS */
+    int    weights_only; /* solver state, in the graph or in the file, is left alone */
+    int    partial;      /* load what graph and file both have, leave the rest; nothing in common is an error */
     /* Names, as in the shell, of matrices that the file has transposed: "*.weight" for nets of PyTorch, whose Linear
      * keeps [out, in] (name the layers where an Embedding is among them).  "" says that none is.  NULL: none, but a
      * square matrix of a file that PyTorch wrote (metadata "format": "pt") is refused, since both would fit. */
@@ -197,16 +205,16 @@ typedef struct wg_load_info {
     uint64_t seed, run;
 } wg_load_info;
 
-/* All parameters of g with their roles, its seed, and the run number of t (NULL:
+/* Saves all parameters of g with their roles, its seed, and the run number of t (NULL:
  * none), as a safetensors file that other tools read too: "__metadata__" has
- * "wengert.role/<name>" for each parameter that is no plain weight, "state",
- * "frozen" or "solver" (state that a solver made).  No tape of g may run
- * meanwhile.  options and e may be NULL. */
+ * "wengert.role/<name>" for each parameter that is no plain weight, "state", "frozen"
+ * or "solver" (state that a solver made).  No tape of g may run meanwhile.  options and
+ * e may be NULL. */
 WG_API int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, const wg_save_options *options,
                               wg_error *e);
-/* The reverse: training goes on with the same bits as if it had not stopped.
- * The program builds the same graph first.  Everything is checked before
- * anything is changed: each parameter has its tensor of the same dtype and
+/* Loads what wg_checkpoint_save saved: training goes on with the same bits as if it
+ * had not stopped.  The program builds the same graph first.  Everything is checked
+ * before anything is changed: each parameter has its tensor of the same dtype and
  * shape, each tensor its parameter.
  *
  * t NULL: the graph takes the seed; the run number is in info, for

@@ -7,12 +7,12 @@
 static void print_dtypes(unsigned set)
 {
     const char *sep = "";
-    if (!set || set == WG_ALL_DTYPES) {
+    if (!set || set == WG_DTYPE_ALL) {
         printf("any");
         return;
     }
     for (int t = 0; t < WG_DTYPES; t++) {
-        if (!(set & WG_BIT(t))) continue;
+        if (!(set & WG_DTYPE_BIT(t))) continue;
         printf("%s%s", sep, wg_dtype_name((wg_dtype)t));
         sep = ", ";
     }
@@ -67,7 +67,7 @@ static void print_op(const wg_op *op)
 {
     print_name(op);
     print_cell(op->doc ? op->doc : "");
-    if (op->arity == WG_VARIADIC) printf(" | 1 or more | ");
+    if (op->arity == WG_OP_VARIADIC) printf(" | 1 or more | ");
     else printf(" | %d | ", op->arity);
     print_dtypes(op->dtypes);
     printf(" | ");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/serve/powers.def: tools/powers.py > src/serve/powers.def
+"""Writes src/serve/json/powers.def: tools/powers.py > src/serve/json/powers.def
 
 Row k is floor(10^k 2^(127 - e)), e = floor(log2 10^k): the 128 leading bits of
 10^k as two halves.  Shortest printing needs -292..324, reading -342..308."""

@@ -46,7 +46,10 @@ static int dispatch(int argc, char **argv)
 {
     if (argc < 2) return misused(NULL, "which command? show, run, bench or serve");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return help();
-    if (!strcmp(argv[1], "--version")) return fputs(wg_build_info(), stdout), DONE;
+    if (!strcmp(argv[1], "--version")) {
+        fputs(wg_build_info(), stdout);
+        return DONE;
+    }
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i]->name)) return commands[i]->run(argc - 1, argv + 1);
     return misused(NULL, "there is no command \"%s\"", argv[1]);

@@ -67,7 +67,7 @@ static void finish(struct work *w, wg_node *out, int precision)
         one = wg_input(w->g, "one", WG_F32, WG_SCALAR);
         w->end = wg_neg(one);
     }
-    w->t = wg_compile(w->g, WG_NODES(out, w->end), &(wg_options){.device = WG_CUDA(0), .precision = precision});
+    w->t = wg_compile(w->g, WG_NODES(out, w->end), &(wg_options){.device = WG_DEVICE_CUDA(0), .precision = precision});
     clear_input(w->t, one);
 }
 
@@ -119,7 +119,8 @@ static bool open_train(const struct bench *b, struct work *w, char *word[])
     wg_node *y = wg_dense(wg_relu(wg_dense(h, hidden, "fc2")), CLASSES, "fc3");
     w->end = wg_softmax_cross_entropy(y, w->label);
     choose_epilogues(word[1]);
-    finish(w, wg_minimize(w->end, &(wg_solver){.kind = WG_ADAM, .rate = 1e-3}), tf32 ? WG_TF32 : WG_EXACT);
+    finish(w, wg_minimize(w->end, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 1e-3}),
+           tf32 ? WG_PRECISION_TF32 : WG_PRECISION_EXACT);
     make_batches(w);
     if (!w->image || !w->digit || !w->t || set_batch(w, 0) || wg_run(w->t)) return false;
     w->first = wg_get_scalar(w->t, w->end);
@@ -139,7 +140,7 @@ static wg_node *adam_over(struct work *w, int n, wg_shape s)
         wg_node *term = wg_sum(wg_mul(p[i], filled(w, name, s, 1)), WG_ALL_AXES, 0);
         loss = loss ? wg_add(loss, term) : term;
     }
-    wg_node *step = p ? wg_minimize_over(loss, n, p, &(wg_solver){.kind = WG_ADAM, .rate = 1e-3}) : NULL;
+    wg_node *step = p ? wg_minimize_over(loss, n, p, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 1e-3}) : NULL;
     free(p);
     return step;
 }
@@ -164,7 +165,7 @@ static bool open_bytes(const struct bench *b, struct work *w, char *word[])
         y = adam_over(w, (int)n, WG_SHAPE(m, k));
         w->amount = 28.0 * (double)(n * m * k);
     }
-    finish(w, y, WG_EXACT);
+    finish(w, y, WG_PRECISION_EXACT);
     return w->t;
 }
 
@@ -175,7 +176,7 @@ static bool open_product(const struct bench *b, struct work *w, char *word[])
     for (int i = 0; i < PRODUCTS; i++) h = wg_matmul(h, y);
     w->amount = PRODUCTS;
     w->inverse = true;
-    finish(w, h, strcmp(word[1], "tf32") ? WG_EXACT : WG_TF32);
+    finish(w, h, strcmp(word[1], "tf32") ? WG_PRECISION_EXACT : WG_PRECISION_TF32);
     return w->t;
 }
 
@@ -189,12 +190,12 @@ static bool open_latency(const struct bench *b, struct work *w, char *word[])
         step = adam_over(w, b->quick ? 4 : 400, WG_SHAPE(32, 32));
     } else {
         w->end = checked ? wg_softmax_cross_entropy(y, label) : wg_mse(y, wg_fill(w->g, WG_F32, WG_SHAPE(2, 3), 1));
-        step = wg_minimize(w->end, &(wg_solver){.kind = WG_SGD, .rate = 1e-3});
+        step = wg_minimize(w->end, &(wg_solver){.kind = WG_SOLVER_SGD, .rate = 1e-3});
     }
     w->amount = 1;
     w->inverse = true;
     w->host = !strcmp(word[1], "host");
-    finish(w, step, WG_EXACT);
+    finish(w, step, WG_PRECISION_EXACT);
     clear_input(w->t, x), clear_input(w->t, label);
     return w->t;
 }

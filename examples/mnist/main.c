@@ -20,7 +20,7 @@ static void print_warnings(void)
 static void print_device(const struct options *o)
 {
     char name[400];
-    if (o->device != WG_CPU && wg_device_name(o->device, name, sizeof name) == WG_OK) printf("on %s\n", name);
+    if (o->device != WG_DEVICE_CPU && wg_device_name(o->device, name, sizeof name) == WG_OK) printf("on %s\n", name);
 }
 
 /* Can a file of that name be made?  Asked before training for hours. */
@@ -58,7 +58,9 @@ static int run(struct options *o, struct digits *d, struct net *n)
 
 static int flushed(int status)
 {
-    return fflush(stdout) || ferror(stdout) ? complain("cannot write to the standard output"), 1 : status;
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    complain("cannot write to the standard output");
+    return 1;
 }
 
 int main(int argc, char **argv)

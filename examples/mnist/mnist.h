@@ -18,7 +18,7 @@ struct options {
     const char *save, *resume, *curve, *onnx;
     const char *predict; /* the net to predict with; NULL: train */
     int         epochs, stop_after, batch, threads, count;
-    int         device; /* WG_CPU or WG_CUDA(i) */
+    int         device; /* WG_DEVICE_CPU or WG_DEVICE_CUDA(i) */
     int         solver; /* enum wg_solver_kind */
     double      rate, dropout;
     uint64_t    seed;

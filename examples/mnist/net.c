@@ -7,7 +7,7 @@
 
 static wg_node *hidden(wg_node *x, const char *name, double dropout)
 {
-    wg_dense_options o = {.activation = WG_RELU, .weight = {.kind = WG_INIT_HE_UNIFORM}};
+    wg_dense_options o = {.activation = WG_ACT_RELU, .weight = {.kind = WG_INIT_HE_UNIFORM}};
     return wg_dropout(wg_dense_with(x, 512, name, &o), dropout);
 }
 

@@ -44,8 +44,8 @@ static const struct row rows[] = {
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static const double usual_rate[WG_SOLVERS] = {
-    [WG_SGD] = 0.1,      [WG_MOMENTUM] = 0.05, [WG_NESTEROV] = 0.05, [WG_ADAGRAD] = 0.01,
-    [WG_RMSPROP] = 1e-3, [WG_ADADELTA] = 1,    [WG_ADAM] = 1e-3,     [WG_ADAMW] = 1e-3};
+    [WG_SOLVER_SGD] = 0.1,      [WG_SOLVER_MOMENTUM] = 0.05, [WG_SOLVER_NESTEROV] = 0.05, [WG_SOLVER_ADAGRAD] = 0.01,
+    [WG_SOLVER_RMSPROP] = 1e-3, [WG_SOLVER_ADADELTA] = 1,    [WG_SOLVER_ADAM] = 1e-3,     [WG_SOLVER_ADAMW] = 1e-3};
 
 static const struct options usual = {.save = "mnist.safetensors",
                                      .curve = "mnist.svg",
@@ -53,7 +53,7 @@ static const struct options usual = {.save = "mnist.safetensors",
                                      .epochs = 10,
                                      .batch = 128,
                                      .count = 6,
-                                     .solver = WG_ADAM,
+                                     .solver = WG_SOLVER_ADAM,
                                      .dropout = 0.2,
                                      .seed = 1};
 
@@ -77,16 +77,23 @@ static int wrong(const struct row *r, const char *text)
 static int set_device(int *device, const struct row *r, const char *text)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
-    if (!strcmp(text, "cpu")) return *device = WG_CPU, 0;
+    if (!strcmp(text, "cpu")) {
+        *device = WG_DEVICE_CPU;
+        return 0;
+    }
     if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return wrong(r, text);
-    return *device = WG_CUDA(atoi(number)), 0;
+    *device = WG_DEVICE_CUDA(atoi(number));
+    return 0;
 }
 
 static int set(struct options *o, const struct row *r, const char *text)
 {
     char *end = NULL, *at = (char *)o + r->at;
     errno = 0;
-    if (r->kind == TEXT) return *text ? *(const char **)at = text, 0 : wrong(r, text);
+    if (r->kind == TEXT) {
+        *(const char **)at = text;
+        return *text ? 0 : wrong(r, text);
+    }
     if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? wrong(r, text) : 0;
     if (r->kind == DEVICE) return set_device((int *)at, r, text);
     /* strtol and its kin would take blanks, signs, hexadecimal and "nan" as well. */
@@ -199,7 +206,10 @@ int options_read(struct options *o, int argc, char **argv, int *status)
     *o = usual;
     *status = 0;
     for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return print_usage(), 1;
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            print_usage();
+            return 1;
+        }
     *status = 2;
     if (read_all(o, argv)) return 1;
     if (!o->resume && !o->rate) o->rate = usual_rate[o->solver];

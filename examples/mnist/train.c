@@ -127,8 +127,14 @@ static int add_up(struct training *t, struct sums *s)
 {
     double v;
     int    loss, right;
-    while ((loss = wg_followed(t->tape, t->net->loss, NULL, &v)) > 0) s->loss += v, s->losses++;
-    while ((right = wg_followed(t->tape, t->net->accuracy, NULL, &v)) > 0) s->right += v, s->rights++;
+    while ((loss = wg_followed(t->tape, t->net->loss, NULL, &v)) > 0) {
+        s->loss += v;
+        s->losses++;
+    }
+    while ((right = wg_followed(t->tape, t->net->accuracy, NULL, &v)) > 0) {
+        s->right += v;
+        s->rights++;
+    }
     return loss < 0 || right < 0 ? complain("%s", wg_tape_message(t->tape)) : 0;
 }
 

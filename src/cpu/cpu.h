@@ -1,8 +1,8 @@
 /* cpu.h - what the CPU kernels offer to operators and tapes.
  *
- * Each kernel source (src/cpu/kernel_*.c) is compiled once for each level, and
- * gives one table of functions.  wg__kernels() is the table of the best level
- * that this CPU has, or of the one that WG_CPU names. */
+ * Each kernel source (kernel_*.c in the folders of src/cpu) is compiled once for each level, and gives one table of
+ * functions. wg__kernels() finds the table of the best level that this CPU supports, or of the level that WG_CPU
+ * names. */
 #ifndef WENGERT_CPU_H
 #define WENGERT_CPU_H
 
@@ -10,7 +10,8 @@
 
 #include <wengert/graph_op.h>
 
-#include "cpu/reduction.h"
+#include "base/invariant.h"
+#include "loop/loop.h"
 
 /* ---- Levels (level.c) ---- */
 
@@ -22,7 +23,7 @@
 /* Every elementwise function, in the order of the tables in src/ops. */
 enum wg__row {
 #define ROW(name) WG__ROW_##name,
-#include "rows.h"
+#include "each_row.h"
 #undef ROW
     WG__ROWS
 };
@@ -58,14 +59,15 @@ struct wg__kernels {
     void (*gemm_pack_f32)(const struct wg__gemm *g, float *packed);
 };
 
+/* Finds the table that this process uses. */
 const struct wg__kernels *wg__kernels(void);
-/* The table of a level by name; NULL if this CPU has not got it. */
+/* Finds the table of a level by its name. NULL: there is no such level, or this CPU does not support it. */
 const struct wg__kernels *wg__kernels_of(const char *level);
-/* What is wrong with the value of WG_CPU; NULL if all is well. */
+/* Says what is wrong with the value of WG_CPU. NULL: nothing. */
 const char *wg__cpu_level_note(void);
-/* Model name of the CPU, "unknown CPU" if there is none. */
+/* Gives the model name of the CPU, "unknown CPU" if the system does not tell. */
 const char *wg__cpu_model(void);
-/* Sets a message if OpenBLAS was told to run below what the CPU offers; NULL if all is well. */
+/* Gives a warning if OpenBLAS runs kernels below what the CPU offers. NULL: it does not. */
 const char *wg__blas_warning(void);
 const char *wg__blas_core(void);
 
@@ -74,22 +76,21 @@ const char *wg__blas_core(void);
 
 /* ---- Threads (pool.c) ---- */
 
-/* How many threads work on a job at most: WG_THREADS, else the CPUs that this
- * process may use. */
+/* Counts the threads that work on a job at most: WG_THREADS, else the CPUs that this process may use. */
 int wg__threads(void);
-/* The wish of WG_THREADS into *n, which stays as it is without one; false if it is no number in 1..1024. */
+/* Reads WG_THREADS into *n, which stays as it is where the variable is not set; false if its value is no number in
+ * 1..1024. */
 bool wg__threads_wish(int *n);
-/* body(context, i) for 0 <= i < n, on at most `threads` threads (0: all),
- * the caller among them.  Returns when all is done.  Takes no lock: a caller
- * who finds the pool in use works alone. */
+/* Calls body(context, i) for 0 <= i < n, on at most `threads` threads (0: all), the caller among them, and returns when
+ * every call is done. Takes no lock: a caller that finds the pool in use works alone. */
 void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i), void *context);
 
-/* ---- What a thread works in (workspace.h) ---- */
+/* ---- The workspace of a thread (workspace.h) ---- */
 
-/* Makes sure that the calling thread can run loops and products; false if memory is short.  Asked before they run:
- * the first time takes memory, later ones do not. */
+/* Makes sure that the calling thread can run loops and products; false if memory is short. Called before they run: the
+ * first call on a thread takes memory, later calls do not. */
 static inline bool wg__workspace_ready(void);
-/* The workspace of the calling thread, NULL before its first use; and what makes it. */
+/* The workspace of the calling thread, NULL until wg__workspace_made makes it. */
 extern __thread struct wg__workspace *wg__own_workspace;
 bool                                  wg__workspace_made(void);
 static inline bool                    wg__workspace_ready(void) { return wg__own_workspace || wg__workspace_made(); }
@@ -105,8 +106,6 @@ struct wg__gemm {
 
     const float *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
 };
-/* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
-typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
 /* The bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
@@ -114,7 +113,20 @@ size_t wg__gemm_packed_bytes(const struct wg__gemm *g);
 /* Packs op(b) of a product for which wg__gemm_packed_bytes is not 0; `packed` is aligned to 64. */
 void wg__gemm_pack(const struct wg__gemm *g, void *packed);
 
-/* ---- Loops over elements (loop.h) ---- */
-#include "loop.h"
+/* ---- Loops over elements (loop/) ---- */
+
+/* Finds everything else that the CPU can know before the run.  NULL, or the first step
+ * for whose dtypes the operator has no function. */
+const struct wg__step *wg__loop_prepare(struct wg__loop *l);
+void                   wg__loop_run(const struct wg__loop *l, int threads);
+/* Makes a producer's call ready, and computes its result; take may be NULL. */
+void wg__production_ready(struct wg__production *p, const wg_call *c);
+void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);
+
+/* Runs an elementwise operator by itself, as a loop of one step. */
+int wg__loop_call(const wg_op *op, wg_call *c);
+/* Runs a reduction by itself, as a loop of no step that ends in the reduction. */
+void wg__reduce_call(enum wg__reduce kind, const wg_tensor *x, int64_t outer, int64_t reduced, int64_t inner, void *y,
+                     int threads);
 
 #endif

@@ -1,4 +1,4 @@
-/* wg_build_info: what this process runs on, and what makes it slower than it could be. */
+/* wg_build_info: the text about what this process runs on, with warnings of what makes it slower than it could be. */
 #include <cblas.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static void say_warnings(size_t *k)
                    getenv("WG_THREADS"), wg__threads());
 }
 
-static void make(void)
+static void write_info(void)
 {
     size_t k = 0;
     wg__append(text, sizeof text, &k, "wengert %s, %s\n", WG_VERSION, COMPILER);
@@ -38,6 +38,6 @@ static void make(void)
 const char *wg_build_info(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make);
+    pthread_once(&once, write_info);
     return text;
 }

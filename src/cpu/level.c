@@ -1,4 +1,4 @@
-/* Which kernels this CPU runs, what it is called, and whether OpenBLAS knows it. */
+/* The level of kernels that this CPU runs, the CPU's name, and whether OpenBLAS knows the CPU. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ LEVELS(X)
 
 static bool has_baseline(void) { return true; }
 #if defined(__x86_64__)
-/* x86-64-v3 and v4 of the System V ABI, as far as the kernels use them. */
+/* Tells whether the CPU has x86-64-v3 or v4 of the System V ABI, as far as the kernels use them. */
 static bool has_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
@@ -55,21 +55,21 @@ const struct wg__kernels *wg__kernels_of(const char *level)
     return NULL;
 }
 
-static const struct wg__kernels *best(void)
+static const struct wg__kernels *find_best(void)
 {
     int i = COUNT - 1;
     while (!levels[i].has()) i--;
     return levels[i].kernels;
 }
 
-/* Chosen once: all threads that race here choose the same. */
+/* Chooses the table on first use: all threads that race choose the same one. */
 const struct wg__kernels *wg__kernels(void)
 {
     static _Atomic(const struct wg__kernels *) chosen;
     const struct wg__kernels                  *k = atomic_load_explicit(&chosen, memory_order_acquire);
     if (!k) {
         k = wg__kernels_of(getenv("WG_CPU"));
-        if (!k) k = best();
+        if (!k) k = find_best();
         atomic_store_explicit(&chosen, k, memory_order_release);
     }
     return k;
@@ -80,9 +80,8 @@ const char *wg__cpu_level_note(void)
     const char *asked = getenv("WG_CPU");
     if (!asked || !*asked || wg__kernels_of(asked)) return NULL;
     for (int i = 0; i < COUNT; i++)
-        if (strcmp(levels[i].kernels->level, asked) == 0)
-            return "this CPU has not got that level, the best one is used";
-    return "no such level (baseline, avx2, avx512), the best one is used";
+        if (strcmp(levels[i].kernels->level, asked) == 0) return "this CPU does not support it; using its best level";
+    return "no such level (baseline, avx2, avx512); using the best level of this CPU";
 }
 
 /* ---- The CPU's name ---- */
@@ -113,26 +112,26 @@ const char *wg__cpu_model(void)
 
 const char *wg__blas_core(void) { return openblas_get_corename(); }
 
-static bool one_of(const char *name, const char *const list[])
+static bool is_listed(const char *name, const char *const list[])
 {
     for (; *list; list++)
         if (strcasecmp(name, *list) == 0) return true;
     return false;
 }
 
-/* OpenBLAS's names for cores whose kernels use AVX-512, and at least AVX2. */
+/* OpenBLAS's names for cores whose kernels use AVX-512, and for others whose kernels use AVX2. */
 static const char *const core_avx512[] = {"SkylakeX", "Cooperlake", "SapphireRapids", "Zen4", "Zen5", NULL};
 static const char *const core_avx2[] = {"Haswell", "Zen", "Excavator", NULL};
 
-/* What OpenBLAS's kernels fall short of on this CPU; NULL if nothing. */
-static const char *shortfall(const char *core)
+/* Names the instructions that this CPU has and OpenBLAS's kernels for `core` do not use. NULL: none. */
+static const char *find_shortfall(const char *core)
 {
 #if defined(__x86_64__)
-    if (one_of(core, core_avx512)) return NULL;
+    if (is_listed(core, core_avx512)) return NULL;
     if (has_avx512()) return "AVX-512";
-    if (has_avx2() && !one_of(core, core_avx2)) return "AVX2";
+    if (has_avx2() && !is_listed(core, core_avx2)) return "AVX2";
 #else
-    (void)core, (void)one_of, (void)core_avx512, (void)core_avx2;
+    (void)core, (void)is_listed, (void)core_avx512, (void)core_avx2;
 #endif
     return NULL;
 }
@@ -140,11 +139,11 @@ static const char *shortfall(const char *core)
 static char           warning[300];
 static pthread_once_t warning_once = PTHREAD_ONCE_INIT;
 
-/* Writes what OpenBLAS lacks and the way out: the variable that asks for old kernels, or the one that asks
- * for better ones and the package that knows newer CPUs. */
-static void look_at_blas(void)
+/* Writes what OpenBLAS lacks and what helps: to unset the variable that asks for old kernels, or to set it for better
+ * ones, or the package that knows newer CPUs. */
+static void write_blas_warning(void)
 {
-    const char *core = wg__blas_core(), *lacks = shortfall(core), *asked = getenv("OPENBLAS_CORETYPE");
+    const char *core = wg__blas_core(), *lacks = find_shortfall(core), *asked = getenv("OPENBLAS_CORETYPE");
     if (!lacks) return;
     if (asked && *asked)
         snprintf(warning, sizeof warning,
@@ -159,6 +158,6 @@ static void look_at_blas(void)
 }
 const char *wg__blas_warning(void)
 {
-    pthread_once(&warning_once, look_at_blas);
+    pthread_once(&warning_once, write_blas_warning);
     return *warning ? warning : NULL;
 }

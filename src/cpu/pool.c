@@ -1,12 +1,10 @@
 /* The thread pool: one for the process, made on first use.
  *
- * A job is n calls of one function.  All that workers and caller agree on is
- * in one 64-bit ticket: generation of the job, seats left for workers, next
- * piece, number of pieces.  Claiming a piece is one compare-and-swap on it, so
- * a worker that comes late finds another generation or no piece left, and
- * cannot touch a job that is over.  The caller claims pieces as the workers do
- * and waits for claimed pieces only: where no worker lives (in a forked
- * child) it does them all. */
+ * A job is n calls of one function. All that workers and caller agree on is in one 64-bit ticket: generation of the
+ * job, seats left for workers, next piece, number of pieces. A thread claims a piece by one compare-and-swap of the
+ * ticket, so a worker that comes late finds another generation or no piece left, and cannot touch a job that is over.
+ * The caller claims pieces as the workers do and waits for claimed pieces only: where no worker lives (in a forked
+ * child) the caller does all of them. */
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -36,7 +34,7 @@ static struct {
     _Alignas(64) _Atomic uint64_t ticket;
     _Alignas(64) atomic_int done;
     _Alignas(64) atomic_int sleepers;
-    atomic_uint wake; /* what sleepers wait on */
+    atomic_uint wake; /* the futex of the sleepers */
     atomic_bool started;
     /* The job: written while busy is held and no piece is out. */
     _Alignas(64) piece_fn *body;
@@ -44,7 +42,7 @@ static struct {
     int64_t n, piece; /* calls in all, calls in one piece */
 } pool = {.once = PTHREAD_ONCE_INIT, .busy = ATOMIC_FLAG_INIT};
 
-/* ---- How many threads ---- */
+/* ---- The number of threads ---- */
 
 bool wg__threads_wish(int *n)
 {
@@ -80,8 +78,9 @@ enum { PIECE_BITS = 12, SEAT_BITS = 11 };
 #define ONE_PIECE (UINT64_C(1) << PIECE_BITS)
 #define ONE_SEAT (UINT64_C(1) << 2 * PIECE_BITS)
 
-/* The next piece, or -1.  *generation is the job in which the claimer has a seat. */
-static int64_t claim(uint64_t *generation)
+/* Claims the next piece, or returns -1 if there is none. *generation is the job in which the calling thread has a
+ * seat. */
+static int64_t claim_piece(uint64_t *generation)
 {
     uint64_t t = atomic_load(&pool.ticket);
     for (;;) {
@@ -99,12 +98,13 @@ static void run_range(piece_fn *body, void *context, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) body(context, i);
 }
 
-/* Does pieces until none is left to claim; says whether it did any. */
-static bool work(uint64_t *generation)
+/* Runs pieces until none is left to claim; tells whether there was one. */
+static bool run_pieces(uint64_t *generation)
 {
     bool any = false;
-    for (int64_t p; (p = claim(generation)) >= 0; any = true) {
+    for (int64_t p; (p = claim_piece(generation)) >= 0; any = true) {
         int64_t begin = p * pool.piece, left = pool.n - begin;
+        WG__INVARIANT(left > 0);
         run_range(pool.body, pool.context, begin, begin + (left < pool.piece ? left : pool.piece));
         atomic_fetch_add_explicit(&pool.done, 1, memory_order_release);
     }
@@ -113,7 +113,7 @@ static bool work(uint64_t *generation)
 
 /* ---- Workers ---- */
 
-static inline void relax(void)
+static inline void pause_cpu(void)
 {
 #if defined __x86_64__ || defined __i386__
     __builtin_ia32_pause();
@@ -122,42 +122,44 @@ static inline void relax(void)
 #endif
 }
 
-static int64_t now(void)
+static int64_t read_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* Where threads outnumber CPUs, who spins must not hold up who works: so it yields now and then. */
-static bool spin(uint64_t *generation)
+/* Looks for pieces for a while; tells whether there was one. A thread that spins yields now and then: where threads
+ * outnumber CPUs, it must not hold up the threads that work. */
+static bool spin_for_pieces(uint64_t *generation)
 {
-    for (int64_t stop = now() + SPIN_NS; now() < stop; sched_yield())
-        for (int i = 0; i < SPINS_A_YIELD; i++, relax())
-            if (work(generation)) return true;
+    for (int64_t stop = read_clock() + SPIN_NS; read_clock() < stop; sched_yield())
+        for (int i = 0; i < SPINS_A_YIELD; i++, pause_cpu())
+            if (run_pieces(generation)) return true;
     return false;
 }
 
-/* Either the caller sees the sleeper, or the sleeper sees the caller's ticket. */
+/* Sleeps until a job is opened. Either the caller of the job sees the sleeper, or the sleeper sees the caller's
+ * ticket. */
 static void sleep_until_woken(uint64_t *generation)
 {
     unsigned seen = atomic_load(&pool.wake);
     atomic_fetch_add(&pool.sleepers, 1);
-    if (!work(generation)) syscall(SYS_futex, &pool.wake, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    if (!run_pieces(generation)) syscall(SYS_futex, &pool.wake, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
     atomic_fetch_sub(&pool.sleepers, 1);
 }
 
-static void *worker(void *workspace)
+static void *run_worker(void *workspace)
 {
     uint64_t generation = UINT64_MAX;
     if (!wg__workspace_adopt(workspace)) return NULL;
     for (;;)
-        if (!spin(&generation)) sleep_until_woken(&generation);
+        if (!spin_for_pieces(&generation)) sleep_until_woken(&generation);
     return NULL;
 }
 
-/* Too little memory or too many threads: fewer workers. */
-static void start(void)
+/* Starts the workers; fewer of them where memory or threads run out. */
+static void start_workers(void)
 {
     pthread_attr_t a;
     sigset_t       all, old;
@@ -168,7 +170,7 @@ static void start(void)
     for (int i = 1; i < pool.threads; i++) {
         pthread_t             id;
         struct wg__workspace *w = wg__workspace_new(); /* here, so that a later run takes no memory */
-        if (!w || pthread_create(&id, &a, worker, w)) {
+        if (!w || pthread_create(&id, &a, run_worker, w)) {
             free(w);
             break;
         }
@@ -179,8 +181,8 @@ static void start(void)
 
 /* ---- Jobs ---- */
 
-/* Opens a job with the caller seated in it; gives its generation. */
-static uint64_t publish(int threads, int64_t n, piece_fn *body, void *context)
+/* Opens a job in which the caller has a seat; returns its generation. */
+static uint64_t open_job(int threads, int64_t n, piece_fn *body, void *context)
 {
     uint64_t generation = GENERATION(atomic_load(&pool.ticket) + (UINT64_C(1) << (2 * PIECE_BITS + SEAT_BITS)));
     int64_t  piece = (n - 1) / MAX_PIECES + 1, pieces = (n - 1) / piece + 1;
@@ -199,10 +201,10 @@ static uint64_t publish(int threads, int64_t n, piece_fn *body, void *context)
     return generation;
 }
 
-static void await(int pieces)
+static void wait_for_pieces(int pieces)
 {
     for (int i = 1; atomic_load_explicit(&pool.done, memory_order_acquire) != pieces; i++)
-        if (i % SPINS_A_YIELD) relax();
+        if (i % SPINS_A_YIELD) pause_cpu();
         else sched_yield();
 }
 
@@ -215,12 +217,12 @@ void wg__pool_run(int threads, int64_t n, void (*body)(void *context, int64_t i)
         return;
     }
     if (!atomic_load_explicit(&pool.started, memory_order_relaxed)) {
-        start();
+        start_workers();
         atomic_store_explicit(&pool.started, true, memory_order_relaxed);
     }
-    uint64_t generation = publish(most, n, body, context);
-    work(&generation);
-    await((int)PIECES(atomic_load_explicit(&pool.ticket, memory_order_relaxed)));
+    uint64_t generation = open_job(most, n, body, context);
+    run_pieces(&generation);
+    wait_for_pieces((int)PIECES(atomic_load_explicit(&pool.ticket, memory_order_relaxed)));
     atomic_flag_clear_explicit(&pool.busy, memory_order_release);
 }
 
@@ -232,7 +234,7 @@ struct parallel {
     void (*body)(void *context, int64_t begin, int64_t end);
 };
 
-static void parallel_piece(void *context, int64_t i)
+static void run_parallel_piece(void *context, int64_t i)
 {
     const struct parallel *p = context;
     int64_t                begin = i * p->grain, left = p->n - begin;
@@ -243,5 +245,5 @@ void wg_parallel(const wg_call *c, int64_t n, int64_t grain, void (*body)(void *
                  void *context)
 {
     struct parallel p = {n, grain < 1 ? 1 : grain, context, body};
-    if (n > 0) wg__pool_run(c->threads, (n - 1) / p.grain + 1, parallel_piece, &p);
+    if (n > 0) wg__pool_run(c->threads, (n - 1) / p.grain + 1, run_parallel_piece, &p);
 }

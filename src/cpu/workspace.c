@@ -9,15 +9,15 @@ static pthread_key_t           key; /* frees a thread's workspace */
 static pthread_once_t          key_once = PTHREAD_ONCE_INIT;
 static bool                    has_key;
 
-static void release(void *w)
+static void free_workspace(void *w)
 {
     free(w);
     wg__own_workspace = NULL;
 }
 
-static void make_key(void) { has_key = pthread_key_create(&key, release) == 0; }
+static void make_key(void) { has_key = pthread_key_create(&key, free_workspace) == 0; }
 
-/* Most of the memory is never touched, so it is not cleared. */
+/* Leaves the memory uncleared, since most of it is never touched. */
 struct wg__workspace *wg__workspace_new(void)
 {
     return aligned_alloc(64, (sizeof(struct wg__workspace) + 63) / 64 * 64);
@@ -26,17 +26,20 @@ struct wg__workspace *wg__workspace_new(void)
 bool wg__workspace_adopt(struct wg__workspace *w)
 {
     pthread_once(&key_once, make_key);
-    if (!w || !has_key || pthread_setspecific(key, w)) return free(w), false;
+    if (!w || !has_key || pthread_setspecific(key, w)) {
+        free(w);
+        return false;
+    }
     wg__own_workspace = w;
     return true;
 }
 
-static struct wg__workspace *make(void)
+static struct wg__workspace *make_own(void)
 {
     wg__workspace_adopt(wg__workspace_new());
     return wg__own_workspace;
 }
 
-bool wg__workspace_made(void) { return make() != NULL; }
+bool wg__workspace_made(void) { return make_own() != NULL; }
 
-struct wg__workspace *wg__workspace(void) { return wg__own_workspace ? wg__own_workspace : make(); }
+struct wg__workspace *wg__workspace(void) { return wg__own_workspace ? wg__own_workspace : make_own(); }

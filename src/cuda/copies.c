@@ -35,7 +35,10 @@ static int ask_feed(struct wg__program *p, const struct wg__feed *f, struct wg__
 int wg__cuda_feed(struct wg__program *p, const struct wg__feed *f, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
-    if (!status && !(status = ask_feed(p, f, w))) return p->area ^= 1, WG_OK;
+    if (!status && !(status = ask_feed(p, f, w))) {
+        p->area ^= 1;
+        return WG_OK;
+    }
     cudaStreamSynchronize(p->copies);
     cudaStreamSynchronize(p->stream);
     cudaGetLastError();
@@ -88,7 +91,10 @@ int wg__cuda_reader_new(struct wg__program *p, struct wg__reader **out, struct w
     int status = wg__cuda_pin(p->d, WG__READER_SLOTS * STRIDE, "a value that is followed", (void **)&r->pinned, w);
     for (int i = 0; i < WG__READER_SLOTS && !status; i++) {
         cudaError_t e = cudaEventCreateWithFlags(&r->there[i], cudaEventDisableTiming);
-        if (e) r->there[i] = NULL, status = wg__cuda_failed(w, p->d, e, "cudaEventCreateWithFlags");
+        if (e) {
+            r->there[i] = NULL;
+            status = wg__cuda_failed(w, p->d, e, "cudaEventCreateWithFlags");
+        }
     }
     if (!status) *out = r;
     else wg__cuda_reader_free(r);
@@ -123,7 +129,10 @@ int wg__cuda_reader_take(struct wg__reader *r, int slot, bool wait, const void *
     *value = NULL;
     if (status) return status;
     cudaError_t e = wait ? cudaEventSynchronize(r->there[slot]) : cudaEventQuery(r->there[slot]);
-    if (e == cudaErrorNotReady) return cudaGetLastError(), WG_OK;
+    if (e == cudaErrorNotReady) {
+        cudaGetLastError();
+        return WG_OK;
+    }
     if (e) return wg__cuda_failed(w, r->p->d, e, wait ? "cudaEventSynchronize" : "cudaEventQuery");
     *value = r->pinned + slot * STRIDE;
     return WG_OK;

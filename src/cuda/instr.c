@@ -2,11 +2,11 @@
  * of it, a call of an operator or a loop. */
 #include <string.h>
 
-#include "cuda/loop.h"
+#include "cuda/loop/cuda_loop.h"
 #include "cuda/program.h"
 
 /* The kernels of a built-in operator, by its name: this library has a copy of the operators of its own.  What comes
- * here is built-in, or has a member `cuda` (tape/device_tape.c). */
+ * here is built-in, or has a member `cuda` (tape/device/device_tape.c). */
 static const struct wg__cuda_op *find(const wg_op *op)
 {
     const struct wg__cuda_op *const lists[] = {wg__cuda_reduce_ops, wg__cuda_softmax_ops, wg__cuda_index_ops,

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cuda/products.h"
+#include "cuda/product/products.h"
 
 enum { ROWS = 8, INNER = 8, COLS = 128 };
 enum answer { RELU, RELU_SIGNS, RELU_SLOPE, GELU, GELU_KEPT, GELU_SLOPE, ANSWERS };
@@ -39,8 +39,14 @@ static float       product(int i, int j) { return row[i] * col(j); }
 static void fill(struct sheet *s)
 {
     memset(s, 0, sizeof *s);
-    for (int i = 0; i < ROWS; i++) s->a[i][0] = row[i], s->one_a[i][0] = 1;
-    for (int j = 0; j < COLS; j++) s->b[0][j] = col(j), s->one_b[0][j] = 1;
+    for (int i = 0; i < ROWS; i++) {
+        s->a[i][0] = row[i];
+        s->one_a[i][0] = 1;
+    }
+    for (int j = 0; j < COLS; j++) {
+        s->b[0][j] = col(j);
+        s->one_b[0][j] = 1;
+    }
 }
 
 /* ---- Asking ---- */
@@ -63,7 +69,10 @@ static int ask(const struct wg__cuda_place *at, struct sheet *s, enum answer k, 
     g.a = ones ? s->one_a : s->a;
     g.b = ones ? s->one_b : s->b;
     g.c = s->y[k];
-    if (k != RELU && k != GELU) e.aux = signs ? (void *)s->signs : s->kept, e.aux_ld = COLS;
+    if (k != RELU && k != GELU) {
+        e.aux = signs ? (void *)s->signs : s->kept;
+        e.aux_ld = COLS;
+    }
     int status = wg__cuda_product_plan_gemm(at, &g, &e, &p, w);
     *said = status == WG_OK;
     if (status) return status == WG_EARG ? WG_OK : status;
@@ -143,7 +152,10 @@ int wg__cuda_probe(const struct wg__cuda_place *at, struct wg__why *w)
     if (status) return status;
     status = ask_all(at, on_device, &here, said, w);
     if (!status) *m = read_answers(&here, said);
-    else cudaStreamSynchronize(at->launch.stream), cudaGetLastError();
+    else {
+        cudaStreamSynchronize(at->launch.stream);
+        cudaGetLastError();
+    }
     wg__cuda_release(at->d, on_device);
     return status;
 }
@@ -161,7 +173,7 @@ bool wg__cuda_is_open(cublasLtEpilogue_t kind) { return kind & (RELU_BIT | SLOPE
 
 static bool gelu_is_ours(const struct wg__cuda_meaning *m, int precision)
 {
-    return m->gelu && m->error < (precision == WG_EXACT ? EXACT_GELU : ROUGH_GELU);
+    return m->gelu && m->error < (precision == WG_PRECISION_EXACT ? EXACT_GELU : ROUGH_GELU);
 }
 
 bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublasLtEpilogue_t kind)

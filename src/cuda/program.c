@@ -125,7 +125,10 @@ int wg__cuda_build(struct wg__device *d, const wg_tape *t, const struct wg__segm
     if (!status) status = make_products(p, w);
     if (!status) status = wg__cuda_loops_make(&p->at, w);
     if (!status) status = make_note(p, w);
-    if (status) return wg__cuda_destroy(p), status;
+    if (status) {
+        wg__cuda_destroy(p);
+        return status;
+    }
     pthread_mutex_lock(&d->lock);
     p->next = d->programs;
     d->programs = p;
@@ -322,6 +325,9 @@ int wg__cuda_launch_segment(struct wg__program *p, int s, struct wg__why *w)
     if (status) return status;
     if (s == p->last) p->known = false; /* whether or not it goes well */
     WG__TRY(p->d, w, cudaGraphLaunch(p->graph[s], p->stream));
-    if (s == p->last) p->counted++, p->known = true;
+    if (s == p->last) {
+        p->counted++;
+        p->known = true;
+    }
     return WG_OK;
 }

@@ -5,7 +5,7 @@
 #include <cublasLt.h>
 
 #include "cuda/cuda_impl.h"
-#include "tape/device.h"
+#include "tape/device/device.h"
 
 /* What a device answered when it was asked what cuBLAS's epilogues do (probe.c). */
 struct wg__cuda_meaning {
@@ -25,8 +25,8 @@ struct wg__device {
     char                    name[128];
     cudaStream_t            stream; /* for memory, and copies that no tape makes */
     cublasLtHandle_t        blas;
-    struct wg__cuda_kernel *kernels;              /* of loops, while tapes use them (kernel.c) */
-    struct wg__cuda_meaning meaning[WG_FP16 + 1]; /* by precision; written in one's turn */
+    struct wg__cuda_kernel *kernels;                        /* of loops, while tapes use them (kernel.c) */
+    struct wg__cuda_meaning meaning[WG_PRECISION_FP16 + 1]; /* by precision; written in one's turn */
 };
 
 /* Records what call failed and why, forgets the runtime's own note of it; the status. */

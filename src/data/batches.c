@@ -6,7 +6,7 @@
 #include "data/batches_impl.h"
 #include "data/io_impl.h"
 #include "graph/graph_impl.h"
-#include "tape/lend.h"
+#include "tape/run/lend.h"
 
 enum { MOST_PREFETCH = 1024 };
 
@@ -47,7 +47,7 @@ void wg__batch_make(struct wg_batches *b, uint64_t epoch, int64_t batch, void *c
 
 static int check_options(const wg_batch_options *o, wg_error *e)
 {
-    if (!o || o->n < 1 || !o->column) return reject(e, WG_EARG, "there are no columns");
+    if (o->n < 1 || !o->column) return reject(e, WG_EARG, "there are no columns");
     if (o->size < 1 || o->size > INT_MAX)
         return reject(e, WG_EARG, "a batch of %lld examples is not possible", (long long)o->size);
     if (o->prefetch < 0 || o->prefetch > MOST_PREFETCH)
@@ -138,8 +138,11 @@ static int make_batches(struct wg_batches *b, const wg_batch_options *o, wg_erro
                   : WG_OK;
 }
 
-wg_batches *wg_batches_new(const wg_batch_options *o, wg_error *e)
+wg_batches *wg_batches_new(const wg_batch_options *options, wg_error *e)
 {
+    wg_batch_options own, *o = &own;
+    char             why[160];
+    if (!wg__options_read(o, sizeof *o, options, why)) return (void)reject(e, WG_EARG, "%s", why), NULL;
     int status = check_options(o, e);
     for (int k = 0; !status && k < o->n; k++) status = check_column(o, k, e);
     if (status) return NULL;

@@ -1,9 +1,9 @@
-/* Why no gradient reaches a node: the operator on the way at which it ends. */
+/* The error that no gradient reaches a node: it names the operator at which the gradient ends. */
 #include <stdlib.h>
 
 #include "grad/grad_impl.h"
 
-/* Sets above[id] of each node of the order that depends on x. */
+/* Sets above[id] for x and for each node of the order that depends on x. */
 static void mark_above(int n, wg_node *const order[], const wg_node *x, char *above)
 {
     above[x->id] = 1;
@@ -11,10 +11,10 @@ static void mark_above(int n, wg_node *const order[], const wg_node *x, char *ab
         for (int k = 0; k < order[i]->n && !above[order[i]->id]; k++) above[order[i]->id] = above[order[i]->x[k]->id];
 }
 
-static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
+static bool is_real(const wg_node *x) { return (WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) != 0; }
 
-/* The operator that turns a real which depends on x into an integer or a bool, or that has an adjoint and gives none
- * to an operand which depends on x; the nearest to x. */
+/* Finds the operator nearest to x at which the gradient ends: it turns a real that depends on x into an integer or a
+ * bool, or it has an adjoint and gives none to an operand that depends on x. NULL: the roots do not depend on x. */
 static const wg_node *find_cut(int n, wg_node *const order[], wg_node *const adjoint[], const char *above)
 {
     for (int i = 0; i < n; i++)

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-static int check(wg_graph *g, int n, wg_node *const x[], wg_node *const tangent[])
+static int check_tangents(wg_graph *g, int n, wg_node *const x[], wg_node *const tangent[])
 {
     char a[160], b[160];
     int  status = wg__check_wrt(g, "jvp", n, x);
@@ -24,8 +24,7 @@ static int check(wg_graph *g, int n, wg_node *const x[], wg_node *const tangent[
     return status;
 }
 
-/* Whether y can be computed without u: a rule that is not linear in the
- * gradient would leave u behind. */
+/* Checks that y does not depend on u, on which a rule that is not linear in the gradient would depend. */
 static int check_free_of(wg_node *y, const wg_node *u)
 {
     wg_node **order;
@@ -38,9 +37,9 @@ static int check_free_of(wg_node *y, const wg_node *u)
 
 static wg_node *zero_like(wg_node *y) { return wg_fill(y->g, (wg_dtype)y->dtype, *y->shape, 0); }
 
-/* w, of 2n nodes, is room for the first sweep's results that depend on u, and
- * after them their tangents. */
-static wg_node *push(wg_node *y, int n, wg_node *const x[], wg_node *const tangent[], wg_node **w)
+/* Builds the Jacobian-vector product of y by two sweeps. w has room for 2n nodes: results of the first sweep that
+ * depend on u, and their tangents behind them. */
+static wg_node *push_tangents(wg_node *y, int n, wg_node *const x[], wg_node *const tangent[], wg_node **w)
 {
     wg_graph *g = y->g;
     wg_node  *u = wg_neg(zero_like(y)), *dy = NULL; /* wg_neg: a node of its own, which nothing else uses */
@@ -68,8 +67,8 @@ wg_node *wg_jvp(wg_node *y, int n, wg_node *const x[], wg_node *const tangent[])
     wg_node  *dy = NULL;
     wg_node **w = calloc(2 * (size_t)(n > 0 ? n : 0) + 1, sizeof *w);
     if (!w) wg__fail_nomem(g);
-    else if (wg__check_wrt(g, "jvp", 1, &y) == WG_OK && check(g, n, x, tangent) == WG_OK)
-        dy = push(y, n, x, tangent, w);
+    else if (wg__check_wrt(g, "jvp", 1, &y) == WG_OK && check_tangents(g, n, x, tangent) == WG_OK)
+        dy = push_tangents(y, n, x, tangent, w);
     free(w);
     return wg__error_back(g, &aside) == WG_OK ? dy : NULL;
 }

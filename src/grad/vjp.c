@@ -1,16 +1,15 @@
-/* Reverse mode: from the result back to what it was made of.
+/* Reverse mode: adjoints from a result back to the nodes that it depends on.
  *
  *   adjoint(y) = seed;  for v = f(x) in reverse:  adjoint(x[i]) += dx[i](adjoint(v))
  *
- * Each rule builds operators, so gradients are ordinary nodes and have
- * gradients themselves. */
+ * Each rule builds operators, so gradients are ordinary nodes and have gradients themselves. */
 #include "grad/grad_impl.h"
-#include "ops/stable.h"
+#include "ops/elementwise/stable.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_real(const wg_node *x) { return (WG_BIT(x->dtype) & WG_REALS) != 0; }
+static bool is_real(const wg_node *x) { return (WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) != 0; }
 
 static bool has_real_result(const wg_node *x)
 {
@@ -20,7 +19,7 @@ static bool has_real_result(const wg_node *x)
 }
 
 /* What a sweep knows about each node, by its id. */
-enum { WANTED = 1, BELOW = 2 }; /* an x; above an x, so that its rule is asked */
+enum { WANTED = 1, BELOW = 2 }; /* bits of mark: the node is an x; the node depends on an x, so its rule is asked */
 struct sweep {
     const char     *who;
     enum wg__absent absent;
@@ -43,17 +42,17 @@ static char *mark_of(const struct sweep *s, const wg_node *x)
     return x->id < s->nodes ? &s->mark[x->id] : &s->form.mark[x->id - s->form.first];
 }
 
-/* Marks a node that lies above a marked one. */
+/* Marks v BELOW if an operand of v is marked and v has a real result. */
 static void mark_above(const struct sweep *s, const wg_node *v)
 {
     for (int k = 0; k < v->n && has_real_result(v); k++)
         if (*mark_of(s, v->x[k])) *mark_of(s, v) |= BELOW;
 }
 
-/* Marks what lies between y and x; returns the largest number of operands or results. */
-static int mark(struct sweep *s, int count, int n, wg_node *const x[])
+/* Marks each x and the nodes between y and x; returns the largest number of operands or results of a node. */
+static int mark_path(struct sweep *s, int count, int n, wg_node *const x[])
 {
-    int widest = WG_BLOCK_MAX_ARITY; /* of a stable form */
+    int widest = WG_BLOCK_MAX_ARITY; /* at least what a stable form has */
     for (int i = 0; i < n; i++) s->mark[x[i]->id] = WANTED;
     for (int i = 0; i < count; i++) {
         const wg_node *v = s->order[i];
@@ -77,10 +76,11 @@ static int add_to(struct sweep *s, const wg_node *v, wg_node *x, wg_node *dx)
     if (!wg__shape_equal(dx->shape, x->shape)) dx = wg_sum_to(dx, *x->shape);
     wg_node **sum = adjoint_of(s, x);
     if (dx) *sum = *sum ? wg_add(*sum, dx) : dx;
+    WG__INVARIANT(!*sum || ((*sum)->dtype == x->dtype && wg__shape_equal((*sum)->shape, x->shape)));
     return x->g->status;
 }
 
-/* One step back, through the rule of v. */
+/* Asks the rule of v for the gradients of its operands and adds them to the operands' adjoints. */
 static int step_through(struct sweep *s, wg_node *v)
 {
     char text[160];
@@ -104,7 +104,8 @@ static int step_through(struct sweep *s, wg_node *v)
 
 enum { DEEPEST = 24 };
 
-/* Whether the stable form reads x: the form is made of what lies below that. */
+/* Tells whether x is the stable form itself or an operand of one of its nodes: the form is built on x, not on what x
+ * was made of. */
 static bool is_leaf_of(const struct sweep *s, const wg_node *form, const wg_node *x)
 {
     if (x == form) return true;
@@ -116,7 +117,7 @@ static bool is_leaf_of(const struct sweep *s, const wg_node *form, const wg_node
     return false;
 }
 
-/* Whether a node that the form does without, at x or below, is one whose gradient is wanted. */
+/* Tells whether the stable form of a node leaves out a node, x or below x, whose gradient is wanted. */
 static bool leaves_out_wanted(const struct sweep *s, const wg_node *form, const wg_node *x, int depth)
 {
     bool found = (s->mark[x->id] & WANTED) || depth == DEEPEST;
@@ -136,8 +137,9 @@ static int step_through_form(struct sweep *s, wg_node *v, wg_node *form)
     return status;
 }
 
-/* One step back, through the stable form of v where there is one. */
-static int step(struct sweep *s, wg_node *v)
+/* Adds the gradients of v's operands to their adjoints: by the rule of v or, where v has a stable form that leaves out
+ * no wanted node, by the rules of the form's nodes. */
+static int step_back(struct sweep *s, wg_node *v)
 {
     wg_graph *g = v->g;
     int       first = g->n, status;
@@ -156,7 +158,8 @@ static int step(struct sweep *s, wg_node *v)
     return status;
 }
 
-/* Whether a gradient has come to any result of the operator of v, whose rule is then asked. */
+/* Tells whether the rule of v is to be asked: v is an operator above an x, and a gradient has come to one of its
+ * results. */
 static bool is_reached(const struct sweep *s, const wg_node *v)
 {
     bool reached = s->adjoint[v->id] != NULL;
@@ -164,8 +167,8 @@ static bool is_reached(const struct sweep *s, const wg_node *v)
     return reached && v->kind != WG__RESULT && s->mark[v->id] & BELOW;
 }
 
-static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node *const seed[], int n,
-               wg_node *const x[], wg_node *dx[])
+static int sweep_back(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node *const seed[], int n,
+                      wg_node *const x[], wg_node *dx[])
 {
     int count = wg__postorder(g, m, y, &s->order);
     if (count < 0) return count;
@@ -173,7 +176,7 @@ static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node 
     s->adjoint = calloc((size_t)s->nodes + 1, sizeof *s->adjoint);
     s->mark = calloc((size_t)s->nodes + 1, 1);
     if (!s->adjoint || !s->mark) return wg__fail_nomem(g);
-    size_t widest = (size_t)mark(s, count, n, x) + 1;
+    size_t widest = (size_t)mark_path(s, count, n, x) + 1;
     s->dx = malloc(widest * sizeof(wg_node *));
     s->g = malloc(widest * sizeof(wg_node *));
     s->need = malloc(widest);
@@ -182,7 +185,7 @@ static int run(struct sweep *s, wg_graph *g, int m, wg_node *const y[], wg_node 
     for (int i = 0; i < m && !status; i++) status = add_to(s, y[i], y[i], seed[i]);
     for (int i = count - 1; i >= 0 && !status; i--) {
         wg_node *v = s->order[i];
-        if (is_reached(s, v)) status = step(s, v);
+        if (is_reached(s, v)) status = step_back(s, v);
     }
     for (int i = 0; i < n && !status; i++) {
         dx[i] = s->adjoint[x[i]->id];
@@ -196,7 +199,7 @@ int wg__pull(wg_graph *g, const char *who, enum wg__absent absent, int m, wg_nod
              int n, wg_node *const x[], wg_node *dx[])
 {
     struct sweep s = {.who = who, .absent = absent};
-    int          status = run(&s, g, m, y, seed, n, x, dx);
+    int          status = sweep_back(&s, g, m, y, seed, n, x, dx);
     free(s.need);
     free(s.g);
     free(s.dx);
@@ -265,9 +268,10 @@ int wg__error_back(wg_graph *g, const struct wg__aside *a)
 
 /* ---- The calls ---- */
 
-/* The gradients with zeros where nothing depends; all, or none and the graph as it was at the mark. */
-static int pull(const char *who, enum wg__absent absent, const struct wg__mark *before, wg_node *y, wg_node *seed,
-                int n, wg_node *const x[], wg_node *dx[])
+/* Builds all gradients into dx, with zeros for an x that y does not depend on; on failure none, and takes the graph
+ * back to the mark. */
+static int build_gradients(const char *who, enum wg__absent absent, const struct wg__mark *before, wg_node *y,
+                           wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
 {
     wg_graph   *g = y->g;
     const char *outer = wg__enter(g, who);
@@ -283,13 +287,15 @@ static int pull(const char *who, enum wg__absent absent, const struct wg__mark *
     return status;
 }
 
-/* The status for a NULL argument, whose cause the graph has told if it knows. */
-static int missing(wg_graph *g, const char *who, const char *what)
+/* Returns the status for a NULL argument: the graph's where it has an error, which is the cause, else that of a new
+ * error. */
+static int refuse_missing(wg_graph *g, const char *who, const char *what)
 {
     return g && g->status ? g->status : wg__fail(g, WG_EARG, "%s: %s is NULL", who, what);
 }
 
-static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
+static int build_loss_gradients(const char *who, enum wg__absent absent, wg_node *loss, int n, wg_node *const x[],
+                                wg_node *dx[])
 {
     char             text[160];
     struct wg__aside aside;
@@ -297,7 +303,7 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
     for (int i = 0; dx && i < n; i++) dx[i] = NULL;
     if (wg__lacks_list(g, who, n, "x", x) || wg__lacks_list(g, who, n, "dx", dx)) return WG_EARG;
     for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
-    if (!loss) return missing(g, who, "the loss");
+    if (!loss) return refuse_missing(g, who, "the loss");
     for (int i = 0; i < n; i++)
         if (!x[i] && g->status) return g->status;
     wg__error_aside(g, &aside);
@@ -307,19 +313,19 @@ static int gradients(const char *who, enum wg__absent absent, wg_node *loss, int
             wg__fail(g, WG_ESHAPE, "%s: the loss %s has not one element", who, wg__node_label(loss, text, sizeof text));
     struct wg__mark before = wg__mark(g);
     wg_node        *one = status ? NULL : wg_fill(g, (wg_dtype)loss->dtype, *loss->shape, 1);
-    if (one) pull(who, absent, &before, loss, one, n, x, dx);
+    if (one) build_gradients(who, absent, &before, loss, one, n, x, dx);
     else wg__undo(g, &before);
     return wg__error_back(g, &aside);
 }
 
 int wg_grad(wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
 {
-    return gradients("grad", WG__ABSENT_NULL, loss, n, x, dx);
+    return build_loss_gradients("grad", WG__ABSENT_NULL, loss, n, x, dx);
 }
 
 int wg__grad_of_each(const char *who, wg_node *loss, int n, wg_node *const x[], wg_node *dx[])
 {
-    return gradients(who, WG__ABSENT_REFUSED, loss, n, x, dx);
+    return build_loss_gradients(who, WG__ABSENT_REFUSED, loss, n, x, dx);
 }
 
 int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
@@ -329,12 +335,12 @@ int wg_vjp(wg_node *y, wg_node *seed, int n, wg_node *const x[], wg_node *dx[])
     for (int i = 0; dx && i < n; i++) dx[i] = NULL;
     if (wg__lacks_list(g, "vjp", n, "x", x) || wg__lacks_list(g, "vjp", n, "dx", dx)) return WG_EARG;
     for (int i = 0; i < n && !g; i++) g = wg_node_graph(x[i]);
-    if (!y || !seed) return missing(g, "vjp", y ? "the seed" : "y");
+    if (!y || !seed) return refuse_missing(g, "vjp", y ? "the seed" : "y");
     for (int i = 0; i < n; i++)
         if (!x[i] && g->status) return g->status;
     wg__error_aside(g, &aside);
     struct wg__mark before = wg__mark(g);
     if (check_value(g, "vjp", "y", y) == WG_OK && check_seed(g, y, seed) == WG_OK)
-        pull("vjp", WG__ABSENT_NULL, &before, y, seed, n, x, dx);
+        build_gradients("vjp", WG__ABSENT_NULL, &before, y, seed, n, x, dx);
     return wg__error_back(g, &aside);
 }

@@ -12,7 +12,7 @@ int wg_reject(wg_infer *c, int status, const char *format, ...)
     return status;
 }
 
-/* "matmul(h[2,3], [4,5], tx=1)": the head of every operator error. */
+/* Writes "matmul(h[2,3], [4,5], tx=1)" into buf: the beginning of every message about an operator. */
 static const char *call_str(const wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr, char *buf,
                             size_t size)
 {
@@ -25,28 +25,28 @@ static const char *call_str(const wg_graph *g, const wg_op *op, int n, wg_node *
     return buf;
 }
 
-static unsigned taken_by(const wg_op *op, int i) { return op->takes ? op->takes[i] : op->dtypes; }
+static unsigned accepted_dtypes(const wg_op *op, int i) { return op->takes ? op->takes[i] : op->dtypes; }
 
 static int check_operands(wg_graph *g, const wg_op *op, int n, wg_node *const x[], wg_infer *c)
 {
-    if (op->arity == WG_VARIADIC ? n < 1 : n != op->arity)
+    if (op->arity == WG_OP_VARIADIC ? n < 1 : n != op->arity)
         return wg_reject(c, WG_EARG, "takes %d operands, not %d", op->arity, n);
     for (int i = 0; i < n; i++) {
         if (!x[i]) {
-            g->missing = g->status == WG_OK; /* else another error is the one that stays */
+            g->missing = g->status == WG_OK; /* else the first error stays */
             return wg_reject(c, WG_EARG, "operand %d is NULL", i);
         }
         if (x[i]->g != g) return wg_reject(c, WG_EARG, "operand %d belongs to another graph", i);
         if (x[i]->kind == WG__ASSIGN || x[i]->kind == WG__GROUP)
             return wg_reject(c, WG_EARG, "operand %d is %s, which has no value", i, wg_node_kind(x[i]));
-        if (taken_by(op, i) && !(taken_by(op, i) & WG_BIT(x[i]->dtype)))
+        if (accepted_dtypes(op, i) && !(accepted_dtypes(op, i) & WG_DTYPE_BIT(x[i]->dtype)))
             return wg_reject(c, WG_EDTYPE, "operand %d is %s, which %s does not take", i,
                              wg_dtype_name((wg_dtype)x[i]->dtype), op->name);
     }
     return WG_OK;
 }
 
-/* What one application infers: operands and results in arrays, of the stack where they are few. */
+/* The operands and results of one inference; up to FEW of each lie in the struct itself. */
 enum { FEW = 8 };
 struct inference {
     wg_infer c;
@@ -54,7 +54,7 @@ struct inference {
     wg_dtype dtype[FEW], ydtype[FEW];
 };
 
-/* Gives room for n elements: `few`, or where they are more the arena, freed with the graph. */
+/* Gives room for n elements: `few` where they fit, else memory of the arena, which is freed with the graph. */
 static void *room_for(wg_graph *g, int n, void *few, size_t size)
 {
     return n <= FEW ? few : wg__arena_alloc(&g->arena, (size_t)n * size);
@@ -83,13 +83,15 @@ static int infer(const wg_op *op, wg_node *const x[], struct inference *f)
 
 int wg__count_results(const wg_op *op, int n, const void *attr)
 {
-    if (op->results != WG_VARIADIC) return op->results ? op->results : 1;
+    if (op->results != WG_OP_VARIADIC) return op->results ? op->results : 1;
     return op->count ? op->count(n, attr) : 0;
 }
 
-/* What an operator of the user's own may have left out. */
+/* Checks an operator's table of functions, in which a user's operator may have left something out. */
 static int check_op(const wg_op *op, int n, const void *attr, wg_infer *c)
 {
+    char why[160];
+    if (!wg__table_fits(op->struct_size, sizeof *op, why)) return wg_reject(c, WG_EARG, "the operator has %s", why);
     if (!op->infer) return wg_reject(c, WG_EARG, "the operator has no infer");
     if (!op->cpu && (!op->block || n > WG_BLOCK_MAX_ARITY)) return wg_reject(c, WG_EARG, "the operator has no cpu");
     if (op->attr_size && !attr) return wg_reject(c, WG_EARG, "needs its attributes");
@@ -115,7 +117,7 @@ static int check_results(wg_infer *c)
 }
 
 /* Makes the node of an operator with its attributes and its further results: all of them, or NULL. */
-static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
+static wg_node *make_node(const wg_op *op, const wg_infer *c, wg_node *const x[])
 {
     wg_graph *g = c->g;
     int       before = g->n;
@@ -127,6 +129,7 @@ static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
     y->attr = attr;
     y->m = c->m;
     if (c->n) memcpy(y->x, x, (size_t)c->n * sizeof *x);
+    for (int i = 0; i < c->n; i++) WG__INVARIANT(x[i]->g == g && x[i]->id < y->id);
     if (c->m == 1) return y;
     y->result = wg__arena_alloc(&g->arena, (size_t)c->m * sizeof *y->result);
     if (y->result) y->result[0] = y;
@@ -137,7 +140,9 @@ static wg_node *make(const wg_op *op, const wg_infer *c, wg_node *const x[])
         part->x[0] = y;
         y->result[k] = part;
     }
-    return y->result && y->result[c->m - 1] ? y : (g->n = before, NULL);
+    if (y->result && y->result[c->m - 1]) return y;
+    g->n = before;
+    return NULL;
 }
 
 /* Gives the node and its results their places; where the operator draws random numbers, its place is its stream. */
@@ -163,7 +168,7 @@ wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], 
         wg__fail(g, status, "%s: %s", call_str(g, op, n, x, attr, head, sizeof head), c->why);
         return NULL;
     }
-    wg_node *y = make(op, c, x);
+    wg_node *y = make_node(op, c, x);
     if (!y) return NULL;
     if (!g->quiet) set_places(y); /* a tape's own graph has the streams that lowering gave it */
     for (int k = 0; k < y->m && g->hook.made; k++)

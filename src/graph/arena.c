@@ -20,6 +20,7 @@ void *wg__arena_alloc(struct wg__arena *a, size_t n)
     }
     void *p = b->data + b->used;
     b->used += n;
+    WG__INVARIANT(b->used <= b->size && (uintptr_t)p % 16 == 0);
     return memset(p, 0, n);
 }
 

@@ -8,7 +8,7 @@
 
 /* ---- What decides about equality ---- */
 
-static struct wg__bytes_of list_of(const int *n, const void *at, size_t size)
+static struct wg__bytes_of make_list_bytes(const int *n, const void *at, size_t size)
 {
     return (struct wg__bytes_of){{{n, sizeof *n}, {at, *n > 0 ? (size_t)*n * size : 0}}};
 }
@@ -32,11 +32,11 @@ struct wg__bytes_of wg__field_bytes(wg_field_type type, const void *at)
     case WG_FIELD_REAL: one = sizeof(double); break; /* bits: 0 and -0 differ, NaN equals itself */
     case WG_FIELD_HANDLE:
     case WG_FIELD_GRAPH: one = sizeof(void *); break;
-    case WG_FIELD_SHAPE: return list_of(&s->rank, s->dim, sizeof *s->dim);
-    case WG_FIELD_AXES: return list_of(&a->n, a->axis, sizeof *a->axis);
-    case WG_FIELD_LIST: return list_of(&l->n, l->at, sizeof *l->at);
-    case WG_FIELD_LONGS: return list_of(&w->n, w->at, sizeof *w->at);
-    case WG_FIELD_REALS: return list_of(&r->n, r->at, sizeof *r->at);
+    case WG_FIELD_SHAPE: return make_list_bytes(&s->rank, s->dim, sizeof *s->dim);
+    case WG_FIELD_AXES: return make_list_bytes(&a->n, a->axis, sizeof *a->axis);
+    case WG_FIELD_LIST: return make_list_bytes(&l->n, l->at, sizeof *l->at);
+    case WG_FIELD_LONGS: return make_list_bytes(&w->n, w->at, sizeof *w->at);
+    case WG_FIELD_REALS: return make_list_bytes(&r->n, r->at, sizeof *r->at);
     case WG_FIELD_TEXT: /* NULL and "" differ */
         memcpy(&text, at, sizeof text);
         return (struct wg__bytes_of){{{text, text ? strlen(text) + 1 : 0}}};
@@ -53,7 +53,7 @@ static bool field_equal(wg_field_type type, const void *a, const void *b)
     return true;
 }
 
-/* Without a field table there is no telling: padding has no meaning. */
+/* Compares attributes field by field. Without a field table they count as different, since padding has no meaning. */
 bool wg__attr_equal(const wg_op *op, const void *a, const void *b)
 {
     if (!op->attr_size) return true;
@@ -65,7 +65,7 @@ bool wg__attr_equal(const wg_op *op, const void *a, const void *b)
 
 /* ---- Copies ---- */
 
-/* Copies n bytes into the arena and makes the pointer at `pointer` show the copy; an empty list shows nothing. */
+/* Copies n bytes into the arena and sets the pointer at `pointer` to the copy; NULL for an empty list. */
 static bool copy_behind(struct wg__arena *arena, void *pointer, const void *from, size_t n)
 {
     void *copy = n ? wg__arena_alloc(arena, n) : NULL;

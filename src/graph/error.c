@@ -18,7 +18,7 @@ const char *wg_strerror(int status)
     return "unknown status";
 }
 
-/* Whether a message of that beginning names the call already: "mean(x[2]): .." or "mean: ..". */
+/* Tells whether a message names the call already, as "mean(x[2]): .." and "mean: .." name mean. */
 static bool names_call(const char *text, const char *call)
 {
     size_t n = strlen(call);

@@ -26,8 +26,8 @@ void wg_set_seed(wg_graph *g, uint64_t seed)
 }
 uint64_t wg_seed(const wg_graph *g) { return g ? g->seed : 0; }
 
-/* Room for one more pointer in a growing table. */
-static bool grow(wg_node ***table, int n, int *cap)
+/* Makes room for one more pointer in a table of n, whose room doubles; false if memory is short. */
+static bool grow_table(wg_node ***table, int n, int *cap)
 {
     if (n < *cap) return true;
     int   wanted = *cap ? 2 * *cap : 64;
@@ -40,7 +40,8 @@ static bool grow(wg_node ***table, int n, int *cap)
 
 static const wg_shape *keep_shape(wg_graph *g, const wg_shape *s)
 {
-    const wg_node *last = g->n ? g->node[g->n - 1] : NULL; /* neighbours are often of one shape */
+    const wg_node *last =
+        g->n ? g->node[g->n - 1] : NULL; /* nodes made one after the other often have the same shape */
     if (last && wg__shape_equal(last->shape, s)) return last->shape;
     wg_shape *copy = wg__arena_alloc(&g->arena, sizeof *copy);
     if (copy) *copy = wg_shape_make(s->rank, s->dim);
@@ -51,7 +52,7 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
 {
     wg_node        *x = wg__arena_alloc(&g->arena, sizeof *x + (size_t)n * sizeof *x->x);
     const wg_shape *shape = keep_shape(g, s);
-    if (!x || !shape || !grow(&g->node, g->n, &g->cap)) {
+    if (!x || !shape || !grow_table(&g->node, g->n, &g->cap)) {
         wg__fail_nomem(g);
         return NULL;
     }
@@ -64,18 +65,20 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
                    .m = 1,
                    .call = g->call};
     x->x = (wg_node **)(x + 1);
+    WG__INVARIANT(g->n == 0 || g->node[g->n - 1]->id == g->n - 1);
     return g->node[g->n++] = x;
 }
 
-/* After a node is complete: eager mode computes it here. */
-static wg_node *made(wg_node *x)
+/* Gives a complete node its place and calls the hook `made`, with which eager mode computes the node; NULL on
+ * failure. */
+static wg_node *complete_node(wg_node *x)
 {
     if (x && !x->g->quiet) x->place = wg__place(x);
     if (!x || !x->g->hook.made) return x;
     return x->g->hook.made(x->g->hook.context, x) == WG_OK ? x : NULL;
 }
 
-static bool valid_leaf(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
+static bool check_leaf(wg_graph *g, const char *who, wg_dtype t, const wg_shape *s)
 {
     if (!wg_dtype_size(t)) {
         wg__fail(g, WG_EARG, "%s: %d is no dtype", who, (int)t);
@@ -104,14 +107,14 @@ wg_node *wg_named(wg_node *x, const char *name)
 
 wg_node *wg_input(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
 {
-    if (!g || !valid_leaf(g, "input", t, &s)) return NULL;
-    return made(wg_named(wg__node_new(g, WG__INPUT, t, &s, 0), name));
+    if (!g || !check_leaf(g, "input", t, &s)) return NULL;
+    return complete_node(wg_named(wg__node_new(g, WG__INPUT, t, &s, 0), name));
 }
 
 wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
 {
     char text[96];
-    if (!g || !valid_leaf(g, "param", t, &s)) return NULL;
+    if (!g || !check_leaf(g, "param", t, &s)) return NULL;
     if (!name || !*name) return wg__fail(g, WG_EARG, "param: a parameter needs a name"), NULL;
     if (wg_param_find(g, name)) return wg__fail(g, WG_EARG, "param: there is a parameter %s already", name), NULL;
     size_t bytes = wg__bytes(t, &s);
@@ -121,17 +124,17 @@ wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
                NULL;
     wg_node *x = wg_named(wg__node_new(g, WG__PARAM, t, &s, 0), name);
     if (!x) return NULL;
-    if (!grow(&g->param, g->n_param, &g->cap_param)) return wg__fail_nomem(g), NULL;
+    if (!grow_table(&g->param, g->n_param, &g->cap_param)) return wg__fail_nomem(g), NULL;
     if (!(x->data = wg__data_alloc(bytes)))
         return wg__fail(g, WG_ENOMEM, "param: out of memory: %s takes %zu bytes", wg__node_str(x, text, sizeof text),
                         bytes),
                NULL;
     g->param[g->n_param++] = x;
-    return made(x);
+    return complete_node(x);
 }
 
-/* Arena memory for data: aligned as kernels like it, but for the very small. */
-static void *room(wg_graph *g, size_t bytes)
+/* Allocates arena memory for the data of a constant, aligned to 64 bytes as kernels like it unless it is smaller. */
+static void *alloc_data(wg_graph *g, size_t bytes)
 {
     enum { LINE = 64 };
     if (bytes < LINE) return wg__arena_alloc(&g->arena, bytes + 1);
@@ -139,25 +142,30 @@ static void *room(wg_graph *g, size_t bytes)
     return p ? p + (LINE - (uintptr_t)p % LINE) % LINE : NULL;
 }
 
-wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow)
+wg_node *wg__const_borrow(wg_graph *g, wg_dtype t, const wg_shape *s, void *data)
+{
+    wg_node *x = wg__node_new(g, WG__CONST, t, s, 0);
+    if (!x) return NULL;
+    x->data = data;
+    return complete_node(x);
+}
+
+wg_node *wg__const_copy(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data)
 {
     size_t bytes = wg__bytes(t, s);
     if (bytes == SIZE_MAX)
         return wg__fail(g, WG_ESHAPE, "const: a constant needs a size that is known and fits in memory"), NULL;
-    void    *copy = borrow ? (void *)(uintptr_t)data : room(g, bytes);
-    wg_node *x = copy ? wg__node_new(g, WG__CONST, t, s, 0) : NULL;
-    if (!copy) wg__fail(g, WG_ENOMEM, "const: out of memory: a constant of %zu bytes", bytes);
-    if (!x) return NULL;
-    if (!borrow) wg__take(t, copy, data, bytes);
-    x->data = copy;
-    return made(x);
+    void *copy = alloc_data(g, bytes);
+    if (!copy) return wg__fail(g, WG_ENOMEM, "const: out of memory: a constant of %zu bytes", bytes), NULL;
+    wg__take(t, copy, data, bytes);
+    return wg__const_borrow(g, t, s, copy);
 }
 
 wg_node *wg_const(wg_graph *g, wg_dtype t, wg_shape s, const void *data)
 {
-    if (!g || !valid_leaf(g, "const", t, &s)) return NULL;
+    if (!g || !check_leaf(g, "const", t, &s)) return NULL;
     if (!data && wg_count(&s)) return wg__fail(g, WG_EARG, "const: data is NULL"), NULL;
-    return g->hook.constant ? g->hook.constant(g->hook.context, t, &s, data) : wg__const_raw(g, t, &s, data, false);
+    return g->hook.constant ? g->hook.constant(g->hook.context, t, &s, data) : wg__const_copy(g, t, &s, data);
 }
 
 wg_node *wg_scalar(wg_graph *g, wg_dtype t, double value)
@@ -191,7 +199,7 @@ wg_node *wg_param_find(const wg_graph *g, const char *name)
 
 int wg__param_home(const wg_node *p)
 {
-    return __atomic_load_n(&p->stale, __ATOMIC_ACQUIRE) ? p->g->fetch((wg_node *)(uintptr_t)p) : WG_OK;
+    return __atomic_load_n(&p->stale, __ATOMIC_ACQUIRE) ? p->g->fetch(p->g->node[p->id]) : WG_OK;
 }
 void wg__param_written(wg_node *p)
 {
@@ -199,7 +207,7 @@ void wg__param_written(wg_node *p)
     __atomic_store_n(&p->stale, 0, __ATOMIC_RELEASE);
 }
 
-/* Says what a call on a parameter cannot be done with; without a node there is no graph to keep the message. */
+/* Checks the arguments of a call on a parameter. Without a node there is no graph to keep the message. */
 static int check_param(const wg_node *p, const char *who, const void *data)
 {
     char text[160];
@@ -235,14 +243,14 @@ int wg_set_role(wg_node *p, wg_role role)
     if (!p) return wg__fail(NULL, WG_EARG, "set_role: the parameter is NULL");
     if (p->kind != WG__PARAM)
         return wg__fail(p->g, WG_EARG, "set_role: %s is no parameter", wg__node_str(p, text, sizeof text));
-    if (role != WG_WEIGHT && role != WG_STATE && role != WG_FROZEN)
+    if (role != WG_ROLE_WEIGHT && role != WG_ROLE_STATE && role != WG_ROLE_FROZEN)
         return wg__fail(p->g, WG_EARG, "set_role: %d is no role", (int)role);
     p->role = (uint8_t)role;
     p->role_set = true;
     p->of_solver = false;
     return WG_OK;
 }
-wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_WEIGHT; }
+wg_role wg_node_role(const wg_node *p) { return p ? (wg_role)p->role : WG_ROLE_WEIGHT; }
 
 wg_node *wg_assign(wg_node *p, wg_node *next)
 {
@@ -268,7 +276,7 @@ wg_node *wg_assign(wg_node *p, wg_node *next)
     if (!y) return NULL;
     y->x[0] = p;
     y->x[1] = next;
-    return made(y);
+    return complete_node(y);
 }
 
 wg_node *wg_group(int n, wg_node *const x[])
@@ -287,7 +295,7 @@ wg_node *wg_group(int n, wg_node *const x[])
     wg_node *y = wg__node_new(g, WG__GROUP, WG_F32, &(wg_shape){0}, n);
     if (!y) return NULL;
     memcpy(y->x, x, (size_t)n * sizeof *x);
-    return made(y);
+    return complete_node(y);
 }
 
 wg_node *wg_result(wg_node *x, int k)

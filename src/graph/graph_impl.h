@@ -7,6 +7,8 @@
 
 #include <wengert/graph_op.h>
 
+#include "base/invariant.h"
+
 /* A result of an operator with several: result 0 is the operator's node itself, and result k a node of kind
  * WG__RESULT whose operand is that node.  They are made together, one behind the other: result k has the id of the
  * operator's node plus k. */
@@ -142,6 +144,12 @@ struct wg_graph {
 
 /* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
  * that builder's name. */
+/* Copies options that a program gives (NULL: none), whose first member is struct_size, into own[0..size-1]; what the
+ * program's struct does not have is 0.  False with the reason if it is larger than this library's. */
+bool wg__options_read(void *own, size_t size, const void *given, char why[static 160]);
+/* Whether a table of functions that a program gives is laid out as this library's: its struct_size is `size`, or 0. */
+bool wg__table_fits(size_t said, size_t size, char why[static 160]);
+
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
 /* Refuses NULL for a list of n > 0 elements, which the call `who` calls `what`: WG_OK or WG_EARG.  g may be NULL. */
@@ -181,9 +189,9 @@ int wg__count_results(const wg_op *op, int n, const void *attr);
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);
 /* As wg_apply for an operator without operands, which cannot tell its graph. */
 wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr);
-/* A constant without asking the hooks; data are copied, or borrowed for as
- * long as the graph lives. */
-wg_node *wg__const_raw(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data, bool borrow);
+/* Makes a constant of a copy of data, which lies as kernels like it; of data that outlive the graph. */
+wg_node *wg__const_copy(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data);
+wg_node *wg__const_borrow(wg_graph *g, wg_dtype t, const wg_shape *s, void *data);
 /* Any other node; shape is copied. */
 wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shape *s, int n);
 

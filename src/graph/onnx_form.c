@@ -6,7 +6,7 @@
 
 #include "graph/graph_impl.h"
 
-static int say(wg_onnx_form *f, const char *format, va_list ap)
+static int append_text(wg_onnx_form *f, const char *format, va_list ap)
 {
     size_t room = sizeof f->text - f->n;
     int    k = vsnprintf(f->text + f->n, room, format, ap);
@@ -22,7 +22,7 @@ int wg_onnx_say(wg_onnx_form *f, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    int status = *f->why ? WG_EARG : say(f, format, ap);
+    int status = *f->why ? WG_EARG : append_text(f, format, ap);
     va_end(ap);
     return status;
 }
@@ -38,7 +38,8 @@ int wg_onnx_say_dims(wg_onnx_form *f, int n, const int64_t *dim)
     return wg_onnx_say(f, "]");
 }
 
-/* A point or exponent tells a real from a whole number: 1 is written 1.0. */
+/* Writes a real so that it reads back as the same double. A point or exponent tells a real from an integer: 1 is
+ * "1.0". */
 int wg_onnx_say_real(wg_onnx_form *f, double v)
 {
     char text[40];

@@ -7,7 +7,8 @@ struct frame {
     int      k; /* next operand to visit */
 };
 
-/* Visits what `v` needs and has not been seen; done counts what is in order. */
+/* Appends v and the nodes below it that are not in the order yet; returns the new length of the order, which was
+ * `done`. */
 static int visit(wg_node *v, struct frame *stack, char *seen, wg_node **order, int done)
 {
     int top = 0;
@@ -18,6 +19,7 @@ static int visit(wg_node *v, struct frame *stack, char *seen, wg_node **order, i
         struct frame *f = &stack[top - 1];
         if (f->k == f->v->n) {
             order[done++] = f->v;
+            WG__INVARIANT(done <= f->v->g->n);
             top--;
             continue;
         }

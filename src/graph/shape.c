@@ -26,7 +26,8 @@ const char *wg_dtype_name(wg_dtype t)
 
 wg_shape wg_shape_make(int rank, const int64_t *dim)
 {
-    wg_shape s = {.rank = rank > 0 && !dim ? -1 : rank}; /* no shape, as every call that takes it says */
+    wg_shape s = {.rank = rank > 0 && !dim ? -1
+                                           : rank}; /* an invalid rank, which every call that takes the shape refuses */
     for (int i = 0; dim && i < rank && i < WG_MAX_RANK; i++) s.dim[i] = dim[i];
     return s;
 }
@@ -72,7 +73,7 @@ bool wg__shape_countable(const wg_shape *s)
     return true;
 }
 
-/* Not even a shape: a rank or dimension that none of the rules below allow. */
+/* Checks that the rank and every dimension are possible; false with an error on g where not. */
 bool wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s)
 {
     char name[32];
@@ -111,7 +112,10 @@ const char *wg__node_str(const wg_node *x, char *buf, size_t n)
 {
     size_t k = 0;
     char   shape[96];
-    if (!x) return snprintf(buf, n, "NULL"), buf;
+    if (!x) {
+        snprintf(buf, n, "NULL");
+        return buf;
+    }
     const char *name = x->name ? x->name : x->origin && x->origin->name ? x->origin->name : ""; /* origin: on a tape */
     wg__append(buf, n, &k, "%s%s", name, wg__shape_str(x->g, x->shape, shape, sizeof shape));
     return buf;
@@ -141,7 +145,7 @@ double wg__load(wg_dtype t, const void *data, int64_t i)
     return NAN;
 }
 
-/* As wg_cast: saturating, NaN to 0, bool by != 0. */
+/* Stores a double as element i, converted as by wg_cast: clipped to the range, NaN to 0, bool by != 0. */
 void wg__store(wg_dtype t, void *data, int64_t i, double v)
 {
     double lo = t == WG_I32 ? INT32_MIN : t == WG_I64 ? -0x1p63 : 0;

@@ -1,4 +1,4 @@
-/* Undoing: a builder of many nodes leaves all of them behind or none. */
+/* Undo: a builder that makes many nodes leaves all of them behind, or none. */
 #include "graph/graph_impl.h"
 
 struct wg__mark wg__mark(const wg_graph *g)
@@ -10,6 +10,7 @@ struct wg__mark wg__mark(const wg_graph *g)
 
 void wg__undo(wg_graph *g, const struct wg__mark *m)
 {
+    WG__INVARIANT(m->n <= g->n && m->n_param <= g->n_param && m->n_update <= g->n_update);
     if (g->hook.drop) g->hook.drop(g->hook.context, m->reach); /* before the parameters' memory goes */
     for (int i = m->n_param; i < g->n_param; i++) wg__data_free(g->param[i]->data);
     g->n_param = m->n_param;

@@ -1,8 +1,8 @@
 /* Functions that are made of operators. */
 #include "ops/ops_impl.h"
 
-/* A number beside x, in x's dtype, which must hold the number. */
-static wg_node *number(wg_node *x, const char *who, double v)
+/* Makes a literal in x's dtype; NULL with an error that names `who` if the dtype does not hold v. */
+static wg_node *make_literal(wg_node *x, const char *who, double v)
 {
     if (!x) return NULL;
     if (!wg__holds((wg_dtype)x->dtype, v))
@@ -10,18 +10,19 @@ static wg_node *number(wg_node *x, const char *who, double v)
     return wg_lit(x, v);
 }
 
-/* Errors below name the function that the user called, not the operators it is made of. */
+/* Errors of the functions below name the function that the user called, not the operators that the function is made
+ * of. */
 
 wg_node *wg_scale(wg_node *x, double factor)
 {
     const char *outer = wg__enter(wg_node_graph(x), "scale");
-    wg_node    *a = number(x, "scale", factor);
+    wg_node    *a = make_literal(x, "scale", factor);
     return wg__leave(wg_node_graph(x), outer, wg_mul(x, a));
 }
 wg_node *wg_shift(wg_node *x, double term)
 {
     const char *outer = wg__enter(wg_node_graph(x), "shift");
-    wg_node    *a = number(x, "shift", term);
+    wg_node    *a = make_literal(x, "shift", term);
     return wg__leave(wg_node_graph(x), outer, wg_add(x, a));
 }
 wg_node *wg_one_minus(wg_node *x)
@@ -30,12 +31,13 @@ wg_node *wg_one_minus(wg_node *x)
     wg_node    *one = wg_lit(x, 1);
     return wg__leave(wg_node_graph(x), outer, wg_sub(one, x));
 }
-/* A choice and no minimum of a maximum: the slope at a bound is 1, where a tie would have half of it. */
+/* Clips by two choices, so that the slope at a bound is 1; the minimum of a maximum would halve it there, as at a
+ * tie. */
 wg_node *wg_clip(wg_node *x, double lo, double hi)
 {
     if (!(lo <= hi)) return wg__bad(x, WG_EARG, "clip", "from %g to %g is no range", lo, hi);
     const char *outer = wg__enter(wg_node_graph(x), "clip");
-    wg_node    *least = number(x, "clip", lo), *most = number(x, "clip", hi);
+    wg_node    *least = make_literal(x, "clip", lo), *most = make_literal(x, "clip", hi);
     wg_node    *below = wg_less(x, least), *above = wg_greater(x, most);
     return wg__leave(wg_node_graph(x), outer, wg_where(below, least, wg_where(above, most, x)));
 }
@@ -47,15 +49,15 @@ wg_node *wg_fill(wg_graph *g, wg_dtype t, wg_shape s, double value)
     return wg__leave(g, outer, wg_expand(wg_scalar(g, t, value), s));
 }
 
-static bool real(const wg_node *x, const char *who)
+static bool check_real(const wg_node *x, const char *who)
 {
-    if (!x || WG_BIT(x->dtype) & WG_REALS) return true;
+    if (!x || WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS) return true;
     return wg__bad(x, WG_EDTYPE, who, "%s is not real", wg_dtype_name(wg_node_dtype(x))), false;
 }
 
 wg_node *wg_mean(wg_node *x, wg_axes axes, int keep)
 {
-    if (!real(x, "mean")) return NULL;
+    if (!check_real(x, "mean")) return NULL;
     const char *outer = wg__enter(wg_node_graph(x), "mean");
     wg_node    *size = wg_size(x, axes);
     wg_node    *sum = size ? wg_sum(x, axes, keep) : NULL;
@@ -65,7 +67,7 @@ wg_node *wg_mean(wg_node *x, wg_axes axes, int keep)
 wg_node *wg_mse(wg_node *x, wg_node *y)
 {
     char a[160], b[160];
-    if (!real(x, "mse")) return NULL;
+    if (!check_real(x, "mse")) return NULL;
     if (x && y && !wg__shape_equal(x->shape, y->shape)) { /* [b] against [b,1] would broadcast to [b,b] */
         wg__fail(x->g, WG_ESHAPE, "mse(%s, %s): the shapes differ", wg__node_str(x, a, sizeof a),
                  wg__node_str(y, b, sizeof b));
@@ -76,26 +78,26 @@ wg_node *wg_mse(wg_node *x, wg_node *y)
     return wg__leave(g, outer, wg_mean(wg_square(wg_sub(x, y)), WG_ALL_AXES, 0));
 }
 
-/* Gives the label in the dtype of the logits, a whole one checked in each run to be 0 or 1; NULL with an error where
- * the two do not fit.  Messages begin with the call that the user made. */
+/* Casts the label to the dtype of the logits; an integer label is checked in each run to be 0 or 1. NULL with an error
+ * where label and logits do not fit. Messages begin with the call that the user made. */
 static wg_node *binary_label(wg_node *logits, wg_node *label)
 {
     char z[160], y[160];
-    if (!logits || !label || !real(logits, logits->g->call)) return NULL;
+    if (!logits || !label || !check_real(logits, logits->g->call)) return NULL;
     if (!wg__shape_equal(logits->shape, label->shape)) {
         wg__fail(logits->g, WG_ESHAPE, "needs labels of the logits' shape, not %s and %s",
                  wg__node_str(logits, z, sizeof z), wg__node_str(label, y, sizeof y));
         return NULL;
     }
-    if (WG_BIT(label->dtype) & WG_REALS && label->dtype != logits->dtype)
+    if (WG_DTYPE_BIT(label->dtype) & WG_DTYPE_REALS && label->dtype != logits->dtype)
         return wg__bad(label, WG_EDTYPE, logits->g->call, "labels of %s for logits of %s",
                        wg_dtype_name((wg_dtype)label->dtype), wg_dtype_name((wg_dtype)logits->dtype));
-    bool whole = WG_BIT(label->dtype) & (WG_INTS | WG_BIT(WG_U8));
+    bool whole = WG_DTYPE_BIT(label->dtype) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8));
     return wg_cast(whole ? wg__one_hot_index(label, 2) : label, (wg_dtype)logits->dtype);
 }
 
-/* -(y ln s + (1 - y) ln (1 - s)) with s = sigmoid(z): y softplus(-z) + (1 - y) softplus(z), of which neither
- * overflows nor cancels, and an infinite one counts nothing where its factor is 0. */
+/* Builds -(y ln s + (1 - y) ln (1 - s)) with s = sigmoid(z) as y softplus(-z) + (1 - y) softplus(z): no term overflows
+ * or cancels, and an infinite softplus counts nothing where its factor is 0. */
 wg_node *wg_sigmoid_cross_entropy_each(wg_node *logits, wg_node *label)
 {
     wg_graph   *g = wg_node_graph(logits ? logits : label);
@@ -156,7 +158,7 @@ wg_node *wg__one_hot(wg_node *index, int64_t depth, wg_dtype t)
 wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
 {
     if (!index) return NULL;
-    if (!(WG_BIT(index->dtype) & (WG_INTS | WG_BIT(WG_U8))))
+    if (!(WG_DTYPE_BIT(index->dtype) & (WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8))))
         return wg__bad(index, WG_EDTYPE, "one_hot", "an index of %s", wg_dtype_name(wg_node_dtype(index)));
     char name[48];
     if (!*wg_dim_name(index->g, depth, name, sizeof name))
@@ -166,8 +168,8 @@ wg_node *wg_one_hot(wg_node *index, int64_t depth, wg_dtype t)
     return wg__leave(index->g, outer, wg__one_hot(wg__one_hot_index(index, depth), depth, t));
 }
 
-/* x's axis summed to a size that is this axis', or 1: which is known once a tape is compiled.  Element i goes to
- * place i, or all to place 0. */
+/* Sums an axis of x to `size`, which is the size of that axis or 1: the tape that is compiled knows which. In the first
+ * case element i goes to place i, in the second every element goes to place 0. */
 static wg_node *sum_axis_to(wg_node *x, int axis, int64_t size)
 {
     wg_shape to = *x->shape;
@@ -177,7 +179,7 @@ static wg_node *sum_axis_to(wg_node *x, int axis, int64_t size)
     return wg__scatter_add(x, wg_mul(place, wg_cast(many, WG_I64)), axis, to);
 }
 
-/* The axes along which s was broadcast to x: those before it, and its ones. */
+/* Sums x over the axes along which s was broadcast to x: those in front of the axes of s, and those of size 1 in s. */
 wg_node *wg_sum_to(wg_node *x, wg_shape s)
 {
     char text[96];

@@ -1,4 +1,4 @@
-/* Which operators head a loop, and which end one. */
+/* The operators that head a loop, and those that end a loop. */
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 

@@ -1,4 +1,4 @@
-/* What structured operators share: axes, splits, copies. */
+/* Helpers of structured operators: axes, splits, copies, indices. */
 #include "ops/ops_impl.h"
 
 #include <string.h>
@@ -76,7 +76,10 @@ int wg__dims_product(wg_infer *c, const wg_shape *s, int first, int last, int64_
     int status = WG_OK;
     *y = 1;
     for (int i = first; i < last; i++)
-        if (s->dim[i] == 0) return *y = 0, WG_OK;
+        if (s->dim[i] == 0) {
+            *y = 0;
+            return WG_OK;
+        }
     for (int i = first; i < last && !status; i++) status = wg_dim_mul(c, *y, s->dim[i], y);
     return status;
 }

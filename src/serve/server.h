@@ -13,7 +13,7 @@
 
 #include <wengert/graph.h>
 
-#include "serve/model.h"
+#include "serve/model/model.h"
 
 struct wg__server;
 

@@ -9,9 +9,9 @@
 
 #include <microhttpd.h>
 
-#include "serve/aside.h"
+#include "serve/schedule/aside.h"
 #include "serve/budget.h"
-#include "serve/http_impl.h"
+#include "serve/http/http_impl.h"
 
 /* MHD up to 0.9.76 is too lenient with heads and chunks, and where a head is malformed it lets bytes lie as they came.
  */

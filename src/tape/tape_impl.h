@@ -27,7 +27,7 @@ struct wg__value {
     bool    keep;        /* asked for: lives to the end of the run */
     bool    freed;       /* by plan.c */
     bool    unset;       /* an input that a run reads and that nobody has set yet */
-    int     number;      /* in prints: the how manieth that an instruction writes */
+    int     number;      /* N of %N in prints: values are numbered in the order in which instructions write them */
     int     root;        /* the value whose memory this is: itself, unless a view */
     int     first, last; /* instructions that write it and read it last; -1: none */
     int64_t offset;      /* in the buffer */
@@ -36,7 +36,7 @@ struct wg__value {
     void   *host; /* of a tape on a device: where the CPU has it, or NULL */
 };
 
-/* Bytes that a value takes in the buffer. */
+/* Rounds bytes up to those that a value takes in the buffer. */
 static inline int64_t wg__aligned(size_t bytes) { return ((int64_t)bytes + 63) / 64 * 64; }
 
 /* ---- Instructions ---- */
@@ -47,7 +47,7 @@ struct wg__cluster {
     wg_node *head;            /* producer at its start, or NULL */
     wg_node *tail;            /* reduction at its end (then the root), or NULL */
     bool     loop;            /* else a single call of root->op */
-    bool     update;          /* what it computes goes into assignments only */
+    bool     update;          /* its values go into assignments only */
     int      first, n;        /* elementwise members: fuse.member[first .. first+n-1], in execution order */
     int      inputs, outputs; /* outputs: members with users elsewhere */
     wg_node *input[WG__LOOP_INPUTS];
@@ -60,13 +60,13 @@ struct wg__fuse {
     struct wg__fuse_node *node; /* [g->n] by node id */
 };
 
-/* Where a node went. */
+/* What fusion knows of a node. */
 struct wg__fuse_node {
     int  cluster; /* -1: leaf, view or state */
     int  exec;    /* position of the earliest user's cluster; INT_MAX: none */
     int  join;    /* that cluster if the node could become part of it, else -1 */
     bool outside; /* its value is needed beyond its cluster */
-    bool read;    /* and not by assignments alone */
+    bool read;    /* and by other instructions than assignments */
 };
 
 struct wg__instr {
@@ -109,7 +109,7 @@ struct wg_tape {
     wg_options options; /* names in bind are borrowed during compile only */
     bool       eager;
 
-    bool      refused; /* an operator has no node with these sizes: the error on g is its own */
+    bool      refused; /* an operator has no node with these sizes: the error on g is the operator's */
     wg_node **map;     /* [n_map] user's node id -> node of g, or NULL */
     int       n_map;
     struct wg__merge {
@@ -122,7 +122,7 @@ struct wg_tape {
 
     struct wg__streams {
         struct wg__stream {
-            uint64_t place, met; /* met: how many random nodes of that place; 0: free */
+            uint64_t place, met; /* met: number of random nodes of that place; 0: free */
         } * slot;
         size_t cap, used; /* cap: a power of two, or 0 */
     } streams;
@@ -142,7 +142,7 @@ struct wg_tape {
 
     uint64_t run;
     bool     drawn; /* eager: random nodes were built since the last run, and drew as run number run - 1 */
-    uint64_t begun; /* runs in the order they were made: unlike run, never set back */
+    uint64_t begun; /* counts the runs that were made; unlike run, never set back */
     struct {
         uint64_t run, begun;
     } renumbered; /* the number that a user set last, and begun then */
@@ -163,20 +163,21 @@ struct wg_tape {
 
 /* ---- Passes; each returns WG_OK or a status with its error on the user's graph ---- */
 
-/* The node of t->g for a user's node; its operands have been lowered. NULL on failure. */
+/* Makes the node of t->g for a user's node, whose operands have been lowered; NULL on failure. */
 wg_node *wg__lower(wg_tape *t, const wg_node *x);
-int      wg__lower_init(wg_tape *t);
+/* Makes the private graph of a tape. */
+int wg__lower_init(wg_tape *t);
 /* Makes the place of a random node its stream: WG_OK, or an error on t->g. */
 int wg__stream_at(wg_tape *t, uint64_t *place);
-/* An assignment of a parameter's own value, or a view of it, gets a copy to read. */
+/* Gives an assignment of a parameter's own value, or of a view of the parameter, a copy to read. */
 int wg__stage_assigned(wg_tape *t, wg_node *a);
-/* What a user's node is read from: x, which computes the node, or a copy that each run makes, where x shows a
- * parameter that the user's node is not: the parameter's memory has what was set or assigned since.  NULL if memory
- * is short. */
+/* Finds the node that a user's node is read from: x, which computes the user's node; or a copy that each run makes,
+ * where x shows a parameter and the user's node is not that parameter, whose memory has what was set or assigned since.
+ * NULL if memory is short. */
 wg_node *wg__detached(wg_tape *t, const wg_node *user, wg_node *x);
-/* Rewritten form of an application, or NULL: no rule (or an error on t->g). */
+/* Builds the rewritten form of an application. NULL: no rule fits, or there is an error on t->g. */
 wg_node *wg__rewrite(wg_tape *t, const wg_op *op, int n, wg_node *const x[], const void *attr);
-/* The equal node that is there already, or NULL. */
+/* Finds an equal node that is there already, or NULL. */
 wg_node *wg__merge_find(wg_tape *t, uint64_t hash, const wg_op *op, int n, wg_node *const x[], const void *attr);
 wg_node *wg__merge_find_const(wg_tape *t, uint64_t hash, wg_dtype dtype, const wg_shape *s, const void *data);
 uint64_t wg__merge_hash(const wg_op *op, int n, wg_node *const x[], const void *attr);
@@ -189,11 +190,11 @@ int      wg__schedule(wg_tape *t);
 bool     wg__loop_may_overwrite(const wg_tape *t, const struct wg__instr *p, int k, int v);
 int      wg__plan(wg_tape *t);
 int      wg__check(wg_tape *t);
-/* Whether the tape may have so many bytes for values: WG_OK, or why not. */
+/* Checks that the tape may take so many bytes for values: WG_OK, or an error on the user's graph. */
 int wg__check_bytes(wg_tape *t, int64_t bytes);
 /* Sets every pointer of the instructions once values have their memory. */
 int wg__bind_memory(wg_tape *t);
-/* Sets the pointers of one, to data or to host. */
+/* Sets the pointers of instruction i, to data or to host. */
 void wg__bind_instr(wg_tape *t, int i, bool host);
 /* Makes ready what the CPU is to run, with memory for scratch. */
 int wg__prepare_instrs(wg_tape *t);
@@ -210,39 +211,40 @@ void wg__packed_release(wg_tape *t);
 int64_t wg__packed_bytes(const wg_tape *t);
 /* Makes bools 0 and 1 that a user wrote into lent memory. */
 void wg__take_lent(wg_tape *t);
-/* Runs one on the CPU. */
+/* Runs instruction i on the CPU. */
 int wg__run_instr(wg_tape *t, int i);
 
 /* ---- Common ---- */
 
-/* Marks a function that no run and no access calls which goes well: its code stays out of their way. */
+/* Marks a function that runs and accesses which go well do not call: its code stays out of their way. */
 #define WG__RARE __attribute__((noinline, cold))
 
 /* Marks the inputs that a run reads, or that the n outputs of the user show, as unset. */
 void wg__await_inputs(wg_tape *t, int n, wg_node *const out[]);
-/* Computes one node alone, each result into its y, from operands whose data are in node->data; why says what went
- * wrong. */
+/* Computes node x alone, result k into y[k], from operands whose data are in node->data; why says what went wrong. */
 int wg__evaluate(wg_tape *t, wg_node *x, void *const y[], char why[static 160]);
 /* Records an error on the tape. */
 int wg__tape_fail(wg_tape *t, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Tells wg_on_error that a call got NULL for a tape, which has nowhere to keep a message; returns WG_EARG. */
 int wg__no_tape(const char *who);
-/* wg_set and wg_get for callers with a name of their own. */
+/* Does what wg_set does, or wg_get, for a call that messages name `who`. */
 int wg__set(wg_tape *t, const wg_node *x, const char *who, const void *data);
 int wg__get(wg_tape *t, const wg_node *x, const char *who, void *data);
-/* Says that there is no memory for `bytes` bytes of values, and which is the largest; WG_ENOMEM on the user's graph. */
+/* Reports that there is no memory for `bytes` bytes of values, and which value is the largest; WG_ENOMEM on the user's
+ * graph. */
 int wg__refuse_room(wg_tape *t, size_t bytes);
 /* Records that a run failed at node x of t->g: "run: gather %3: why", with the call that built x where that was
  * another. */
 int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why);
 /* Notes that the last run failed for the reason on the tape, so that no value is read until another run succeeds. */
 void wg__run_failed(wg_tape *t);
-/* How a value is called in prints and messages: "x" for an input or parameter,
- * "0.5" for a constant, "%12" or "%12:h1" for what an instruction writes. */
+/* Writes the name of a value in prints and messages: "x" for an input or parameter, "0.5" for a constant, "%12" or
+ * "%12:h1" for what an instruction writes. */
 const char *wg__value_name(const wg_tape *t, const wg_node *x, char *buf, size_t n);
-/* The tape's node for x, whose value it keeps, or NULL with the reason on the tape; who asks is named there. */
+/* Finds the tape's node for x, whose value the tape keeps, and its bytes; NULL with the reason on the tape, for the
+ * call `who`. */
 const wg_node *wg__kept(wg_tape *t, const wg_node *x, const char *who, size_t *bytes);
-/* The node of t->g for a user's node, or NULL. */
+/* Finds the node of t->g for a user's node, or NULL. */
 wg_node *wg__lookup(const wg_tape *t, const wg_node *x);
 int      wg__check_finite(wg_tape *t, int i);
 int      wg__backup(wg_tape *t);
@@ -252,7 +254,8 @@ bool     wg__is_view(const wg_node *x);
 void     wg__trace_begin(struct wg__trace *r, uint64_t run);
 void     wg__trace_mark(struct wg__trace *r, int instr);
 void     wg__trace_free(struct wg__trace *r);
-/* After a run, before its number is that of the next: takes values that are followed; and takes them back. */
+/* Takes the values that are followed after a run, while t->run is still its number; wg__follow_failed takes back those
+ * of a failed run. */
 void     wg__follow_run(wg_tape *t);
 void     wg__follow_failed(wg_tape *t);
 void     wg__follow_free(wg_tape *t);

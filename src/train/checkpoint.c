@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/safetensors/safetensors_impl.h"
 #include "train/train_impl.h"
 
 #define FORMAT "2"
@@ -43,9 +44,10 @@ static int gather(const wg_graph *g, bool weights_only, wg_safetensor *x)
 int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, const wg_save_options *options,
                        wg_error *e)
 {
-    wg_save_options o = options ? *options : (wg_save_options){0};
-    int             status = check_save(g, &o, e), n = 0;
-    char            seed[24], run[24];
+    wg_save_options o;
+    char            seed[24], run[24], why[160];
+    if (!wg__options_read(&o, sizeof o, options, why)) return wg__say(e, "checkpoint_save", WG_EARG, -1, "%s", why);
+    int status = check_save(g, &o, e), n = 0;
     if (!status) status = wg__lacks(e, "wg_checkpoint_save", "path", path);
     if (status) return status;
     size_t         params = (size_t)wg_param_count(g);
@@ -261,7 +263,7 @@ static void take_role(const struct load *l, wg_node *p, const wg_safetensor *x)
 {
     if (!l->has_roles || p->role_set) return;
     enum wg__kept_role role = l->role[wg__st_find(l->f, x->name)];
-    p->role = role == WG__KEPT_WEIGHT ? WG_WEIGHT : role == WG__KEPT_FROZEN ? WG_FROZEN : WG_STATE;
+    p->role = role == WG__KEPT_WEIGHT ? WG_ROLE_WEIGHT : role == WG__KEPT_FROZEN ? WG_ROLE_FROZEN : WG_ROLE_STATE;
     p->of_solver = role == WG__KEPT_SOLVER;
 }
 
@@ -300,10 +302,12 @@ int wg_checkpoint_load(wg_graph *g, wg_tape *t, const char *path, const wg_load_
     if (!g || (t && wg_tape_graph(t) != g))
         return wg__say(e, "checkpoint_load", WG_EARG, -1, g ? "the tape is of another graph" : "the graph is NULL");
     if (wg__lacks(e, "wg_checkpoint_load", "path", path)) return WG_EARG;
+    struct load l = {.g = g, .t = t, .path = path, .e = e};
+    char        why[160];
+    if (!wg__options_read(&l.o, sizeof l.o, options, why)) return wg__say(e, "checkpoint_load", WG_EARG, -1, "%s", why);
     wg_safetensors *f = wg_safetensors_read(path, e);
     if (!f) return e->status;
-    struct load l = {.g = g, .t = t, .path = path, .f = f, .e = e};
-    if (options) l.o = *options;
+    l.f = f;
     int status = load(&l);
     if (!status && info) *info = l.info;
     wg_safetensors_free(f);

@@ -8,7 +8,8 @@
 static wg_node *linear(wg_node *x) { return x; }
 
 static wg_node *(*const activation[])(wg_node *) = {
-    [WG_LINEAR] = linear, [WG_RELU] = wg_relu, [WG_TANH] = wg_tanh, [WG_SIGMOID] = wg_sigmoid, [WG_GELU] = wg_gelu,
+    [WG_ACT_LINEAR] = linear,      [WG_ACT_RELU] = wg_relu, [WG_ACT_TANH] = wg_tanh,
+    [WG_ACT_SIGMOID] = wg_sigmoid, [WG_ACT_GELU] = wg_gelu,
 };
 enum { ACTIVATIONS = sizeof activation / sizeof *activation };
 
@@ -58,7 +59,7 @@ static bool check_unused(wg_graph *g, const char *name)
 static bool check_layer(wg_graph *g, const char *name, const struct dense *d)
 {
     if (!*name) wg__fail(g, WG_EARG, "the layer needs a name");
-    else if (!(WG_BIT(d->t) & WG_REALS) || !wg_dtype_size(d->t))
+    else if (!(WG_DTYPE_BIT(d->t) & WG_DTYPE_REALS) || !wg_dtype_size(d->t))
         wg__fail(g, WG_EDTYPE, "%s of %s: only f32 and f64 can be learned", name, wg_dtype_name(d->t));
     else if (d->in < 0 || d->units < 1)
         wg__fail(g, WG_EARG, "%s has %lld inputs and %lld units", name, (long long)d->in, (long long)d->units);
@@ -85,7 +86,7 @@ static bool check_input(const wg_node *x, const char *name)
     char text[160];
     int  rank = x->shape->rank;
     wg__node_str(x, text, sizeof text);
-    if (!(WG_BIT(x->dtype) & WG_REALS))
+    if (!(WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS))
         wg__fail(x->g, WG_EDTYPE, "%s(%s): %s: the input is %s, not f32 or f64", x->g->call, text, name,
                  wg_dtype_name((wg_dtype)x->dtype));
     else if (!rank || !wg_dim_known(x->shape->dim[rank - 1]))
@@ -98,7 +99,7 @@ static bool check_input(const wg_node *x, const char *name)
  * weight's gradient is one product too. */
 static wg_node *as_rows(wg_node *x, int64_t in)
 {
-    return x->shape->rank == 2 ? x : wg_reshape(x, wg_shape_make(2, (int64_t[]){WG_AUTO, in}));
+    return x->shape->rank == 2 ? x : wg_reshape(x, wg_shape_make(2, (int64_t[]){WG_DIM_AUTO, in}));
 }
 
 static wg_node *as_before(wg_node *y, const wg_shape *x, int64_t units)
@@ -130,9 +131,11 @@ wg_layer *wg_dense_layer_new(wg_graph *g, wg_dtype t, int64_t in, int64_t units,
                              const wg_dense_options *options)
 {
     struct dense d = {.t = t, .in = in, .units = units};
-    if (options) d.options = *options;
-    const char *outer = wg__enter(g, "dense_layer_new");
-    wg_layer   *l = wg_layer_new(g, &dense_kind, name, &d);
+    char         why[160];
+    const char  *outer = wg__enter(g, "dense_layer_new");
+    wg_layer    *l = NULL;
+    if (wg__options_read(&d.options, sizeof d.options, options, why)) l = wg_layer_new(g, &dense_kind, name, &d);
+    else if (g) wg__fail(g, WG_EARG, "%s: %s", g->call, why);
     wg__leave(g, outer, NULL);
     return l;
 }

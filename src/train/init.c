@@ -176,7 +176,7 @@ static int check(const wg_node *p, const wg_initializer *w)
     wg_graph   *g = p->g;
     int         status;
     if (!name) return wg__fail(g, WG_EARG, "init: %s: %d is no kind of initialiser", p->name, (int)w->kind);
-    if (!(WG_BIT(p->dtype) & WG_REALS))
+    if (!(WG_DTYPE_BIT(p->dtype) & WG_DTYPE_REALS))
         return wg__fail(g, WG_EDTYPE, "init: %s is %s, not f32 or f64", p->name, wg_dtype_name((wg_dtype)p->dtype));
     if (!isfinite(w->a) || !isfinite(w->b) || !isfinite(w->gain) || !isfinite(w->fan_in) || !isfinite(w->fan_out))
         return wg__fail(g, WG_EARG, "init: %s: %s has a number that is not finite", p->name, name);

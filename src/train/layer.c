@@ -62,7 +62,7 @@ static wg_node *make_param(wg_layer *l, const char *name, wg_dtype t, const wg_s
     if (!name || !*name) return refuse(l->g, "layer_param: the parameter needs a name");
     wg_node *p = wg__param_printed(l->g, t, s, "%s.%s", l->name, name);
     if (!p || !own(l, p)) return NULL;
-    return !(WG_BIT(t) & WG_REALS) || wg_init(p, init) == WG_OK ? p : NULL;
+    return !(WG_DTYPE_BIT(t) & WG_DTYPE_REALS) || wg_init(p, init) == WG_OK ? p : NULL;
 }
 
 wg_node *wg_layer_param(wg_layer *l, const char *name, wg_dtype t, wg_shape s, const wg_initializer *init)
@@ -129,6 +129,9 @@ static wg_layer *make(wg_graph *g, const wg_layer_kind *kind, const char *name, 
 {
     if (!kind || !kind->name || !kind->apply || kind->inputs < 0)
         return refuse(g, "layer_new: a kind of layer needs a name, apply and no negative number of inputs");
+    char why[160];
+    if (!wg__table_fits(kind->struct_size, sizeof *kind, why))
+        return wg__fail(g, WG_EARG, "layer_new: the kind %s has %s", kind->name, why), NULL;
     wg_layer *l = alloc(g, kind, name ? name : "", data);
     if (!l) return NULL;
     int status = kind->make ? kind->make(l, l->data) : WG_OK;

@@ -26,8 +26,8 @@ static int find_weights(const char *who, wg_node *loss, wg_node ***found)
     int n = 0, others = 0, nodes = wg__postorder(loss->g, 1, &loss, found);
     for (int i = 0; i < nodes; i++) {
         wg_node *x = (*found)[i];
-        if (x->kind != WG__PARAM || !(WG_BIT(x->dtype) & WG_REALS)) continue;
-        if (x->role == WG_WEIGHT) (*found)[n++] = x;
+        if (x->kind != WG__PARAM || !(WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS)) continue;
+        if (x->role == WG_ROLE_WEIGHT) (*found)[n++] = x;
         else others++;
     }
     if (nodes >= 0 && n == 0) {
@@ -58,7 +58,7 @@ static int group_of(int n, const wg_param_group group[], const wg_node *p)
 static const wg_node *find_other(const wg_graph *g, const char *pattern)
 {
     for (int i = 0; i < g->n_param; i++)
-        if (g->param[i]->role != WG_WEIGHT && fnmatch(pattern, g->param[i]->name, 0) == 0) return g->param[i];
+        if (g->param[i]->role != WG_ROLE_WEIGHT && fnmatch(pattern, g->param[i]->name, 0) == 0) return g->param[i];
     return NULL;
 }
 
@@ -71,7 +71,7 @@ static int check_patterns(wg_graph *g, int groups, const wg_param_group group[],
         const wg_node *other = k == n ? find_other(g, group[i].pattern) : NULL;
         if (other)
             return wg__fail(g, WG_EARG, "minimize_groups: pattern \"%s\" matches no weight of the loss: %s is %s",
-                            group[i].pattern, other->name, other->role == WG_STATE ? "state" : "frozen");
+                            group[i].pattern, other->name, other->role == WG_ROLE_STATE ? "state" : "frozen");
         if (k == n)
             return wg__fail(g, WG_EARG, "minimize_groups: pattern \"%s\" matches none of the %d weights of the loss",
                             group[i].pattern, n);
@@ -175,7 +175,7 @@ static bool job_alloc(struct job *j, const char *who, wg_graph *g, int n, int gr
 
 static wg_node *minimize_all(const char *who, wg_node *loss, int n, wg_node *const param[], const wg_solver *solver)
 {
-    const wg_solver usual = {.kind = WG_SGD};
+    const wg_solver usual = {.kind = WG_SOLVER_SGD};
     struct job      j;
     if (!solver) solver = &usual;
     if (!job_alloc(&j, who, loss->g, n, 1)) return NULL;
@@ -214,9 +214,9 @@ static bool check_params(wg_node *loss, int n, wg_node *const param[], int known
         if (param[i]->kind != WG__PARAM || param[i]->g != g)
             wg__fail(g, WG_EARG, "minimize_over: %s is no parameter of the graph", what);
         else if (contains(i, param, param[i])) wg__fail(g, WG_EARG, "minimize_over: %s is there twice", what);
-        else if (param[i]->role != WG_WEIGHT)
+        else if (param[i]->role != WG_ROLE_WEIGHT)
             wg__fail(g, WG_EARG, "minimize_over: %s is %s: wg_set_role makes it a weight", what,
-                     param[i]->role == WG_STATE ? "state" : "frozen");
+                     param[i]->role == WG_ROLE_STATE ? "state" : "frozen");
         else if (!contains(known, all, param[i]))
             wg__fail(g, WG_EARG, "minimize_over: the loss does not depend on %s", what);
         else continue;
@@ -247,7 +247,7 @@ wg_node *wg_minimize_over(wg_node *loss, int n, wg_node *const param[], const wg
 static wg_node *minimize_groups(wg_node *loss, int n, const wg_param_group group[], int known, wg_node *const all[])
 {
     const wg_solver **solver = calloc((size_t)n, sizeof *solver);
-    wg_solver         unread = {.kind = WG_SGD};
+    wg_solver         unread = {.kind = WG_SOLVER_SGD};
     wg_node          *step = NULL;
     struct job        j = {0};
     if (!solver) wg__fail_nomem(loss->g);

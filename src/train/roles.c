@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/safetensors/safetensors_impl.h"
 #include "train/train_impl.h"
 
 #define PREFIX "wengert.role/"
@@ -14,13 +15,13 @@ static const char *const text_of[WG__KEPT_ROLES] = {
 
 enum wg__kept_role wg__role_of(const wg_node *p)
 {
-    if (p->role == WG_FROZEN) return WG__KEPT_FROZEN;
-    return p->role != WG_STATE ? WG__KEPT_WEIGHT : p->of_solver ? WG__KEPT_SOLVER : WG__KEPT_STATE;
+    if (p->role == WG_ROLE_FROZEN) return WG__KEPT_FROZEN;
+    return p->role != WG_ROLE_STATE ? WG__KEPT_WEIGHT : p->of_solver ? WG__KEPT_SOLVER : WG__KEPT_STATE;
 }
 
 void wg__set_solver_state(wg_node *p)
 {
-    wg_set_role(p, WG_STATE);
+    wg_set_role(p, WG_ROLE_STATE);
     p->of_solver = true;
 }
 

@@ -14,17 +14,23 @@ static const struct kind {
     wg_solver   usual;
     const char *slot[WG__MAX_SLOTS];
 } kinds[WG_SOLVERS] = {
-    [WG_SGD] = {"sgd", RATE, {.rate = 1e-3}, {0}},
-    [WG_MOMENTUM] = {"momentum", RATE | MOMENTUM, {.rate = 1e-3, .momentum = 0.9}, {"v"}},
-    [WG_NESTEROV] = {"nesterov", RATE | MOMENTUM, {.rate = 1e-3, .momentum = 0.9}, {"v"}},
-    [WG_ADAGRAD] = {"adagrad", RATE | EPS, {.rate = 1e-2, .eps = 1e-10}, {"s"}},
-    [WG_RMSPROP] = {"rmsprop", RATE | MOMENTUM | EPS | RHO, {.rate = 1e-2, .rho = 0.99, .eps = 1e-8}, {"s", "v"}},
-    [WG_ADADELTA] = {"adadelta", RATE | EPS | RHO, {.rate = 1, .rho = 0.9, .eps = 1e-6}, {"s", "a"}},
-    [WG_ADAM] = {"adam", RATE | BETAS | EPS, {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8}, {"m", "s"}},
-    [WG_ADAMW] = {"adamw",
-                  RATE | BETAS | EPS,
-                  {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 1e-2},
-                  {"m", "s"}},
+    [WG_SOLVER_SGD] = {"sgd", RATE, {.rate = 1e-3}, {0}},
+    [WG_SOLVER_MOMENTUM] = {"momentum", RATE | MOMENTUM, {.rate = 1e-3, .momentum = 0.9}, {"v"}},
+    [WG_SOLVER_NESTEROV] = {"nesterov", RATE | MOMENTUM, {.rate = 1e-3, .momentum = 0.9}, {"v"}},
+    [WG_SOLVER_ADAGRAD] = {"adagrad", RATE | EPS, {.rate = 1e-2, .eps = 1e-10}, {"s"}},
+    [WG_SOLVER_RMSPROP] = {"rmsprop",
+                           RATE | MOMENTUM | EPS | RHO,
+                           {.rate = 1e-2, .rho = 0.99, .eps = 1e-8},
+                           {"s", "v"}},
+    [WG_SOLVER_ADADELTA] = {"adadelta", RATE | EPS | RHO, {.rate = 1, .rho = 0.9, .eps = 1e-6}, {"s", "a"}},
+    [WG_SOLVER_ADAM] = {"adam",
+                        RATE | BETAS | EPS,
+                        {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+                        {"m", "s"}},
+    [WG_SOLVER_ADAMW] = {"adamw",
+                         RATE | BETAS | EPS,
+                         {.rate = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 1e-2},
+                         {"m", "s"}},
 };
 
 static const struct field {
@@ -77,14 +83,17 @@ static int check_rate_node(wg_graph *g, const wg_solver *s)
     if (!rate) return WG_OK;
     if (s->rate != 0) return wg__fail(g, WG_EARG, "rate is %g, and there is a rate_node: give one of the two", s->rate);
     if (rate->g != g) return wg__fail(g, WG_EARG, "the rate belongs to another graph");
-    if (rate->shape->rank || !(WG_BIT(rate->dtype) & WG_REALS))
+    if (rate->shape->rank || !(WG_DTYPE_BIT(rate->dtype) & WG_DTYPE_REALS))
         return wg__fail(g, WG_ESHAPE, "the rate is %s of %s, not one real number",
                         wg__node_label(rate, text, sizeof text), wg_dtype_name((wg_dtype)rate->dtype));
     return WG_OK;
 }
 
-int wg__solver_read(wg_graph *g, const wg_solver *s, wg_solver *read)
+int wg__solver_read(wg_graph *g, const wg_solver *given, wg_solver *read)
 {
+    wg_solver known, *s = &known;
+    char      why[160];
+    if (!wg__options_read(s, sizeof *s, given, why)) return wg__fail(g, WG_EARG, "%s: %s", g->call, why);
     if (!wg_solver_name((int)s->kind)) return wg__fail(g, WG_EARG, "%d is no kind of solver", (int)s->kind);
     *read = (wg_solver){.kind = s->kind, .rate_node = s->rate_node};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {

@@ -100,13 +100,14 @@ static wg_node *adam(struct one *o)
 }
 
 static wg_node *(*const formula[WG_SOLVERS])(struct one *) = {
-    [WG_SGD] = sgd,         [WG_MOMENTUM] = momentum, [WG_NESTEROV] = nesterov, [WG_ADAGRAD] = adagrad,
-    [WG_RMSPROP] = rmsprop, [WG_ADADELTA] = adadelta, [WG_ADAM] = adam,         [WG_ADAMW] = adam,
+    [WG_SOLVER_SGD] = sgd,         [WG_SOLVER_MOMENTUM] = momentum, [WG_SOLVER_NESTEROV] = nesterov,
+    [WG_SOLVER_ADAGRAD] = adagrad, [WG_SOLVER_RMSPROP] = rmsprop,   [WG_SOLVER_ADADELTA] = adadelta,
+    [WG_SOLVER_ADAM] = adam,       [WG_SOLVER_ADAMW] = adam,
 };
 
 /* ---- A group ---- */
 
-static bool counts_steps(const wg_solver *s) { return s->kind == WG_ADAM || s->kind == WG_ADAMW; }
+static bool counts_steps(const wg_solver *s) { return s->kind == WG_SOLVER_ADAM || s->kind == WG_SOLVER_ADAMW; }
 
 static bool taken(const wg_graph *g, const char *prefix)
 {
@@ -152,7 +153,8 @@ static int adam_factors(struct wg__update *u)
     u->alpha = wg_div(above, below);
     u->eps = wg_div(wg_lit(t, s->eps), k);
     u->shrink = NULL;
-    if (s->kind == WG_ADAMW && s->weight_decay > 0 && !(u->shrink = wg_one_minus(wg_scale(rate, s->weight_decay))))
+    if (s->kind == WG_SOLVER_ADAMW && s->weight_decay > 0 &&
+        !(u->shrink = wg_one_minus(wg_scale(rate, s->weight_decay))))
         return wg_status(u->g);
     return u->alpha && u->eps ? add(u, step, t) : wg_status(u->g);
 }
@@ -168,12 +170,12 @@ int wg__update_begin(struct wg__update *u)
 /* Whether slot i is needed: a velocity without momentum is not. */
 static bool uses_slot(const wg_solver *s, int i)
 {
-    return wg__solver_slot((int)s->kind, i) && !(s->kind == WG_RMSPROP && i == 1 && s->momentum == 0);
+    return wg__solver_slot((int)s->kind, i) && !(s->kind == WG_SOLVER_RMSPROP && i == 1 && s->momentum == 0);
 }
 
 static wg_node *penalised(const wg_solver *s, wg_node *p, wg_node *g)
 {
-    double l2 = s->l2 + (s->kind == WG_ADAMW ? 0 : s->weight_decay);
+    double l2 = s->l2 + (s->kind == WG_SOLVER_ADAMW ? 0 : s->weight_decay);
     if (l2 > 0) g = wg_add(g, wg_scale(p, l2));
     return s->l1 > 0 ? wg_add(g, wg_scale(wg_sign(p), s->l1)) : g;
 }

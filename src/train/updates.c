@@ -16,7 +16,7 @@ static bool check(wg_node *y, wg_node *assign)
     else if (assign->kind != WG__ASSIGN)
         wg__fail(y->g, WG_EARG, "with_update: %s is no assignment: see wg_assign",
                  wg__node_str(assign, text, sizeof text));
-    else if (assign->x[0]->role != WG_STATE)
+    else if (assign->x[0]->role != WG_ROLE_STATE)
         wg__fail(y->g, WG_EARG, "with_update: %s is no state, which wg_set_role makes of it",
                  wg__node_str(assign->x[0], text, sizeof text));
     else return true;

@@ -168,13 +168,13 @@ Test(cpu_levels, every_row_has_the_dtypes_of_its_mask)
 #undef U
 #undef UA
 #define B(id, f, dx, dy, dtypes, ...) dtypes,
-#define C(id, ...) WG_ALL_DTYPES,
-#define L(id, ...) WG_BIT(WG_BOOL),
+#define C(id, ...) WG_DTYPE_ALL,
+#define L(id, ...) WG_DTYPE_BIT(WG_BOOL),
 #include "ops/binary.def"
 #undef B
 #undef C
 #undef L
-        WG_BIT(WG_BOOL), WG_ALL_DTYPES, WG_ALL_DTYPES};
+        WG_DTYPE_BIT(WG_BOOL), WG_DTYPE_ALL, WG_DTYPE_ALL};
     for (int l = 0; l < LEVELS; l++) {
         const struct wg__kernels *k = wg__kernels_of(levels[l]);
         for (int r = 0; k && r < ROWS; r++)
@@ -248,7 +248,7 @@ static void cast_one(wg_dtype from, const void *x, int64_t i, wg_dtype to, void 
     int64_t v = from == WG_I64   ? ((const int64_t *)x)[i]
                 : from == WG_I32 ? ((const int32_t *)x)[i]
                                  : ((const uint8_t *)x)[i];
-    bool    whole = !(WG_BIT(from) & WG_REALS);
+    bool    whole = !(WG_DTYPE_BIT(from) & WG_DTYPE_REALS);
     if (whole && to == WG_I32) *(int32_t *)y = (int32_t)(uint32_t)v;
     else if (whole && to == WG_I64) *(int64_t *)y = v;
     else if (whole && to == WG_U8) *(uint8_t *)y = (uint8_t)v;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
-#include "cpu/math.h"
+#include "cpu/math/math.h"
 
 static long double sigmoid(long double x) { return 1 / (1 + expl(-x)); }
 static long double softplus(long double x) { return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x))); }

@@ -4,7 +4,7 @@
 set -u
 log=$BUILD/tests/cuda-tests.log
 programs="$BUILD/tests/cuda-tests"
-if [ -f tests/cuda/loops.cc ]; then programs="$programs $BUILD/tests/cuda-loops"; fi
+if [ -f tests/cuda/loop/loops.cc ]; then programs="$programs $BUILD/tests/cuda-loops"; fi
 mkdir -p "$BUILD/tests"
 if ! why=$(sh tests/cuda/shim-needs.sh); then
     echo "ok - kernels through the shim # SKIP $why"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "inside.h"
-#include "shared.h"
+#include "cuda_host/block/shared.h"
 
 namespace shim
 {

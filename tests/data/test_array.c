@@ -1,5 +1,5 @@
 /* Arrays by themselves. */
-#include "files.h"
+#include "data/files.h"
 
 Test(array, new_checks_its_shape)
 {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <sched.h>
 
-#include "files.h"
+#include "data/files.h"
 
 TestSuite(batches, .timeout = 120);
 

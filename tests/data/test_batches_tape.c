@@ -1,5 +1,5 @@
 /* Batches into the inputs of tapes. */
-#include "files.h"
+#include "data/files.h"
 
 struct net {
     wg_graph *g;
@@ -134,7 +134,8 @@ Test(batches_tape, bools_are_0_or_1)
     wg_tape        *t = wg_compile(g, 1, &n, NULL);
     const wg_column column = {.array = &flags, .input = b};
     for (int prefetch = 0; prefetch < 2; prefetch++) {
-        wg_batches *all = wg_batches_new(&(wg_batch_options){1, &column, 4, .prefetch = prefetch}, NULL);
+        wg_batches *all =
+            wg_batches_new(&(wg_batch_options){.n = 1, .column = &column, .size = 4, .prefetch = prefetch}, NULL);
         cr_assert_eq(wg_batch_next(all, t), 4, "%s", wg_batches_message(all));
         cr_assert_eq(wg_run(t), WG_OK);
         cr_expect_eq(wg_get_scalar(t, n), 3);

@@ -1,7 +1,7 @@
 /* IDX: exact values, exact refusals, and the real digits. */
 #include <zlib.h>
 
-#include "files.h"
+#include "data/files.h"
 
 static int parse(const void *bytes, size_t n, wg_error *e)
 {

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "files.h"
+#include "data/files.h"
 
 static int write_as(int kind, const char *path, const wg_array *a, wg_error *e)
 {

@@ -310,8 +310,8 @@ Test(grad, symbolic_batch)
     wg_node *label = wg_input(g, "label", WG_I64, WG_SHAPE(b)), *d[3];
     wg_node *z = wg_add(wg_matmul(x, w), c);
     wg_node *norm = wg_sub(z, wg_expand(wg_mean(z, WG_AXES(0), 1), *wg_node_shape(z)));
-    wg_node *flat = wg_reshape(norm, WG_SHAPE(WG_AUTO)), *back = wg_reshape(flat, WG_SHAPE(b, 2));
-    wg_node *twice = wg_concat(2, (wg_node *[]){back, z}, 0), *mirror = wg_slice(twice, 0, WG_END, INT64_MIN, -1);
+    wg_node *flat = wg_reshape(norm, WG_SHAPE(WG_DIM_AUTO)), *back = wg_reshape(flat, WG_SHAPE(b, 2));
+    wg_node *twice = wg_concat(2, (wg_node *[]){back, z}, 0), *mirror = wg_slice(twice, 0, WG_SLICE_END, INT64_MIN, -1);
     wg_node *loss = wg_add(wg_softmax_cross_entropy(z, label), wg_mean(wg_square(mirror), WG_ALL_AXES, 0));
     loss = wg_add(loss, wg_max(wg_logsumexp(z, WG_AXES(0), 0), WG_ALL_AXES, 0));
     cr_assert_eq(wg_grad(loss, 3, (wg_node *[]){x, w, c}, d), WG_OK, "%s", wg_message(g));

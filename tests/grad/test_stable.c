@@ -223,8 +223,8 @@ Test(grad_stable, differences_near_zero)
 enum { A = 2, B = 3, C = 2, CUBE = A * B * C };
 
 static wg_node *rolled(wg_node *x) { return wg_transpose(x, WG_AXES(1, 2, 0)); }
-static wg_node *flat(wg_node *x) { return wg_reshape(x, WG_SHAPE(WG_AUTO)); }
-static wg_node *cut(wg_node *x) { return wg_slice(x, 1, 1, WG_END, 1); }
+static wg_node *flat(wg_node *x) { return wg_reshape(x, WG_SHAPE(WG_DIM_AUTO)); }
+static wg_node *cut(wg_node *x) { return wg_slice(x, 1, 1, WG_SLICE_END, 1); }
 static wg_node *squeezed(wg_node *x) { return wg_squeeze(wg_unsqueeze(x, 1), 1); }
 static wg_node *widened(wg_node *x) { return wg_expand(wg_unsqueeze(x, 0), WG_SHAPE(2, A, B, C)); }
 static wg_node *picked(wg_node *x)
@@ -251,8 +251,8 @@ Test(grad_stable, softmax_at_a_thousand)
             uint64_t  seed = 5;
             wg_graph *g = wg_graph_new();
             wg_node  *z = wg_input(g, "z", WG_F64, WG_SHAPE(A, B, C)), *hand[3], *own[3];
-            wg_node  *w = random_const(g, WG_F64, WG_SHAPE(2 * CUBE), WG_ANY, &seed);
-            wg_node  *v = random_const(g, WG_F64, WG_SHAPE(A, B, C), WG_ANY, &seed);
+            wg_node  *w = random_const(g, WG_F64, WG_SHAPE(2 * CUBE), WG_DOMAIN_ANY, &seed);
+            wg_node  *v = random_const(g, WG_F64, WG_SHAPE(A, B, C), WG_DOMAIN_ANY, &seed);
             derive(z, wg_log(moved[m](wg_softmax(z, axis))), w, v, hand);
             derive(z, moved[m](wg_log_softmax(z, axis)), w, v, own);
             wg_tape *t = compiled(g, 6, (wg_node *[]){hand[0], hand[1], hand[2], own[0], own[1], own[2]});

@@ -101,7 +101,7 @@ static void expect_layer_named(const char *name, const wg_layer *l)
 
 static void try_layers(void)
 {
-    wg_layer *l = wg_activation_layer_new(g, WG_RELU), *none = NULL;
+    wg_layer *l = wg_activation_layer_new(g, WG_ACT_RELU), *none = NULL;
     TRY(layer_apply, l, a);
     expect_named("layer_apply", wg_layer_apply_to(l, 2, (wg_node *[]){a, a}));
     TRY(layer_param, l, "w", WG_F32, WG_SCALAR, NULL);

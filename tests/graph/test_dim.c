@@ -46,7 +46,7 @@ Test(graph_dim, one_name_one_symbol)
 {
     cr_expect_eq(wg_dim(g, "a"), a);
     cr_expect_neq(a, b);
-    cr_expect(a < 0 && b < 0 && a != WG_AUTO && b != WG_AUTO);
+    cr_expect(a < 0 && b < 0 && a != WG_DIM_AUTO && b != WG_DIM_AUTO);
     cr_expect_eq(wg_dim(g, ""), INT64_MIN);
     cr_expect_eq(wg_status(g), WG_EARG);
     cr_expect_eq(wg_dim(NULL, "a"), INT64_MIN);
@@ -86,7 +86,7 @@ Test(graph_dim, binding_of_what_hangs_on_sizes)
 {
     int64_t less, half, odd, inner, met, more;
     cr_assert(!wg__dim_sub(&c, a, b, &less) && !wg__dim_floor(&c, a, 2, &half));
-    cr_assert(!wg__dim_range(&c, a, 1, WG_END, 2, &odd) && !wg__dim_range(&c, a, 1, -1, 1, &inner));
+    cr_assert(!wg__dim_range(&c, a, 1, WG_SLICE_END, 2, &odd) && !wg__dim_range(&c, a, 1, -1, 1, &inner));
     g->open = true;
     cr_assert(!wg__dim_meet(&c, a, b, &met) && !wg_dim_div(&c, a, 2, &more));
     for (int64_t p = 0; p < 7; p++)
@@ -117,7 +117,7 @@ Test(graph_dim, laws_of_differences_and_ranges)
     cr_expect_eq(add(add(a, b), mul(2, a)), add(b, mul(3, a)));
     cr_assert(!wg__dim_range(&c, add(a, 2), 1, -1, 1, &y));
     cr_expect_eq(y, a, "a + 2 without the first and the last");
-    cr_assert(!wg__dim_range(&c, mul(3, a), 0, WG_END, 3, &y));
+    cr_assert(!wg__dim_range(&c, mul(3, a), 0, WG_SLICE_END, 3, &y));
     cr_expect_eq(y, a);
     cr_expect_eq(wg__dim_meet(&c, a, b, &y), WG_ESHAPE, "unlike symbols are unlike");
     cr_expect(!wg__dim_meet(&c, a, 1, &y) && y == a);
@@ -183,13 +183,13 @@ Test(graph_dim, shapes_with_symbols)
     cr_expect_null(wg_add(x, y));
     cr_expect_str_eq(wg_message(g), "add(x[a,3], y[b,3]): cannot broadcast a with b");
     wg_clear_error(g);
-    cr_expect_eq(wg_node_shape(wg_reshape(x, WG_SHAPE(WG_AUTO)))->dim[0], mul(3, a));
+    cr_expect_eq(wg_node_shape(wg_reshape(x, WG_SHAPE(WG_DIM_AUTO)))->dim[0], mul(3, a));
     cr_expect_eq(wg_node_shape(wg_concat(2, (wg_node *[]){x, y}, 0))->dim[0], add(a, b));
     cr_expect_eq(wg_node_shape(wg_concat(2, (wg_node *[]){x, x}, 0))->dim[0], mul(2, a));
     cr_expect_eq(wg_node_shape(wg_matmul(x, wg_transpose(y, WG_ALL_AXES)))->dim[1], b);
-    cr_expect_eq(wg_slice(x, 0, 0, WG_END, 1), x);
-    cr_expect_eq(wg_node_shape(wg_slice(x, 0, WG_END, INT64_MIN, -1))->dim[0], a);
-    cr_expect_eq(wg_node_shape(wg_slice(x, 0, -1, WG_END, 1))->dim[0], 1);
+    cr_expect_eq(wg_slice(x, 0, 0, WG_SLICE_END, 1), x);
+    cr_expect_eq(wg_node_shape(wg_slice(x, 0, WG_SLICE_END, INT64_MIN, -1))->dim[0], a);
+    cr_expect_eq(wg_node_shape(wg_slice(x, 0, -1, WG_SLICE_END, 1))->dim[0], 1);
     cr_expect_null(wg_slice(x, 0, -1, 2, 1));
     cr_expect_str_eq(wg_message(g), "slice(x[a,3]): axis 0 is symbolic: its range may not go from a place counted from "
                                     "the end to one counted from the front");
@@ -201,9 +201,9 @@ Test(graph_dim, names_keep_their_parts_together)
 {
     char    name[80];
     int64_t y, most = mul(4, a);
-    cr_assert_eq(wg__dim_range(&c, most, 1, WG_END, 2, &y), WG_OK);
+    cr_assert_eq(wg__dim_range(&c, most, 1, WG_SLICE_END, 2, &y), WG_OK);
     cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "(4*a)[1::2]");
-    cr_assert_eq(wg__dim_range(&c, a, 1, WG_END, 2, &y), WG_OK);
+    cr_assert_eq(wg__dim_range(&c, a, 1, WG_SLICE_END, 2, &y), WG_OK);
     cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "a[1::2]");
     cr_assert_eq(wg__dim_floor(&c, b, most, &y), WG_OK);
     cr_expect_str_eq(wg_dim_name(g, y, name, sizeof name), "(b//(4*a))");

@@ -47,9 +47,9 @@ Test(graph_errors, shapes)
     expect(wg_matmul(x, w), WG_ESHAPE, "matmul(x[2,3], [4,5]): inner dimensions differ: 3 and 4");
     expect(wg_matmul(x, wg_cast(label, WG_F32)), WG_ESHAPE, "matmul(x[2,3], [2]): needs matrices");
     expect(wg_reshape(x, WG_SHAPE(4, 2)), WG_ESHAPE, "reshape(x[2,3], to=[4,2]): [2,3] has not as many elements");
-    expect(wg_reshape(x, WG_SHAPE(4, WG_AUTO)), WG_ESHAPE, "reshape(x[2,3], to=[4,-1]): 6 is no multiple of 4");
-    expect(wg_reshape(x, WG_SHAPE(WG_AUTO, WG_AUTO)), WG_EARG,
-           "reshape(x[2,3], to=[-1,-1]): more than one dimension is WG_AUTO");
+    expect(wg_reshape(x, WG_SHAPE(4, WG_DIM_AUTO)), WG_ESHAPE, "reshape(x[2,3], to=[4,-1]): 6 is no multiple of 4");
+    expect(wg_reshape(x, WG_SHAPE(WG_DIM_AUTO, WG_DIM_AUTO)), WG_EARG,
+           "reshape(x[2,3], to=[-1,-1]): more than one dimension is WG_DIM_AUTO");
     expect(wg_transpose(x, WG_AXES(0)), WG_EARG, "transpose(x[2,3], perm=(0)): 1 axes for rank 2");
     expect(wg_transpose(x, WG_AXES(0, -2)), WG_EARG, "transpose(x[2,3], perm=(0,-2)): axis 0 is named twice");
     expect(wg_slice(x, 1, 0, 3, 0), WG_EARG, "slice(x[2,3]): step is 0");

@@ -89,7 +89,7 @@ Test(graph, attributes_are_printed_and_compared)
 {
     char     text[200];
     wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(wg_dim(g, "b"), 3));
-    wg_node *s = wg_sum(x, WG_AXES(-1), 1), *r = wg_reshape(x, WG_SHAPE(3, WG_AUTO)), *l = wg_leaky_relu(x, 0.25);
+    wg_node *s = wg_sum(x, WG_AXES(-1), 1), *r = wg_reshape(x, WG_SHAPE(3, WG_DIM_AUTO)), *l = wg_leaky_relu(x, 0.25);
     cr_expect_str_eq(wg__attr_str(g, s->op, s->attr, text, sizeof text), "axes=(1), keep");
     cr_expect_str_eq(wg__attr_str(g, r->op, r->attr, text, sizeof text), "to=[3,b]");
     cr_expect_str_eq(wg__attr_str(g, l->op, l->attr, text, sizeof text), "alpha=0.25");

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "onnx/onnx_impl.h"
+#include "onnx/proto/onnx_impl.h"
 
 /* For the fuzzer and for the tests, where a trap is a failure like any other. */
 static inline void must(bool law)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "onnx/onnx_impl.h"
+#include "onnx/proto/onnx_impl.h"
 
 enum outcome { PASSED, UNSUPPORTED, FAILED };
 enum { MOST = 64, PATH = 512, WHY = 400 };

@@ -3,7 +3,7 @@
 #include <dirent.h>
 
 #include "onnx/digest.h"
-#include "onnx/encode.h"
+#include "onnx/proto/encode.h"
 
 TestSuite(onnx_damage, .timeout = 300);
 

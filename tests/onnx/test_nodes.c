@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "onnx/import_impl.h"
+#include "onnx/import/import_impl.h"
 #include "onnx/nodes.h"
 
 TestSuite(onnx_nodes, .timeout = 600);

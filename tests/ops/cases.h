@@ -92,15 +92,15 @@ NODE(matmul_ta) { return UNUSED, wg_matmul_t(x[0], x[1], 1, 0); }
 NODE(matmul_tb) { return UNUSED, wg_matmul_t(x[0], x[1], 0, 1); }
 NODE(matmul_tt) { return UNUSED, wg_matmul_t(x[0], x[1], 1, 1); }
 
-NODE(reshape_) { return UNUSED, wg_reshape(x[0], WG_SHAPE(3, WG_AUTO)); }
-NODE(flatten) { return UNUSED, wg_reshape(x[0], WG_SHAPE(WG_AUTO)); }
+NODE(reshape_) { return UNUSED, wg_reshape(x[0], WG_SHAPE(3, WG_DIM_AUTO)); }
+NODE(flatten) { return UNUSED, wg_reshape(x[0], WG_SHAPE(WG_DIM_AUTO)); }
 NODE(transpose_) { return UNUSED, wg_transpose(x[0], WG_ALL_AXES); }
 NODE(transpose_cycle) { return UNUSED, wg_transpose(x[0], WG_AXES(1, 2, 0)); }
 NODE(transpose_inner) { return UNUSED, wg_transpose(x[0], WG_AXES(0, 2, 1)); }
 NODE(transpose_outer) { return UNUSED, wg_transpose(x[0], WG_AXES(1, 0, 2)); }
-NODE(slice_) { return UNUSED, wg_slice(x[0], 0, 1, WG_END, 1); }
-NODE(slice_step) { return UNUSED, wg_slice(x[0], -1, 0, WG_END, 2); }
-NODE(slice_back) { return UNUSED, wg_slice(x[0], -1, WG_END, INT64_MIN, -1); }
+NODE(slice_) { return UNUSED, wg_slice(x[0], 0, 1, WG_SLICE_END, 1); }
+NODE(slice_step) { return UNUSED, wg_slice(x[0], -1, 0, WG_SLICE_END, 2); }
+NODE(slice_back) { return UNUSED, wg_slice(x[0], -1, WG_SLICE_END, INT64_MIN, -1); }
 NODE(slice_back_step) { return UNUSED, wg_slice(x[0], -1, -1, 0, -2); }
 NODE(slice_nothing) { return UNUSED, wg_slice(x[0], 0, 2, 1, 1); }
 NODE(pad_) { return UNUSED, wg_pad(x[0], (int64_t[]){1, 0}, (int64_t[]){0, 2}, 0.5); }

@@ -23,10 +23,10 @@ static inline double draw_from(enum wg_domain d, uint64_t *state)
 {
     double u = draw(state), sign = draw(state) < 0.5 ? -1 : 1;
     switch (d) {
-    case WG_ANY: return 4 * u - 2;
-    case WG_POSITIVE: return 0.5 + 1.5 * u;
-    case WG_NONZERO: return sign * (0.5 + 1.5 * u);
-    case WG_SMOOTH: return 0.5 * floor(8 * u) - 2 + 0.15 + 0.2 * draw(state);
+    case WG_DOMAIN_ANY: return 4 * u - 2;
+    case WG_DOMAIN_POSITIVE: return 0.5 + 1.5 * u;
+    case WG_DOMAIN_NONZERO: return sign * (0.5 + 1.5 * u);
+    case WG_DOMAIN_SMOOTH: return 0.5 * floor(8 * u) - 2 + 0.15 + 0.2 * draw(state);
     }
     return 0;
 }
@@ -94,7 +94,7 @@ static inline void value_of(wg_node *y, double *v)
 static inline wg_node *whole_const(wg_graph *g, uint64_t *state, wg_dtype t, wg_shape s, double *v)
 {
     for (int64_t i = 0; i < wg_count(&s); i++)
-        v[i] = floor(6 * draw(state)) - (WG_BIT(t) & (WG_BIT(WG_U8) | WG_BIT(WG_BOOL)) ? 0 : 3);
+        v[i] = floor(6 * draw(state)) - (WG_DTYPE_BIT(t) & (WG_DTYPE_BIT(WG_U8) | WG_DTYPE_BIT(WG_BOOL)) ? 0 : 3);
     if (t == WG_BOOL)
         for (int64_t i = 0; i < wg_count(&s); i++) v[i] = v[i] > 2;
     return const_of(g, t, s, v);

@@ -17,7 +17,7 @@ static wg_node *build(wg_graph *g, int which, wg_node *x, wg_node *index)
     case 4: return wg_argmax(x, 0, 0);
     case 5: return wg_argmax(x, 1, 0);
     case 6: return wg_transpose(x, WG_ALL_AXES);
-    case 7: return wg_slice(x, 1, WG_END, INT64_MIN, -2);
+    case 7: return wg_slice(x, 1, WG_SLICE_END, INT64_MIN, -2);
     case 8: return wg_slice(x, 0, 3, 600, 1);
     case 9: return wg_pad(x, (int64_t[]){3, 1}, (int64_t[]){0, 9}, 2);
     case 10: return wg_concat(3, (wg_node *[]){x, x, x}, 1);
@@ -49,7 +49,7 @@ static void *run_with(int threads, int which, wg_dtype t, size_t *bytes)
 {
     wg_graph *g = wg_graph_new();
     uint64_t  seed = 9;
-    wg_node  *x = random_const(g, t, WG_SHAPE(ROWS, COLS), WG_ANY, &seed);
+    wg_node  *x = random_const(g, t, WG_SHAPE(ROWS, COLS), WG_DOMAIN_ANY, &seed);
     double    at[ROWS];
     for (int i = 0; i < ROWS; i++) at[i] = i * 7 % 40;
     wg_node *y = build(g, which, x, const_of(g, WG_I64, WG_SHAPE(ROWS), at));
@@ -86,7 +86,7 @@ Test(ops_large, against_plain_loops)
 {
     wg_graph *g = wg_graph_new();
     uint64_t  seed = 9;
-    wg_node  *x = random_const(g, WG_F64, WG_SHAPE(ROWS, COLS), WG_ANY, &seed);
+    wg_node  *x = random_const(g, WG_F64, WG_SHAPE(ROWS, COLS), WG_DOMAIN_ANY, &seed);
     double   *v = malloc(ROWS * COLS * 8), *t = malloc(ROWS * COLS * 8), *p = malloc(COLS * COLS * 8),
            *s = malloc(COLS * 8);
     value_of(x, v);
@@ -118,8 +118,8 @@ static int build_failing_at(long n)
     cr_assert(x && label);
     for (int i = 0; i < 300; i++) wg_lit(x, i); /* tables about to grow, blocks about to be full */
     alloc_fail_once_at(n);
-    wg_node *y =
-        wg_softmax_cross_entropy(wg_slice(wg_pad(x, (int64_t[]){0, 1}, (int64_t[]){0, 1}, 0), 1, WG_END, 0, -1), label);
+    wg_node *y = wg_softmax_cross_entropy(
+        wg_slice(wg_pad(x, (int64_t[]){0, 1}, (int64_t[]){0, 1}, 0), 1, WG_SLICE_END, 0, -1), label);
     y = wg_add(y, wg_prod(wg_logsumexp(wg_concat(2, (wg_node *[]){x, x}, 0), WG_AXES(0), 0), WG_ALL_AXES, 0));
     wg_node *d = x, *dd = x;
     int      status = wg_grad(y, 1, &x, &d);

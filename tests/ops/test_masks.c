@@ -23,7 +23,7 @@ struct probe {
 
 static bool elementwise(const wg_op *op)
 {
-    bool real = !op->dtypes || (op->dtypes & WG_REALS);
+    bool real = !op->dtypes || (op->dtypes & WG_DTYPE_REALS);
     return op->block && real && op->arity <= 2 && op != &wg_op_where && op != &wg_op_not && op != &wg_op_cast &&
            op != &wg_op_expand;
 }
@@ -52,13 +52,13 @@ static bool make_probe(struct probe *p, const struct op_case *c, const wg_op *op
 {
     uint64_t seed = 3;
     *p = (struct probe){.name = op ? op->name : c->op, .g = wg_graph_new(), .n = c->n};
-    enum wg_domain domain = op ? op->domain : WG_NONZERO;
+    enum wg_domain domain = op ? op->domain : WG_DOMAIN_NONZERO;
     for (const wg_op *const *o = wg_ops; *o; o++)
         if (!strcmp((*o)->name, p->name)) domain = (*o)->domain;
     for (int i = 0; i < p->n; i++) make_operand(p, c, i, t, domain, &seed);
     p->y = op ? apply_row(op, p->x) : c->build(p->g, t, p->x);
     cr_assert_not_null(p->y, "%s: %s", p->name, wg_message(p->g));
-    if (!p->m || !(WG_BIT(p->y->dtype) & WG_REALS)) return false;
+    if (!p->m || !(WG_DTYPE_BIT(p->y->dtype) & WG_DTYPE_REALS)) return false;
     p->w = wg_input(p->g, "w", wg_node_dtype(p->y), *wg_node_shape(p->y));
     for (int i = 0; i < p->m; i++) p->v[i] = wg_input(p->g, NULL, t, *wg_node_shape(p->real[i]));
     cr_assert_eq(wg_vjp(p->y, p->w, p->m, p->real, p->dx), WG_OK, "%s: %s", p->name, wg_message(p->g));
@@ -178,7 +178,7 @@ static void check_unreached(const wg_op *op, wg_dtype t, double x0, double y0)
     wg_node  *w = wg_input(g, "w", t, WG_SCALAR), *y = apply_row(op, x);
     wg_dtype  to = wg_node_dtype(y);
     int       n = op->arity;
-    if (WG_BIT(to) & WG_REALS) {
+    if (WG_DTYPE_BIT(to) & WG_DTYPE_REALS) {
         cr_assert_eq(wg_vjp(y, w, n, x, d), WG_OK, "%s: %s", op->name, wg_message(g));
         wg_node *sum = n == 2 ? wg_add(d[0], d[1]) : d[0];
         cr_assert_eq(wg_grad(sum, n, x, dd), WG_OK, "%s: %s", op->name, wg_message(g));

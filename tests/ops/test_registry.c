@@ -71,8 +71,8 @@ static void derive(struct probe *p, const struct subject *s, wg_dtype t, uint64_
     wg_node *v[3], *y = build(s, p->g, t, p->x);
     cr_assert_not_null(y, "%s: %s", s->name, wg_message(p->g));
     y = wg_cast(y, t); /* indices and bools are constant: their derivative is zero */
-    wg_node *w = random_const(p->g, t, *wg_node_shape(y), WG_ANY, seed);
-    for (int i = 0; i < p->m; i++) v[i] = random_const(p->g, t, *wg_node_shape(p->real[i]), WG_ANY, seed);
+    wg_node *w = random_const(p->g, t, *wg_node_shape(y), WG_DOMAIN_ANY, seed);
+    for (int i = 0; i < p->m; i++) v[i] = random_const(p->g, t, *wg_node_shape(p->real[i]), WG_DOMAIN_ANY, seed);
     p->loss = inner(y, w);
     p->slope = wg_scalar(p->g, t, 0);
     cr_assert_eq(wg_vjp(y, w, p->m, p->real, p->dx), WG_OK, "%s: %s", s->name, wg_message(p->g));
@@ -192,7 +192,7 @@ static bool elementwise(const wg_op *op)
 {
     return op->block && op != &wg_op_where && op != &wg_op_not && op != &wg_op_cast && op != &wg_op_expand;
 }
-static bool on_reals(const wg_op *op) { return !op->dtypes || (op->dtypes & WG_REALS); }
+static bool on_reals(const wg_op *op) { return !op->dtypes || (op->dtypes & WG_DTYPE_REALS); }
 
 static const wg_op *op_named(const char *name)
 {
@@ -226,9 +226,9 @@ Test(ops_registry, structured)
 {
     for (size_t i = 0; i < sizeof op_cases / sizeof *op_cases; i++) {
         const struct op_case *c = &op_cases[i];
-        struct subject        s = {.c = c, .domain = WG_NONZERO};
+        struct subject        s = {.c = c, .domain = WG_DOMAIN_NONZERO};
         if (op_named(c->op)) s.domain = op_named(c->op)->domain;
-        if (!strcmp(c->op, "cast") || !strcmp(c->op, "(clip)")) s.domain = WG_SMOOTH;
+        if (!strcmp(c->op, "cast") || !strcmp(c->op, "(clip)")) s.domain = WG_DOMAIN_SMOOTH;
         snprintf(s.name, sizeof s.name, "%s, case %zu", c->op, i);
         check_subject(&s);
     }
@@ -269,8 +269,8 @@ Test(ops_registry, missing_operands)
     wg_graph *g = wg_graph_new();
     for (const wg_op *const *op = wg_ops; *op; op++) {
         char     attr[256] = {0}, text[40];
-        int      n = (*op)->arity == WG_VARIADIC ? 2 : (*op)->arity;
-        wg_node *v = wg_input(g, NULL, (*op)->dtypes == WG_BIT(WG_BOOL) ? WG_BOOL : WG_F32, WG_SHAPE(2, 2));
+        int      n = (*op)->arity == WG_OP_VARIADIC ? 2 : (*op)->arity;
+        wg_node *v = wg_input(g, NULL, (*op)->dtypes == WG_DTYPE_BIT(WG_BOOL) ? WG_BOOL : WG_F32, WG_SHAPE(2, 2));
         for (int missing = 0; n > 1 && missing < n; missing++) {
             wg_node *x[3] = {v, v, v};
             x[missing] = NULL;

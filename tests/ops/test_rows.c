@@ -32,7 +32,7 @@ static wg_node *join(wg_node *x, const wg_shape *shape, int axis)
     wg_axes  perm = {.n = shape->rank + 1};
     wg_shape joined = *shape;
     for (int i = 0; i <= shape->rank; i++) perm.axis[i] = i < axis ? i + 1 : i == axis ? 0 : i;
-    joined.dim[axis] = WG_AUTO;
+    joined.dim[axis] = WG_DIM_AUTO;
     return wg_reshape(wg_transpose(x, perm), joined);
 }
 
@@ -176,12 +176,12 @@ Test(ops_rows, what_is_said_holds)
             if (!strcmp(op_cases[i].op, (*op)->name)) claimed += hold_all(&op_cases[i], NULL);
         for (size_t i = 0; i < sizeof more / sizeof *more; i++)
             if (!strcmp(more[i].op, (*op)->name)) claimed += hold_all(&more[i], NULL);
-        bool real = !(*op)->dtypes || (*op)->dtypes & WG_BIT(WG_F64);
+        bool real = !(*op)->dtypes || (*op)->dtypes & WG_DTYPE_BIT(WG_F64);
         if (is_elementwise(*op) && real && strcmp((*op)->name, "cast") && strcmp((*op)->name, "expand")) {
             claimed += hold_all((*op)->arity == 1 ? &one : &two, *op);
             if ((*op)->arity == 2) claimed += hold_all(&wide, *op);
         }
-        bool random = (*op)->flags & WG_OP_RANDOM, bools = (*op)->dtypes == WG_BIT(WG_BOOL);
+        bool random = (*op)->flags & WG_OP_RANDOM, bools = (*op)->dtypes == WG_DTYPE_BIT(WG_BOOL);
         if ((*op)->rows && (*op)->arity && !random && !bools && !((*op)->flags & WG_OP_SHAPE))
             cr_expect_gt(claimed, 0, "%s has a member rows and was tried", (*op)->name);
         if (!(*op)->rows) cr_expect_eq(claimed, 0, "%s is in doubt", (*op)->name);
@@ -216,9 +216,9 @@ Test(ops_rows, the_first_node_where_rows_may_meet_is_named)
                              wg_sub(x, wg_mean(x, WG_AXES(0), 1)),
                              wg_matmul_t(x, x, 0, 1),
                              wg_transpose(x, WG_ALL_AXES),
-                             wg_reshape(x, WG_SHAPE(3, WG_AUTO)),
+                             wg_reshape(x, WG_SHAPE(3, WG_DIM_AUTO)),
                              wg_slice(x, 0, 0, 1, 1),
-                             wg_slice(x, 0, WG_END, INT64_MIN, -1),
+                             wg_slice(x, 0, WG_SLICE_END, INT64_MIN, -1),
                              wg_gather(x, wg_const(g, WG_I64, WG_SHAPE(2), (int64_t[]){0, 0}), 0),
                              wg_concat(2, (wg_node *[]){x, x}, 0),
                              wg_mul(x, wg_size(x, WG_AXES(0))),
@@ -243,9 +243,10 @@ Test(ops_rows, other_symbols_do_not_matter)
     wg_graph *g = wg_graph_new();
     int64_t   batch = wg_dim(g, "batch"), seq = wg_dim(g, "seq");
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(batch, seq, 4)), *w = wg_param(g, "w", WG_F32, WG_SHAPE(4, 4));
-    wg_node  *tall = wg_reshape(x, WG_SHAPE(WG_AUTO, 4)), *h = wg_reshape(wg_matmul(tall, w), WG_SHAPE(batch, seq, 4));
-    wg_node  *scores = wg_softmax(wg_matmul_t(h, h, 0, 1), -1), *y = wg_matmul(scores, h);
-    wg_error  why;
+    wg_node  *tall = wg_reshape(x, WG_SHAPE(WG_DIM_AUTO, 4)),
+            *h = wg_reshape(wg_matmul(tall, w), WG_SHAPE(batch, seq, 4));
+    wg_node *scores = wg_softmax(wg_matmul_t(h, h, 0, 1), -1), *y = wg_matmul(scores, h);
+    wg_error why;
     cr_assert_eq(wg_rows_apart(1, &y, batch, &why), WG_OK, "%s", why.message);
     wg_node *pooled = wg_div(wg_sum(y, WG_AXES(1), 0), wg_size(y, WG_AXES(1)));
     cr_assert_eq(wg_rows_apart(1, &pooled, batch, &why), WG_OK, "%s", why.message);

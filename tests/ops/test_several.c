@@ -31,7 +31,7 @@ static void both(wg_node *y, double *first, double *second)
 static wg_node *tied(wg_dtype t, double v[ALL], bool with_nan)
 {
     for (int i = 0; i < ALL; i++) v[i] = floor(draw(&seed) * (t == WG_BOOL ? 2 : 4));
-    if (with_nan && WG_BIT(t) & WG_REALS)
+    if (with_nan && WG_DTYPE_BIT(t) & WG_DTYPE_REALS)
         for (int i = 0; i < ALL; i += 7) v[i] = NAN;
     return const_of(g, t, WG_SHAPE(A, B, C), v);
 }
@@ -132,7 +132,7 @@ Test(ops_several, moments_are_the_means)
             for (int keep = 0; keep < 2; keep++) {
                 double   y[ALL], var[ALL], want[ALL], spread[ALL];
                 wg_axes  axes = {0};
-                wg_node *x = random_const(g, (wg_dtype)t, WG_SHAPE(A, B, C), WG_ANY, &seed);
+                wg_node *x = random_const(g, (wg_dtype)t, WG_SHAPE(A, B, C), WG_DOMAIN_ANY, &seed);
                 for (int i = 0; i < 3; i++)
                     if (set >> i & 1) axes.axis[axes.n++] = i;
                 wg_node *mean = wg_mean(x, axes, 1), *away = wg_square(wg_sub(x, mean));

@@ -86,7 +86,7 @@ Test(ops_values, transpose_undone)
 static int python_slice(int64_t n, int64_t start, int64_t stop, int64_t step, double *v)
 {
     int64_t lo = step < 0 ? -1 : 0, hi = step < 0 ? n - 1 : n;
-    if (start != WG_END && start < 0) start = start < -n ? lo : start + n;
+    if (start != WG_SLICE_END && start < 0) start = start < -n ? lo : start + n;
     if (stop < 0) stop = stop < -n ? lo : stop + n;
     if (start > hi) start = hi;
     if (stop > hi) stop = hi;
@@ -97,7 +97,7 @@ static int python_slice(int64_t n, int64_t start, int64_t stop, int64_t step, do
 
 Test(ops_values, slice_as_python)
 {
-    static const int64_t ends[] = {INT64_MIN, -9, -5, -3, -1, 0, 1, 2, 4, 5, 9, WG_END},
+    static const int64_t ends[] = {INT64_MIN, -9, -5, -3, -1, 0, 1, 2, 4, 5, 9, WG_SLICE_END},
                          steps[] = {1, 2, 3, 7, -1, -2, -3, -7};
     for (int64_t n = 0; n <= 5; n++)
         for (int a = 0; a < 12; a++)
@@ -115,14 +115,14 @@ Test(ops_values, slice_as_python)
                     if (count && (a + b + s) % 5 == 0) expect_values(y, count, want, what); /* running all takes long */
                 }
     wg_node *x = const_of(g, WG_I32, WG_SHAPE(3), (double[]){7, 8, 9});
-    expect_values(wg_slice(x, 0, WG_END, INT64_MIN, INT64_MIN), 1, (double[]){9}, "the longest step back");
-    expect_values(wg_slice(x, 0, 0, WG_END, INT64_MAX), 1, (double[]){7}, "the longest step");
+    expect_values(wg_slice(x, 0, WG_SLICE_END, INT64_MIN, INT64_MIN), 1, (double[]){9}, "the longest step back");
+    expect_values(wg_slice(x, 0, 0, WG_SLICE_END, INT64_MAX), 1, (double[]){7}, "the longest step");
 }
 
 /* On a symbolic axis the same, for every size that has the range; one that has not is refused. */
 Test(ops_values, slice_of_a_symbolic_axis_as_python)
 {
-    static const int64_t ends[] = {INT64_MIN, -3, -2, -1, 0, 1, 2, 4, WG_END}, steps[] = {1, 2, 3, -1, -2};
+    static const int64_t ends[] = {INT64_MIN, -3, -2, -1, 0, 1, 2, 4, WG_SLICE_END}, steps[] = {1, 2, 3, -1, -2};
     int64_t              n = wg_dim(g, "n");
     wg_node             *x = wg_input(g, "x", WG_I32, WG_SHAPE(n));
     int                  taken = 0, right = 0;
@@ -321,7 +321,7 @@ Test(ops_values, softmax)
 Test(ops_values, softmax_of_the_first_axis)
 {
     double   a[12], b[12];
-    wg_node *x = random_const(g, WG_F64, WG_SHAPE(3, 4), WG_ANY, &seed);
+    wg_node *x = random_const(g, WG_F64, WG_SHAPE(3, 4), WG_DOMAIN_ANY, &seed);
     value_of(wg_softmax(x, 0), a);
     value_of(wg_transpose(wg_softmax(wg_transpose(x, WG_ALL_AXES), 1), WG_ALL_AXES), b);
     cr_expect_arr_eq(a, b, sizeof a);

@@ -41,7 +41,7 @@ extern _Alignas(64) char some_memory[4096];
 #define some_size_t 8
 #define some_double 0.5
 #define some_wg_dtype WG_F32
-#define some_wg_role WG_STATE
+#define some_wg_role WG_ROLE_STATE
 #define some_wg_shape WG_SHAPE(1)
 #define some_wg_axes WG_ALL_AXES
 #define some_wg_error_p (&some_wg_error)
@@ -66,7 +66,7 @@ extern _Alignas(64) char some_memory[4096];
 #define some_wg_save_options_p (&(wg_save_options){0})
 #define some_wg_dense_options_p (&(wg_dense_options){0})
 #define some_wg_layer_kind_p (&some_wg_layer_kind)
-#define some_enum_wg_activation WG_RELU
+#define some_enum_wg_activation WG_ACT_RELU
 #define some_wg_solver_p (&(wg_solver){0})
 #define some_wg_safetensor_p (&(wg_safetensor){0})
 #define some_wg_onnx_export_options_p (&(wg_onnx_export_options){0})

@@ -31,7 +31,7 @@ static bool macros_hold()
 static bool layers_hold(wg_graph *g, wg_node *x)
 {
     wg_layer *dense = wg_dense_layer_new(g, WG_F64, 3, 2, "fc", nullptr);
-    wg_layer *net = wg_sequence_new(g, WG_LAYERS(dense, wg_activation_layer_new(g, WG_RELU)));
+    wg_layer *net = wg_sequence_new(g, WG_LAYERS(dense, wg_activation_layer_new(g, WG_ACT_RELU)));
     return wg_layer_params(net, 0, nullptr) == 2 && wg_layer_apply(net, x);
 }
 

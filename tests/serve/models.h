@@ -17,7 +17,7 @@
 #include <wengert/onnx.h>
 #include <wengert/train.h>
 
-#include "serve/model.h"
+#include "serve/model/model.h"
 
 /* ---- Folders ---- */
 

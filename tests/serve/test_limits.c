@@ -5,7 +5,7 @@
 
 #include "serve/budget.h"
 #include "serve/client.h"
-#include "serve/json.h"
+#include "serve/json/json.h"
 #include "support/alloc.h"
 
 TestSuite(serve_limits, .timeout = 60);

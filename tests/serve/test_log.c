@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "serve/client.h"
-#include "serve/json.h"
+#include "serve/json/json.h"
 #include "serve/server_impl.h"
 #include "support/alloc.h"
 

@@ -133,12 +133,12 @@ static inline wg_node *shaped(struct random_graph *r)
     wg_node *x = any(r);
     int      rank = x->shape->rank;
     switch (pick(&r->dice, 6)) {
-    case 0: return wg_reshape(x, WG_SHAPE(WG_AUTO));
+    case 0: return wg_reshape(x, WG_SHAPE(WG_DIM_AUTO));
     case 1: return wg_transpose(x, WG_ALL_AXES);
     case 2: return rank ? wg_softmax(x, pick(&r->dice, rank)) : x;
     case 3: return rank ? wg_log(wg_shift(wg_softmax(x, rank - 1), 0.5)) : x;
     case 4: return rank ? wg_concat(2, (wg_node *[]){x, wg_scale(x, 0.5)}, rank - 1) : x;
-    default: return rank && x->shape->dim[0] > 1 ? wg_slice(x, 0, 1, WG_END, 1) : wg_unsqueeze(x, 0);
+    default: return rank && x->shape->dim[0] > 1 ? wg_slice(x, 0, 1, WG_SLICE_END, 1) : wg_unsqueeze(x, 0);
     }
 }
 

@@ -52,7 +52,7 @@ static const wg_op op_trio = {.name = "trio",
                               .doc = "x^2, sign x and the sum of x",
                               .arity = 1,
                               .results = 3,
-                              .dtypes = WG_REALS,
+                              .dtypes = WG_DTYPE_REALS,
                               .infer = trio_infer,
                               .cpu = trio_cpu,
                               .grad = trio_grad};
@@ -249,8 +249,8 @@ static int pieces_cpu(wg_call *c)
 static const wg_op op_pieces = {.name = "pieces",
                                 .doc = "pieces of x, weighed",
                                 .arity = 1,
-                                .results = WG_VARIADIC,
-                                .dtypes = WG_BIT(WG_F32),
+                                .results = WG_OP_VARIADIC,
+                                .dtypes = WG_DTYPE_BIT(WG_F32),
                                 .attr_size = sizeof(struct pieces),
                                 .fields = pieces_fields,
                                 .count = pieces_count,
@@ -397,7 +397,7 @@ Test(results, ordered_operators_keep_their_order_and_their_number)
 
 /* ---- Sets of dtypes, one for each operand ---- */
 
-static const unsigned pick_takes[] = {WG_REALS, WG_INTS};
+static const unsigned pick_takes[] = {WG_DTYPE_REALS, WG_DTYPE_INTS};
 static const wg_op    op_pick = {
        .name = "pick", .doc = "x", .arity = 2, .takes = pick_takes, .infer = wg_infer_same, .cpu = note_cpu};
 

@@ -90,8 +90,9 @@ Test(checkpoint, going_on_is_not_having_stopped)
 {
     char       path[64];
     wg_error   e;
-    struct net straight = net_new(42, WG_ADAM), first = net_new(42, WG_ADAM);
-    struct net after = net_new(42, WG_ADAM), before = net_new(1, WG_ADAM), late = net_new(42, WG_ADAM);
+    struct net straight = net_new(42, WG_SOLVER_ADAM), first = net_new(42, WG_SOLVER_ADAM);
+    struct net after = net_new(42, WG_SOLVER_ADAM), before = net_new(1, WG_SOLVER_ADAM),
+               late = net_new(42, WG_SOLVER_ADAM);
     compile(&straight);
     train(&straight, 20);
     compile(&first);
@@ -195,7 +196,7 @@ Test(checkpoint, another_graph_is_refused_by_name)
 Test(checkpoint, weights_without_the_solvers_state)
 {
     char         all[64], weights[64];
-    struct net   n = net_new(3, WG_ADAM), fresh = net_new(4, WG_RMSPROP);
+    struct net   n = net_new(3, WG_SOLVER_ADAM), fresh = net_new(4, WG_SOLVER_RMSPROP);
     wg_load_info info;
     wg_error     e;
     compile(&n);
@@ -280,7 +281,7 @@ Test(checkpoint, a_seed_that_the_tape_has_not_got_is_refused)
 {
     char       path[64];
     wg_error   e;
-    struct net a = net_new(1, WG_SGD), b = net_new(2, WG_SGD);
+    struct net a = net_new(1, WG_SOLVER_SGD), b = net_new(2, WG_SOLVER_SGD);
     compile(&a);
     compile(&b);
     cr_assert_eq(wg_checkpoint_save(a.g, a.t, temp(path, sizeof path, "seed"), NULL, NULL), WG_OK);
@@ -338,7 +339,7 @@ Test(checkpoint, every_allocation_may_fail)
 {
     char       path[64];
     wg_error   e;
-    struct net a = net_new(1, WG_ADAM), b = net_new(1, WG_ADAM), c = net_new(1, WG_ADAM);
+    struct net a = net_new(1, WG_SOLVER_ADAM), b = net_new(1, WG_SOLVER_ADAM), c = net_new(1, WG_SOLVER_ADAM);
     int        status = WG_ENOMEM;
     compile(&a);
     train(&a, 2);

@@ -63,11 +63,11 @@ Test(layer, dense_with_activation_and_without_bias)
     static const struct {
         enum wg_activation f;
         double             y[2]; /* of -1 and 2 */
-    } cases[] = {{WG_LINEAR, {-1, 2}},
-                 {WG_RELU, {0, 2}},
-                 {WG_TANH, {-0.76159415595576489, 0.96402758007581688}},
-                 {WG_SIGMOID, {0.2689414213699951, 0.88079707797788243}},
-                 {WG_GELU, {-0.15865525393145707, 1.9544997361036416}}};
+    } cases[] = {{WG_ACT_LINEAR, {-1, 2}},
+                 {WG_ACT_RELU, {0, 2}},
+                 {WG_ACT_TANH, {-0.76159415595576489, 0.96402758007581688}},
+                 {WG_ACT_SIGMOID, {0.2689414213699951, 0.88079707797788243}},
+                 {WG_ACT_GELU, {-0.15865525393145707, 1.9544997361036416}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         wg_graph        *g = wg_graph_new();
         wg_node         *x = wg_input(g, "x", WG_F64, WG_SHAPE(2, 1));

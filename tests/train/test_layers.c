@@ -149,7 +149,7 @@ Test(layers, weights_may_be_tied_and_a_decoder_used_twice)
 {
     wg_layer *encoder = wg_dense_layer_new(g, WG_F64, 4, 2, "encoder", NULL);
     wg_layer *decoder = wg_layer_new(g, &tied, "decoder", &(struct tied){wg_layer_find(encoder, "weight")});
-    wg_layer *net = wg_sequence_new(g, WG_LAYERS(encoder, wg_activation_layer_new(g, WG_TANH), decoder));
+    wg_layer *net = wg_sequence_new(g, WG_LAYERS(encoder, wg_activation_layer_new(g, WG_ACT_TANH), decoder));
     cr_assert_not_null(net, "%s", wg_message(g));
     cr_expect_eq(wg_layer_params(net, 0, NULL), 2);
     cr_expect_eq(wg_layer_params(decoder, 0, NULL), 0);
@@ -167,7 +167,7 @@ Test(layers, weights_may_be_tied_and_a_decoder_used_twice)
 
 Test(layers, a_sequence_is_its_layers_one_after_the_other)
 {
-    wg_layer *a = wg_dense_layer_new(g, WG_F64, 3, 3, "a", &(wg_dense_options){.activation = WG_TANH});
+    wg_layer *a = wg_dense_layer_new(g, WG_F64, 3, 3, "a", &(wg_dense_options){.activation = WG_ACT_TANH});
     wg_layer *b = wg_dense_layer_new(g, WG_F64, 3, 2, "b", NULL), *drop = wg_dropout_layer_new(g, 0.5);
     wg_layer *inner = wg_sequence_new(g, WG_LAYERS(a, drop, a)), *net = wg_sequence_new(g, WG_LAYERS(inner, b));
     wg_node  *p[8] = {NULL}, *x = wg_input(g, "x", WG_F64, WG_SHAPE(2, 3));
@@ -206,7 +206,7 @@ static int make_norm(wg_layer *l, void *data)
     n->mean = wg_layer_param(l, "mean", WG_F64, WG_SHAPE(n->features), NULL);
     n->gain = wg_layer_param(l, "gain", WG_F64, WG_SHAPE(n->features), &(wg_initializer){.kind = WG_INIT_ONES});
     wg_layer_param(l, "count", WG_I64, WG_SCALAR, NULL);
-    return n->mean ? wg_set_role(n->mean, WG_STATE) : wg_status(wg_layer_graph(l));
+    return n->mean ? wg_set_role(n->mean, WG_ROLE_STATE) : wg_status(wg_layer_graph(l));
 }
 static wg_node *apply_norm(wg_layer *l, wg_node *const x[], void *data)
 {
@@ -304,7 +304,7 @@ static wg_node *net_of(wg_node *x)
 {
     wg_layer *n = wg_layer_new(g, &norm, "n", &(struct norm){.features = 3});
     wg_layer *a = wg_dense_layer_new(g, WG_F64, 3, 4, "a", &(wg_dense_options){.weight = {.kind = WG_INIT_ORTHOGONAL}});
-    wg_layer *s = n && a ? wg_sequence_new(g, WG_LAYERS(n, a, wg_activation_layer_new(g, WG_GELU))) : NULL;
+    wg_layer *s = n && a ? wg_sequence_new(g, WG_LAYERS(n, a, wg_activation_layer_new(g, WG_ACT_GELU))) : NULL;
     return wg_layer_apply(s, x);
 }
 

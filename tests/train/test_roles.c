@@ -20,7 +20,7 @@ static void stop(void)
 TestSuite(roles, .init = start, .fini = stop, .timeout = 60);
 
 static const char *const names[] = {"w", "frozen \"b\"\n", "adam.step", "mean"};
-static const wg_role     roles[] = {WG_WEIGHT, WG_FROZEN, WG_WEIGHT, WG_STATE};
+static const wg_role     roles[] = {WG_ROLE_WEIGHT, WG_ROLE_FROZEN, WG_ROLE_WEIGHT, WG_ROLE_STATE};
 enum { COUNT = 4 };
 
 /* The parameters, a weight among them that is called as if it were a solver's; their values are 1, 2, 3, 4. */
@@ -35,7 +35,7 @@ static wg_node *param(wg_graph *h, int i) { return wg_param_find(h, names[i]); }
 static wg_node *step_of(wg_graph *h)
 {
     wg_node *loss = wg_square(wg_add(wg_add(param(h, 0), param(h, 1)), wg_add(param(h, 2), param(h, 3))));
-    wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM});
+    wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAM});
     cr_assert_not_null(step, "%s", wg_message(h));
     return step;
 }
@@ -82,12 +82,12 @@ Test(roles, of_the_program_stay)
     save(0);
     wg_graph *h = wg_graph_new();
     params_new(h, false);
-    wg_set_role(param(h, 0), WG_STATE);
-    wg_set_role(param(h, 1), WG_WEIGHT);
+    wg_set_role(param(h, 0), WG_ROLE_STATE);
+    wg_set_role(param(h, 1), WG_ROLE_WEIGHT);
     load(h, NULL, COUNT);
-    cr_expect_eq(wg_node_role(param(h, 0)), WG_STATE);
-    cr_expect_eq(wg_node_role(param(h, 1)), WG_WEIGHT);
-    cr_expect_eq(wg_node_role(param(h, 3)), WG_STATE, "that of the file");
+    cr_expect_eq(wg_node_role(param(h, 0)), WG_ROLE_STATE);
+    cr_expect_eq(wg_node_role(param(h, 1)), WG_ROLE_WEIGHT);
+    cr_expect_eq(wg_node_role(param(h, 3)), WG_ROLE_STATE, "that of the file");
     wg_graph_free(h);
 }
 
@@ -101,7 +101,7 @@ Test(roles, stay_where_a_part_is_loaded)
         wg_graph *h = wg_graph_new();
         params_new(h, false);
         load(h, &some[k], COUNT);
-        for (int i = 0; i < COUNT; i++) cr_expect_eq(wg_node_role(param(h, i)), WG_WEIGHT, "%s", names[i]);
+        for (int i = 0; i < COUNT; i++) cr_expect_eq(wg_node_role(param(h, i)), WG_ROLE_WEIGHT, "%s", names[i]);
         wg_graph_free(h);
     }
 }
@@ -169,7 +169,7 @@ Test(roles, of_a_file_without_them_are_names_and_change_nothing)
     wg_param(g, "adam.step", WG_F64, WG_SCALAR);
     wg_param(g, "adam.m/w", WG_F64, WG_SCALAR);
     load(g, NULL, 3);
-    for (int i = 0; i < 3; i++) cr_expect_eq(wg_node_role(wg_param_at(g, i)), WG_WEIGHT);
+    for (int i = 0; i < 3; i++) cr_expect_eq(wg_node_role(wg_param_at(g, i)), WG_ROLE_WEIGHT);
     write_file("format", "pt"); /* in another's file a name is a name */
     wg_graph *h = wg_graph_new();
     wg_param(h, "w", WG_F64, WG_SCALAR);

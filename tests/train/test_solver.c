@@ -137,8 +137,8 @@ Test(solver, trains_only_what_it_is_given)
 /* Two groups move each parameter as its own solver would alone (one step, so that they do not meet). */
 Test(solver, groups)
 {
-    wg_solver      adam = {.kind = WG_ADAM, .rate = 0.1, .clip_norm = 0.5};
-    wg_solver      sgd = {.kind = WG_SGD, .rate = 0.01, .clip_norm = 0.25};
+    wg_solver      adam = {.kind = WG_SOLVER_ADAM, .rate = 0.1, .clip_norm = 0.5};
+    wg_solver      sgd = {.kind = WG_SOLVER_SGD, .rate = 0.01, .clip_norm = 0.25};
     double         p[COUNT], q[COUNT], both[COUNT], frozen[COUNT], start[COUNT];
     struct problem a = problem_new(WG_F64), b = problem_new(WG_F64), c = problem_new(WG_F64), d = problem_new(WG_F64);
     values(&a, start);
@@ -177,17 +177,17 @@ Test(solver, clips_over_both_dtypes)
 Test(solver, names_its_state)
 {
     struct problem b = problem_new(WG_F32);
-    cr_assert_not_null(wg_minimize(b.loss, &(wg_solver){.kind = WG_ADAM}));
+    cr_assert_not_null(wg_minimize(b.loss, &(wg_solver){.kind = WG_SOLVER_ADAM}));
     cr_assert_eq(wg_param_count(b.g), 2 + 1 + 4);
     static const char *const names[] = {"adam.step", "adam.m/net.p", "adam.s/net.p", "adam.m/net.q", "adam.s/net.q"};
     for (int i = 0; i < 5; i++) cr_assert_not_null(wg_param_find(b.g, names[i]), "%s", names[i]);
-    cr_assert_not_null(wg_minimize_over(b.loss, 1, &b.q, &(wg_solver){.kind = WG_ADAM}), "%s", wg_message(b.g));
+    cr_assert_not_null(wg_minimize_over(b.loss, 1, &b.q, &(wg_solver){.kind = WG_SOLVER_ADAM}), "%s", wg_message(b.g));
     cr_assert_not_null(wg_param_find(b.g, "adam#2.step"));
     cr_assert_not_null(wg_param_find(b.g, "adam#2.m/net.q"));
-    cr_assert_not_null(wg_minimize(b.loss, &(wg_solver){.kind = WG_RMSPROP}));
+    cr_assert_not_null(wg_minimize(b.loss, &(wg_solver){.kind = WG_SOLVER_RMSPROP}));
     cr_assert_not_null(wg_param_find(b.g, "rmsprop.s/net.q"));
     cr_assert_null(wg_param_find(b.g, "rmsprop.v/net.q"), "no momentum, no velocity");
-    cr_assert_not_null(wg_minimize(b.loss, &(wg_solver){.kind = WG_SGD}));
+    cr_assert_not_null(wg_minimize(b.loss, &(wg_solver){.kind = WG_SOLVER_SGD}));
     cr_assert_eq(wg_param_count(b.g), 7 + 3 + 2, "sgd keeps nothing");
     wg_graph_free(b.g);
 }
@@ -197,7 +197,7 @@ Test(solver, a_parameter_without_elements_is_trained_too)
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F64, WG_SHAPE(2, 0));
     wg_node  *step = wg_minimize(wg_sum(wg_square(wg_dense(x, 2, "fc")), WG_ALL_AXES, 0),
-                                 &(wg_solver){.kind = WG_ADAM, .rate = 0.1, .clip_norm = 1});
+                                 &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 0.1, .clip_norm = 1});
     cr_assert(step != NULL, "%s", wg_message(g));
     wg_param_set(wg_param_find(g, "fc.bias"), (double[]){1, 1});
     train(&(struct problem){.g = g}, step, 1);
@@ -222,12 +222,12 @@ Test(solver, says_what_is_wrong)
         const char *word;
     } bad[] = {
         {{.kind = (enum wg_solver_kind)99}, "99"},
-        {{.kind = WG_SGD, .momentum = 0.9}, "momentum"},
-        {{.kind = WG_ADAM, .rho = 0.9}, "rho"},
-        {{.kind = WG_SGD, .rate = NAN}, "rate"},
-        {{.kind = WG_ADAM, .beta2 = 1}, "beta2"},
-        {{.kind = WG_SGD, .clip_norm = INFINITY}, "clip_norm"},
-        {{.kind = WG_ADAGRAD, .momentum = 0.1}, "momentum"},
+        {{.kind = WG_SOLVER_SGD, .momentum = 0.9}, "momentum"},
+        {{.kind = WG_SOLVER_ADAM, .rho = 0.9}, "rho"},
+        {{.kind = WG_SOLVER_SGD, .rate = NAN}, "rate"},
+        {{.kind = WG_SOLVER_ADAM, .beta2 = 1}, "beta2"},
+        {{.kind = WG_SOLVER_SGD, .clip_norm = INFINITY}, "clip_norm"},
+        {{.kind = WG_SOLVER_ADAGRAD, .momentum = 0.1}, "momentum"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_refused(b.g, wg_minimize(b.loss, &bad[i].s), bad[i].word);
@@ -250,7 +250,7 @@ Test(solver, says_what_is_wrong)
     wg_node *rate = wg_scalar(b.g, WG_F32, 0.1);
     expect_refused(b.g, wg_minimize(b.loss, &(wg_solver){.rate = 0.1, .rate_node = rate}), "rate_node");
     expect_refused(b.g, wg_minimize(wg_square(vector), NULL), "minimize: the loss square[");
-    wg_set_role(b.p, WG_FROZEN);
+    wg_set_role(b.p, WG_ROLE_FROZEN);
     wg_param_group groups[] = {{wg_node_name(b.p), {0}, 0}, {"*", {0}, 0}};
     expect_refused(b.g, wg_minimize_groups(b.loss, 2, groups), "matches no weight of the loss: net.p is frozen");
     cr_assert_eq(wg_status(b.g), WG_OK);
@@ -270,9 +270,9 @@ Test(solver, every_allocation_may_fail)
     for (long n = 0; !step; n++) {
         struct problem b = problem_new(WG_F32);
         alloc_fail_at(n);
-        step = wg_minimize_groups(
-            b.loss, 2,
-            (wg_param_group[]){{"*.q", {.kind = WG_ADAM, .clip_norm = 1}, 0}, {"*", {.kind = WG_RMSPROP, .l1 = 1}, 0}});
+        step = wg_minimize_groups(b.loss, 2,
+                                  (wg_param_group[]){{"*.q", {.kind = WG_SOLVER_ADAM, .clip_norm = 1}, 0},
+                                                     {"*", {.kind = WG_SOLVER_RMSPROP, .l1 = 1}, 0}});
         alloc_restore();
         cr_assert(step || wg_status(b.g) == WG_ENOMEM, "allocation %ld: %s", n, wg_message(b.g));
         wg_graph_free(b.g);

@@ -27,18 +27,18 @@ static wg_node *a_layer(void) { return wg_dense(x, 5, "fc"); }
 static wg_node *a_deep_layer(void)
 {
     return wg_dense_with(x, 5, "deep",
-                         &(wg_dense_options){.activation = WG_GELU, .weight = {.kind = WG_INIT_ORTHOGONAL}});
+                         &(wg_dense_options){.activation = WG_ACT_GELU, .weight = {.kind = WG_INIT_ORTHOGONAL}});
 }
-static wg_node *a_step(void) { return wg_minimize(loss, &(wg_solver){.kind = WG_ADAMW, .clip_norm = 1}); }
+static wg_node *a_step(void) { return wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAMW, .clip_norm = 1}); }
 static wg_node *a_step_over(void)
 {
     wg_node *w = wg_param_find(g, "a.weight");
-    return wg_minimize_over(loss, 1, &w, &(wg_solver){.kind = WG_RMSPROP, .momentum = 0.5});
+    return wg_minimize_over(loss, 1, &w, &(wg_solver){.kind = WG_SOLVER_RMSPROP, .momentum = 0.5});
 }
 static wg_node *a_step_of_groups(void)
 {
-    return wg_minimize_groups(loss, 2,
-                              (wg_param_group[]){{"*.bias", {.kind = WG_MOMENTUM}, 0}, {"*", {.kind = WG_ADAM}, 0}});
+    return wg_minimize_groups(
+        loss, 2, (wg_param_group[]){{"*.bias", {.kind = WG_SOLVER_MOMENTUM}, 0}, {"*", {.kind = WG_SOLVER_ADAM}, 0}});
 }
 static wg_node *a_gradient(void)
 {
@@ -112,7 +112,7 @@ static void expect_trained(wg_node *step, const char *names)
     cr_assert_not_null(step, "%s", wg_message(g));
     for (int i = 0; i < wg_node_arity(step); i++) {
         const wg_node *p = wg_node_operand(wg_node_operand(step, i), 0);
-        if (wg_node_role(p) == WG_WEIGHT) strcat(strcat(trained, wg_node_name(p)), " ");
+        if (wg_node_role(p) == WG_ROLE_WEIGHT) strcat(strcat(trained, wg_node_name(p)), " ");
     }
     cr_expect_str_eq(trained, names);
 }
@@ -121,17 +121,17 @@ Test(undo, state_and_frozen_weights_are_not_trained)
 {
     wg_node *h = wg_param(g, "h", WG_F32, WG_SHAPE(4, 2));
     wg_node *l = loss_of(wg_add(wg_dense(x, 2, "a"), h));
-    wg_set_role(h, WG_STATE);
-    wg_set_role(wg_param_find(g, "a.bias"), WG_FROZEN);
-    wg_node *step = wg_minimize(l, &(wg_solver){.kind = WG_ADAM});
+    wg_set_role(h, WG_ROLE_STATE);
+    wg_set_role(wg_param_find(g, "a.bias"), WG_ROLE_FROZEN);
+    wg_node *step = wg_minimize(l, &(wg_solver){.kind = WG_SOLVER_ADAM});
     expect_trained(step, "a.weight ");
-    cr_expect_eq(wg_node_role(wg_param_find(g, "adam.step")), WG_STATE);
-    cr_expect_eq(wg_node_role(wg_param_find(g, "adam.m/a.weight")), WG_STATE);
+    cr_expect_eq(wg_node_role(wg_param_find(g, "adam.step")), WG_ROLE_STATE);
+    cr_expect_eq(wg_node_role(wg_param_find(g, "adam.m/a.weight")), WG_ROLE_STATE);
     cr_expect_not_null(wg_compile(g, WG_NODES(l, step, wg_assign(h, wg_shift(h, 1))), NULL), "%s", wg_message(g));
     cr_expect_null(wg_minimize_over(l, 1, &h, NULL));
     cr_expect_str_eq(wg_message(g), "minimize_over: h[4,2] is state: wg_set_role makes it a weight");
     wg_clear_error(g);
-    wg_set_role(wg_param_find(g, "a.weight"), WG_FROZEN);
+    wg_set_role(wg_param_find(g, "a.weight"), WG_ROLE_FROZEN);
     cr_expect_null(wg_minimize(l, NULL));
     cr_expect(strstr(wg_message(g), "state or frozen alone"), "%s", wg_message(g));
 }

@@ -26,7 +26,7 @@ static struct centre centre_new(const char *name)
     snprintf(text[1], sizeof text[1], "%s.weight", name);
     c.running = wg_param(g, text[0], WG_F64, WG_SCALAR);
     c.weight = wg_param(g, text[1], WG_F64, WG_SCALAR);
-    wg_set_role(c.running, WG_STATE);
+    wg_set_role(c.running, WG_ROLE_STATE);
     wg_param_set(c.weight, &(double){1});
     return c;
 }
@@ -71,7 +71,7 @@ static wg_node *over_one(wg_node *loss)
 }
 static wg_node *by_groups(wg_node *loss)
 {
-    return wg_minimize_groups(loss, 1, &(wg_param_group){"*", {.kind = WG_ADAM}, 0});
+    return wg_minimize_groups(loss, 1, &(wg_param_group){"*", {.kind = WG_SOLVER_ADAM}, 0});
 }
 static wg_node *by_hand(wg_node *loss) { return wg_updates(loss); }
 static wg_node *(*const steps[])(wg_node *loss) = {plainly, over_one, by_groups, by_hand};
@@ -154,8 +154,8 @@ Test(updates, say_what_is_wrong)
     wg_node  *x = input("x"), *w = wg_param(g, "w", WG_F64, WG_SHAPE(2)), *s = wg_param(g, "s", WG_F64, WG_SHAPE(2));
     wg_graph *h = wg_graph_new();
     wg_node  *far = wg_param(h, "far", WG_F64, WG_SHAPE(2));
-    wg_set_role(s, WG_STATE);
-    wg_set_role(far, WG_STATE);
+    wg_set_role(s, WG_ROLE_STATE);
+    wg_set_role(far, WG_ROLE_STATE);
     const struct {
         wg_node    *y, *assign;
         const char *word;
@@ -184,7 +184,7 @@ Test(updates, a_step_that_fails_leaves_none)
     for (int n = 0;; n++) {
         int nodes = g->n, updates = g->n_update;
         alloc_fail_at(n);
-        wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM});
+        wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAM});
         alloc_restore();
         if (step) break;
         cr_assert_eq(wg_status(g), WG_ENOMEM, "allocation %d: %s", n, wg_message(g));
@@ -226,7 +226,7 @@ Test(updates, eager_mode)
 Test(updates, are_built_again_over_results)
 {
     wg_node *s = wg_param(g, "s", WG_F64, WG_SHAPE(2)), *x = input("x"), *w = wg_param(g, "w", WG_F64, WG_SCALAR);
-    wg_set_role(s, WG_STATE);
+    wg_set_role(s, WG_ROLE_STATE);
     wg_node *first = wg_with_update(wg_mul(x, w), wg_assign(s, wg_add(s, x)));
     wg_node *half = wg_split(s, 0, 2, NULL), *turned[] = {wg_result(half, 1), half};
     wg_node *last = wg_with_update(wg_neg(first), wg_assign(s, wg_concat(2, turned, 0)));

@@ -148,7 +148,7 @@ static int bench(const struct bench *o, const char *path, struct loaded *l, stru
     wg_tape *t = compile(c, l, b, o->threads, o->device);
     double   compiled = now() - begin;
     if (!t || give_inputs(l, t)) return FAILED;
-    struct timing m = {.t = t, .read = o->device == WG_CPU ? NULL : l, .time = time};
+    struct timing m = {.t = t, .read = o->device == WG_DEVICE_CPU ? NULL : l, .time = time};
     if (measure(&m, o->seconds)) return complain(c, "%s: %s", path, wg_tape_message(t));
     printf("%s", wg_build_info());
     printf("device   %s\n", device_text(o->device, name, sizeof name));

@@ -69,9 +69,15 @@ static int add(const struct command *c, struct bindings *b, char *name, int64_t 
     if (name && b->n == b->cap) {
         int   cap = b->cap ? 2 * b->cap : 8;
         void *wider = realloc(b->at, (size_t)cap * sizeof *b->at);
-        if (wider) b->at = wider, b->cap = cap;
+        if (wider) {
+            b->at = wider;
+            b->cap = cap;
+        }
     }
-    if (!name || b->n == b->cap) return free(name), complain(c, "out of memory");
+    if (!name || b->n == b->cap) {
+        free(name);
+        return complain(c, "out of memory");
+    }
     b->at[b->n++] = (wg_binding){name, size};
     return DONE;
 }
@@ -88,7 +94,8 @@ int bind_texts(const struct command *c, const struct texts *t, struct bindings *
         char *name = strndup(t->at[i], n);
         if (name && find(b, name) >= 0) {
             misused(c, "--bind %s twice", name);
-            return free(name), MISUSED;
+            free(name);
+            return MISUSED;
         }
         if (add(c, b, name, size)) return FAILED;
     }
@@ -110,7 +117,10 @@ static int bind_axis(const struct command *c, const struct loaded *l, int i, int
     int64_t d = wg_node_shape(l->in[i])->dim[axis];
     if (d >= 0) return DONE;
     char *name = dim_name(l, d);
-    if (name && find(b, name) >= 0) return free(name), DONE;
+    if (name && find(b, name) >= 0) {
+        free(name);
+        return DONE;
+    }
     return add(c, b, name, size);
 }
 

@@ -19,27 +19,39 @@ static void print_help(const struct command *c)
 static int set_device(const struct command *c, const struct option *o, const char *text, int *device)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
-    if (!strcmp(text, "cpu")) return *device = WG_CPU, DONE;
+    if (!strcmp(text, "cpu")) {
+        *device = WG_DEVICE_CPU;
+        return DONE;
+    }
     if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3)
         return misused(c, "%s wants cpu, cuda or cuda:N, not \"%s\"", o->name, text);
-    return *device = WG_CUDA(atoi(number)), DONE;
+    *device = WG_DEVICE_CUDA(atoi(number));
+    return DONE;
 }
 
 static int set(const struct command *c, const struct option *o, const char *text, void *to)
 {
     char *at = (char *)to + o->at, *end;
-    if (o->kind == FLAG) return *(bool *)at = true, DONE;
+    if (o->kind == FLAG) {
+        *(bool *)at = true;
+        return DONE;
+    }
     if (o->kind == DEVICE) return set_device(c, o, text, (int *)at);
-    if (o->kind == TEXT) return *(const char **)at = text, DONE;
+    if (o->kind == TEXT) {
+        *(const char **)at = text;
+        return DONE;
+    }
     if (o->kind == TEXTS) {
         struct texts *t = (struct texts *)at;
         if (t->n == MAX_TEXTS) return misused(c, "%s more than %d times", o->name, MAX_TEXTS);
-        return t->at[t->n++] = text, DONE;
+        t->at[t->n++] = text;
+        return DONE;
     }
     double v = strtod(text, &end);
     if (!*text || text[strspn(text, "0123456789")] || *end || v < o->low || v > o->high)
         return misused(c, "%s wants a whole number from %.0f to %.0f, not \"%s\"", o->name, o->low, o->high, text);
-    return *(int *)at = (int)v, DONE;
+    *(int *)at = (int)v;
+    return DONE;
 }
 
 /* "--name value" and "--name=value". */
@@ -62,7 +74,10 @@ bool options_read(const struct command *c, int argc, char **argv, void *to, stru
 {
     *status = DONE;
     for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return print_help(c), false;
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            print_help(c);
+            return false;
+        }
     for (int i = 1; i < argc && *status == DONE; i++) {
         if (argv[i][0] == '-' && argv[i][1]) *status = take(c, argc, argv, &i, to);
         else if (words->n == MAX_TEXTS) *status = misused(c, "more than %d words", MAX_TEXTS);

@@ -72,7 +72,10 @@ static int convert(wg_array *a, wg_dtype to)
     wg_tape  *t = wg_compile(g, 1, &y, NULL);
     bool done = t && !wg_set(t, x, a->data) && !wg_run(t) && !wg_array_new(&b, to, a->shape) && !wg_get(t, y, b.data);
     wg_graph_free(g);
-    if (!done) return wg_array_free(&b), FAILED;
+    if (!done) {
+        wg_array_free(&b);
+        return FAILED;
+    }
     wg_array_free(a);
     *a = b;
     return DONE;
@@ -209,7 +212,7 @@ static int run_model(const struct run *r, const char *path, struct loaded *l, wg
         if (wg_set(t, l->in[i], in[k].value.data)) return complain(c, "%s: %s", path, wg_tape_message(t));
     }
     if (wg_run(t)) return complain(c, "%s: %s", path, wg_tape_message(t));
-    if (r->device != WG_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
+    if (r->device != WG_DEVICE_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
     return outputs(r, l, t);
 }
 

@@ -55,7 +55,10 @@ static bool read_non_finite(const char *text, enum wg__non_finite *to)
     static const char *const names[] = {
         [WG__NON_FINITE_NULL] = "null", [WG__NON_FINITE_ERROR] = "error", [WG__NON_FINITE_WORDS] = "words"};
     for (int i = 0; text && i < 3; i++)
-        if (!strcmp(text, names[i])) return *to = (enum wg__non_finite)i, true;
+        if (!strcmp(text, names[i])) {
+            *to = (enum wg__non_finite)i;
+            return true;
+        }
     return !text;
 }
 

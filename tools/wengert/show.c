@@ -140,7 +140,7 @@ static int show_tape(const struct show *s, const char *path, struct bindings *b,
     int                   status = load(c, path, b, l);
     if (status) return status;
     if (bind_batch(c, l, s->batch, b) || bind_rest(c, l, 1, b)) return FAILED;
-    wg_tape *t = compile(c, l, b, 0, WG_CPU);
+    wg_tape *t = compile(c, l, b, 0, WG_DEVICE_CPU);
     if (!t) return FAILED;
     if (s->tape) return print_tape(t);
     print_run(b, t);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/loop.h"
+#include "cuda/loop/cuda_loop.h"
 #include "cuda/program.h"
 #include "cuda/tap.h"
 #include "tape/golden_models.h"
@@ -55,7 +55,7 @@ static void loops_of(const struct golden *m)
     wg_node   *out[GOLDEN_OUTPUTS];
     wg_options o = m->options;
     int        n = m->build(g, out), loops = 0, fresh = 0;
-    o.device = WG_CUDA(0);
+    o.device = WG_DEVICE_CUDA(0);
     wg_tape *t = device_tape(g, n, out, &o);
     bool     ok = t;
     if (!t) tap_note("%s", wg_message(g));

@@ -104,7 +104,7 @@ static bool run(const char *name)
 static bool there_is_a_device(void)
 {
     char name[400];
-    if (!wg_device_name(WG_CUDA(0), name, sizeof name)) return tap_note("on %s", name), true;
+    if (!wg_device_name(WG_DEVICE_CUDA(0), name, sizeof name)) return tap_note("on %s", name), true;
     tap_skip(name, "tapes on a device");
     return false;
 }

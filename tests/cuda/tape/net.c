@@ -15,7 +15,7 @@ struct net net_new(int device, wg_dtype t, unsigned skip)
     wg_node *h = wg_dropout(wg_relu(wg_dense(n.x, HIDDEN, "fc1")), 0.2);
     n.logits = wg_named(wg_dense(h, CLASSES, "fc2"), "logits");
     n.loss = wg_named(wg_softmax_cross_entropy(n.logits, n.label), "loss");
-    n.step = wg_minimize(n.loss, &(wg_solver){.kind = WG_ADAM, .rate = 1e-2});
+    n.step = wg_minimize(n.loss, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 1e-2});
     n.tape = wg_compile(n.g, WG_NODES(n.loss, n.logits, n.step), &(wg_options){.device = device, .skip = skip});
     return n;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tape/device.h"
+#include "tape/device/device.h"
 #include "tape_test.h"
 
 static bool names_label(const wg_tape *t)
@@ -15,7 +15,7 @@ static bool names_label(const wg_tape *t)
 /* A label outside of the classes: this run and those behind it, which nobody has waited for, write no parameter. */
 static void fault(unsigned skip, const char *what)
 {
-    struct net a = net_new(WG_CUDA(0), WG_F32, skip), b = net_new(WG_CUDA(0), WG_F32, skip);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, skip), b = net_new(WG_DEVICE_CUDA(0), WG_F32, skip);
     uint8_t    label[16] = {1, 2, 3, 99};
     bool       ok = a.tape && b.tape;
     for (int i = 0; i < 3 && ok; i++) ok = !net_step(&a, i) && !net_step(&b, i);
@@ -34,7 +34,7 @@ static void fault(unsigned skip, const char *what)
 /* Who is told: the first that looks, once. */
 static void who_is_told(void)
 {
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     uint8_t    label[16] = {99};
     double     v;
     bool       ok = a.tape && !wg_follow(a.tape, a.loss, 1);
@@ -58,13 +58,13 @@ static bool says(const char *message) { return *message && !strstr(message, "no 
 static void failing_calls(void)
 {
     if (without_shim("the n-th runtime call fails")) return;
-    struct net good = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net good = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     bool       ok = good.tape && !net_step(&good, 0) && !net_step(&good, 1) && net_difference(&good, &good) == 0;
     long       n = 1, compiles = 0, runs = 0, reads = 0;
     for (bool all = false; !all && ok && n < 2000; n++) {
         shim.fail_call(n);
         long       before = shim.calls();
-        struct net b = net_new(WG_CUDA(0), WG_F32, 0);
+        struct net b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
         int        status = b.tape ? net_step(&b, 0) : WG_OK;
         if (b.tape && !status) status = net_step(&b, 1);
         int read = b.tape && !status && !wg_param_view(wg_param_at(b.g, 0));
@@ -88,7 +88,7 @@ static void failing_calls(void)
 static void recovers(void)
 {
     if (without_shim("a tape whose first capture failed runs the next time")) return;
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0), b = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0), b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     bool       ok = a.tape && b.tape;
     shim.fail_call(5); /* in the first capture */
     ok = ok && net_step(&b, 0) != WG_OK;
@@ -105,12 +105,12 @@ static void recovers(void)
 static void repeated(void)
 {
     if (without_shim("a step of which any runtime call fails is made again")) return;
-    struct net good = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net good = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     bool       ok = good.tape != NULL, all = false;
     long       n = 1, failed = 0, named = 0;
     for (int i = 0; i < 4 && ok; i++) ok = !net_step(&good, i);
     for (; ok && !all && n < 1000; n++) {
-        struct net b = net_new(WG_CUDA(0), WG_F32, 0);
+        struct net b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
         int        first = (int)(n & 1); /* the step that captures, or a later one */
         ok = b.tape && (!first || !net_step(&b, 0));
         long before = shim.calls();
@@ -141,7 +141,7 @@ static void late(void)
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(64)), *p = wg_param(g, "p", WG_F32, WG_SHAPE(64));
     wg_node  *y = wg_sub(wg_exp(x), p);
-    wg_tape  *t = wg_compile(g, WG_NODES(y), &(wg_options){.device = WG_CUDA(0)});
+    wg_tape  *t = wg_compile(g, WG_NODES(y), &(wg_options){.device = WG_DEVICE_CUDA(0)});
     float     v[64] = {0};
     bool      ok = t && !wg_set(t, x, v) && !wg_run(t) && !wg_get(t, y, v) && v[0] == 1;
     if (ok) { /* what no user can do */
@@ -164,13 +164,13 @@ static void memory(void)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(1)), *y = wg_expand(x, WG_SHAPE((int64_t)1 << 40)); /* 4 TiB */
-    wg_tape  *t = wg_compile(g, WG_NODES(y), &(wg_options){.device = WG_CUDA(0)});
+    wg_tape  *t = wg_compile(g, WG_NODES(y), &(wg_options){.device = WG_DEVICE_CUDA(0)});
     bool      ok = !t && wg_status(g) == WG_ENOMEM && strstr(wg_message(g), "asked for 439804651") &&
               strstr(wg_message(g), "are free; planned: 439804651") &&
               strstr(wg_message(g), " for values, 0 for constants, 0 for parameters, ");
     tap_note("%s", wg_message(g));
     wg_clear_error(g);
-    wg_tape *u = wg_compile(g, WG_NODES(wg_exp(x)), &(wg_options){.device = WG_CUDA(0)});
+    wg_tape *u = wg_compile(g, WG_NODES(wg_exp(x)), &(wg_options){.device = WG_DEVICE_CUDA(0)});
     ok = ok && u && !wg_set(u, x, &(float){1}) && !wg_run(u);
     wg_graph_free(g);
     tap(clean() && ok, "short of memory: says how much was asked for and is free, and goes on");
@@ -182,10 +182,10 @@ static void devices(void)
     int       n = wg_device_count();
     wg_graph *g = wg_graph_new();
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SCALAR);
-    bool      ok = n > 0 && !wg_device_name(WG_CUDA(0), name, sizeof name) && *name;
+    bool      ok = n > 0 && !wg_device_name(WG_DEVICE_CUDA(0), name, sizeof name) && *name;
     snprintf(none, sizeof none, "there is no CUDA device %d, only %d", n + 2, n);
-    ok = ok && wg_device_name(WG_CUDA(n + 2), name, sizeof name) == WG_EDEVICE && !strcmp(name, none);
-    ok = ok && !wg_compile(g, WG_NODES(x), &(wg_options){.device = WG_CUDA(n)}) && wg_status(g) == WG_EDEVICE;
+    ok = ok && wg_device_name(WG_DEVICE_CUDA(n + 2), name, sizeof name) == WG_EDEVICE && !strcmp(name, none);
+    ok = ok && !wg_compile(g, WG_NODES(x), &(wg_options){.device = WG_DEVICE_CUDA(n)}) && wg_status(g) == WG_EDEVICE;
     wg_clear_error(g);
     ok = ok && !wg_compile(g, WG_NODES(x), &(wg_options){.device = -1}) && wg_status(g) == WG_EARG;
     wg_graph_free(g);
@@ -199,7 +199,7 @@ static void values_of_failed_runs(void)
     wg_graph *g = wg_graph_new();
     wg_node  *z = wg_input(g, "z", WG_F32, WG_SHAPE(3)), *y = wg_input(g, "y", WG_I32, WG_SHAPE(3));
     wg_node  *each = wg_sigmoid_cross_entropy_each(z, y), *plain = wg_exp(z);
-    wg_tape  *t = wg_compile(g, WG_NODES(each, plain), &(wg_options){.device = WG_CUDA(0)});
+    wg_tape  *t = wg_compile(g, WG_NODES(each, plain), &(wg_options){.device = WG_DEVICE_CUDA(0)});
     float     v[3];
     bool      ok = t && wg_get(t, plain, v) == WG_EARG && strstr(wg_tape_message(t), "has no value yet: wg_run first");
     for (int round = 0; round < 3 && ok; round++) {

@@ -24,7 +24,7 @@ static bool arrive(wg_tape *t, const wg_node *x) { return wg_view(t, x) != NULL;
 static void as_asked(void)
 {
     enum { STEPS = 13, EVERY = 3 };
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0), b = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0), b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     double     loss[STEPS];
     bool       ok = a.tape && b.tape && !wg_follow(b.tape, b.loss, EVERY);
     for (int i = 0; i < STEPS && ok; i++) {
@@ -56,7 +56,7 @@ static struct sums sums_new(void)
     s.x = wg_input(s.g, "x", WG_F64, WG_SHAPE(3));
     s.y = wg_add(wg_sum(s.x, WG_ALL_AXES, 0), p);
     s.z = wg_scale(s.y, 2);
-    s.t = wg_compile(s.g, WG_NODES(s.y, s.z, wg_assign(p, wg_shift(p, 1))), &(wg_options){.device = WG_CUDA(0)});
+    s.t = wg_compile(s.g, WG_NODES(s.y, s.z, wg_assign(p, wg_shift(p, 1))), &(wg_options){.device = WG_DEVICE_CUDA(0)});
     return s;
 }
 static int    sums_set(const struct sums *s, int i) { return wg_set(s->t, s->x, (double[]){i, 10 * i, 100 * i}); }
@@ -128,7 +128,7 @@ static void dropped(void)
 
 static void failing_runs(void)
 {
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     uint8_t    label[16] = {1, 2, 3, 99};
     float      bad[16 * 20] = {INFINITY};
     bool       ok = a.tape && !wg_follow(a.tape, a.loss, 1) && !net_step(&a, 0) && !net_set(&a, a.tape, 1);
@@ -145,7 +145,7 @@ static void failing_runs(void)
 /* Set back, numbers come again: values of earlier runs stay when one of these fails. */
 static void numbers_set_back(void)
 {
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     uint8_t    label[16] = {1, 2, 3, 99};
     double     loss[3];
     bool       ok = a.tape && !wg_follow(a.tape, a.loss, 1);

@@ -29,7 +29,7 @@ static struct net net_by(const char *with)
 {
     if (*with) setenv("WG_NVRTC", with, 1);
     else unsetenv("WG_NVRTC");
-    struct net n = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net n = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     setenv("WG_NVRTC", "none", 1);
     return n;
 }
@@ -228,7 +228,7 @@ static long launches(int n, int device, float *first)
         wg_init(p, &(wg_initializer){.kind = WG_INIT_NORMAL, .b = 1});
         loss = wg_add(loss, wg_sum(wg_square(p), WG_ALL_AXES, 0));
     }
-    step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM, .rate = 1e-2});
+    step = wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 1e-2});
     wg_tape *t = wg_compile(g, 1, &step, &(wg_options){.device = device});
     bool     ok = t && !wg_run(t) && !wg_run(t) && wg_param_view(wg_param_at(g, 0));
     long     before = shim.launches();
@@ -252,9 +252,9 @@ static void one_launch(const char *with, const char *what)
     double       worst = 0;
     if (*with) setenv("WG_NVRTC", with, 1);
     else unsetenv("WG_NVRTC");
-    long one = launches(1, WG_CUDA(0), device), all = launches(PARAMS, WG_CUDA(0), device);
+    long one = launches(1, WG_DEVICE_CUDA(0), device), all = launches(PARAMS, WG_DEVICE_CUDA(0), device);
     setenv("WG_NVRTC", "none", 1);
-    launches(PARAMS, WG_CPU, cpu);
+    launches(PARAMS, WG_DEVICE_CPU, cpu);
     for (int i = 0; i < ALL; i++) worst = fmax(worst, fabs((double)device[i] - (double)cpu[i]));
     bool ok = (!shim.there || one > 0) && all == one && worst < 1e-6;
     if (!ok) tap_note("%ld launches for one, %ld for all; differ by %g", one, all, worst);
@@ -271,7 +271,7 @@ static void crossed(void)
     step[0] = wg_assign(p[0], wg_shift(wg_scale(p[1], 2), 1));
     step[1] = wg_assign(p[1], wg_shift(wg_scale(p[0], 2), 1));
     step[2] = wg_assign(p[2], wg_shift(wg_scale(p[2], 2), 1));
-    wg_tape *t = wg_compile(g, 3, step, &(wg_options){.device = WG_CUDA(0)});
+    wg_tape *t = wg_compile(g, 3, step, &(wg_options){.device = WG_DEVICE_CUDA(0)});
     float    x[3] = {0, 1, 2}, v[5];
     bool     ok = t;
     for (int k = 0; k < 4 && ok; k++) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cuda/large_cases.h"
+#include "cuda/kernels/large_cases.h"
 #include "tape_test.h"
 
 enum { MOST = 200 };
@@ -44,12 +44,12 @@ static double draw_operand(const struct operand *o, uint64_t *state)
 {
     wg_dtype t = wg_node_dtype(o->x);
     double   u = draw(state), sign = draw(state) < 0.5 && t != WG_U8 ? -1 : 1;
-    bool     real = WG_BIT(t) & WG_REALS;
+    bool     real = WG_DTYPE_BIT(t) & WG_DTYPE_REALS;
     if (o->below) return floor(u * o->below);
     if (t == WG_BOOL) return u < 0.5;
-    if (o->domain == WG_POSITIVE) return real ? 0.5 + 1.5 * u : 1 + floor(6 * u);
-    if (o->domain == WG_NONZERO) return sign * (real ? 0.5 + 1.5 * u : 1 + floor(6 * u));
-    if (o->domain == WG_SMOOTH && real) return 0.5 * floor(8 * u) - 2 + 0.15 + 0.2 * draw(state);
+    if (o->domain == WG_DOMAIN_POSITIVE) return real ? 0.5 + 1.5 * u : 1 + floor(6 * u);
+    if (o->domain == WG_DOMAIN_NONZERO) return sign * (real ? 0.5 + 1.5 * u : 1 + floor(6 * u));
+    if (o->domain == WG_DOMAIN_SMOOTH && real) return 0.5 * floor(8 * u) - 2 + 0.15 + 0.2 * draw(state);
     return real ? 4 * u - 2 : sign * floor(6 * u);
 }
 
@@ -103,12 +103,12 @@ static wg_node *inner(wg_node *x, wg_node *y) { return wg_sum(wg_mul(x, y), WG_A
 static void add_gradients(struct suite *s, wg_node *y, int m, wg_node *const x[], bool twice)
 {
     wg_node *dx[3], *ddx[3], *slope = NULL;
-    wg_node *w = add_input(s, wg_node_dtype(y), *wg_node_shape(y), WG_ANY, 0);
+    wg_node *w = add_input(s, wg_node_dtype(y), *wg_node_shape(y), WG_DOMAIN_ANY, 0);
     if (wg_vjp(y, w, m, x, dx)) return;
     for (int i = 0; i < m; i++) {
         add_result(s, dx[i], false, "gradient");
         if (!twice) continue;
-        wg_node *along = inner(dx[i], add_input(s, wg_node_dtype(x[i]), *wg_node_shape(x[i]), WG_ANY, 0));
+        wg_node *along = inner(dx[i], add_input(s, wg_node_dtype(x[i]), *wg_node_shape(x[i]), WG_DOMAIN_ANY, 0));
         slope = slope ? wg_add(slope, along) : along;
     }
     if (!slope || wg_grad(slope, m, x, ddx)) return;
@@ -128,11 +128,12 @@ static void add_case(struct suite *s, const struct op_case *c, wg_dtype t, bool 
     int          m = 0;
     for (int i = 0; i < c->n; i++) {
         bool index = c->kind[i] == 'i' || c->kind[i] == 'u';
-        x[i] = add_input(s, dtype_of(c->kind[i], t), c->shape[i], s->op ? s->op->domain : WG_ANY, index ? c->below : 0);
-        if (c->kind[i] == 'r' && (WG_BIT(t) & WG_REALS)) real[m++] = x[i];
+        x[i] = add_input(s, dtype_of(c->kind[i], t), c->shape[i], s->op ? s->op->domain : WG_DOMAIN_ANY,
+                         index ? c->below : 0);
+        if (c->kind[i] == 'r' && (WG_DTYPE_BIT(t) & WG_DTYPE_REALS)) real[m++] = x[i];
     }
     wg_node *y = c->build ? c->build(s->g, t, x) : wg_apply(s->op, c->n, x, s->op->attr_size ? &alpha : NULL);
-    bool     differentiable = y && (WG_BIT(wg_node_dtype(y)) & WG_REALS);
+    bool     differentiable = y && (WG_DTYPE_BIT(wg_node_dtype(y)) & WG_DTYPE_REALS);
     add_result(s, y, !differentiable || is_exact(s->op), "value");
     if (differentiable && m && !values_only) add_gradients(s, y, m, real, s->op && s->op->block);
 }
@@ -162,9 +163,9 @@ static void add_elementwise(struct suite *s, wg_dtype t)
 /* Whether the operands of a case may be of t: by the operator, or reals where it is composed. */
 static bool takes(const wg_op *op, const struct op_case *c, wg_dtype t)
 {
-    bool real = WG_BIT(t) & WG_REALS;
+    bool real = WG_DTYPE_BIT(t) & WG_DTYPE_REALS;
     if (c->n && !strchr(c->kind, 'r')) return t == WG_F32;
-    return op && c->n && op->dtypes ? (op->dtypes & WG_BIT(t)) && (real || c->build != cast_) : real;
+    return op && c->n && op->dtypes ? (op->dtypes & WG_DTYPE_BIT(t)) && (real || c->build != cast_) : real;
 }
 
 static void add_cases(struct suite *s, const char *name, wg_dtype t, const struct op_case *c, size_t n, bool large)
@@ -232,7 +233,7 @@ static bool run_suite(const struct suite *s, unsigned skip)
     wg_node *out[MOST];
     for (int i = 0; i < s->n_out; i++) out[i] = s->out[i].y;
     wg_tape *cpu = wg_compile(s->g, s->n_out, out, &(wg_options){.skip = skip});
-    wg_tape *device = wg_compile(s->g, s->n_out, out, &(wg_options){.device = WG_CUDA(0), .skip = skip});
+    wg_tape *device = wg_compile(s->g, s->n_out, out, &(wg_options){.device = WG_DEVICE_CUDA(0), .skip = skip});
     bool     ok = cpu && device && all_on_device(device);
     for (int run = 0; run < 2 && ok; run++) /* captured, and launched again */
         ok = set_inputs(s, cpu) && set_inputs(s, device) && !wg_run(cpu) && !wg_run(device);
@@ -250,7 +251,7 @@ static bool run_suite(const struct suite *s, unsigned skip)
 static int test_dtype(const char *name, const wg_op *op, wg_dtype t)
 {
     struct suite s = {.g = wg_graph_new(), .op = op};
-    if (op && elementwise(op) && (op->dtypes & WG_BIT(t))) add_elementwise(&s, t);
+    if (op && elementwise(op) && (op->dtypes & WG_DTYPE_BIT(t))) add_elementwise(&s, t);
     add_cases(&s, name, t, op_cases, sizeof op_cases / sizeof *op_cases, false);
     add_cases(&s, name, t, large_cases, sizeof large_cases / sizeof *large_cases, true);
     bool ok = !wg_status(s.g) && s.n_in < MOST && s.n_out < MOST;

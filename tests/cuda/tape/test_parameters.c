@@ -15,7 +15,7 @@ static void both_sides(void)
     wg_graph  *g = wg_graph_new();
     wg_node   *p = wg_param(g, "p", WG_F32, WG_SHAPE(2)), *twice = wg_scale(p, 2);
     wg_node   *next = wg_assign(p, wg_shift(p, 1));
-    wg_options on = {.device = WG_CUDA(0)};
+    wg_options on = {.device = WG_DEVICE_CUDA(0)};
     wg_tape   *read = wg_compile(g, WG_NODES(twice), &on), *write = wg_compile(g, WG_NODES(next), &on);
     wg_tape   *cpu_read = wg_compile(g, WG_NODES(twice), NULL), *cpu_write = wg_compile(g, WG_NODES(next), NULL);
     float      v[2];
@@ -46,7 +46,7 @@ static void outputs_are_old(void)
     wg_node *out[N + 1];
     memcpy(out, y, sizeof y);
     out[N] = next;
-    wg_tape *t = wg_compile(g, N + 1, out, &(wg_options){.device = WG_CUDA(0)});
+    wg_tape *t = wg_compile(g, N + 1, out, &(wg_options){.device = WG_DEVICE_CUDA(0)});
     bool     ok = t && !wg_param_set(p, (float[]){1, 2});
     for (int run = 0; run < 2 && ok; run++) {
         ok = !wg_run(t);
@@ -71,7 +71,7 @@ static void writer_gone(void)
 {
     wg_graph *g = wg_graph_new();
     wg_node  *p = wg_param(g, "p", WG_F32, WG_SHAPE(2)), *next = wg_assign(p, wg_shift(p, 1));
-    wg_tape  *t = wg_compile(g, WG_NODES(next), &(wg_options){.device = WG_CUDA(0)});
+    wg_tape  *t = wg_compile(g, WG_NODES(next), &(wg_options){.device = WG_DEVICE_CUDA(0)});
     bool      ok = t && !wg_run(t) && !wg_run(t);
     wg_tape_free(t);
     ok = ok && is(p, 2, 2);
@@ -85,7 +85,7 @@ static void writer_gone(void)
 /* Two steps on the CPU, two on the device, by turns: as all on the CPU. */
 static void by_turns(void)
 {
-    struct net a = net_new(WG_CPU, WG_F64, 0), b = net_new(WG_CUDA(0), WG_F64, 0);
+    struct net a = net_new(WG_DEVICE_CPU, WG_F64, 0), b = net_new(WG_DEVICE_CUDA(0), WG_F64, 0);
     wg_tape   *cpu = wg_compile(b.g, WG_NODES(b.loss, b.logits, b.step), NULL);
     bool       ok = a.tape && b.tape && cpu;
     for (int i = 0; i < 12 && ok; i++) {
@@ -103,7 +103,7 @@ static void by_turns(void)
 static void another_captures(void)
 {
     if (without_shim("while another thread captures")) return;
-    struct net     a = net_new(WG_CUDA(0), WG_F32, 0), b = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net     a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0), b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     const wg_node *p = a.tape ? wg_param_at(a.g, 0) : NULL;
     bool           ok = a.tape && b.tape;
     for (int i = 0; i < 4 && ok; i++) {

@@ -19,7 +19,7 @@ static void *live(void *of)
 {
     struct life *l = of;
     for (int i = 0; i < LIVES; i++) {
-        struct net n = net_new(WG_CUDA(0), WG_F32, 0);
+        struct net n = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
         int        status = n.tape ? net_step(&n, 0) : WG_EDEVICE;
         if (!status) status = net_step(&n, 1);
         if (!status) status = wg_wait(n.tape);
@@ -64,13 +64,13 @@ static void *run_tapes(void *of)
 
 static void of_one_graph(void)
 {
-    struct net   n = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net   n = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     struct share all[THREADS] = {0};
     bool         ok = n.tape;
     for (int k = 0; k < THREADS; k++)
         for (int i = 0; i < TAPES; i++) {
             all[k].n = n;
-            all[k].t[i] = wg_compile(n.g, WG_NODES(n.loss), &(wg_options){.device = WG_CUDA(0)});
+            all[k].t[i] = wg_compile(n.g, WG_NODES(n.loss), &(wg_options){.device = WG_DEVICE_CUDA(0)});
         }
     for (int k = 0; k < THREADS; k++) ok = !pthread_create(&all[k].thread, NULL, run_tapes, &all[k]) && ok;
     for (int k = 0; k < THREADS; k++) pthread_join(all[k].thread, NULL);

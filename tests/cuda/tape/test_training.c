@@ -8,7 +8,7 @@
 
 static void train(wg_dtype t, unsigned skip, int steps, double bound, const char *what)
 {
-    struct net a = net_new(WG_CPU, t, skip), b = net_new(WG_CUDA(0), t, skip);
+    struct net a = net_new(WG_DEVICE_CPU, t, skip), b = net_new(WG_DEVICE_CUDA(0), t, skip);
     double     loss = 0;
     int        i = 0;
     for (; a.tape && b.tape && i < steps; i++) {
@@ -29,7 +29,7 @@ static void train(wg_dtype t, unsigned skip, int steps, double bound, const char
 /* Each instruction alone, without the graph that was captured. */
 static void traced(void)
 {
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0), b = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0), b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     bool       ok = a.tape && b.tape && !wg_trace(b.tape, 4) && !wg_watch_finite(b.tape, 1);
     for (int i = 0; i < 12 && ok; i++) {
         ok = !net_step(&a, i) && !net_step(&b, i);
@@ -44,7 +44,7 @@ static void traced(void)
 
 static void not_finite(void)
 {
-    struct net a = net_new(WG_CUDA(0), WG_F32, 0), b = net_new(WG_CUDA(0), WG_F32, 0);
+    struct net a = net_new(WG_DEVICE_CUDA(0), WG_F32, 0), b = net_new(WG_DEVICE_CUDA(0), WG_F32, 0);
     float      bad[16 * 20] = {INFINITY};
     bool       ok = a.tape && b.tape && !net_step(&a, 0) && !net_step(&b, 0) && !wg_watch_finite(b.tape, 1);
     ok = ok && !net_set(&b, b.tape, 0) && !wg_set(b.tape, b.x, bad) && wg_run(b.tape) == WG_ENAN;

@@ -33,7 +33,7 @@ static wg_op op_of(int (*cuda)(const wg_cuda_call *c))
                    .arity = 1,
                    .results = 2,
                    .flags = WG_OP_RANDOM,
-                   .dtypes = WG_BIT(WG_F32),
+                   .dtypes = WG_DTYPE_BIT(WG_F32),
                    .attr_size = sizeof(float),
                    .infer = infer,
                    .cpu = cpu,
@@ -53,7 +53,7 @@ static bool is_right(const wg_op *op, bool *on_host)
     char     *text = NULL;
     size_t    size = 0;
     bool      ok = y && wg_grad(sum, 1, &x, &d) == WG_OK;
-    wg_tape  *t = ok ? wg_compile(g, WG_NODES(y, z, d), &(wg_options){.device = WG_CUDA(0)}) : NULL;
+    wg_tape  *t = ok ? wg_compile(g, WG_NODES(y, z, d), &(wg_options){.device = WG_DEVICE_CUDA(0)}) : NULL;
     for (int i = 0; i < N; i++) in[i] = (float)(i - 50) / 64;
     for (int run = 0; t && ok && run < RUNS; run++) {
         ok = !wg_set_f32(t, x, N, in) && !wg_run(t) && !wg_get_f32(t, y, N, out) && !wg_get_f32(t, z, N, shifted) &&

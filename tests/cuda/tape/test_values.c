@@ -10,7 +10,7 @@ static bool same(const float *a, const float *b, int n) { return memcmp(a, b, (s
 
 static wg_tape *compile(wg_graph *g, int n, wg_node *const out[])
 {
-    return wg_compile(g, n, out, &(wg_options){.device = WG_CUDA(0)});
+    return wg_compile(g, n, out, &(wg_options){.device = WG_DEVICE_CUDA(0)});
 }
 
 /* Set, run, get; views of inputs; a value that is set again while the device still works. */
@@ -96,7 +96,8 @@ static int twice_cpu(wg_call *c)
     for (int64_t i = 0; i < wg_count(&c->y->shape); i++) ((float *)c->y->data)[i] = 2 * x[i];
     return WG_OK;
 }
-static const wg_op twice = {.name = "twice", .arity = 1, .dtypes = WG_REALS, .infer = wg_infer_same, .cpu = twice_cpu};
+static const wg_op twice = {
+    .name = "twice", .arity = 1, .dtypes = WG_DTYPE_REALS, .infer = wg_infer_same, .cpu = twice_cpu};
 
 static void on_the_cpu(void)
 {

@@ -26,9 +26,9 @@ static double draw(uint64_t *state)
 static double draw_from(enum wg_domain d, uint64_t *state)
 {
     double u = draw(state), sign = draw(state) < 0.5 ? -1 : 1;
-    if (d == WG_ANY) return 4 * u - 2;
-    if (d == WG_POSITIVE) return 0.5 + 1.5 * u;
-    if (d == WG_NONZERO) return sign * (0.5 + 1.5 * u);
+    if (d == WG_DOMAIN_ANY) return 4 * u - 2;
+    if (d == WG_DOMAIN_POSITIVE) return 0.5 + 1.5 * u;
+    if (d == WG_DOMAIN_NONZERO) return sign * (0.5 + 1.5 * u);
     return 0.5 * floor(8 * u) - 2 + 0.15 + 0.2 * draw(state);
 }
 
@@ -122,9 +122,9 @@ static int elementwise(const char *dir, const wg_op *op, wg_dtype t)
     char     name[64];
     uint64_t state = 7;
     wg_shape shape[2] = {{2, {3, 4}}, {1, {4}}};
-    bool     whole = !(WG_BIT(t) & WG_REALS);
+    bool     whole = !(WG_DTYPE_BIT(t) & WG_DTYPE_REALS);
     if (op->attr_size > sizeof parameter || (op->fields && op->fields[0].type != WG_FIELD_REAL)) return 0;
-    if (op->arity > 2 || (op->dtypes && !(op->dtypes & WG_BIT(t)))) return 0;
+    if (op->arity > 2 || (op->dtypes && !(op->dtypes & WG_DTYPE_BIT(t)))) return 0;
     snprintf(name, sizeof name, "%s_%s", op->name, wg_dtype_name(t));
     struct net n = begin(dir, name);
     for (int i = 0; i < op->arity; i++)
@@ -142,7 +142,7 @@ static int one_case(const char *dir, int k, wg_dtype t)
     struct net n = begin(dir, name);
     for (int i = 0; i < c->n; i++) {
         wg_dtype u = c->kind[i] == 'r' ? t : c->kind[i] == 'i' ? WG_I64 : c->kind[i] == 'u' ? WG_U8 : WG_BOOL;
-        input(&n, u, c->shape[i], c->shape[i], WG_ANY,
+        input(&n, u, c->shape[i], c->shape[i], WG_DOMAIN_ANY,
               c->kind[i] == 'r'   ? 0
               : c->kind[i] == 'b' ? 2
                                   : c->below,
@@ -169,9 +169,9 @@ static wg_node *standard(wg_node *x)
 static wg_node *moved(wg_node *x)
 {
     wg_node *pairs = wg_reshape(x, WG_SHAPE(wg_node_shape(x)->dim[0], 3, 2));
-    wg_node *both = wg_concat(2, (wg_node *[]){pairs, wg_slice(pairs, 0, WG_END, INT64_MIN, -1)}, 0);
+    wg_node *both = wg_concat(2, (wg_node *[]){pairs, wg_slice(pairs, 0, WG_SLICE_END, INT64_MIN, -1)}, 0);
     wg_node *wide = wg_expand(wg_unsqueeze(both, 0), WG_SHAPE(2, wg_node_shape(both)->dim[0], 3, 2));
-    return wg_reshape(wg_transpose(wide, WG_AXES(1, 0, 2, 3)), WG_SHAPE(WG_AUTO, 12));
+    return wg_reshape(wg_transpose(wide, WG_AXES(1, 0, 2, 3)), WG_SHAPE(WG_DIM_AUTO, 12));
 }
 static wg_node *slopes(wg_node *x)
 {
@@ -205,7 +205,7 @@ static int one_net(const char *dir, int k, int batch)
         n.options.bind[0].name = "batch";
         n.options.bind[0].size = -batch;
     }
-    n.y = nets[k].make(input(&n, WG_F32, s, values, WG_ANY, 0, &state));
+    n.y = nets[k].make(input(&n, WG_F32, s, values, WG_DOMAIN_ANY, 0, &state));
     return end(&n);
 }
 

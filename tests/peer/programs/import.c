@@ -75,7 +75,7 @@ static int train(struct model *m, const char *labels)
     wg_shape s = *wg_node_shape(m->x);
     s.rank = 1;
     wg_node *y = wg_input(m->g, "label", label.dtype, s), *loss = wg_softmax_cross_entropy(m->y, y);
-    wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_ADAM, .rate = 0.01});
+    wg_node *step = wg_minimize(loss, &(wg_solver){.kind = WG_SOLVER_ADAM, .rate = 0.01});
     wg_tape *t = wg_compile(m->g, WG_NODES(loss, step), &m->options);
     if (!t) return say("compile", wg_message(m->g));
     wg_set(t, m->x, m->rows.data);

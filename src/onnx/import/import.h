@@ -1,0 +1,158 @@
+/* import.h - from ONNX nodes to graph nodes.
+ *
+ * An ONNX operator is a row: its name, the first opset that the row is for (a
+ * later row of the same name takes over from its own first opset), how many
+ * inputs it has, the attributes it understands, and a function that builds
+ * nodes.  `grep '"Gather"' src/onnx` finds it.  Where things are:
+ *
+ *   ../proto                           bytes to structs, trusting nothing; a model of a file
+ *   import                             an import, and what came of it
+ *   import_look, import_uses           its first phase: names, rows; what takes part, and how
+ *   import_build, import_branch        its second phase: inputs, nodes, outputs; If
+ *   import_rows                        all rows; wg_onnx_operator
+ *   import_attr, _value, _known, _say  what rows are given: attributes, operands, known values, complaints
+ *
+ * Rows are tables below rows/, with helpers in brackets:
+ *
+ *   rows/values/import_elementwise [_curve], import_logic    Add, Relu, Sinh; Equal, Where, Cast
+ *   rows/values/import_reduce, import_product                ReduceSum; MatMul, Gemm
+ *   rows/values/import_softmax, import_norm, import_loss     Softmax; BatchNormalization, Dropout; losses of labels
+ *   rows/values/import_random                                RandomNormal
+ *   rows/shapes/import_shape [_list, _layout, _pad, _pieces] Reshape; Transpose, CumSum; Pad; Slice, Concat, Split
+ *   rows/shapes/import_index, import_constant [_fold]        Gather, OneHot, ArgMax; Constant, Range
+ *
+ * import_fold and import_list do arithmetic on lists of integers and symbols, by elements and as shapes. */
+#ifndef WENGERT_ONNX_IMPORT_H
+#define WENGERT_ONNX_IMPORT_H
+
+#include <wengert/onnx.h>
+
+#include "onnx/proto/proto.h"
+
+/* A list of integers known while the model is loaded.  An element of a list
+ * that was folded may be a symbolic dimension.  raw: these are numbers of the
+ * file, or computed from such; none is a symbol, though it may read like one. */
+enum { WG__MAX_INTS = 64 };
+struct wg__ints {
+    int     n;
+    bool    raw;
+    int64_t at[WG__MAX_INTS];
+};
+/* Whether element i is a symbolic dimension: all that asks, asks here. */
+bool wg__is_symbol(const struct wg__ints *v, int i);
+/* Whether element i is a number of the file that reads like a symbol, so that it may not go where one may. */
+bool wg__is_unclear(const struct wg__ints *v, int i);
+
+/* What a name of the model stands for.  node is made when it is first asked
+ * for.  ints: an i64 (or i32) scalar or vector that is known, maybe with
+ * symbols, which is how shape arithmetic is folded. */
+struct wg__import_value {
+    const char                   *name;
+    wg_node                      *node;
+    const struct wg__onnx_tensor *tensor; /* an initialiser or Constant, not yet a node */
+    const wg_array               *given;  /* of an input: its value, which the import was told */
+    struct wg__ints              *ints;
+    const char                   *why;       /* of an initialiser or input that is broken: why, until that was said */
+    int                           status;    /* for why */
+    wg_node                      *turned;    /* a constant matrix with its axes exchanged, once that was asked for */
+    int                           ints_rank; /* 0 or 1 */
+    wg_dtype                      ints_dtype;
+    bool                          broken; /* made by a node that failed: its users are passed over in silence */
+    bool                          weight; /* a float initialiser that becomes a parameter */
+    bool                          input;  /* of the model */
+    bool                          used;   /* an output of the model needs it */
+    bool                          shapes; /* a row wants its value while the model is loaded */
+};
+
+/* One ONNX node while it is built. */
+struct wg__in {
+    struct wg_onnx               *m;
+    wg_graph                     *g;
+    const struct wg__onnx_node   *node;
+    int                           opset, n_in, n_out; /* n_in without left-out inputs at the end */
+    const wg_onnx_import_options *options;
+};
+
+struct wg__row {
+    const char *op; /* NULL ends a list */
+    int         since;
+    const char *arity;             /* inputs: "2", "1-3", "1-*"; left-out ones at the end do not count */
+    const char *attr;              /* names of attributes, apart by blanks */
+    int (*make)(struct wg__in *c); /* WG_OK or a status whose reason was given */
+    /* Which inputs are weights where they are float initialisers of rank 1 or more: "1", "12"; "v01": where
+     * they are vectors, as a bias or scale along the last axis is.  "k1": whose values are wanted while the model
+     * is loaded.  NULL: none. */
+    const char *uses;
+};
+extern const struct wg__row wg__rows_elementwise[], wg__rows_logic[], wg__rows_shape[], wg__rows_index[],
+    wg__rows_reduce[], wg__rows_product[], wg__rows_softmax[], wg__rows_norm[], wg__rows_loss[], wg__rows_constant[],
+    wg__rows_random[], wg__rows_branch[];
+
+/* ---- Attributes: of the node, or the default ---- */
+
+bool        wg__attr_has(const struct wg__in *c, const char *name);
+int64_t     wg__attr_int(const struct wg__in *c, const char *name, int64_t otherwise);
+double      wg__attr_real(const struct wg__in *c, const char *name, double otherwise);
+const char *wg__attr_text(const struct wg__in *c, const char *name, const char *otherwise);
+/* False if it is not there or is longer than WG__MAX_INTS. */
+bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
+/* An element type by its number; WG_DTYPES with a complaint where it is none of ours. */
+wg_dtype                    wg__attr_dtype(struct wg__in *c, const char *name, wg_dtype otherwise);
+const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *name);
+
+/* ---- Operands ---- */
+
+bool wg__in_has(const struct wg__in *c, int i);
+/* What it stands for, for the rank and dtype of what is known; NULL where it is left out. */
+const struct wg__import_value *wg__in_value(const struct wg__in *c, int i);
+/* As a node; NULL where it is left out (or memory is short: the reason is on g). */
+wg_node *wg__in_node(struct wg__in *c, int i);
+/* Its dtype, for which no node is made; WG_DTYPES where it is left out. */
+wg_dtype wg__in_dtype(struct wg__in *c, int i);
+/* Its integers, if they are known; false without a word if not. */
+bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to);
+/* The same, or a complaint that `what` has to be known when the model is loaded. */
+bool wg__in_need_ints(struct wg__in *c, int i, const char *what, struct wg__ints *to);
+/* A known tensor of one element as a double, or a complaint. */
+bool wg__in_need_real(struct wg__in *c, int i, const char *what, double *to);
+/* A known tensor's values (initialiser, Constant, or folded from such): false
+ * without a word if it is not known.  *data is the caller's: wg__data_free. */
+bool wg__in_known(struct wg__in *c, int i, wg_array *to);
+
+/* A whole number of dtype t and rank 0, exactly (as wg_cast has it). */
+wg_node *wg__in_whole(struct wg__in *c, wg_dtype t, int64_t v);
+/* A dimension, which may be symbolic, as a number of dtype t and rank 0. */
+wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d);
+
+/* Memory for a constant of n elements that the row makes of its own; NULL with
+ * a complaint where a model has made too many of them (wg__data_free). */
+void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t);
+/* first, first + step, .. as i64 of rank 1; n may be symbolic. */
+wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
+
+/* ---- Results ---- */
+
+/* Output i is x; NULL x fails with the reason that is on the graph. */
+int wg__out_node(struct wg__in *c, int i, wg_node *x);
+/* Output i is a list of integers: rank 1, or rank 0 with rank0. */
+int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *v, wg_dtype t, bool rank0);
+
+/* ---- Complaints ---- */
+
+/* "Conv (opset 13) node 'conv1': complaint" on the list of what is not supported. */
+int wg__unsupported(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The node breaks ONNX's own rules. */
+int wg__malformed(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An axis as 0 <= *axis < rank, or a complaint. */
+bool wg__in_axis(struct wg__in *c, int64_t axis, int rank, int *to);
+/* A list of axes as a wg_axes with each in range and none twice, or a complaint. */
+bool wg__in_axes(struct wg__in *c, const struct wg__ints *v, int rank, wg_axes *to);
+/* A shape of known or symbolic dimensions, or a complaint. */
+bool wg__in_shape(struct wg__in *c, const struct wg__ints *v, wg_shape *to);
+
+/* Before opset 7, y of a two-operand operator is broadcast to x from `axis` on
+ * where the attribute broadcast is set; later as NumPy does. */
+wg_node *wg__in_broadcast(struct wg__in *c, wg_node *x, wg_node *y);
+
+#endif

@@ -1,0 +1,234 @@
+/* A model of a file: reading it, what is said about it, and what it says of itself. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/io_impl.h"
+#include "onnx/proto/onnx_impl.h"
+
+/* ---- Complaints ---- */
+
+int wg__onnx_bad(struct wg__onnx_file *f, int status, const uint8_t *at, const char *format, ...)
+{
+    if (f->status) return status;
+    f->status = status;
+    f->offset = at ? at - f->bytes : -1;
+    size_t n = strlen(f->name), k = 0;
+    wg__append(f->why, sizeof f->why, &k, "%s: ", n > 100 ? f->name + n - 100 : f->name);
+    if (at) wg__append(f->why, sizeof f->why, &k, "byte %lld: ", (long long)f->offset);
+    va_list ap;
+    va_start(ap, format);
+    if (k < sizeof f->why) vsnprintf(f->why + k, sizeof f->why - k, format, ap);
+    va_end(ap);
+    return status;
+}
+
+/* Room for a text of n bytes and its zero grows in powers of two. */
+static size_t room(size_t n)
+{
+    size_t cap = 128;
+    while (cap <= n) cap *= 2;
+    return cap;
+}
+
+static bool widen(wg_onnx *m, size_t n)
+{
+    if (m->message && room(n) == room(m->n_message)) return true;
+    char *wider = realloc(m->message, room(n));
+    if (wider) m->message = wider;
+    return wider;
+}
+
+int wg__onnx_say(wg_onnx *m, int status, const char *format, ...)
+{
+    va_list ap, again;
+    va_start(ap, format);
+    va_copy(again, ap);
+    int    n = vsnprintf(NULL, 0, format, ap);
+    size_t line = m->n_message ? 1 : 0, more = n < 0 ? 0 : (size_t)n;
+    if (widen(m, m->n_message + line + more)) {
+        if (line) m->message[m->n_message] = '\n';
+        vsnprintf(m->message + m->n_message + line, more + 1, format, again);
+        m->n_message += line + more;
+    } else if (!m->status) {
+        vsnprintf(m->spare, sizeof m->spare, format, again);
+    }
+    va_end(again);
+    va_end(ap);
+    if (!m->status) m->status = status;
+    return status;
+}
+
+/* No model is one that there was no memory for. */
+int         wg_onnx_status(const wg_onnx *m) { return m ? m->status : WG_ENOMEM; }
+const char *wg_onnx_message(const wg_onnx *m)
+{
+    if (!m) return "out of memory";
+    return m->message ? m->message : m->spare;
+}
+
+/* ---- Files ---- */
+
+static int no_file(wg_error *e, const char *name, const char *what)
+{
+    char text[80];
+    wg__tell(e, name, errno == ENOMEM ? WG_ENOMEM : WG_EIO, -1, "cannot %s: %s", what,
+             strerror_r(errno, text, sizeof text));
+    return -1;
+}
+
+int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e)
+{
+    struct stat st;
+    if (fd < 0) return no_file(e, name, "open");
+    if (fstat(fd, &st)) no_file(e, name, "read");
+    else if (!S_ISREG(st.st_mode))
+        wg__tell(e, name, WG_EIO, -1, S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
+    else {
+        *size = (uint64_t)st.st_size;
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+enum { READ = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
+
+/* Where the path's last name starts. */
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool name_file(wg_onnx *m, const char *path)
+{
+    size_t n = (size_t)(last_name(path) - path);
+    m->path = strdup(path);
+    m->folder = n ? strndup(path, n) : strdup(".");
+    m->file.name = m->path ? m->path : "(no path)";
+    m->file.folder = m->folder;
+    return m->path && m->folder;
+}
+
+/* Into memory of our own, so that nobody changes it any more. */
+static int slurp(wg_onnx *m, int fd, uint64_t size, wg_error *e)
+{
+    struct wg__file f = {.name = m->file.name, .fd = fd, .size = size, .e = e};
+    m->owned = size < PTRDIFF_MAX ? malloc(size ? (size_t)size : 1) : NULL;
+    if (!m->owned) return wg__bad_memory(&f);
+    m->file.bytes = m->owned;
+    m->file.size = (size_t)size;
+    return wg__file_read(&f, 0, m->owned, (size_t)size);
+}
+
+static int load(wg_onnx *m, const char *path, wg_error *e)
+{
+    uint64_t size;
+    if (!path || !*path) return wg__say(e, "(no path)", WG_EARG, -1, "nothing to read");
+    if (!name_file(m, path)) return wg__say(e, path, WG_ENOMEM, -1, "out of memory");
+    int fd = wg__onnx_regular(open(path, READ), path, &size, e);
+    if (fd < 0) return e->status;
+    m->file.home = m->home = wg__onnx_folder_of(fd);
+    int status = slurp(m, fd, size, e);
+    close(fd);
+    return status;
+}
+
+wg_onnx *wg__onnx_load(const char *path)
+{
+    wg_error e = {0};
+    wg_onnx *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->file.name = "(no path)";
+    m->file.status = load(m, path, &e);
+    m->file.offset = e.offset;
+    snprintf(m->file.why, sizeof m->file.why, "%s", e.message);
+    return m;
+}
+
+/* ---- Models ---- */
+
+static wg_onnx *parse(wg_onnx *m)
+{
+    if (!m->file.status) wg__onnx_model_parse(&m->file, &m->model);
+    if (m->file.status) wg__onnx_say(m, m->file.status, "%s", m->file.why);
+    return m;
+}
+
+wg_onnx *wg_onnx_read(const char *path)
+{
+    wg_onnx *m = wg__onnx_load(path);
+    return m ? parse(m) : NULL;
+}
+
+wg_onnx *wg_onnx_parse(const void *bytes, size_t n)
+{
+    wg_onnx *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->file = (struct wg__onnx_file){.name = "(memory)", .bytes = bytes, .size = n};
+    if (!bytes) wg__onnx_bad(&m->file, WG_EARG, NULL, "nothing to parse");
+    return parse(m);
+}
+
+void wg_onnx_free(wg_onnx *m)
+{
+    if (!m) return;
+    void *const parts[] = {m->input_name, m->output, m->input, m->slot, m->value,
+                           m->message,    m->folder, m->home,  m->path, m->owned};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) free(parts[i]);
+    wg__arena_free(&m->file.arena);
+    free(m);
+}
+
+/* ---- What it says of itself ---- */
+
+static const struct wg__onnx_model *model_of(const wg_onnx *m)
+{
+    static const struct wg__onnx_model none;
+    return m ? &m->model : &none;
+}
+
+static int64_t opset(const struct wg__onnx_model *m)
+{
+    for (int i = 0; i < m->n_opset; i++)
+        if (!*m->opset[i].domain || strcmp(m->opset[i].domain, "ai.onnx") == 0) return m->opset[i].version;
+    return 0;
+}
+
+static const char *text(const char *t) { return t ? t : ""; }
+
+wg_onnx_info wg_onnx_about(const wg_onnx *m)
+{
+    const struct wg__onnx_model *x = model_of(m);
+    return (wg_onnx_info){.producer = text(x->producer),
+                          .producer_version = text(x->producer_version),
+                          .graph_name = text(x->graph_name),
+                          .doc = text(x->doc),
+                          .ir_version = x->ir_version,
+                          .opset = opset(x),
+                          .model_version = x->model_version,
+                          .nodes = x->n_node,
+                          .initializers = x->n_init,
+                          .meta = x->n_meta};
+}
+
+int wg_onnx_meta_at(const wg_onnx *m, int i, const char **key, const char **value)
+{
+    const struct wg__onnx_model *x = model_of(m);
+    bool                         there = i >= 0 && i < x->n_meta;
+    if (key) *key = there ? x->meta[i].key : NULL;
+    if (value) *value = there ? x->meta[i].text : NULL;
+    return there;
+}
+
+const char *wg_onnx_meta(const wg_onnx *m, const char *key)
+{
+    const struct wg__onnx_model *x = model_of(m);
+    for (int i = 0; key && i < x->n_meta; i++)
+        if (strcmp(x->meta[i].key, key) == 0) return x->meta[i].text;
+    return NULL;
+}

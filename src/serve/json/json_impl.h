@@ -1,0 +1,38 @@
+/* json_impl.h - what the JSON files share among themselves. */
+#ifndef WENGERT_SERVE_JSON_IMPL_H
+#define WENGERT_SERVE_JSON_IMPL_H
+
+#include "serve/json/json.h"
+
+static inline const char *wg__json_blanks(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
+    return p;
+}
+
+/* Goes to the next value if it is of kind k; else an error: "a string where a
+ * number belongs". */
+bool wg__json_want(struct wg__json *j, enum wg__json_kind k);
+/* Records what is wrong where `what` belongs: "a string where a number belongs". */
+bool wg__json_wrong(struct wg__json *j, const char *what);
+/* Records that the byte at p, or the end of the text, is where `what` belongs. */
+bool wg__json_missing(struct wg__json *j, const char *p, const char *what);
+
+/* The bytes of a checked string without its escapes, n at a time; fewer only at its end. */
+struct wg__json_run {
+    const char *at, *end;
+    char        left[4]; /* of the character that was begun */
+    int         n, i;
+};
+size_t wg__json_run_bytes(struct wg__json_run *r, char *to, size_t n);
+
+/* Notes a key of the object that is open; false with the error if the object has the key already. */
+bool wg__json_keys_add(struct wg__json *j, const struct wg__json_text *key);
+/* Forgets the keys of objects at that depth and deeper. */
+void wg__json_keys_forget(struct wg__json_keys *k, int depth);
+
+/* Bytes of the UTF-8 character at p (RFC 3629), 1 to 4; 0 if it is none.  The
+ * predictor stands on public headers alone, so the library's wg__utf8 is not for it. */
+int wg__json_utf8(const char *p, const char *end);
+
+#endif

@@ -1,0 +1,495 @@
+/* Every rewrite rule: it fires, it changes no value, and where the plain form
+ * overflows or cancels, the better form is right. */
+#include "tape/compile/rewrite.h"
+#include "tape/tape_test.h"
+
+TestSuite(tape_rewrite, .timeout = 60);
+
+/* x and y are [3,4], v is [4], all in (0.1, 0.9); m is [3,4], w is [5,4]. */
+struct leaves {
+    wg_graph *g;
+    wg_node  *x, *y, *v, *w;
+};
+
+static wg_node *log_softmax_(struct leaves *l) { return wg_log(wg_softmax(l->x, 1)); }
+static wg_node *log_softmax_columns(struct leaves *l) { return wg_log(wg_softmax(l->x, 0)); }
+static wg_node *log_sigmoid(struct leaves *l) { return wg_log(wg_sigmoid(l->x)); }
+static wg_node *log_exp(struct leaves *l) { return wg_log(wg_exp(l->x)); }
+static wg_node *log_one_plus(struct leaves *l) { return wg_log(wg_shift(l->x, 1)); }
+static wg_node *log_plus_one(struct leaves *l) { return wg_log(wg_add(wg_lit(l->x, 1), l->x)); }
+static wg_node *log_one_minus(struct leaves *l) { return wg_log(wg_one_minus(l->x)); }
+static wg_node *log1p_exp(struct leaves *l) { return wg_log1p(wg_exp(l->x)); }
+static wg_node *log1p_neg_sigmoid(struct leaves *l) { return wg_log1p(wg_neg(wg_sigmoid(l->x))); }
+static wg_node *log_one_minus_sigmoid(struct leaves *l) { return wg_log(wg_one_minus(wg_sigmoid(l->x))); }
+static wg_node *log_one_plus_exp(struct leaves *l) { return wg_log(wg_shift(wg_exp(l->x), 1)); }
+static wg_node *log_number_plus_exp(struct leaves *l) { return wg_log(wg_add(wg_lit(l->x, 0.5), wg_exp(l->x))); }
+static wg_node *log_of_complement(struct leaves *l)
+{
+    return wg_log(wg_shift(wg_reshape(wg_neg(wg_sigmoid(l->x)), WG_SHAPE(2, 6)), 1));
+}
+static wg_node *log_of_powers(struct leaves *l) { return wg_log(wg_reciprocal(wg_sqrt(wg_square(wg_exp(l->x))))); }
+static wg_node *log_of_product(struct leaves *l) { return wg_log(wg_scale(wg_exp(l->x), 3)); }
+static wg_node *softmax_by_hand(struct leaves *l)
+{
+    wg_node *e = wg_exp(l->x), *sum = wg_sum(wg_exp(l->y), WG_AXES(1), 1);
+    return wg_log(wg_div(e, sum));
+}
+static wg_node *log_of_sigmoid_by_hand(struct leaves *l)
+{
+    wg_node *one = wg_lit(l->x, 1), *e = wg_exp(wg_neg(l->x));
+    return wg_log(wg_div(one, wg_add(one, e)));
+}
+static wg_node *log_of_choice(struct leaves *l)
+{
+    return wg_log(wg_where(wg_less(l->x, l->y), wg_exp(l->x), wg_lit(l->x, 0.5)));
+}
+static wg_node *log_of_terms(struct leaves *l) { return wg_log(wg_add(wg_exp(l->x), wg_exp(l->y))); }
+static wg_node *log_of_sum(struct leaves *l) { return wg_log(wg_sum(wg_exp(l->x), WG_AXES(1), 0)); }
+static wg_node *log_expm1_plus_one(struct leaves *l) { return wg_log(wg_shift(wg_expm1(l->x), 1)); }
+static wg_node *log1p_expm1(struct leaves *l) { return wg_log1p(wg_expm1(l->x)); }
+static wg_node *zero_mul_two(struct leaves *l) { return wg_zero_mul(l->x, wg_lit(l->x, 2)); }
+static wg_node *zero_mul_zero(struct leaves *l) { return wg_add(l->y, wg_zero_mul(wg_lit(l->x, 0), l->x)); }
+static wg_node *zero_div_three(struct leaves *l) { return wg_zero_div(l->x, wg_lit(l->x, 3)); }
+static wg_node *zero_div_zero(struct leaves *l) { return wg_add(l->y, wg_zero_div(wg_lit(l->x, 0), l->x)); }
+static wg_node *exp_sub_one(struct leaves *l) { return wg_sub(wg_exp(l->x), wg_lit(l->x, 1)); }
+static wg_node *exp_add_minus_one(struct leaves *l) { return wg_shift(wg_exp(l->x), -1); }
+static wg_node *one_minus_sigmoid(struct leaves *l) { return wg_one_minus(wg_sigmoid(l->x)); }
+static wg_node *neg_neg(struct leaves *l) { return wg_neg(wg_neg(l->x)); }
+static wg_node *add_zero(struct leaves *l) { return wg_shift(l->x, 0); }
+static wg_node *where_true(struct leaves *l)
+{
+    return wg_where(wg_const(l->g, WG_BOOL, WG_SCALAR, (uint8_t[]){1}), l->x, wg_exp(l->y));
+}
+static wg_node *where_false(struct leaves *l)
+{
+    return wg_where(wg_const(l->g, WG_BOOL, WG_SCALAR, (uint8_t[]){0}), l->x, l->v);
+}
+static wg_node *zero_add(struct leaves *l) { return wg_add(wg_lit(l->x, 0), l->x); }
+static wg_node *add_wide_zero(struct leaves *l) { return wg_add(l->v, wg_fill(l->g, WG_F64, WG_SHAPE(3, 4), 0)); }
+static wg_node *add_neg(struct leaves *l) { return wg_add(l->x, wg_neg(l->y)); }
+static wg_node *neg_add(struct leaves *l) { return wg_add(wg_neg(l->y), l->x); }
+static wg_node *sub_zero(struct leaves *l) { return wg_sub(l->x, wg_lit(l->x, 0)); }
+static wg_node *sub_neg(struct leaves *l) { return wg_sub(l->x, wg_neg(l->y)); }
+static wg_node *mul_one(struct leaves *l) { return wg_scale(l->x, 1); }
+static wg_node *one_mul(struct leaves *l) { return wg_mul(wg_fill(l->g, WG_F64, WG_SHAPE(4), 1), l->x); }
+static wg_node *mul_minus_one(struct leaves *l) { return wg_scale(l->x, -1); }
+static wg_node *div_one(struct leaves *l) { return wg_div(l->x, wg_lit(l->x, 1)); }
+static wg_node *div_eight(struct leaves *l) { return wg_div(l->x, wg_lit(l->x, 8)); }
+static wg_node *div_three(struct leaves *l) { return wg_div(l->x, wg_lit(l->x, 3)); }
+static wg_node *pow_minus_one(struct leaves *l) { return wg_pow(l->x, wg_lit(l->x, -1)); }
+static wg_node *pow_zero(struct leaves *l) { return wg_add(l->y, wg_pow(l->x, wg_lit(l->x, 0))); }
+static wg_node *pow_one(struct leaves *l) { return wg_pow(l->x, wg_lit(l->x, 1)); }
+static wg_node *pow_two(struct leaves *l) { return wg_pow(l->x, wg_lit(l->x, 2)); }
+static wg_node *pow_half(struct leaves *l) { return wg_pow(l->x, wg_lit(l->x, 0.5)); }
+static wg_node *expand_same(struct leaves *l)
+{
+    wg_shape s = WG_SHAPE(3, 4);
+    return wg_apply(&wg_op_expand, 1, &l->x, &s);
+}
+static wg_node *expand_expand(struct leaves *l)
+{
+    return wg_expand(wg_expand(l->v, WG_SHAPE(3, 4)), WG_SHAPE(2, 3, 4));
+}
+static wg_node *f_of_expand(struct leaves *l) { return wg_tanh(wg_expand(l->v, WG_SHAPE(3, 4))); }
+static wg_node *f_of_two_expands(struct leaves *l)
+{
+    wg_node *v = wg_expand(l->v, WG_SHAPE(3, 4));
+    return wg_mul(v, wg_expand(wg_lit(l->v, 0.75), WG_SHAPE(3, 1)));
+}
+static wg_node *reshape_reshape(struct leaves *l) { return wg_reshape(wg_reshape(l->x, WG_SHAPE(12)), WG_SHAPE(2, 6)); }
+static wg_node *reshape_back(struct leaves *l) { return wg_reshape(wg_reshape(l->x, WG_SHAPE(12)), WG_SHAPE(3, 4)); }
+static wg_node *reshape_fill(struct leaves *l)
+{
+    wg_node *three = wg_fill(l->g, WG_F64, WG_SHAPE(3, 4), 3);
+    return wg_add(wg_reshape(l->x, WG_SHAPE(2, 6)), wg_reshape(three, WG_SHAPE(2, 6)));
+}
+static wg_node *transpose_twice(struct leaves *l)
+{
+    wg_node *cube = wg_reshape(l->x, WG_SHAPE(3, 2, 2));
+    return wg_transpose(wg_transpose(cube, WG_AXES(1, 2, 0)), WG_AXES(1, 0, 2));
+}
+static wg_node *transpose_back(struct leaves *l)
+{
+    return wg_transpose(wg_transpose(l->x, WG_ALL_AXES), WG_AXES(-1, 0));
+}
+static wg_node *transpose_in_order(struct leaves *l)
+{
+    wg_axes order = WG_AXES(0, 1);
+    return wg_apply(&wg_op_transpose, 1, &l->x, &order);
+}
+static wg_node *matmul_tb(struct leaves *l) { return wg_matmul(l->x, wg_transpose(l->w, WG_AXES(1, 0))); }
+static wg_node *matmul_ta(struct leaves *l) { return wg_matmul(wg_transpose(l->x, WG_AXES(1, 0)), l->y); }
+static wg_node *matmul_both(struct leaves *l)
+{
+    return wg_matmul_t(wg_transpose(l->x, WG_AXES(1, 0)), wg_transpose(l->w, WG_AXES(1, 0)), 1, 0);
+}
+static wg_node *concat_one(struct leaves *l) { return wg_apply(&wg_op_concat, 1, &l->x, &(int){0}); }
+static wg_node *cast_same(struct leaves *l) { return wg_apply(&wg_op_cast, 1, &l->x, &(wg_dtype){WG_F64}); }
+
+#define LOG_OF_NUMBERS "log(1 - sigmoid(x)) -> -softplus(x); log(a p + b) -> log b + softplus(log p + log a/b)"
+#define LOG1P_OF_NUMBERS "log1p(-sigmoid(x)) -> -softplus(x); log1p(exp(x)) -> softplus(x); log1p(expm1(x)) -> x"
+
+/* A rule by its text; what is built, as it stands and rewritten. */
+static const struct example {
+    const char *rule;
+    wg_node *(*build)(struct leaves *l);
+    const char *before, *after;
+    bool        exact;
+} examples[] = {
+    {"log(softmax(x)) -> log_softmax(x)", log_softmax_, "log(softmax(x))", "log_softmax(x)", false},
+    {LOG_OF_NUMBERS, log_softmax_columns, "log(transpose(softmax(transpose(x))))",
+     "transpose(log_softmax(transpose(x)))", false},
+    {"log(sigmoid(x)) -> -softplus(-x)", log_sigmoid, "log(sigmoid(x))", "neg(softplus(neg(x)))", false},
+    {"log(exp(x)) -> x", log_exp, "log(exp(x))", "x", false},
+    {"log(1 + x) -> log1p(x)", log_one_plus, "log(add(x,1))", "log1p(x)", false},
+    {"log(1 + x) -> log1p(x)", log_plus_one, "log(add(1,x))", "log1p(x)", false},
+    {LOG_OF_NUMBERS, log_one_plus_exp, "log(add(exp(x),1))", "softplus(x)", false},
+    {LOG_OF_NUMBERS, log_number_plus_exp, "log(add(0.5,exp(x)))", "add(softplus(add(x,0.693147)),-0.693147)", false},
+    {LOG_OF_NUMBERS, log_of_complement, "log(add(reshape(neg(sigmoid(x))),1))", "reshape(neg(softplus(x)))", false},
+    {"log(1/p), log(p^2), log(p^(1/2)) -> multiples of log p", log_of_powers, "log(reciprocal(sqrt(square(exp(x)))))",
+     "neg(mul(mul(x,2),0.5))", false},
+    {"log(p q) -> log p + log q", log_of_product, "log(mul(exp(x),3))", "add(x,1.09861)", false},
+    {"log(p / q) -> log p - log q", softmax_by_hand, "log(div(exp(x),sum(exp(y))))", "sub(x,logsumexp(y))", false},
+    {"log(p / q) -> log p - log q", log_of_sigmoid_by_hand, "log(div(1,add(1,exp(neg(x)))))", "neg(softplus(neg(x)))",
+     false},
+    {"log(c ? p : q) -> c ? log p : log q", log_of_choice, "log(where(less(x,y),exp(x),0.5))",
+     "where(less(x,y),x,-0.693147)", false},
+    {"log(p + q) -> logsumexp(log p, log q)", log_of_terms, "log(add(exp(x),exp(y)))",
+     "logsumexp(concat(reshape(x),reshape(y)))", false},
+    {"log(sum(p)) -> logsumexp(log p)", log_of_sum, "log(sum(exp(x)))", "logsumexp(x)", false},
+    {LOG_OF_NUMBERS, log_expm1_plus_one, "log(add(expm1(x),1))", "x", false},
+    {LOG1P_OF_NUMBERS, log1p_expm1, "log1p(expm1(x))", "x", false},
+    {"zero_mul(x, c) -> x * c; zero_mul(x, 0) -> 0", zero_mul_two, "zero_mul(x,2)", "mul(x,2)", true},
+    {"zero_mul(x, c) -> x * c; zero_mul(x, 0) -> 0", zero_mul_zero, "add(y,zero_mul(0,x))", "y", true},
+    {"zero_div(x, c) -> x / c; zero_div(0, x) -> 0", zero_div_three, "zero_div(x,3)", "div(x,3)", true},
+    {"zero_div(x, c) -> x / c; zero_div(0, x) -> 0", zero_div_zero, "add(y,zero_div(0,x))", "y", true},
+    {"log(1 - x) -> log1p(-x)", log_one_minus, "log(sub(1,x))", "log1p(neg(x))", false},
+    {LOG1P_OF_NUMBERS, log1p_exp, "log1p(exp(x))", "softplus(x)", false},
+    {LOG1P_OF_NUMBERS, log1p_neg_sigmoid, "log1p(neg(sigmoid(x)))", "neg(softplus(x))", false},
+    {"exp(x) - 1 -> expm1(x)", exp_sub_one, "sub(exp(x),1)", "expm1(x)", false},
+    {"exp(x) + -1 -> expm1(x)", exp_add_minus_one, "add(exp(x),-1)", "expm1(x)", false},
+    {"1 - sigmoid(x) -> sigmoid(-x)", one_minus_sigmoid, "sub(1,sigmoid(x))", "sigmoid(neg(x))", false},
+    {LOG_OF_NUMBERS, log_one_minus_sigmoid, "log(sub(1,sigmoid(x)))", "neg(softplus(x))", false},
+    {"-(-x) -> x", neg_neg, "neg(neg(x))", "x", true},
+    {"x + 0 -> x", add_zero, "add(x,0)", "x", true},
+    {"x + 0 -> x", zero_add, "add(0,x)", "x", true},
+    {"x + 0 -> x", add_wide_zero, "add(v,expand(0))", "expand(v)", true},
+    {"where(1, x, y) -> x; where(0, x, y) -> y", where_true, "where(1,x,exp(y))", "x", true},
+    {"where(1, x, y) -> x; where(0, x, y) -> y", where_false, "where(0,x,v)", "expand(v)", true},
+    {"x + -y -> x - y", add_neg, "add(x,neg(y))", "sub(x,y)", true},
+    {"x + -y -> x - y", neg_add, "add(neg(y),x)", "sub(x,y)", true},
+    {"x - 0 -> x", sub_zero, "sub(x,0)", "x", true},
+    {"x - -y -> x + y", sub_neg, "sub(x,neg(y))", "add(x,y)", true},
+    {"x * 1 -> x", mul_one, "mul(x,1)", "x", true},
+    {"x * 1 -> x", one_mul, "mul(expand(1),x)", "x", true},
+    {"x * -1 -> -x", mul_minus_one, "mul(x,-1)", "neg(x)", true},
+    {"x / 1 -> x", div_one, "div(x,1)", "x", true},
+    {"x / 2^n -> x * 2^-n", div_eight, "div(x,8)", "mul(x,0.125)", true},
+    {"x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x", pow_minus_one, "pow(x,-1)", "reciprocal(x)", false},
+    {"x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x", pow_zero, "add(y,pow(x,0))", "add(y,1)", false},
+    {"x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x", pow_one, "pow(x,1)", "x", false},
+    {"x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x", pow_two, "pow(x,2)", "square(x)", false},
+    {"expand(x) to its own shape -> x", expand_same, "expand(x)", "x", true},
+    {"expand(expand(x)) -> expand(x)", expand_expand, "expand(expand(v))", "expand(v)", true},
+    {"f(expand(x)) -> expand(f(x))", f_of_expand, "tanh(expand(v))", "expand(tanh(v))", true},
+    {"f(expand(x)) -> expand(f(x))", f_of_two_expands, "mul(expand(v),expand(0.75))", "expand(mul(v,0.75))", true},
+    {"reshape(reshape(x)) -> reshape(x); to its own shape -> x", reshape_reshape, "reshape(reshape(x))", "reshape(x)",
+     true},
+    {"reshape(reshape(x)) -> reshape(x); to its own shape -> x", reshape_back, "reshape(reshape(x))", "x", true},
+    {"reshape(expand(one element)) -> expand(one element)", reshape_fill, "add(reshape(x),reshape(expand(3)))",
+     "add(reshape(x),3)", true},
+    {"transpose(transpose(x)) -> transpose(x)", transpose_twice, "transpose(transpose(reshape(x)))",
+     "transpose(reshape(x))", true},
+    {"transpose(transpose(x)) -> transpose(x)", transpose_back, "transpose(transpose(x))", "x", true},
+    {"transpose(x) in order -> x", transpose_in_order, "transpose(x)", "x", true},
+    {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_tb, "matmul(x,transpose(w))", "matmul[tb](x,w)", false},
+    {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_ta, "matmul(transpose(x),y)", "matmul[ta](x,y)", false},
+    {"matmul(transpose(a), b) -> matmul[ta](a, b)", matmul_both, "matmul[ta](transpose(x),transpose(w))",
+     "matmul[tb](x,w)", false},
+    {"concat(x) -> x", concat_one, "concat(x)", "x", true},
+    {"cast(x) to its own dtype -> x", cast_same, "cast(x)", "x", true},
+    /* What only looks like a case for a rule. */
+    {NULL, div_three, "div(x,3)", "div(x,3)", true},
+    {NULL, pow_half, "pow(x,0.5)", "pow(x,0.5)", true},
+};
+enum { EXAMPLES = sizeof examples / sizeof *examples };
+
+static struct leaves leaves_new(void)
+{
+    wg_graph *g = wg_graph_new();
+    return (struct leaves){g, wg_input(g, "x", WG_F64, WG_SHAPE(3, 4)), wg_input(g, "y", WG_F64, WG_SHAPE(3, 4)),
+                           wg_input(g, "v", WG_F64, WG_SHAPE(4)), wg_input(g, "w", WG_F64, WG_SHAPE(5, 4))};
+}
+
+static void set_leaves(wg_tape *t, const struct leaves *l)
+{
+    const wg_node *leaf[] = {l->x, l->y, l->v, l->w};
+    for (int i = 0; i < 4; i++)
+        if (wg_tape_shape(t, leaf[i])) set_random(t, leaf[i], (uint64_t)i + 7, 0.1, 0.9);
+}
+
+/* A node of the tape as an expression. */
+static void print(const wg_node *x, FILE *f)
+{
+    double c;
+    if (x->kind == WG__CONST && wg__is_const(x, &c)) {
+        fprintf(f, "%g", c);
+        return;
+    }
+    if (x->kind != WG__OP) {
+        fprintf(f, "%s", wg_node_name(x->origin));
+        return;
+    }
+    const int *flag = x->attr;
+    fprintf(f, "%s", x->op->name);
+    if (x->op == &wg_op_matmul && (flag[0] || flag[1])) fprintf(f, "[%s%s]", flag[0] ? "ta" : "", flag[1] ? "tb" : "");
+    for (int i = 0; i < x->n; i++) {
+        fputc(i ? ',' : '(', f);
+        print(x->x[i], f);
+    }
+    fputc(')', f);
+}
+
+static void expect_form(const wg_tape *t, const wg_node *y, const char *want)
+{
+    char  *text = NULL;
+    size_t n = 0;
+    FILE  *f = open_memstream(&text, &n);
+    print(wg__lookup(t, y), f);
+    fclose(f);
+    cr_expect_str_eq(text, want);
+    free(text);
+}
+
+/* How often an operator is called in an expression. */
+static int calls(const char *form, const char *name)
+{
+    int n = 0;
+    for (const char *p = form; (p = strstr(p, name)); p += strlen(name)) {
+        bool begins = p == form || p[-1] == '(' || p[-1] == ',';
+        n += begins && (p[strlen(name)] == '(' || p[strlen(name)] == '[');
+    }
+    return n;
+}
+
+/* The instructions run the operators of the expression, each as often as it is there. */
+static void expect_printed(const wg_tape *t, const char *form)
+{
+    char *text = text_of(t);
+    for (const wg_op *const *op = wg_ops; *op; op++)
+        if (*op != &wg_op_reshape && *op != &wg_op_expand) /* views, and broadcasts that a loop reads in passing */
+            cr_expect_eq(op_count(t, (*op)->name), calls(form, (*op)->name), "%s of %s:\n%s", (*op)->name, form, text);
+    free(text);
+}
+
+static void expect_close(wg_tape *a, wg_tape *b, const wg_node *y, const struct example *e)
+{
+    int64_t n = wg_count(wg_tape_shape(a, y));
+    cr_assert(wg__shape_equal(wg_tape_shape(a, y), wg_tape_shape(b, y)));
+    if (e->exact) cr_expect(same_bits(a, b, y), "%s changes bits", e->before);
+    for (int64_t i = 0; i < n; i++) {
+        double p = element(a, y, i), q = element(b, y, i);
+        cr_expect(fabs(p - q) <= 1e-13 * (1 + fabs(p)), "%s: %.17g became %.17g", e->before, p, q);
+    }
+}
+
+static void try_example(const struct example *e)
+{
+    struct leaves l = leaves_new();
+    wg_options    plain = skipping(WG_SKIP_REWRITE);
+    wg_node      *y = e->build(&l);
+    cr_assert_not_null(y, "%s: %s", e->before, wg_message(l.g));
+    wg_tape *a = compile(l.g, 1, &y, &plain), *b = compile(l.g, 1, &y, NULL);
+    expect_form(a, y, e->before);
+    expect_form(b, y, e->after);
+    expect_printed(a, e->before);
+    expect_printed(b, e->after);
+    set_leaves(a, &l);
+    set_leaves(b, &l);
+    run(a);
+    run(b);
+    expect_close(a, b, y, e);
+    wg_graph_free(l.g);
+}
+
+Test(tape_rewrite, rules_fire_and_change_no_value)
+{
+    for (int i = 0; i < EXAMPLES; i++) try_example(&examples[i]);
+}
+
+/* Both tables: of logarithms, and of the others. */
+static bool any_rule(bool (*found)(const struct wg__rule *r, const char *text), const char *text)
+{
+    for (const struct wg__rule *r = wg__stable_rules; r->apply; r++)
+        if (found(r, text)) return true;
+    for (const struct wg__rule *r = wg__rules; r->apply; r++)
+        if (found(r, text)) return true;
+    return false;
+}
+
+static bool lacks_example(const struct wg__rule *r, const char *unused)
+{
+    (void)unused;
+    for (int i = 0; i < EXAMPLES; i++)
+        if (examples[i].rule && strcmp(examples[i].rule, r->text) == 0) return false;
+    cr_log_error("no example of the rule %s", r->text);
+    return true;
+}
+static bool has_text(const struct wg__rule *r, const char *text) { return strcmp(r->text, text) == 0; }
+
+Test(tape_rewrite, every_rule_has_an_example) { cr_expect(!any_rule(lacks_example, NULL)); }
+
+Test(tape_rewrite, every_example_names_a_rule)
+{
+    for (int i = 0; i < EXAMPLES; i++)
+        cr_expect(!examples[i].rule || any_rule(has_text, examples[i].rule), "no rule %s", examples[i].rule);
+}
+
+/* ---- Where the plain form fails ---- */
+
+typedef wg_node *unary(wg_node *x);
+static wg_node  *softplus_by_hand(wg_node *x) { return wg_log(wg_add(wg_lit(x, 1), wg_exp(x))); }
+static wg_node  *expm1_by_hand(wg_node *x) { return wg_sub(wg_exp(x), wg_lit(x, 1)); }
+static wg_node  *expm1_shifted(wg_node *x) { return wg_shift(wg_exp(x), -1); }
+static wg_node  *log_of_sigmoid(wg_node *x) { return wg_log(wg_sigmoid(x)); }
+static wg_node  *log_of_not_sigmoid(wg_node *x) { return wg_log(wg_one_minus(wg_sigmoid(x))); }
+static wg_node  *not_sigmoid(wg_node *x) { return wg_one_minus(wg_sigmoid(x)); }
+static wg_node  *log_of_more(wg_node *x) { return wg_log(wg_shift(x, 1)); }
+static wg_node  *log_of_less(wg_node *x) { return wg_log(wg_one_minus(x)); }
+static wg_node  *log_of_exp(wg_node *x) { return wg_log(wg_exp(x)); }
+
+static double at(unary *f, wg_dtype dtype, double x)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *in = wg_input(g, "x", dtype, WG_SCALAR), *y = f(in);
+    wg_tape  *t = compile(g, 1, &y, NULL);
+    wg_set_scalar(t, in, x);
+    run(t);
+    double v = wg_get_scalar(t, y);
+    wg_graph_free(g);
+    return v;
+}
+
+static void expect_near(double got, double want, double eps)
+{
+    cr_expect(fabs(got - want) <= eps * fabs(want), "%.17g is not %.17g", got, want);
+}
+
+Test(tape_rewrite, stable_where_the_plain_form_overflows)
+{
+    static const wg_dtype dtype[] = {WG_F32, WG_F64};
+    for (int i = 0; i < 2; i++) {
+        double eps = i ? 1e-15 : 1e-6;
+        expect_near(at(softplus_by_hand, dtype[i], 100), 100, eps);
+        expect_near(at(softplus_by_hand, dtype[i], 1000), 1000, eps);
+        expect_near(at(log_of_sigmoid, dtype[i], -1000), -1000, eps);
+        expect_near(at(log_of_not_sigmoid, dtype[i], 1000), -1000, eps);
+        expect_near(at(log_of_exp, dtype[i], 1000), 1000, eps);
+    }
+}
+
+Test(tape_rewrite, exact_where_the_plain_form_cancels)
+{
+    static const wg_dtype dtype[] = {WG_F32, WG_F64};
+    for (int i = 0; i < 2; i++) {
+        double eps = i ? 1e-14 : 1e-6;
+        expect_near(at(expm1_by_hand, dtype[i], 1e-12), 1e-12 + 0.5e-24, eps);
+        expect_near(at(expm1_shifted, dtype[i], -1e-12), -1e-12 + 0.5e-24, eps);
+        expect_near(at(log_of_more, dtype[i], 1e-12), 1e-12 - 0.5e-24, eps);
+        expect_near(at(log_of_less, dtype[i], 1e-12), -1e-12 - 0.5e-24, eps);
+        expect_near(at(not_sigmoid, dtype[i], 50), exp(-50), eps);
+        expect_near(at(softplus_by_hand, dtype[i], -50), exp(-50), eps);
+    }
+}
+
+Test(tape_rewrite, log_of_softmax_at_a_thousand)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(2, 3)), *y = wg_log(wg_softmax(x, 1));
+    wg_tape  *t = compile(g, 1, &y, NULL);
+    wg_set(t, x, (float[]){1000, 0, -1000, -1000, -1000, -1000});
+    run(t);
+    const double want[] = {0, -1000, -2000, -log(3), -log(3), -log(3)};
+    for (int i = 0; i < 6; i++) cr_expect_float_eq(element(t, y, i), want[i], 1e-4);
+    wg_node *columns = wg_transpose(x, WG_ALL_AXES), *z = wg_log(wg_softmax(columns, 0));
+    wg_tape *s = compile(g, 1, &z, NULL);
+    wg_set(s, x, wg_view(t, x));
+    run(s);
+    for (int i = 0; i < 6; i++) cr_expect_float_eq(element(s, z, i % 3 * 2 + i / 3), want[i], 1e-4);
+    wg_graph_free(g);
+}
+
+/* ---- What was asked for by itself stays ---- */
+
+Test(tape_rewrite, softmax_stays_softmax)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F64, WG_SHAPE(2, 5)), *p = wg_softmax(x, 1), *l = wg_log(p);
+    wg_tape  *t = compile(g, WG_NODES(p, l), NULL);
+    cr_expect_eq(op_count(t, "softmax"), 1);
+    cr_expect_eq(op_count(t, "log_softmax"), 1);
+    cr_expect_eq(op_count(t, "log"), 0);
+    set_random(t, x, 1, -3, 3);
+    run(t);
+    double sum = 0;
+    for (int i = 0; i < 5; i++) sum += element(t, p, i);
+    cr_expect_float_eq(sum, 1, 1e-14);
+    for (int i = 0; i < 10; i++) cr_expect_float_eq(element(t, l, i), log(element(t, p, i)), 1e-13);
+    wg_graph_free(g);
+}
+
+Test(tape_rewrite, operands_that_are_asked_for_keep_their_values)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F64, WG_SCALAR);
+    wg_node  *e = wg_exp(x), *s = wg_shift(e, 1), *l = wg_log(s), *n = wg_watch(wg_neg(x)), *m = wg_neg(n);
+    wg_tape  *t = compile(g, WG_NODES(e, s, l, m), NULL);
+    wg_set_scalar(t, x, 0.5);
+    run(t);
+    cr_expect_float_eq(wg_get_scalar(t, e), exp(0.5), 1e-15);
+    cr_expect_float_eq(wg_get_scalar(t, s), exp(0.5) + 1, 1e-15);
+    cr_expect_float_eq(wg_get_scalar(t, l), log(exp(0.5) + 1), 1e-15);
+    cr_expect_eq(wg_get_scalar(t, n), -0.5);
+    cr_expect_eq(wg_get_scalar(t, m), 0.5);
+    wg_graph_free(g);
+}
+
+Test(tape_rewrite, skipped_is_skipped)
+{
+    wg_graph  *g = wg_graph_new();
+    wg_options plain = skipping(WG_SKIP_REWRITE);
+    wg_node   *x = wg_input(g, "x", WG_F64, WG_SHAPE(4)), *y = wg_log(wg_softmax(x, 0));
+    wg_tape   *t = compile(g, 1, &y, &plain);
+    cr_expect_eq(op_count(t, "log_softmax"), 0);
+    cr_expect_eq(op_count(t, "log"), 1);
+    wg_graph_free(g);
+}
+
+/* ---- Constant folding ---- */
+
+Test(tape_rewrite, constants_fold)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F64, WG_SHAPE(3));
+    wg_node  *two = wg_scalar(g, WG_F64, 2), *three = wg_scalar(g, WG_F64, 3);
+    wg_node  *a = wg_mul(x, wg_mul(two, three)), *b = wg_add(a, wg_mul(two, three)), *m = wg_mean(b, WG_ALL_AXES, 0);
+    wg_tape  *t = compile(g, 1, &m, NULL);
+    cr_expect_eq(op_count(t, "mul"), 1, "equal constants fold each time");
+    cr_expect_eq(op_count(t, "size"), 0, "the size of a shape is a number");
+    wg_set(t, x, (double[]){1, 2, 3});
+    run(t);
+    cr_expect_float_eq(wg_get_scalar(t, m), 18, 1e-14);
+    wg_graph_free(g);
+}
+
+/* What cannot be computed at compile time is said by the run, not by the compiler. */
+Test(tape_rewrite, a_failing_constant_is_a_run_time_error)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *table = wg_const(g, WG_F64, WG_SHAPE(3), (double[]){1, 2, 3});
+    wg_node  *index = wg_const(g, WG_I64, WG_SHAPE(1), (int64_t[]){7});
+    wg_node  *y = wg_gather(table, index, 0);
+    wg_tape  *t = compile(g, 1, &y, NULL);
+    cr_expect_eq(wg_run(t), WG_EINDEX);
+    wg_graph_free(g);
+}
