@@ -119,6 +119,9 @@ void wg__gemm_pack(const struct wg__gemm *g, void *packed);
  * for whose dtypes the operator has no function. */
 const struct wg__step *wg__loop_prepare(struct wg__loop *l);
 void                   wg__loop_run(const struct wg__loop *l, int threads);
+/* Makes a producer's call ready, and computes its result; take may be NULL. */
+void wg__production_ready(struct wg__production *p, const wg_call *c);
+void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);
 
 /* Makes a producer's call ready, and computes its result; take may be NULL. */
 void wg__production_ready(struct wg__production *p, const wg_call *c);

@@ -144,4 +144,5 @@ static inline void wg__loop_use(struct wg__loop *l, struct wg__loop_room *r)
 /* Fills in rank, dim and strides from the domain and each operand's shape, which broadcasts to the domain: merges axes
  * that every operand walks alike. keep_last keeps the last axis apart. */
 void wg__loop_domain(struct wg__loop *l, const wg_shape *domain, const wg_shape *const in_shape[], bool keep_last);
+
 #endif

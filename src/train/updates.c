@@ -132,7 +132,8 @@ wg_node *wg_updates(wg_node *y)
     const char     *outer = wg__enter(y->g, "updates");
     struct wg__mark before = wg__mark(y->g);
     wg_node       **list = malloc(((size_t)y->g->n_update + 1) * sizeof *list);
-    int             n = list ? wg__updates_of(y, list) : (wg__fail_nomem(y->g), -1);
+    int             n = list ? wg__updates_of(y, list) : -1;
+    if (!list) wg__fail_nomem(y->g);
     if (n >= 0) group = n ? wg_group(n, list) : wg__node_new(y->g, WG__GROUP, WG_F32, &(wg_shape){0}, 0);
     free(list);
     if (!group) wg__undo(y->g, &before);

@@ -219,7 +219,7 @@ static void run_block(const struct block *x, const float *panels, int64_t deep, 
     }
 }
 
-#include "cpu/few_rows.h"
+#include "cpu/gemm/few_rows.h"
 
 /* Makes the piece from op(b) as wg__gemm_pack left it; panels begin at multiples of WIDTH, and so does the piece. */
 static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)

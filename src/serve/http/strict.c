@@ -155,10 +155,15 @@ static int check_length(const struct look *l, struct wg__request_head *h, int mi
         *why = "a body has to say how long it is: Content-Length";
         return 411;
     }
-    if (!l->times[LENGTH]) return h->length = l->times[CODING] ? INT64_MIN : -1, 0;
+    if (!l->times[LENGTH]) {
+        h->length = l->times[CODING] ? INT64_MIN : -1;
+        return 0;
+    }
     uint64_t length;
-    if (l->n[LENGTH] > 18 || !wg__count_read(l->value[LENGTH], l->n[LENGTH], INT64_MAX, &length))
-        return *why = "malformed Content-Length", 400;
+    if (l->n[LENGTH] > 18 || !wg__count_read(l->value[LENGTH], l->n[LENGTH], INT64_MAX, &length)) {
+        *why = "malformed Content-Length";
+        return 400;
+    }
     h->length = (int64_t)length;
     return 0;
 }
@@ -179,8 +184,10 @@ int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char 
         *why = "malformed method";
         return 400;
     }
-    if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version))
-        return *why = "malformed request line", 400;
+    if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version)) {
+        *why = "malformed request line";
+        return 400;
+    }
     if (h->n_uri > WG__MAX_URI) {
         *why = "the URI is longer than 8192 bytes";
         return 414;
