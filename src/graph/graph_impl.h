@@ -20,7 +20,7 @@ struct wg_node {
     const wg_op    *op; /* NULL unless kind is WG__OP */
     wg_node       **x;  /* [n] operands; an assignment has {param, next} */
     const wg_shape *shape;
-    const void     *attr;
+    void           *attr;
     const char     *name;   /* NULL: none */
     const char     *call;   /* the composed builder that made the node, a literal; or NULL */
     void           *data;   /* of a parameter or constant; of an eager node */

@@ -131,11 +131,11 @@ struct wg__job {
     int  status; /* WG_OK, a wg_status, or of wg__job_status */
     char why[240];
     struct wg__result {
-        wg_shape    shape;
-        const void *data; /* until wg__job_free */
-    } * out;              /* [version->n_out] */
-    int64_t  rows;        /* of the batch axis; 1 where there is none */
-    int      batch;       /* rows that ran together */
+        wg_shape shape;
+        void    *data; /* until wg__job_free */
+    } * out;           /* [version->n_out] */
+    int64_t  rows;     /* of the batch axis; 1 where there is none */
+    int      batch;    /* rows that ran together */
     uint64_t queue_ns, run_ns;
 
     /* batch.c's own. */

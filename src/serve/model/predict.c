@@ -198,7 +198,7 @@ static void collect(const struct window *w)
             const char *from = wg_view(w->tape, w->v->out[i].node);
             size_t      all = bytes_of(&job->out[i].shape, w->v->pub.out[i].dtype);
             size_t      row = all / (size_t)rows_of(w->v, job);
-            char       *to = (char *)(uintptr_t)job->out[i].data;
+            char       *to = job->out[i].data;
             if (row) memcpy(to + (size_t)o.first * row, from + (size_t)o.place * row, (size_t)o.n * row);
         }
     }

@@ -26,7 +26,7 @@ static bool operands(struct wg__in *c, int n, struct operand x[], int *length, i
     *rank = 0;
     for (int k = 0; k < n; k++) {
         struct wg__import_value *v = wg__value_in(c, k);
-        x[k].list = v ? wg__value_ints(wg__import_of(c), v) : NULL;
+        x[k].list = v ? wg__value_ints(c->import, v) : NULL;
         if (!x[k].list) return false;
         for (int i = 0; x[k].list->raw && i < x[k].list->n; i++)
             if (wg__like_symbol(x[k].list->at[i])) return false;
