@@ -16,7 +16,7 @@ loop  | loop graph base                    | graph graph_op
 cpu   | cpu loop graph base ops/*.def      | graph graph_op
 ops   | ops cpu loop graph                 | graph graph_op
 grad  | grad ops graph                     | graph graph_op
-tape  | tape grad ops cpu loop graph       | graph graph_op
+tape  | tape grad ops cpu loop graph base  | graph graph_op
 cuda  | cuda tape ops cpu loop graph       | graph graph_op
 data  | data tape cpu graph base           | graph data
 data/csv          | data/csv data/io_impl.h graph base              | graph data
