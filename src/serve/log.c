@@ -14,7 +14,7 @@
 
 enum { MANY = 1 << 16, MOST = 1 << 20, PIECE = 4096, PATIENCE_MS = 1000 };
 
-/* RFC 3339, UTC, milliseconds */
+/* Begins a line with the time (RFC 3339, UTC, milliseconds), the level and the message. */
 static void open_line(struct wg__text *t, const char *level, const char *message)
 {
     struct timespec now;
@@ -29,7 +29,8 @@ static void open_line(struct wg__text *t, const char *level, const char *message
 
 /* ---- Where lines go ---- */
 
-/* A pipe that has room takes PIPE_BUF bytes at once: pipe(7). */
+/* Tells whether the log can be written to without waiting longer than wait_ms.  A pipe that has room takes PIPE_BUF
+ * bytes at once: pipe(7). */
 static bool has_room(const struct wg__log *l, int wait_ms)
 {
     struct pollfd p = {.fd = l->fd, .events = POLLOUT};
@@ -42,7 +43,7 @@ static ssize_t put(struct wg__log *l, const char *at, size_t n)
     return fwrite(at, 1, n, l->file) == n && !fflush(l->file) ? (ssize_t)n : -1;
 }
 
-/* As much as is taken now; all of it goes if nobody ever takes it. */
+/* Writes as many lines as the file takes now; drops all where writing fails. */
 static void pour(struct wg__log *l)
 {
     size_t at = 0;
@@ -55,7 +56,7 @@ static void pour(struct wg__log *l)
     if (at && l->lines.n) memmove(l->lines.at, l->lines.at + at, l->lines.n);
 }
 
-/* A line that finds no room takes none of those before it along. */
+/* Adds a line.  If it finds no room, it is counted as lost, and the lines before it stay. */
 static void add(struct wg__log *l, const struct wg__text *t)
 {
     size_t whole = l->lines.n;

@@ -60,7 +60,7 @@ static void observe(struct histogram *h, uint64_t ns)
     atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
 }
 
-/* The counters of a version; the last place is shared by all that come late. */
+/* Finds the counters of a version, or takes free ones; the last place is shared by all versions that find none. */
 static struct by_version *version_of(struct row *row, int64_t number)
 {
     int64_t tag = number < 0 ? 1 : number + 2;
@@ -103,7 +103,7 @@ static void title(struct wg__text *t, const char *name, const char *type, const 
     wg__text_say(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* \ and " and newlines are escaped in values of labels. */
+/* Writes a label; \, " and newlines are escaped in its value. */
 static void label(struct wg__text *t, const char *name, const char *value)
 {
     wg__text_say(t, "%s=\"", name);

@@ -5,7 +5,7 @@
 
 static void say(struct wg__text *t, const char *s) { wg__text_add(t, s, strlen(s)); }
 
-/* Each {name} of the pattern. */
+/* Writes a parameter for each {name} of the pattern. */
 static void say_parameters(struct wg__text *t, const char *pattern)
 {
     const char *between = "";

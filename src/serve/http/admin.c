@@ -17,7 +17,7 @@
 
 enum { TOKEN = 4096 };
 
-/* The file's text without blanks around it; the length, or a negative errno. */
+/* Reads the file's text, without the blanks at its end; returns the length, or a negative errno. */
 static int read_token(const char *file, char to[static TOKEN])
 {
     int     fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -48,7 +48,7 @@ static bool same(const char *shown, size_t n_shown, const char *token, size_t n)
     return !differ && n > 0;
 }
 
-/* The file is read each time: a token that is changed counts at once. */
+/* Tells whether the request shows the token.  The file is read each time, so that a changed token counts at once. */
 static bool shows_token(const struct wg__exchange *x)
 {
     char        token[TOKEN], shown[TOKEN + 8];

@@ -66,7 +66,8 @@ static void fill(int byte, void *at, size_t n)
     if (at) memset(at, byte, n);
 }
 
-/* For tests: whatever of a request were seen by another could be told by these bytes. */
+/* Overwrites what the exchange holds of a request, for tests: if another request saw any of it, these bytes would
+ * tell. */
 static void poison(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
@@ -120,7 +121,8 @@ static void free_list(struct wg__exchange *x)
     }
 }
 
-/* The list is a stack, so those that nobody has needed are at its end. */
+/* Cuts the list of free exchanges after the first `keep`; returns the rest.  The list is a stack, so the exchanges that
+ * nobody has needed are at its end. */
 static struct wg__exchange *cut_list(struct wg__server *s, int keep)
 {
     struct wg__exchange **at = &s->free;
@@ -149,7 +151,7 @@ void wg__exchange_free_all(struct wg__server *s) { free_list(cut_list(s, 0)); }
 
 /* ---- From request to request ---- */
 
-/* As at the start, but for the buffers. */
+/* Sets all fields as in a new exchange, but keeps the buffers. */
 static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Connection *c)
 {
     struct wg__request *q = &x->q;
@@ -209,7 +211,8 @@ void wg__exchange_release(struct wg__exchange *x)
     pthread_mutex_unlock(&s->free_lock);
 }
 
-/* At most twice what has come, and no more than what was promised: a promise alone takes no memory. */
+/* Makes room for a body of n bytes: at most twice what has come, and no more than was promised.  A promise alone takes
+ * no memory. */
 bool wg__exchange_reserve(struct wg__exchange *x, size_t n)
 {
     size_t size = x->body.size ? x->body.size : 16384;

@@ -34,7 +34,7 @@ static void allow(struct wg__request *q, int verbs)
 
 static bool is_v1(const char *path) { return strncasecmp(path, "/v1/", 4) == 0; }
 
-/* The row of the table, or the answer why there is none. */
+/* Finds the route of the request, or fills in the answer why there is none. */
 static void find_route(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
@@ -62,7 +62,7 @@ static enum MHD_Result refuse(struct wg__exchange *x, int code, const char *why)
     return wg__answer_send(x, true);
 }
 
-/* gzip, or nothing. */
+/* Takes Content-Encoding, which may be gzip or identity; false with the answer filled in for any other. */
 static bool take_encoding(struct wg__exchange *x)
 {
     char        text[32];
@@ -76,7 +76,7 @@ static bool take_encoding(struct wg__exchange *x)
     return false;
 }
 
-/* What is known of the answer before the body comes: true if nothing is wrong so far. */
+/* Checks what can be checked before the body comes; false with the answer filled in. */
 static bool check_body(struct wg__exchange *x)
 {
     struct wg__server *s = x->q.server;
@@ -113,7 +113,7 @@ static enum MHD_Result head(struct wg__exchange *x, const char *url, struct wg__
     return MHD_YES;
 }
 
-/* A body that may not go on: the answer goes past MHD, which takes none in the midst of a request. */
+/* Refuses a body that may not go on.  The answer is written past MHD, which accepts none in the midst of a request. */
 static enum MHD_Result cut(struct wg__exchange *x, int code)
 {
     x->q.code = code;
@@ -174,7 +174,7 @@ static struct wg__peer *peer_of(struct MHD_Connection *c)
     return i ? i->socket_context : NULL;
 }
 
-/* The request line is here. */
+/* Begins an exchange: MHD has read the request line. */
 static void *begin(void *context, const char *uri, struct MHD_Connection *c)
 {
     struct wg__server   *s = context;
@@ -195,7 +195,8 @@ static void *begin(void *context, const char *uri, struct MHD_Connection *c)
     return x;
 }
 
-/* What MHD answered itself, 408 for a request that the clock has cut, or 499 for a client that went away. */
+/* Finds the code of a request without an answer of the server's: the code that MHD answered, 408 if the clock has cut
+ * the connection, or 499 if the client went away. */
 static int code_without_answer(const struct wg__exchange *x)
 {
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_HTTP_STATUS);
@@ -241,7 +242,7 @@ static void connected(void *context, struct MHD_Connection *c, void **state, enu
     atomic_fetch_sub(&s->connections, 1);
 }
 
-/* One too many is closed at once, not left waiting. */
+/* Accepts a connection while there are not too many: a connection too many is closed at once, not left waiting. */
 static enum MHD_Result accept_policy(void *context, const struct sockaddr *a, socklen_t n)
 {
     struct wg__server *s = context;
@@ -250,7 +251,7 @@ static enum MHD_Result accept_policy(void *context, const struct sockaddr *a, so
     return atomic_load(&s->connections) < s->o.connections ? MHD_YES : MHD_NO;
 }
 
-/* The path is taken as it is: wg__path_take. */
+/* Leaves the path as it is, where MHD would unescape it: wg__path_take reads it. */
 static size_t as_it_is(void *context, struct MHD_Connection *c, char *s)
 {
     (void)context;

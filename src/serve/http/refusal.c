@@ -33,7 +33,7 @@ void wg__refusal_known(int code)
     n_heard--;
 }
 
-/* Bytes that ever came on a connection. */
+/* Counts the bytes that ever came on a connection. */
 static uint64_t bytes_received(int fd)
 {
     struct tcp_info info = {0};
@@ -41,8 +41,9 @@ static uint64_t bytes_received(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) ? 0 : info.tcpi_bytes_received;
 }
 
-/* Where MHD cannot even make out a request line it closes the connection without a word; where none comes,
- * the clock does. */
+/* Finds the code of a connection that ends without a request and without a refusal that MHD told of.  MHD closes it
+ * without an answer where it cannot make out a request line; the clock closes it where no request line comes.  0:
+ * nothing came. */
 static int code_of_silence(const struct wg__peer *p)
 {
     if (p->requests) return 0;

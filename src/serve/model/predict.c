@@ -32,7 +32,7 @@ void wg__job_free(struct wg__job *job)
 
 /* ---- Shapes ---- */
 
-/* "[batch,784]", or the sizes alone. */
+/* Writes a shape: with the names of symbols, "[batch,784]", or with sizes alone where symbol is NULL. */
 static const char *shape_text(const struct wg__loaded *v, const wg_shape *s, const int8_t *symbol, char *to, size_t n)
 {
     size_t k = 1;
@@ -56,7 +56,8 @@ static int misfit(struct wg__job *job, int i)
                         shape_text(v, &v->pub.in[i].shape, v->in[i].symbol, wanted, sizeof wanted));
 }
 
-/* One axis of input i: a fixed size, or a symbol that has its size from here or from before. */
+/* Checks an axis of input i against its fixed size, or against its symbol's size, which the symbol's first axis
+ * sets. */
 static int bind_axis(struct wg__job *job, int i, int axis, int64_t size[])
 {
     const struct wg__loaded *v = wg__loaded_of(job->version);
@@ -107,7 +108,7 @@ struct window {
     int64_t            at, n, room;
 };
 
-/* 1, 2, 3, 4, 6, 8, 12, 16, ..: few tapes, and less than a third of the room unused. */
+/* Rounds up to 1, 2, 3, 4, 6, 8, 12, 16, ..: few tapes, and less than a third of the room unused. */
 int64_t wg__batch_room(const struct wg__loaded *v, int64_t rows)
 {
     int64_t room = 1;
@@ -130,7 +131,7 @@ static struct overlap overlap(const struct window *w, const struct wg__job *job,
     return (struct overlap){lo - before, lo - w->at, hi > lo ? hi - lo : 0};
 }
 
-/* Unused room repeats the first row: data of this batch, and no others'. */
+/* Copies the window's rows to the tape's inputs.  Unused room repeats the first row: data of this batch alone. */
 static void fill(const struct window *w)
 {
     for (int i = 0; i < w->v->pub.n_in; i++) {
@@ -153,7 +154,7 @@ static void fill(const struct window *w)
 
 static size_t aligned(size_t n) { return (n + 63) / 64 * 64; }
 
-/* Memory for the results of one job, in one piece; their shapes are known from the tape. */
+/* Allocates the results of a job, in one piece; their shapes are known from the tape. */
 static void make_room(const struct window *w, struct wg__job *job)
 {
     int64_t            rows = w->v->batch_axis && !job->rows ? 0 : rows_of(w->v, job);
@@ -222,7 +223,8 @@ static int run(struct window *w, const int64_t size[], uint64_t *ns, wg_error *e
     return status;
 }
 
-/* A request without rows has results without rows; their shapes are those of a tape of one row. */
+/* Makes the results of a request without rows, which have no rows either; their shapes are those of a tape of one
+ * row. */
 static int run_no_rows(struct wg__loaded *v, struct wg__job *job, wg_error *e)
 {
     int64_t size[WG__MAX_SYMBOLS];

@@ -81,7 +81,7 @@ static void note_failure(struct wg__repository *r, struct model *m, const struct
                   e->message, m->serves ? " (the one before goes on serving)" : "");
 }
 
-/* The new version serves from here on; the old one until its last request is done. */
+/* Lets the new version serve from here on; the old version lives until its last request is done. */
 static void swap(struct wg__repository *r, struct model *m, const struct wg__look *l, struct wg__loaded *v)
 {
     m->served = *l;
@@ -118,7 +118,7 @@ static void say_gone(struct wg__repository *r, struct model *m)
     m->gone = true;
 }
 
-/* Back to what serves: a version that did not load is forgotten. */
+/* Forgets that a version did not load, as the files are again those of the version that serves. */
 static void settle(struct wg__repository *r, struct model *m)
 {
     m->gone = false;
@@ -128,7 +128,8 @@ static void settle(struct wg__repository *r, struct model *m)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* A change counts once it was seen twice the same: who writes in place has then stopped. */
+/* Looks at the model's files, and loads what has changed.  A change counts once two looks have seen the same: then
+ * nobody is writing any more. */
 static void look(struct wg__repository *r, struct model *m)
 {
     wg_error        e = {0};
@@ -202,7 +203,7 @@ static struct wg__model_options sensible(const struct wg__model_options *given)
     return o;
 }
 
-/* What can stand in a path of a request as it is. */
+/* Tells whether a name can stand in the path of a request without being escaped. */
 static bool is_name(const char *s, size_t n)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -228,7 +229,7 @@ static int add(struct wg__repository *r, const char *spec, wg_error *e)
     return e->status;
 }
 
-/* "name=on" or "name=off" of models that there are. */
+/* Checks that each text is "name=on" or "name=off" of a model that there is. */
 static int check_batching(struct wg__repository *r, wg_error *e)
 {
     for (int i = 0; i < r->options.n_batching; i++) {
@@ -242,7 +243,7 @@ static int check_batching(struct wg__repository *r, wg_error *e)
     return WG_OK;
 }
 
-/* What is written here goes out with the model's name before it. */
+/* Loads a model when the server starts; the model's name goes before the message of a failure. */
 static int load_first(struct wg__repository *r, struct model *m, wg_error *e)
 {
     wg_error        why = {0};
@@ -312,7 +313,7 @@ struct wg__version *wg__version_hold(struct wg__repository *r, const char *model
     return v ? &v->pub : NULL;
 }
 
-/* Newest first; of one number, what serves comes first. */
+/* Orders states: newest version first; of one number, the state that serves first. */
 static int rank(const void *a, const void *b)
 {
     const struct wg__version_status *x = a, *y = b;

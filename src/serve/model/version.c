@@ -30,7 +30,7 @@ void wg__model_log(const struct wg__model_options *o, const char *level, const c
     o->log(o->log_context, level, line);
 }
 
-/* A message of several lines becomes one. */
+/* Fills in e; a message of several lines becomes one line. */
 int wg__model_say(wg_error *e, int status, const char *format, ...)
 {
     va_list ap;
@@ -70,7 +70,7 @@ static const char *keep(struct wg__loaded *v, const char *text)
 
 /* ---- Inputs, outputs, symbols ---- */
 
-/* The number of a symbol, new ones added; or a status. */
+/* Finds the number of a symbol, or gives a new symbol the next number if `add`; or a status. */
 static int symbol_of(struct wg__loaded *v, int64_t dim, bool add, wg_error *e)
 {
     char name[SYMBOL_NAME];
@@ -86,7 +86,7 @@ static int symbol_of(struct wg__loaded *v, int64_t dim, bool add, wg_error *e)
     return v->n_symbol++;
 }
 
-/* An output may have a symbol that follows from others ("2*batch"): it stays without a number. */
+/* Describes an input or output.  An output's symbol that follows from others ("2*batch") has no number. */
 static int describe(struct wg__loaded *v, struct wg__port *p, struct wg__model_tensor *t, wg_node *x, const char *name,
                     bool input, wg_error *e)
 {
@@ -103,7 +103,8 @@ static int describe(struct wg__loaded *v, struct wg__port *p, struct wg__model_t
     return WG_OK;
 }
 
-/* Symbol 0 leads, and is nowhere else; whether outputs hold it in an expression is seen by warm.c. */
+/* Tells whether symbol 0 is the first axis and no other.  Whether outputs hold it in an expression is seen by
+ * warm.c. */
 static bool leads(const struct wg__port *p, const struct wg__model_tensor *t)
 {
     if (t->shape.rank < 1 || p->symbol[0] != 0) return false;
@@ -190,7 +191,7 @@ static int take_digest(struct wg__loaded *v, const char *file, wg_error *e)
 
 /* ---- The whole ---- */
 
-/* Weights become constants, laid out as products like them best; all tapes read the same memory. */
+/* Imports the model.  Weights become constants, laid out as products like them best; all tapes read the same memory. */
 static int import(struct wg__loaded *v, const char *file, wg_error *e)
 {
     wg_onnx *m = wg_onnx_read(file);

@@ -31,7 +31,7 @@ struct trial {
 
 /* ---- Values ---- */
 
-/* Marsaglia 2003 */
+/* Draws 32 random bits (Marsaglia, "Xorshift RNGs", 2003). */
 static uint32_t draw(uint32_t *x)
 {
     *x ^= *x << 13;
@@ -39,7 +39,7 @@ static uint32_t draw(uint32_t *x)
     return *x ^= *x << 5;
 }
 
-/* Reals in [-1, 1); whole numbers are 0 or 1, as they may be indices. */
+/* Draws n elements: reals in [-1, 1); whole numbers that are 0 or 1, as they may be indices. */
 static void randomise(wg_dtype t, int64_t n, void *data, uint32_t *state)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -91,7 +91,8 @@ static wg_shape bound(const struct trial *t, int i)
     return s;
 }
 
-/* Bytes of input i and a few more; too many to have if they do not fit, none if nothing reads it. */
+/* Computes the bytes of input i, rounded up to 64: PTRDIFF_MAX where the size overflows, 0 where no tape reads the
+ * input. */
 static size_t room(const struct trial *t, int i)
 {
     wg_shape s = bound(t, i);
@@ -101,7 +102,7 @@ static size_t room(const struct trial *t, int i)
     return n < PTRDIFF_MAX - 64 ? (n + 63) / 64 * 64 : PTRDIFF_MAX;
 }
 
-/* Random inputs of t->size. */
+/* Draws random inputs of the sizes t->size; false: memory is short. */
 static bool begin(struct trial *t)
 {
     int      n_in = t->v->pub.n_in;
@@ -122,7 +123,7 @@ static bool begin(struct trial *t)
     return true;
 }
 
-/* Row `row` of all inputs as a job. */
+/* Makes a job of row `row` of all inputs. */
 static struct wg__job job_of(const struct trial *t, struct wg__given *in, int64_t row)
 {
     for (int i = 0; i < t->v->pub.n_in; i++) {
@@ -134,7 +135,7 @@ static struct wg__job job_of(const struct trial *t, struct wg__given *in, int64_
     return (struct wg__job){.version = &t->v->pub, .in = in, .rows = 1};
 }
 
-/* The name of the first output that differs between row i of a and the one row of b, or NULL. */
+/* Finds the first output that differs between row i of a and the only row of b; returns its name, or NULL. */
 static const char *differs(const struct trial *t, const struct wg__job *a, int64_t i, const struct wg__job *b)
 {
     for (int o = 0; o < t->v->pub.n_out; o++) {
@@ -158,7 +159,7 @@ static bool off(const struct trial *t, const char *why, const char *what)
     return false;
 }
 
-/* Too little memory says nothing about the model. */
+/* Computes the jobs; false if one fails.  Short memory says nothing about the model, so it becomes t->status. */
 static bool compute(struct trial *t, struct wg__job *jobs)
 {
     wg__jobs_compute(t->v, jobs);
@@ -176,7 +177,7 @@ static bool same(const struct trial *t, const struct wg__job *a, int64_t i, cons
     return name ? off(t, "a row changes with the rows beside it in output ", name) : true;
 }
 
-/* Four rows alone as in the full batch, and three of them in another order. */
+/* Tells whether rows give the same results in a full batch, alone (four of them) and in another order (three). */
 static bool rows_stay_apart(struct trial *t)
 {
     const int64_t picked[PICKED] = {0, t->rows / 2, t->rows - 1, t->rows / 3};
@@ -203,7 +204,7 @@ static uint64_t quickest(struct trial *t, struct wg__job *jobs)
     return best;
 }
 
-/* What a row saves in a full batch. */
+/* Measures what a row saves in a full batch. */
 static void weigh(struct trial *t)
 {
     uint64_t alone = quickest(t, &t->alone[0]), together = quickest(t, &t->full) / (uint64_t)t->rows;
@@ -212,7 +213,7 @@ static void weigh(struct trial *t)
 
 /* ---- Sizes ---- */
 
-/* Sizes that the model takes, for symbols that only a request knows. */
+/* Finds sizes that the model takes, for symbols that only a request knows. */
 static int find_sizes(struct trial *t, wg_error *e)
 {
     static const int64_t candidate[] = {4, 8, 16, 32, 64, 128, 224, 1, 2, 3};
@@ -231,7 +232,7 @@ static int find_sizes(struct trial *t, wg_error *e)
     return status;
 }
 
-/* A run whose result does not matter: random values need not suit the model. */
+/* Runs the model once.  The result does not matter: random values need not suit the model. */
 static int run_once(struct trial *t, wg_error *e)
 {
     t->rows = 1;
@@ -240,7 +241,7 @@ static int run_once(struct trial *t, wg_error *e)
     return t->full.status == WG_ENOMEM ? wg__model_say(e, WG_ENOMEM, "%s", t->full.why) : WG_OK;
 }
 
-/* What the option says of the model: 1 on, 0 off, -1 nothing. */
+/* Finds what the option says of the model: 1 on, 0 off, -1 nothing. */
 static int said_of(const struct wg__model_options *o, const char *model)
 {
     size_t n = strlen(model);

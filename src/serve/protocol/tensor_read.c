@@ -40,7 +40,7 @@ static inline const char *read_f32(const char *p, const char *end, void *to)
     return stop;
 }
 
-/* A whole number from -most - 1 to most, or from 0 if not negative. */
+/* Reads a whole number from -most - 1 to most, or from 0 if not negative. */
 static inline const char *read_whole(const char *p, const char *end, uint64_t most, bool negative, int64_t *v)
 {
     struct wg__decimal d;
@@ -83,8 +83,7 @@ static inline const char *read_bool(const char *p, const char *end, void *to)
 
 /* ---- Room ---- */
 
-/* Twice the room, but never more than what is left of the text can fill: an
- * element and its comma are two bytes. */
+/* Doubles the room, but to no more than the rest of the text can fill: an element and its comma are two bytes. */
 static bool grow(struct fill *f, const char *p)
 {
     size_t size = wg_dtype_size(f->type), most = f->used + ((size_t)(f->j->end - p) / 2 + 1) * size;
@@ -124,7 +123,7 @@ void wg__json_data_free(struct wg__json_data *d)
 
 /* ---- Rows ---- */
 
-/* Why there is no element of the dtype at p. */
+/* Complains why there is no element of the dtype at p. */
 static bool refuse(struct fill *f, const char *p)
 {
     struct wg__json   *j = f->j;
@@ -229,7 +228,7 @@ static bool open_lists(struct wg__json *j, struct nest *s, bool *empty)
     return true;
 }
 
-/* Elements at j->at, all at the same depth as those before. */
+/* Takes elements at j->at, all at the same depth as the elements before. */
 static bool take_row(struct fill *f, struct nest *s)
 {
     struct wg__json *j = f->j;

@@ -93,7 +93,7 @@ void wg__text_flat_null(struct wg__text *t, wg_dtype type, int64_t n, const void
     write_list(t, type == WG_F32 ? write_f32_null : type == WG_F64 ? write_f64_null : writers[type], n, data);
 }
 
-/* The axes of s from `axis`; where the data behind them are. */
+/* Writes the axes of s from `axis` on; returns where the data behind them are. */
 static const char *nest(struct wg__text *t, wg_dtype type, const wg_shape *s, int axis, const char *data)
 {
     int64_t n = s->dim[axis];

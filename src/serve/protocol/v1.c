@@ -24,7 +24,7 @@ static const char *input_names(const struct wg__request *q, char to[static 400])
     return wg__tensor_names(q->job.version->n_in, q->job.version->in, 400, to);
 }
 
-/* Where the reader fails by j, the caller says so; other failures are q's. */
+/* Answers that the model has no input of that name; false. */
 static bool no_input(struct wg__request *q, const struct wg__json_text *key)
 {
     char names[400];
@@ -54,7 +54,7 @@ static int64_t count_of(const wg_shape *s)
     return n;
 }
 
-/* Room for n bytes, twice as much as before, of which `used` stay. */
+/* Makes room for n bytes, twice as much as before, of which `used` stay. */
 static bool grow(struct wg__json_data *d, size_t used, size_t n)
 {
     size_t size = d->size < 4096 ? 4096 : d->size;
@@ -110,7 +110,7 @@ static bool read_object_row(struct wg__request *q, struct wg__json *j, struct ke
     return true;
 }
 
-/* Rows need an axis to lie along: that all inputs and outputs begin with the same axis. */
+/* Checks that the model has rows: an axis with which all inputs and outputs begin. */
 static bool has_rows(struct wg__request *q)
 {
     const struct wg__version *v = q->job.version;
@@ -125,7 +125,7 @@ static bool has_rows(struct wg__request *q)
     return true;
 }
 
-/* "instances": []: each input has no row, and any size along its other symbols. */
+/* Takes "instances": []: each input has no row, and size 1 along its other symbols. */
 static bool no_rows(struct wg__request *q, struct keep *k)
 {
     const struct wg__version *v = q->job.version;

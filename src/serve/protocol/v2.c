@@ -41,7 +41,7 @@ static bool read_shape(struct wg__json *j, wg_shape *s)
     return !j->status;
 }
 
-/* Of the parameters only those of the binary extension mean something. */
+/* Reads parameters, of which only those of the binary extension mean something. */
 static bool read_parameters(struct wg__json *j, const char *flag, bool *on, bool *is_set, int64_t *size)
 {
     struct wg__json_text key;
@@ -70,7 +70,7 @@ static bool read_data(struct wg__request *q, struct wg__json *j, struct given *g
     return wg__json_tensor(j, q->job.version->in[g->input].dtype, &q->data[g->input]);
 }
 
-/* Only finds out where data may go at once: the input counts when its object is complete. */
+/* Reads an input's name, to know where data may go at once.  The input counts when its object is complete. */
 static bool read_name(struct wg__request *q, struct wg__json *j, struct wg__v2 *k, struct given *g)
 {
     if (!wg__json_string(j, &g->name)) return false;
@@ -90,7 +90,7 @@ static bool read_input_key(struct wg__request *q, struct wg__json *j, struct wg_
     return wg__json_skip(j);
 }
 
-/* A flat list, or one nested as the shape says. */
+/* Checks that the data are a flat list, or nested as the shape says. */
 static bool fits(struct wg__request *q, const struct given *g)
 {
     const wg_shape *s = &q->data[g->input].shape;
@@ -240,8 +240,8 @@ static void say_output(struct wg__request *q, int i, bool binary)
     wg__text_add(&q->text, "}", 1);
 }
 
-/* JSON has no NaN and no infinity (RFC 8259, 6): null stands for them, unless the server was told to refuse
- * such an answer.  False with the error filled in. */
+/* Checks that JSON can say the answer: it has no NaN and no infinity (RFC 8259, 6).  null stands for them, unless the
+ * server was told to refuse such an answer.  False with the error filled in. */
 static bool are_sayable(struct wg__request *q, const struct wg__v2 *k)
 {
     const struct wg__version *v = q->job.version;
@@ -289,7 +289,7 @@ static void answer(struct wg__request *q)
         if (k->out[i].binary) wg__v2_append(q, k->out[i].output);
 }
 
-/* curl -d says form-urlencoded if it is not told. */
+/* Checks Content-Type.  application/x-www-form-urlencoded is accepted, as curl -d sends it unless told otherwise. */
 static bool right_type(struct wg__request *q)
 {
     static const char *const table[] = {"application/json", "application/octet-stream",

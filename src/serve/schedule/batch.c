@@ -92,7 +92,7 @@ static struct wg__job **take_late(struct wg__crew *c, struct wg__lane *l, struct
     return to;
 }
 
-/* The oldest job, and those after it that are like it, up to a full batch. */
+/* Takes the oldest job, and the jobs after it that can run with it, up to a full batch. */
 static struct wg__job *take_batch(struct wg__crew *c, struct wg__lane *l)
 {
     struct wg__loaded *v = version_of(l);
@@ -110,7 +110,7 @@ static struct wg__job *take_batch(struct wg__crew *c, struct wg__lane *l)
     return batch;
 }
 
-/* Every slot is free and nobody waits: what closing waits for. */
+/* Wakes who waits to close the crew, once every slot is free and no job waits. */
 static void tell_if_idle(struct wg__crew *c)
 {
     if (c->slots == c->options.threads && !c->lanes) pthread_cond_broadcast(&c->idle);
@@ -118,7 +118,7 @@ static void tell_if_idle(struct wg__crew *c)
 
 /* ---- Answers: without the lock ---- */
 
-/* What came too late is no answer. */
+/* Finishes a job's counters and status: results that come after the deadline are no answer. */
 static void settle(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job, uint64_t start)
 {
     job->queue_ns = start > job->queue_ns ? start - job->queue_ns : 0;
@@ -180,7 +180,7 @@ static struct wg__job *drop_left(struct wg__crew *c, struct wg__job *batch)
 
 /* ---- Workers ---- */
 
-/* A lane that no other worker is waiting at. */
+/* Picks a lane that no other worker is waiting at. */
 static struct wg__lane *pick(struct wg__crew *c)
 {
     struct wg__lane *l = c->slots > 0 ? c->lanes : NULL;
@@ -200,8 +200,8 @@ static void gather(struct wg__crew *c, struct wg__lane *l)
     l->gathering = false;
 }
 
-/* One turn, with the lock but while it computes.  The version is held: its jobs
- * may all be answered, and let go of it, while this thread still waits at its lane. */
+/* Runs one batch of a lane.  The lock is held but while the batch computes.  The version is held too: its jobs may all
+ * be answered, and let go of it, while this thread still waits at its lane. */
 static void turn(struct wg__crew *c, struct wg__lane *l)
 {
     struct wg__loaded *v = version_of(l);
@@ -303,7 +303,7 @@ void wg__crew_expire(struct wg__crew *c)
 
 /* ---- A request ---- */
 
-/* Whether the caller computes this job, with a slot taken for it. */
+/* Tells whether the caller computes this job; if so, a slot is taken for it. */
 static bool is_inline(struct wg__crew *c, struct wg__loaded *v, const struct wg__job *job, const int64_t bound[])
 {
     int64_t size[WG__MAX_SYMBOLS];
@@ -326,7 +326,7 @@ static void give_slot(struct wg__crew *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-/* WG_OK, or why the job may not wait. */
+/* Puts the job into its version's queue; else returns why it may not wait. */
 static int enqueue(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job)
 {
     struct wg__lane *l = &v->lane;

@@ -40,7 +40,7 @@ void wg__pool_clear(struct wg__pool *p)
     pthread_mutex_destroy(&p->compile);
 }
 
-/* Where the list points to an idle tape of these sizes, or to its end. */
+/* Finds the pointer of the list to an idle tape of these sizes, or the pointer at the list's end. */
 static struct wg__pooled **find(struct wg__loaded *v, const int64_t size[])
 {
     struct wg__pooled **at = &v->pool.idle;
@@ -69,7 +69,8 @@ static struct wg__pooled *take_idle(struct wg__loaded *v, const int64_t size[])
     return p;
 }
 
-/* Of one thread, as several requests run side by side; a large one takes all that there are. */
+/* Compiles a tape of one thread, as several requests run side by side; a large tape takes all threads that there
+ * are. */
 static wg_tape *compile(struct wg__loaded *v, const int64_t size[], wg_error *e)
 {
     wg_binding bind[WG__MAX_SYMBOLS];
@@ -89,7 +90,7 @@ static wg_tape *compile(struct wg__loaded *v, const int64_t size[], wg_error *e)
     return t;
 }
 
-/* Inputs and what is computed from them. */
+/* Counts the bytes of a tape's inputs and of what is computed from them. */
 static int64_t bytes_of(const struct wg__loaded *v, wg_tape *t)
 {
     int64_t bytes = wg_stats(t).peak_bytes;
@@ -125,7 +126,7 @@ struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_
     return wg__model_say(e, WG_ENOMEM, "the server's memory is taken by other requests"), NULL;
 }
 
-/* The list from the first tape on that is one too many. */
+/* Cuts the list at the first tape that is one too many; returns the rest. */
 static struct wg__pooled *cut(struct wg__pool *pool, int64_t most)
 {
     struct wg__pooled **at = &pool->idle, *old;
