@@ -221,7 +221,7 @@ void wg__server_unready(struct wg__server *s) { atomic_store(&s->unready, true);
 static void sleep_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
 
 /* Counts the requests under way that somebody waits for. */
-static int waited_for(struct wg__server *s)
+static int count_waited_for(struct wg__server *s)
 {
     int n = atomic_load(&s->inflight);
     return n ? n - wg__peers_gone(s) : 0;
@@ -230,7 +230,7 @@ static int waited_for(struct wg__server *s)
 /* Tells whether no request is under way, and none has come for a moment. */
 static bool is_quiet(struct wg__server *s)
 {
-    return waited_for(s) <= 0 && wg__now_ns() - atomic_load(&s->last_ns) > QUIET_MS * 1000000u;
+    return count_waited_for(s) <= 0 && wg__now_ns() - atomic_load(&s->last_ns) > QUIET_MS * 1000000u;
 }
 
 static bool wait_quiet(struct wg__server *s, uint64_t until)
@@ -271,8 +271,8 @@ int wg__server_stop(struct wg__server *s)
     wait_quiet(s, begin + all);
     /* A suspended connection may not be closed: its job is under way and ends by itself. */
     while (atomic_load(&s->suspended)) sleep_ms(1);
-    int cut = waited_for(s);
-    if (cut < 0) cut = 0; /* one has ended in between */
+    int cut = count_waited_for(s);
+    if (cut < 0) cut = 0; /* a request has ended in between */
     wg__log_say(&s->log, cut ? "warn" : "info", "stopped; requests cut off: %d", cut);
     destroy(s);
     return cut;

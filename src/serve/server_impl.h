@@ -46,14 +46,14 @@ struct wg__exchange {
     struct wg__exchange    *next; /* in the free list, or in a queue of threads aside */
     enum { WG__HEAD, WG__BODY, WG__ANSWER, WG__ASKED } phase;
     enum { WG__READ, WG__WRITE } aside; /* what the clerks do with it */
-    atomic_int       meet;              /* of the connection's suspension and the job's end, the second resumes */
-    bool             incoming, discard, head, predicted, gzip;
-    const char      *uri; /* as it came */
-    size_t           n_uri;
-    uint64_t         began_ns;
-    uint64_t         predict_ns;
-    int64_t          version; /* that answered; -1: none */
-    int64_t          length;  /* of the body, as promised; -1: unknown */
+    atomic_int  meet; /* 1 after the first of two: the connection's suspension, the job's end; the second resumes */
+    bool        incoming, discard, head, predicted, gzip;
+    const char *uri; /* as it came */
+    size_t      n_uri;
+    uint64_t    began_ns;
+    uint64_t    predict_ns;
+    int64_t     version; /* of the model that answered; -1: none */
+    int64_t     length;  /* of the body, as promised; -1: unknown */
     struct wg__bytes body;
     size_t           sent;
     char             method[16];
@@ -65,24 +65,24 @@ struct wg__exchange {
 struct wg__exchange *wg__exchange_new(struct wg__server *s, struct MHD_Connection *c);
 void                 wg__exchange_release(struct wg__exchange *x);
 void                 wg__exchange_free_all(struct wg__server *s);
-/* Frees the exchanges that nobody has needed since the last call, but for a few; gives how many. */
+/* Frees the exchanges that nobody has needed since the last call, but for a few; returns their number. */
 int wg__exchange_shrink(struct wg__server *s);
 /* Makes room for n bytes of body in all; false: memory is short. */
 bool wg__exchange_reserve(struct wg__exchange *x, size_t n);
 
 /* ---- Connections, and the time that they have (peers.c) ---- */
 
-/* due_ns is when a request has to be here, or an answer to be gone; whoever swaps it for another value
- * first, the thread of the connection or the clock, decides what happens. */
+/* due_ns is the time by which a request has to be here, or an answer to be gone.  The connection's thread and the clock
+ * both try to swap it for another value; the first to do so decides what happens. */
 enum { WG__NOT_DUE = 0, WG__CUT = 1 };
 struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
     int              requests; /* that began */
-    atomic_bool      open;     /* one is under way */
-    bool             ended;    /* the clock's: there was nothing more to read when it looked last */
+    atomic_bool      open;     /* a request is under way */
+    bool             ended;    /* the clock's: at its last look nothing was left to read */
     uint64_t         turn;     /* of its last prediction (crowd.c) */
-    atomic_bool      answers;  /* what is due is the end of an answer */
+    atomic_bool      answers;  /* due_ns is for the end of an answer */
     _Atomic uint64_t due_ns;
 };
 struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
@@ -112,7 +112,7 @@ struct wg__linger {
     uint64_t           until_ns;
 };
 void wg__linger(struct wg__server *s, int fd);
-/* Takes what has come; closes what has ended or has had its time. */
+/* Throws away the bytes that have come; closes the sockets that have ended or have had their time. */
 void wg__linger_sweep(struct wg__server *s, bool all);
 
 /* Estimates how many more connections are likely to ask before this connection asks again.  Called for each prediction,
@@ -155,7 +155,7 @@ int wg__http_start(struct wg__server *s, wg_error *e);
  * Both run on the connection's thread. */
 enum MHD_Result wg__answer_begin(struct wg__exchange *x);
 enum MHD_Result wg__answer_end(struct wg__exchange *x);
-/* Sends what q says; close: and nothing more on this connection. */
+/* Sends the answer in q; close: the connection ends after the answer. */
 enum MHD_Result wg__answer_send(struct wg__exchange *x, bool close);
 /* Takes the request out of the count of requests that are still coming. */
 void wg__answer_came(struct wg__exchange *x);
@@ -196,7 +196,7 @@ struct wg__request_head {
     const char *method, *uri, *version;
     size_t      n_uri; /* to its end or its first blank */
     /* What wg__strict finds. */
-    int64_t length; /* of the body; -1: there is none; less: it does not say */
+    int64_t length; /* of the body; -1: there is none; less: the head does not tell the length */
 };
 int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char **why);
 /* Finds the n bytes of a value without the blanks around it (RFC 9112, 5.1). */

@@ -41,7 +41,7 @@ int wg__admin_check(const char *file, wg_error *e)
 }
 
 /* Takes the same time wherever two texts differ. */
-static bool same(const char *shown, size_t n_shown, const char *token, size_t n)
+static bool is_same_token(const char *shown, size_t n_shown, const char *token, size_t n)
 {
     unsigned char differ = n_shown != n;
     for (size_t i = 0; i < n; i++) differ |= (unsigned char)(token[i] ^ shown[n_shown ? i % n_shown : 0]);
@@ -57,7 +57,7 @@ static bool shows_token(const struct wg__exchange *x)
     if (n <= 0 || !v || strncasecmp(v, "Bearer ", 7) != 0) return false;
     v += 7;
     while (*v == ' ') v++;
-    return same(v, strlen(v), token, (size_t)n);
+    return is_same_token(v, strlen(v), token, (size_t)n);
 }
 
 static bool is_loopback(const struct sockaddr *a)

@@ -70,12 +70,11 @@ void wg__refusal_at_end(struct wg__server *s, const struct wg__peer *p)
 
 /* ---- Heads that MHD would answer twice ---- */
 
-/* MHD up to 0.9.76 answers a Content-Length that is no number with two heads, and takes blanks behind a
- * number for a part of it.  When the request line is there, MHD has most heads whole in its buffer: the
- * lines up to the empty one are put right there, byte for byte.  Blanks go before the number, where they are
- * skipped; a name with a value that is none, or too large, changes its last letter, by which wg__strict
- * knows it.  Lines
- * that come later are read by MHD as they are. */
+/* MHD up to 0.9.76 answers a Content-Length that is no number with two heads, and takes blanks behind a number for a
+ * part of the number.  When the request line has come, MHD mostly has the whole head in its buffer: there the lines up
+ * to the empty line are put right, byte for byte.  Blanks move before the number, where MHD skips them.  Where the
+ * value is no number, or too large a number, the last letter of the header's name is changed, by which wg__strict knows
+ * the header.  Lines that come later are read by MHD as they are. */
 static const char length_name[] = "Content-Length";
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }

@@ -22,7 +22,7 @@ static void stamp(const char *file, uint64_t to[static 5])
 }
 
 /* Checks that l->file is a regular file; if so, fills in the rest of l. */
-static bool found(struct wg__look *l, int64_t number)
+static bool check_file(struct wg__look *l, int64_t number)
 {
     struct stat st;
     char        data[sizeof l->file + 8];
@@ -47,7 +47,7 @@ static int64_t number_of(const char *name)
 
 /* Finds the highest number below `below` among a folder's names, and the shortest name of that number; -1: there is
  * none. */
-static int64_t highest(const char *folder, int64_t below, char name[static NAME])
+static int64_t find_highest(const char *folder, int64_t below, char name[static NAME])
 {
     DIR    *d = opendir(folder);
     int64_t best = -1;
@@ -72,10 +72,10 @@ struct wg__look wg__look_at(const char *path)
     struct wg__look l = {.number = -1};
     char            name[NAME];
     int             n = snprintf(l.file, sizeof l.file, "%s", path);
-    if (n < 0 || (size_t)n >= sizeof l.file || found(&l, 1)) return l;
-    for (int64_t v = INT64_MAX; (v = highest(path, v, name)) >= 0;)
-        if (name_file(&l, path, name) && found(&l, v)) return l;
-    if (!name_file(&l, path, NULL) || !found(&l, 1)) snprintf(l.file, sizeof l.file, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof l.file || check_file(&l, 1)) return l;
+    for (int64_t v = INT64_MAX; (v = find_highest(path, v, name)) >= 0;)
+        if (name_file(&l, path, name) && check_file(&l, v)) return l;
+    if (!name_file(&l, path, NULL) || !check_file(&l, 1)) snprintf(l.file, sizeof l.file, "%s", path);
     return l;
 }
 

@@ -18,7 +18,7 @@ enum { WG__MAX_SYMBOLS = 64 };
 
 /* ---- Tapes (tape_pool.c) ---- */
 
-/* A tape for one size of each symbol.  Who took it has it alone. */
+/* A tape for one size of each symbol.  The thread that took the tape has it alone. */
 struct wg__pooled {
     wg_tape           *tape;
     int64_t            size[WG__MAX_SYMBOLS];
@@ -38,14 +38,14 @@ struct wg__pool {
 
 struct wg__crew;
 
-/* The queue of a version.  All of it belongs to the crew's lock. */
+/* The queue of a version.  The crew's lock guards all members. */
 struct wg__lane {
     struct wg__lane *next;          /* lanes with waiting jobs */
     struct wg__job  *first, **last; /* in order of arrival */
     int              n;             /* jobs */
     int64_t          rows;
-    bool             gathering; /* a worker waits for more of them */
-    pthread_cond_t   more;      /* what it waits on */
+    bool             gathering; /* a worker waits for more jobs */
+    pthread_cond_t   more;      /* signalled when a job comes, for that worker */
 };
 
 /* Starts the threads that all versions of a repository share.  NULL with the reason in e. */
@@ -117,7 +117,7 @@ int wg__job_fail(struct wg__job *job, int status, const char *format, ...) __att
 
 /* ---- What lies on the disk (look.c) ---- */
 
-/* Which file a path leads to now, and what tells it from another. */
+/* Which file a path leads to now, and what tells whether the file has changed. */
 struct wg__look {
     int64_t  number;    /* of the version; -1: there is none */
     uint64_t stamp[10]; /* device, inode, size, time of the file and of its external data */

@@ -34,7 +34,7 @@ static const struct wg__look nothing = {.number = -1};
 
 /* ---- One load at a time ---- */
 
-/* Waits for its turn, or (not patient) says that another thread has it. */
+/* Takes the right to load m.  If another thread has it, waits, or returns false if not patient. */
 static bool begin_load(struct wg__repository *r, struct model *m, bool patient)
 {
     pthread_mutex_lock(&r->lock);
@@ -82,7 +82,7 @@ static void note_failure(struct wg__repository *r, struct model *m, const struct
 }
 
 /* Lets the new version serve from here on; the old version lives until its last request is done. */
-static void swap(struct wg__repository *r, struct model *m, const struct wg__look *l, struct wg__loaded *v)
+static void swap_versions(struct wg__repository *r, struct model *m, const struct wg__look *l, struct wg__loaded *v)
 {
     m->served = *l;
     m->failed = nothing;
@@ -104,7 +104,7 @@ static int load(struct wg__repository *r, struct model *m, const struct wg__look
     m->loading_number = l->number < 0 ? 1 : l->number;
     pthread_mutex_unlock(&r->lock);
     struct wg__loaded *v = read_version(r, m, l, e);
-    if (v) swap(r, m, l, v);
+    if (v) swap_versions(r, m, l, v);
     else note_failure(r, m, l, e);
     return v ? WG_OK : e->status;
 }
@@ -119,7 +119,7 @@ static void say_gone(struct wg__repository *r, struct model *m)
 }
 
 /* Forgets that a version did not load, as the files are again those of the version that serves. */
-static void settle(struct wg__repository *r, struct model *m)
+static void forget_failure(struct wg__repository *r, struct model *m)
 {
     m->gone = false;
     m->failed = nothing;
@@ -130,7 +130,7 @@ static void settle(struct wg__repository *r, struct model *m)
 
 /* Looks at the model's files, and loads what has changed.  A change counts once two looks have seen the same: then
  * nobody is writing any more. */
-static void look(struct wg__repository *r, struct model *m)
+static void look_for_change(struct wg__repository *r, struct model *m)
 {
     wg_error        e = {0};
     struct wg__look now = wg__look_at(m->path);
@@ -138,7 +138,7 @@ static void look(struct wg__repository *r, struct model *m)
     m->seen = now;
     if (now.number < 0) say_gone(r, m);
     else if (!stable) return;
-    else if (wg__look_same(&now, &m->served)) settle(r, m);
+    else if (wg__look_same(&now, &m->served)) forget_failure(r, m);
     else if (!wg__look_same(&now, &m->failed)) load(r, m, &now, &e);
 }
 
@@ -146,7 +146,7 @@ void wg__repository_poll(struct wg__repository *r)
 {
     for (int i = 0; i < r->n; i++) {
         if (!begin_load(r, &r->model[i], false)) continue;
-        look(r, &r->model[i]);
+        look_for_change(r, &r->model[i]);
         end_load(r, &r->model[i]);
     }
 }
@@ -190,7 +190,7 @@ int wg__repository_reload(struct wg__repository *r, const char *name, wg_error *
 
 /* ---- Opening and closing ---- */
 
-static struct wg__model_options sensible(const struct wg__model_options *given)
+static struct wg__model_options fill_defaults(const struct wg__model_options *given)
 {
     struct wg__model_options o = *given;
     if (o.threads < 1) o.threads = wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
@@ -210,7 +210,7 @@ static bool is_name(const char *s, size_t n)
     return n > 0 && n < 128 && strspn(s, allowed) >= n && *s != '.';
 }
 
-static int add(struct wg__repository *r, const char *spec, wg_error *e)
+static int add_model(struct wg__repository *r, const char *spec, wg_error *e)
 {
     const char   *equals = strchr(spec, '=');
     size_t        n = equals ? (size_t)(equals - spec) : 0;
@@ -263,13 +263,13 @@ struct wg__repository *wg__repository_open(int n, const char *const spec[], cons
     if (!e) e = &own;
     *e = (wg_error){.offset = -1};
     if (!r) return wg__model_say(e, WG_ENOMEM, "out of memory"), NULL;
-    r->options = sensible(o);
+    r->options = fill_defaults(o);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->loaded, NULL);
     int status = WG_OK;
     if (n < 1) status = wg__model_say(e, WG_EARG, "no models to serve");
     else if (!(r->model = calloc((size_t)n, sizeof *r->model))) status = wg__model_say(e, WG_ENOMEM, "out of memory");
-    for (int i = 0; i < n && !status; i++) status = add(r, spec[i], e);
+    for (int i = 0; i < n && !status; i++) status = add_model(r, spec[i], e);
     if (!status) status = check_batching(r, e);
     if (!status && !(r->crew = wg__crew_new(&r->options, e))) status = e->status;
     for (int i = 0; i < n && !status; i++) status = load_first(r, &r->model[i], e);
@@ -314,7 +314,7 @@ struct wg__version *wg__version_hold(struct wg__repository *r, const char *model
 }
 
 /* Orders states: newest version first; of one number, the state that serves first. */
-static int rank(const void *a, const void *b)
+static int compare_states(const void *a, const void *b)
 {
     const struct wg__version_status *x = a, *y = b;
     if (x->number != y->number) return x->number < y->number ? 1 : -1;
@@ -333,7 +333,7 @@ int wg__repository_status(struct wg__repository *r, const char *model, int max, 
     if (m->loading && m->loading_number >= 0)
         all[n++] = (struct wg__version_status){.number = m->loading_number, .state = WG__LOADING};
     pthread_mutex_unlock(&r->lock);
-    qsort(all, (size_t)n, sizeof *all, rank);
+    qsort(all, (size_t)n, sizeof *all, compare_states);
     if (n > max) n = max;
     memcpy(to, all, (size_t)n * sizeof *to);
     return n;

@@ -105,7 +105,7 @@ enum MHD_Result wg__answer_send(struct wg__exchange *x, bool close)
 
 /* Resumes the connection when both threads have come: the connection's, which suspends it, and the thread that has its
  * request.  The second of the two calls resumes. */
-static void meet(struct wg__exchange *x)
+static void resume_second(struct wg__exchange *x)
 {
     struct MHD_Connection *c = x->connection;
     struct wg__server     *s = x->q.server;
@@ -171,11 +171,11 @@ static void write_aside(struct wg__exchange *x)
 }
 
 /* Hands a finished job back.  This runs on the thread of a worker, which has other jobs to do. */
-static void done(struct wg__job *job)
+static void hand_back(struct wg__job *job)
 {
     struct wg__exchange *x = job->context;
     if (is_large(job)) write_aside(x);
-    else meet(x);
+    else resume_second(x);
 }
 
 static bool has_left(struct wg__job *job)
@@ -186,7 +186,7 @@ static bool has_left(struct wg__job *job)
 
 /* Estimates how many more requests are on their way: seen, or to be expected.  Waiting for them costs a request a
  * change of threads and back, so a row has to save more. */
-static int others(struct wg__exchange *x)
+static int estimate_others(struct wg__exchange *x)
 {
     enum { HANDOVER_NS = 8000 };
     struct wg__server *s = x->q.server;
@@ -202,9 +202,9 @@ static int start_job(struct wg__exchange *x)
     wg__answer_came(x);
     job->arrived_ns = x->began_ns;
     job->context = x;
-    job->done = done;
+    job->done = hand_back;
     job->left = has_left;
-    return wg__predict(job, others(x));
+    return wg__predict(job, estimate_others(x));
 }
 
 static enum MHD_Result predict(struct wg__exchange *x)
@@ -219,7 +219,7 @@ static enum MHD_Result predict(struct wg__exchange *x)
     }
     MHD_suspend_connection(x->connection);
     if (is_done) write_aside(x);
-    meet(x);
+    resume_second(x);
     return MHD_YES;
 }
 
@@ -238,13 +238,13 @@ void wg__answer_clerk(struct wg__exchange *x)
 {
     if (x->aside == WG__READ && !read_request(x)) return;
     if (x->q.answer) write_answer(x);
-    meet(x);
+    resume_second(x);
 }
 
 void wg__answer_keeper(struct wg__exchange *x)
 {
     x->route->handle(&x->q);
-    meet(x);
+    resume_second(x);
 }
 
 /* ---- On the connection's thread ---- */

@@ -16,7 +16,7 @@ struct fill {
     size_t                used; /* bytes */
 };
 
-/* ---- One element: where it ends, or NULL if it is none of this dtype ---- */
+/* ---- One element: returns where it ends; NULL: no element of this dtype is there ---- */
 
 typedef const char *element(const char *p, const char *end, void *to);
 
@@ -84,7 +84,7 @@ static inline const char *read_bool(const char *p, const char *end, void *to)
 /* ---- Room ---- */
 
 /* Doubles the room, but to no more than the rest of the text can fill: an element and its comma are two bytes. */
-static bool grow(struct fill *f, const char *p)
+static bool grow_data(struct fill *f, const char *p)
 {
     size_t size = wg_dtype_size(f->type), most = f->used + ((size_t)(f->j->end - p) / 2 + 1) * size;
     size_t want = f->used ? 2 * f->used : FIRST;
@@ -142,8 +142,8 @@ static bool refuse(struct fill *f, const char *p)
     return wg__json_bad(j, NULL, "%.*s is out of range of %s", n, p, name);
 }
 
-/* Elements from p, separated by commas if many; *count of them.  Where what is
- * no comma follows, or NULL after an error. */
+/* Reads elements from p on, separated by commas if many, and sets *count.  Returns where no comma follows an element;
+ * NULL after an error. */
 typedef const char *row(struct fill *f, const char *p, bool many, int64_t *count);
 
 static inline __attribute__((always_inline)) const char *read_row(struct fill *f, const char *p, bool many,
@@ -153,7 +153,7 @@ static inline __attribute__((always_inline)) const char *read_row(struct fill *f
     char       *at = (char *)f->to->data + f->used, *full = (char *)f->to->data + f->to->size;
     for (*count = 0;;) {
         if ((size_t)(full - at) < size) {
-            if (!grow(f, p)) return NULL;
+            if (!grow_data(f, p)) return NULL;
             at = (char *)f->to->data + f->used;
             full = (char *)f->to->data + f->to->size;
         }
@@ -278,7 +278,7 @@ bool wg__json_tensor(struct wg__json *j, wg_dtype t, struct wg__json_data *to)
     bool        empty;
     if (j->status) return false;
     for (int i = 0; i < WG_MAX_RANK; i++) s.dim[i] = -1;
-    if (!to->data && !grow(&f, j->at)) return false;
+    if (!to->data && !grow_data(&f, j->at)) return false;
     do {
         if (!open_lists(j, &s, &empty)) return false;
         if (!empty && !take_row(&f, &s)) return false;
