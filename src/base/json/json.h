@@ -40,7 +40,7 @@ struct wg__json_keys {
     struct wg__table   table;
     size_t             n, size;
     uint64_t           seed;
-    struct wg__budget *budget; /* that the bytes are of; NULL: none */
+    struct wg__budget *budget; /* which the bytes are taken from; NULL: none */
 };
 /* Tells how many bytes k holds, as its budget counts them. */
 size_t wg__json_keys_bytes(const struct wg__json_keys *k);
@@ -72,9 +72,9 @@ enum wg__json_kind wg__json_peek(struct wg__json *j);
 /* Returns the name of a kind: "array". */
 const char *wg__json_kind_name(enum wg__json_kind k);
 
-/* Takes '{' or '['; then, until false, each key (a value has to be taken after
- * it) or a hint that there is one more element.  At the end the bracket is
- * taken; false with status set is an error.
+/* Takes '{' or '['.  Then wg__json_key takes a key, after which its value has to be taken, and wg__json_more tells
+ * whether an element follows.  Both return false at the closing bracket, which they take; false with status set is an
+ * error.
  *
  *   if (wg__json_object(j)) while (wg__json_key(j, &key)) ...take a value...
  *   if (wg__json_array(j)) while (wg__json_more(j)) ...take a value... */

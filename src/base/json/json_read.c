@@ -14,7 +14,7 @@ void wg__json_open(struct wg__json *j, const char *text, size_t n)
 void wg__json_open_strict(struct wg__json *j, const char *text, size_t n, struct wg__json_keys *keys)
 {
     wg__json_open(j, text, n);
-    wg__json_keys_forget(keys, 0); /* what an error has left of the text before */
+    wg__json_keys_forget(keys, 0); /* keys that a text with an error has left */
     j->keys = keys;
 }
 

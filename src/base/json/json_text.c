@@ -89,7 +89,7 @@ bool wg__json_string(struct wg__json *j, struct wg__json_text *s)
     return true;
 }
 
-/* ---- Using it ---- */
+/* ---- Using a string ---- */
 
 /* Writes the next character of a checked string as UTF-8; returns its number of bytes. */
 static int put_next(const char **p, const char *end, char to[4])
@@ -142,7 +142,7 @@ bool wg__json_text_is(const struct wg__json_text *s, const char *what)
         int n = put_next(&p, end, c);
         if (c[0] == 0) return false;
         for (int i = 0; i < n; i++)
-            if (*what++ != c[i]) return false; /* and stops at what's own zero */
+            if (*what++ != c[i]) return false; /* stops at the zero that ends what */
     }
     return *what == 0;
 }

@@ -17,7 +17,7 @@ static int log10_of(int q, bool closer) { return (int)(((int64_t)q * 1262611 - (
 
 /* Computes four times a bound in units of 10^k: c 10^-k 2^h, rounded to odd, which keeps comparisons right.  g exceeds
  * the power by less than one unit, so that a product which is whole leaves 0 or 1 below the point. */
-static uint64_t scaled(const uint64_t g[2], uint64_t c)
+static uint64_t scale_bound(const uint64_t g[2], uint64_t c)
 {
     wg__u128 low = (wg__u128)g[1] * c, high = (wg__u128)g[0] * c + (uint64_t)(low >> 64);
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
@@ -43,8 +43,8 @@ static struct digits shortest(uint64_t c, int q, bool closer)
     uint64_t g[2] = {wg__powers[-k - WG__POWER_MIN][0], wg__powers[-k - WG__POWER_MIN][1]}, d;
     if (!wg__power_exact(-k)) g[0] += ++g[1] == 0;
     uint64_t odd = c & 1; /* a midpoint reads as its even neighbour */
-    uint64_t lower = scaled(g, (4 * c - 2 + closer) << h) + odd, upper = scaled(g, (4 * c + 2) << h) - odd;
-    uint64_t v = scaled(g, (4 * c) << h), s = v / 4;
+    uint64_t lower = scale_bound(g, (4 * c - 2 + closer) << h) + odd, upper = scale_bound(g, (4 * c + 2) << h) - odd;
+    uint64_t v = scale_bound(g, (4 * c) << h), s = v / 4;
     if (s >= 10 && only_one(s / 10, 40, lower, upper, &d)) return (struct digits){d, k + 1};
     if (only_one(s, 4, lower, upper, &d)) return (struct digits){d, k};
     uint64_t middle = 4 * s + 2;

@@ -14,7 +14,7 @@ struct wg__json_data {
     void              *data; /* 64-byte aligned */
     size_t             size; /* bytes there are */
     wg_shape           shape;
-    struct wg__budget *budget; /* that the bytes are of; NULL: none */
+    struct wg__budget *budget; /* which the bytes are taken from; NULL: none */
 };
 /* Makes room for `size` bytes, of which the first `used` stay; false if memory is short. */
 bool wg__json_data_reserve(struct wg__json_data *d, size_t used, size_t size);
