@@ -59,8 +59,9 @@ static int check_options(wg_graph *g, const wg_onnx_export_options *o)
 
 static wg_node *same(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
 
-/* The operands that y has in the file, and which of them is wanted transposed. */
-static int operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
+/* Finds the operands that y has in the file, and which of them is wanted transposed (r->turned).
+ * Returns their number. */
+static int find_operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
 {
     if (y->kind == WG__OP && wg__export_rule(e, y, r)) {
         *x = r->x;
@@ -72,7 +73,7 @@ static int operands(const struct wg__export *e, const wg_node *y, struct wg__exp
     return y->n;
 }
 
-/* Users before operands: what only training reads has no use. */
+/* Counts the uses of each node, users before operands. A node that only training reads has no use. */
 static void count_uses(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) e->of[same(e, i)->id].uses++;
@@ -83,7 +84,8 @@ static void count_uses(struct wg__export *e)
     }
 }
 
-/* Users before operands: whoever needs a node is seen before it. */
+/* Marks the nodes that the outputs need, users before operands, so that each node is marked before its
+ * operands are looked at. */
 static void mark_needed(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
@@ -94,7 +96,7 @@ static void mark_needed(struct wg__export *e)
         struct wg__export_rule r;
         wg_node *const        *x;
         if (!e->of[e->order[i]->id].needed) continue;
-        int n = operands(e, e->order[i], &r, &x);
+        int n = find_operands(e, e->order[i], &r, &x);
         for (int k = 0; k < n; k++) {
             struct wg__exported *of = &e->of[wg__export_same(x[k])->id];
             of->needed = true;
@@ -105,7 +107,7 @@ static void mark_needed(struct wg__export *e)
     }
 }
 
-/* In order of construction: that is how a program thinks of them. */
+/* Lists the inputs that are needed in the order of their construction. */
 static void find_inputs(struct wg__export *e)
 {
     for (int i = 0; i < e->g->n; i++)
@@ -220,7 +222,7 @@ static int put_op(struct wg__export *e, wg_node *y)
     return wg__form_write(e, y, r.form, r.n, x, of->name, (wg_dtype)y->dtype);
 }
 
-/* A value that has another name already is given this one too. */
+/* Writes output i. A value that has another name already gets this name too, by an Identity. */
 static int put_output(struct wg__export *e, int i)
 {
     struct wg__val x = value_of(e, e->out[i]);

@@ -89,8 +89,8 @@ static const char *numbered(struct wg__export *e, struct wg__names *t, const cha
     return name ? name : "";
 }
 
-/* What is no UTF-8 becomes "_". */
-static const char *once(struct wg__export *e, struct wg__names *t, const char *wanted)
+/* Makes a name of `wanted` that no value has. Bytes that are no UTF-8 become "_". */
+static const char *make_unique(struct wg__export *e, struct wg__names *t, const char *wanted)
 {
     char *text = copy(e, wanted);
     if (!text) return "";
@@ -106,7 +106,7 @@ static const char *once(struct wg__export *e, struct wg__names *t, const char *w
 
 const char *wg__name_numbered(struct wg__export *e, const char *kind) { return numbered(e, &e->names, kind, 0); }
 
-const char *wg__name(struct wg__export *e, const char *wanted) { return once(e, &e->names, wanted); }
+const char *wg__name(struct wg__export *e, const char *wanted) { return make_unique(e, &e->names, wanted); }
 
 const char *wg__name_dim(struct wg__export *e, int64_t d)
 {
@@ -114,7 +114,7 @@ const char *wg__name_dim(struct wg__export *e, int64_t d)
     snprintf(key, sizeof key, "%lld", (long long)d);
     const char *name = wg__names_find(&e->symbols, key);
     if (name) return name;
-    name = once(e, &e->symbol_names, wg_dim_name(e->g, d, text, sizeof text));
+    name = make_unique(e, &e->symbol_names, wg_dim_name(e->g, d, text, sizeof text));
     wg__names_set(e, &e->symbols, key, name);
     return name;
 }

@@ -35,7 +35,8 @@ static const char *look_up(struct branch *b, const char *name)
     return name;
 }
 
-/* A name that the branch defines, as one that the model has not got. */
+/* Gives a name that the branch defines: itself, or "<head>/<name>" where the model has a value of that
+ * name already. */
 static const char *define(struct branch *b, const char *name)
 {
     const char *to = name;
@@ -66,7 +67,8 @@ static bool has_graph(const struct wg__onnx_node *node)
     return false;
 }
 
-/* Graphs in the attributes of a node see the names around them as the file has them. */
+/* Copies a node with its names as the model has them. Graphs in the node's attributes are not copied:
+ * they would see the old names, so that branches with changed names may not hold branches. */
 static bool copy_node(struct branch *b, const struct wg__onnx_node *from, struct wg__onnx_node *to)
 {
     *to = *from;
@@ -79,7 +81,7 @@ static bool copy_node(struct branch *b, const struct wg__onnx_node *from, struct
     return wg__import_names(b->p, to) == WG_OK;
 }
 
-/* The branch's initialisers and nodes, under their names in the model. */
+/* Copies the branch's initialisers and nodes under their names in the model. */
 static bool copy_branch(struct branch *b, struct wg__onnx_model *to)
 {
     const struct wg__onnx_model *g = b->graph;
@@ -107,7 +109,8 @@ static bool is_used(const struct wg__import *p, const struct wg__onnx_node *node
     return false;
 }
 
-/* Rows of the nodes that the branch's outputs need; what they need of the model around them is made. */
+/* Finds the rows of the nodes that the branch's outputs need, and makes what they need of the model
+ * around them. */
 static void prepare(struct wg__import *p, const struct wg__onnx_model *g, const struct wg__row **row)
 {
     for (int i = g->n_node - 1; i >= 0; i--)
@@ -119,7 +122,7 @@ static void prepare(struct wg__import *p, const struct wg__onnx_model *g, const 
     wg__import_nodes(p, p->at);
 }
 
-/* Output i of the If is what the branch's output is. */
+/* Makes the value of the branch's output `name` the value of output i of the If. */
 static int pass_on(struct wg__import *p, const struct wg__onnx_node *node, int i, const char *name)
 {
     struct wg__import_value *to = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;

@@ -9,8 +9,7 @@
 typedef bool wg__fold(wg_infer *c, const int64_t x[], int64_t *y);
 enum { WG__MAX_FOLD_ARITY = 3 };
 
-/* Output 0 of the node at hand as a list in dtype t, if its n operands are
- * lists: true if it is made. */
+/* Makes output 0 a list in dtype t if the node's n operands are lists. False: it was not made. */
 bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t);
 
 /* A symbol is a size, so it is 0 or more; what follows from that is known. */

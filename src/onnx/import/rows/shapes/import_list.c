@@ -63,7 +63,8 @@ int wg__in_dims(struct wg__in *c, int i, const char *what, struct wg__ints *to)
     return wg__unsupported(c, "%s is of rank %d, above %d", what, to->n, WG_MAX_RANK);
 }
 
-/* Where a symbol takes part, other sizes might do. */
+/* Complains that an operation on a and b has no result: unsupported if one is a symbol, since other
+ * sizes might do, else malformed. */
 static int no_result(struct wg__in *c, const wg_infer *why, int status, int64_t a, int64_t b)
 {
     if (status == WG_ENOMEM) return wg__out_node(c, 0, NULL);

@@ -85,7 +85,8 @@ static wg_node *series(wg_node *r)
     return wg_mul(r, sum);
 }
 
-/* With atan a = pi/2 - atan(1/a), and halved twice, the series has r < tan(pi/16). */
+/* Computes atan(x). With atan a = pi/2 - atan(1/a), and the angle halved twice, the series has r <
+ * tan(pi/16). */
 wg_node *wg__atan(wg_node *x)
 {
     wg_node *a = magnitude(x), *one = wg_lit(x, 1);

@@ -19,7 +19,7 @@ static bool wanted(const struct wg__in *c, int i) { return i < c->n_out && *c->n
 
 static double epsilon(const struct wg__in *c) { return wg__attr_real(c, "epsilon", (double)1e-5F); }
 
-/* The axes from `first` on. */
+/* Lists the axes first..end-1. */
 static wg_axes axes_from(int first, int end)
 {
     wg_axes a = {0};
@@ -59,10 +59,11 @@ static wg_node *one_for_zero(wg_node *s)
 
 /* ---- Channels ---- */
 
-/* The channels of x: axis 1; a vector is a batch of one channel. */
+/* Returns the number of channels of x, the size of axis 1. A vector is a batch of one channel. */
 static int64_t channels(const wg_node *x) { return rank(x) == 1 ? 1 : wg_node_shape(x)->dim[1]; }
 
-/* Input 0, which has an axis of channels; NULL with or without a complaint. */
+/* Returns input 0, which must have an axis of channels. NULL on failure, with a complaint unless the
+ * input itself failed. */
 static wg_node *with_channels(struct wg__in *c)
 {
     wg_node *x = wg__in_node(c, 0);
@@ -71,7 +72,8 @@ static wg_node *with_channels(struct wg__in *c)
     return NULL;
 }
 
-/* Input i, one number for each of n channels, beside x: [n, 1, ..]; NULL with or without a complaint. */
+/* Returns input i, which must have one number for each of n channels, in a shape that broadcasts
+ * beside x: [n, 1, ..]. NULL on failure, with a complaint unless the input itself failed. */
 static wg_node *per_channel(struct wg__in *c, int i, const char *what, wg_node *x, int64_t n)
 {
     char     text[96], number[48];
@@ -89,7 +91,7 @@ static wg_node *per_channel(struct wg__in *c, int i, const char *what, wg_node *
 
 /* ---- BatchNormalization ---- */
 
-/* Of a vector too: see channels. */
+/* Lists all axes but the channels', of n axes; for a vector that is axis 0. */
 static wg_axes all_but_channels(int n)
 {
     wg_axes a = axes_from(2, n);
@@ -97,8 +99,8 @@ static wg_axes all_but_channels(int n)
     return a;
 }
 
-/* Until opset 6 an attribute says that the statistics are those of the batch,
- * until 13 more than one output, from then on an attribute again. */
+/* Tells whether the statistics are those of the batch. Until opset 6 an attribute says so, until 13 a
+ * second output, from 14 an attribute again. */
 static bool trains(const struct wg__in *c)
 {
     if (c->opset < 7) return wg__attr_int(c, "is_test", 0) == 0;
@@ -129,7 +131,7 @@ static wg_node *running(wg_node *old, wg_node *now, double momentum)
     return wg_add(kept, added);
 }
 
-/* Running mean and variance, then those of the batch, as vectors of the inputs' dtypes. */
+/* Makes outputs 1 to 4, running mean and variance and those of the batch, as vectors of the inputs' dtypes. */
 static int batch_norm_statistics(struct wg__in *c, const struct batch_norm *b, const struct moments *m)
 {
     double   momentum = wg__attr_real(c, "momentum", (double)0.9F);
@@ -172,7 +174,7 @@ static int instance_norm(struct wg__in *c)
     return wg__out_node(c, 0, scaled(standardised(x, axes_from(2, rank(x)), epsilon(c)), scale, bias));
 }
 
-/* The dtype in which mean and variance are made. */
+/* Finds the dtype in which mean and variance are computed. */
 static bool stash_dtype(struct wg__in *c, wg_dtype *t)
 {
     int64_t code = wg__attr_int(c, "stash_type", WG__ONNX_F32);
@@ -228,7 +230,8 @@ static wg_node *in_groups(struct wg__in *c, wg_node *x, int64_t groups)
     return wg_reshape(x, s);
 }
 
-/* Scale and bias are of a group in opset 18 and of a channel from 21 on. */
+/* Computes GroupNormalization. Scale and bias have one number for each group before opset 21, for each
+ * channel from 21 on. */
 static int group_norm(struct wg__in *c)
 {
     wg_dtype t;
@@ -322,7 +325,7 @@ static int global_max(struct wg__in *c) { return global_pool(c, wg_max); }
 
 /* ---- Dropout ---- */
 
-/* Output 1, which elements stay, is of x's dtype before opset 10. */
+/* Makes output 1, the mask of the elements that stay, which has x's dtype before opset 10. */
 static int out_mask(struct wg__in *c, wg_node *kept)
 {
     wg_dtype t = wg_node_dtype(kept);
@@ -330,7 +333,7 @@ static int out_mask(struct wg__in *c, wg_node *kept)
     return wg__out_node(c, 1, c->opset < 10 ? wg_cast(mask, t) : mask);
 }
 
-/* A mask that is asked for is what becomes of ones. */
+/* Computes Dropout. If the mask is wanted, ones are dropped out and multiply x. */
 static int dropout(struct wg__in *c, double ratio)
 {
     wg_node *x = wg__in_node(c, 0);
@@ -340,7 +343,7 @@ static int dropout(struct wg__in *c, double ratio)
     return status ? status : out_mask(c, kept);
 }
 
-/* A file of these opsets is taken to be for inference, whatever is_test is. */
+/* Computes Dropout before opset 12. A file of these opsets is taken to be for inference, whatever is_test says. */
 static int dropout_1(struct wg__in *c) { return dropout(c, c->options->dropout ? wg__attr_real(c, "ratio", 0.5) : 0); }
 
 /* training_mode = true asks for dropout whatever the options are. */

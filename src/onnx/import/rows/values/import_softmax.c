@@ -17,7 +17,7 @@ static wg_node *hardmax(struct wg__in *c, wg_node *x, int axis)
     return wg__last_to(wg_one_hot(where, n, wg_node_dtype(x)), axis);
 }
 
-/* The axes before `axis` as one, and those from it on as another. */
+/* Computes the shape of x with the axes before `axis` merged into one, and the axes from it on into another. */
 static bool flat_shape(struct wg__in *c, const wg_shape *x, int axis, wg_shape *to)
 {
     wg_infer why = {.g = c->g};
