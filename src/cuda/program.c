@@ -98,7 +98,7 @@ static int make_products(struct wg__program *p, struct wg__why *w)
     return status;
 }
 
-/* One line for loops, one for products. */
+/* Makes the note for the print of the tape: a line on loops, a line on products. */
 static int make_note(struct wg__program *p, struct wg__why *w)
 {
     const char *loops = wg__cuda_loops_note(&p->at), *products = wg__cuda_products_note(&p->at);
@@ -176,8 +176,8 @@ const char *wg__cuda_note(const struct wg__program *p) { return p->note; }
 
 /* ---- Around a run ---- */
 
-/* The number goes up only where the device has counted otherwise: it was set,
- * the last run failed, or was made of single instructions. */
+/* Sets the run's number on the device where the device counted otherwise: the number was set,
+ * the last run failed, or it was made of single instructions. */
 int wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
@@ -189,7 +189,7 @@ int wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w)
     return WG_OK;
 }
 
-/* Parameters are written by now: where the event fails, waiting does what it is for. */
+/* Records the end of a run. Parameters are written by now: if the event fails, waiting takes its place. */
 int wg__cuda_end(struct wg__program *p, struct wg__why *w)
 {
     if (!cudaEventRecord(p->done, p->stream)) return WG_OK;
@@ -221,7 +221,8 @@ int wg__cuda_wait(struct wg__program *p, struct wg__why *w)
     return WG_OK;
 }
 
-/* A fault that was read is forgotten on the device too, behind the runs that it stopped. */
+/* Gives the fault of the last run. A fault that was read is cleared on the device too, after the runs
+ * that it stopped. */
 int wg__cuda_fault_of(struct wg__program *p, struct wg__fault *f, struct wg__why *w)
 {
     struct wg__cuda_told   here = {0};
@@ -292,8 +293,8 @@ static int ask_all(struct wg__program *p, int s, struct wg__why *w)
     return status;
 }
 
-/* A capture is always ended, so that the stream stays usable.  Relaxed, because
- * kernels may be loaded by their first launch. */
+/* Captures a segment as a graph. The capture is ended on a failure too, so that the stream stays
+ * usable; it is relaxed, because kernels may be loaded by their first launch. */
 static int capture_now(struct wg__program *p, int s, struct wg__why *w)
 {
     cudaGraph_t graph = NULL;

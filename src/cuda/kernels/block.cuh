@@ -24,7 +24,7 @@ enum { WARP = 32, BLOCK = 256, WARPS = BLOCK / WARP };
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* Blocks for so many pieces of work: enough to fill the device, the rest by a loop. */
+/* Returns the grid for so many blocks of work: enough blocks to fill the device, which loop over the rest. */
 static inline unsigned grid_of(const struct wg__cuda_launch *l, int64_t blocks)
 {
     int64_t most = (int64_t)(l->sms > 0 ? l->sms : 1) * 16;

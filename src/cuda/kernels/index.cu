@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(BLOCK) gather_units(struct indices s, struct g
     tell_fault(s, fault);
 }
 
-/* Where nothing is to be gathered, indices are looked at all the same. */
+/* Checks the indices where nothing is to be gathered: a fault is reported all the same. */
 static __global__ void __launch_bounds__(BLOCK) check_indices(struct indices s)
 {
     int64_t step = (int64_t)gridDim.x * BLOCK, fault = NO_FAULT;
@@ -122,7 +122,8 @@ struct scatter {
     int64_t outer, n, inner, m, groups, across; /* groups of rows, tiles across the columns */
 };
 
-/* Numbers 0, 1, .. to the hits of all threads in order; gives how many there are. */
+/* Numbers the hits of all threads 0, 1, .. in order: *first is the number of this thread's first hit.
+ * Returns the number of hits. */
 DEVICE int rank_hits(int mine, int *first)
 {
     __shared__ int of_warp[WARPS];

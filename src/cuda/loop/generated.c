@@ -16,7 +16,8 @@ static struct wg__cuda_kernel *find(const struct wg__device *d, const char *sour
     return k;
 }
 
-/* Asking for its attributes loads a kernel at once: a first launch may be inside of a capture. */
+/* Finds an entry of the library and loads it by asking for its attributes: its first launch may be
+ * inside of a capture, where nothing can be loaded. */
 static int load_entry(const struct wg__device *d, struct wg__cuda_kernel *k, const char *name, const void **entry,
                       struct wg__why *w)
 {
@@ -28,8 +29,8 @@ static int load_entry(const struct wg__device *d, struct wg__cuda_kernel *k, con
     return WG_OK;
 }
 
-/* Code that the driver or the device does not take, such as that of a newer NVRTC. */
-static bool not_for_here(cudaError_t e)
+/* Tells whether the driver or the device does not take the code, such as that of a newer NVRTC. */
+static bool is_foreign_code(cudaError_t e)
 {
     return e == cudaErrorInvalidKernelImage || e == cudaErrorNoKernelImageForDevice ||
            e == cudaErrorUnsupportedPtxVersion;
@@ -42,7 +43,7 @@ static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const voi
     int status = wg__cuda_enter(d, w);
     if (status) return status;
     cudaError_t e = cudaLibraryLoadData(&k->library, code, NULL, NULL, 0, NULL, NULL, 0);
-    *refused = not_for_here(e);
+    *refused = is_foreign_code(e);
     if (e) {
         k->library = NULL;
         return wg__cuda_failed(w, d, e, "cudaLibraryLoadData");
@@ -83,8 +84,8 @@ static int make(struct wg__device *d, const char *source, bool several, const vo
     return WG_OK;
 }
 
-/* The kernel of that source with one more user, or NULL. */
-static struct wg__cuda_kernel *take(struct wg__device *d, const char *source, uint64_t hash)
+/* Takes the kernel of that source for one more user. NULL if there is none. */
+static struct wg__cuda_kernel *take_kernel(struct wg__device *d, const char *source, uint64_t hash)
 {
     pthread_mutex_lock(&d->lock);
     struct wg__cuda_kernel *k = find(d, source, hash);
@@ -113,7 +114,7 @@ int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, 
                         size_t why_size, struct wg__why *w)
 {
     size_t bytes = 0;
-    *k = take(d, source, XXH3_64bits(source, strlen(source)));
+    *k = take_kernel(d, source, XXH3_64bits(source, strlen(source)));
     if (*k) return WG_OK;
     void *code = wg__cuda_compile(source, 10 * d->major + d->minor, d->driver, &bytes, why, why_size);
     if (!code) return WG_OK;

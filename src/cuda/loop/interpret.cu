@@ -68,7 +68,7 @@ static void release(struct maker *m, int slot, int step)
     }
 }
 
-/* The cell of a slot, which is loaded if it is an input's. */
+/* Returns the cell of a slot; loads an input's slot into a cell first. */
 static int cell_of(struct maker *m, int slot)
 {
     if (m->cell_of[slot] < 0) {

@@ -108,7 +108,7 @@ static void say_row(struct text *t, int row, const char *type)
         r->text);
 }
 
-/* Every row of a dtype that the loop has. */
+/* Writes the rows of one dtype that the loop uses. */
 static void say_rows(struct text *t, int dtype)
 {
     const struct wg__cuda_loop *l = t->l;
@@ -196,7 +196,7 @@ static void say_loads(struct text *t)
 
 /* ---- Steps ---- */
 
-/* What step s computes of element j, from the values x, y and z of its operands. */
+/* Writes what step s computes for element j from the values x, y and z of its operands. */
 static void say_function(struct text *t, const struct wg__cuda_step *s)
 {
     const char *x = t->value[s->x[0]], *from = types[s->from];

@@ -103,7 +103,7 @@ static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, cublasComputeTy
 
 /* ---- Algorithms ---- */
 
-/* The power of two, up to 256, that divides an address and all steps in bytes. */
+/* Returns the power of two, up to 256, that divides an address and all steps in bytes. */
 static uint32_t alignment(const void *at, int64_t step, int rank, const int64_t *steps)
 {
     uint64_t bits = (uintptr_t)at | (uint64_t)step | 256;
@@ -154,9 +154,10 @@ static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg_
 
 enum { CANDIDATES = 8 };
 
-/* The first that cuBLAS names, whose workspace is there, and that cuBLAS does not refuse when it is asked for. */
-static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
-                             cublasLtMatmulPreference_t by)
+/* Chooses the first algorithm that cuBLAS names, whose workspace is there, and that cuBLAS does not
+ * refuse when it is asked to run it. */
+static cublasStatus_t choose_algorithm(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
+                                       cublasLtMatmulPreference_t by)
 {
     cublasLtMatmulHeuristicResult_t best[CANDIDATES];
     int                             n = 0;
@@ -179,7 +180,7 @@ static cublasStatus_t make_algorithm(const struct wg__cuda_place *at, struct wg_
     cublasStatus_t             s = cublasLtMatmulPreferenceCreate(&by);
     if (s) return s;
     s = make_preference(by, p, n, at->workspace_bytes);
-    if (!s) s = choose(at, p, by);
+    if (!s) s = choose_algorithm(at, p, by);
     cublasLtMatmulPreferenceDestroy(by);
     return s;
 }
@@ -252,8 +253,8 @@ int wg__cuda_product_plan_gemm(const struct wg__cuda_place *at, const struct wg_
 
 /* ---- Leading axes ---- */
 
-/* Matrices from one to the next along each leading axis of y; 0 where s broadcasts. */
-static void steps(const wg_shape *s, const wg_shape *y, int64_t step[WG_MAX_RANK])
+/* Computes the distance, in matrices, along each leading axis of y; 0 where s broadcasts. */
+static void matrix_steps(const wg_shape *s, const wg_shape *y, int64_t step[WG_MAX_RANK])
 {
     int64_t n = 1;
     for (int i = 1; i <= y->rank - 2; i++) {
@@ -273,8 +274,8 @@ static struct axes axes_of(const wg_call *c)
     struct axes     x = {0};
     const wg_shape *y = &c->y->shape;
     int64_t         a[WG_MAX_RANK], b[WG_MAX_RANK];
-    steps(&c->x[0].shape, y, a);
-    steps(&c->x[1].shape, y, b);
+    matrix_steps(&c->x[0].shape, y, a);
+    matrix_steps(&c->x[1].shape, y, b);
     for (int i = 0; i < y->rank - 2; i++) {
         int64_t d = y->dim[i];
         if (d == 1) continue;
@@ -302,7 +303,7 @@ static struct wg__gemm one_of(const wg_call *c)
                              .c = c->y->data};
 }
 
-/* One b for all rows of a is one product. */
+/* Makes one product of many where all rows of a meet the same b. True if no axes are left. */
 static bool merge_rows(struct wg__gemm *g, struct axes *x)
 {
     if (x->n == 1 && !g->ta && x->b[0] == 0 && x->a[0] == 1) {
