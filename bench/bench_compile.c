@@ -70,7 +70,7 @@ static int measure(int64_t nodes, struct phases *p)
     return bad;
 }
 
-/* Medians of a few. */
+/* Measures a size a few times and prints the medians. Returns 0, or nonzero on an error. */
 static int row(int64_t nodes)
 {
     struct phases p[REPEAT];

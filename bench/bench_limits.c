@@ -42,7 +42,8 @@ static void fma_plain(float *y, const float *x, int64_t n, int64_t steps)
 #ifdef __x86_64__
 #include <immintrin.h>
 
-/* Both end in vzeroupper: dirty upper halves would slow what runs next. */
+/* Runs chains of multiply-adds. This function and the next end in vzeroupper: dirty upper halves of
+ * registers would slow what runs next. */
 __attribute__((target("avx512f"))) static void fma_avx512(float *y, const float *x, int64_t n, int64_t steps)
 {
     const __m512 a = _mm512_set1_ps(x[0]), b = a;

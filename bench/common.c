@@ -136,7 +136,7 @@ static int read_folder(const char *folder, wg_array *image, wg_array *label, wg_
     return -1;
 }
 
-/* On huge pages where the system has them, as NumPy asks for its large arrays. */
+/* Allocates n bytes on huge pages where the system has them, as NumPy does for its large arrays. */
 static void *large_array(size_t n)
 {
     enum { PAGE = 1 << 21 };
@@ -146,7 +146,7 @@ static void *large_array(size_t n)
     return p;
 }
 
-/* Floats in RAM, as the peers keep them: no side converts while it is timed. */
+/* Copies the digits as floats into RAM, as the peers keep them: no side converts while it is timed. */
 static int take(const wg_array *image, const wg_array *label, struct bench_digits *d)
 {
     const uint8_t *pixel = image->data;

@@ -26,7 +26,7 @@ struct options {
 };
 /* 0: go on; otherwise the program ends with *status. */
 int options_read(struct options *o, int argc, char **argv, int *status);
-/* The options that a resumed run must share, as a command line: "--epochs 10 --batch 128 ...". */
+/* Prints the options that a resumed run must share, as a command line: "--epochs 10 --batch 128 ...". */
 void options_print(const struct options *o, FILE *f);
 /* Takes from such a text, found in `file`, what was not given; 0, or -1 with a message printed. */
 int options_merge(struct options *o, const char *text, const char *file);
@@ -54,12 +54,12 @@ struct net {
 };
 /* 784-512-512-10 with relu; 0, or -1 with a message printed. */
 int net_build(struct net *n, const struct options *o);
-/* A tape for `batch` images that computes guesses and probabilities, compiled once for each of two sizes; NULL with a
- * message printed. */
+/* Returns a tape for `batch` images that computes guesses and probabilities, compiled once for each of
+ * two sizes; NULL with a message printed. */
 wg_tape *net_evaluation(struct net *n, int64_t batch, const struct options *o);
-/* How many of each digit (row) were taken for which (column); -1 on an error. */
+/* Counts into confusion[digit][guess] how many of each digit were taken for which; -1 on an error. */
 int net_test(struct net *n, const struct digits *d, const struct options *o, long confusion[CLASSES][CLASSES]);
-/* Their share on the diagonal. */
+/* Returns the share of the counts that lie on the diagonal. */
 double confusion_accuracy(long confusion[CLASSES][CLASSES]);
 
 /* ---- train.c ---- */
@@ -75,9 +75,10 @@ int train(struct net *n, const struct digits *d, const struct options *o, const 
 
 /* Opens o->resume and completes the options; NULL with a message printed. */
 wg_safetensors *saved_open(struct options *o);
-/* The first max epochs that f had, into e; how many, or -1 with a message printed. */
+/* Reads the first epochs that f had, at most max, into e. Returns their number, or -1 with a message
+ * printed. */
 int saved_epochs(const wg_safetensors *f, const struct options *o, const struct digits *d, struct epoch *e, int max);
-/* Net, solver, options and epochs; 0, or -1 with a message printed. */
+/* Saves net, solver, options and epochs. Returns 0, or -1 with a message printed. */
 int saved_write(const struct net *n, const wg_tape *t, const struct options *o, const struct digits *d,
                 const struct epoch *e, int epochs);
 
@@ -100,7 +101,7 @@ struct progress {
     long   of, first, all; /* images: in an epoch, done before this process, done when it ends */
 };
 double seconds(void);
-/* Of the terminal that stdout is, of COLUMNS, or 80. */
+/* Returns the width of the terminal that stdout is, else COLUMNS, else 80. */
 int  columns(void);
 void progress_begin(struct progress *p, int epochs, long of, long first, long all);
 /* images of this epoch; a bar on a terminal, nothing elsewhere. */
@@ -112,7 +113,7 @@ void progress_clear(struct progress *p);
 /* ---- report.c ---- */
 
 void report_confusion(long confusion[CLASSES][CLASSES]);
-/* The learning curve as SVG, written beside and renamed; 0, or -1 with a message printed. */
+/* Writes the learning curve as SVG beside its place and renames it. Returns 0, or -1 with a message printed. */
 int report_curve(const char *path, const struct epoch *e, int n);
 
 /* ---- print.c ---- */

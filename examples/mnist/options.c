@@ -188,7 +188,7 @@ static int read_all(struct options *o, char **argv)
     return command && !o->predict ? complain("predict wants the file of a saved net: mnist predict FILE") : 0;
 }
 
-/* An option that means nothing here was meant for something else. */
+/* Refuses an option that means nothing here: something else was meant. */
 static int check(const struct options *o)
 {
     for (const struct row *r = rows; r < rows + ROWS; r++)
@@ -230,7 +230,8 @@ void options_print(const struct options *o, FILE *f)
     }
 }
 
-/* More epochs are welcome; everything else stays. */
+/* Merges a saved option into o. The command line may ask for other epochs; of any other option that
+ * differs it complains. */
 static int merge(struct options *o, const char *name, const char *value, const char *file)
 {
     char              mine[32], theirs[32];

@@ -6,7 +6,7 @@
 
 enum { GAP = 2, MOST_ACROSS = 8 };
 
-/* Two rows of pixels make one line of text, since letters are tall. */
+/* Shades one character from two rows of pixels, since letters are tall. */
 static char shade(const uint8_t *image, int row, int x)
 {
     int v = (image[row * SIDE + x] + image[(row + 1) * SIDE + x]) / 2;

@@ -45,7 +45,8 @@ static bool all_printable(const char *text)
     return *text == 0;
 }
 
-/* In '...' all but the quote stand for themselves; in $'...' (POSIX.1-2024) each byte has a name. */
+/* Prints a word for a shell. In '...' all characters but the quote stand for themselves; in $'...'
+ * (POSIX.1-2024) each byte has a name. */
 void print_word(FILE *f, const char *text)
 {
     bool plainly = plain(text), named = !plainly && !all_printable(text);

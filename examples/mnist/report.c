@@ -103,7 +103,7 @@ static void draw_line(const struct panel *p, const struct epoch *e, enum series 
     fputc('\n', p->f);
 }
 
-/* At the panel's upper right, `back` from its edge. */
+/* Draws a name at the panel's upper right, `back` from its edge. */
 static void draw_name(const struct panel *p, int back, const char *name, const char *colour)
 {
     int x = p->x + ACROSS - back;

@@ -63,8 +63,8 @@ static int find(const struct bindings *b, const char *name)
     return -1;
 }
 
-/* The name becomes b's. */
-static int add(const struct command *c, struct bindings *b, char *name, int64_t size)
+/* Adds a binding, which takes over the name. */
+static int add_binding(const struct command *c, struct bindings *b, char *name, int64_t size)
 {
     if (name && b->n == b->cap) {
         int   cap = b->cap ? 2 * b->cap : 8;
@@ -97,12 +97,12 @@ int bind_texts(const struct command *c, const struct texts *t, struct bindings *
             free(name);
             return MISUSED;
         }
-        if (add(c, b, name, size)) return FAILED;
+        if (add_binding(c, b, name, size)) return FAILED;
     }
     return DONE;
 }
 
-/* The name of a dimension, however long; NULL if memory is short. */
+/* Returns the name of a dimension, however long (malloc); NULL if memory is short. */
 static char *dim_name(const struct loaded *l, int64_t d)
 {
     for (size_t n = 64;; n *= 2) {
@@ -121,7 +121,7 @@ static int bind_axis(const struct command *c, const struct loaded *l, int i, int
         free(name);
         return DONE;
     }
-    return add(c, b, name, size);
+    return add_binding(c, b, name, size);
 }
 
 int bind_batch(const struct command *c, const struct loaded *l, int batch, struct bindings *b)

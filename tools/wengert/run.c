@@ -83,7 +83,7 @@ static int convert(wg_array *a, wg_dtype to)
 
 static bool real(wg_dtype t) { return t == WG_F32 || t == WG_F64; }
 
-/* Whether all integers of a are ones of the other dtype: a cast would keep the low bits of others. */
+/* Tells whether the other dtype holds all integers of a: a cast would keep only the low bits of the others. */
 static bool integers_fit(const wg_array *a, wg_dtype to)
 {
     int64_t low = to == WG_I32 ? INT32_MIN : to == WG_U8 ? 0 : INT64_MIN;
@@ -187,7 +187,8 @@ static int outputs(const struct run *r, const struct loaded *l, wg_tape *t)
     return status;
 }
 
-/* Shapes, and values that shape the graph, are known to the import; other values go into the tape. */
+/* Imports the model and runs it. Shapes, and values that shape the graph, go to the import; other
+ * values go into the tape. */
 static int run_model(const struct run *r, const char *path, struct loaded *l, wg_onnx_given *in, int n,
                      const struct bindings *b)
 {

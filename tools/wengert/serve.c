@@ -91,7 +91,7 @@ static struct wg__server *start(const struct serve *s, wg_error *e)
     return wg__server_start(&o, e);
 }
 
-/* Where a standard file is closed, a connection must not get its number. */
+/* Opens /dev/null for each standard file that is closed, so that no connection gets its number. */
 static void open_standard_files(void)
 {
     int fd = open("/dev/null", O_RDWR);
@@ -108,10 +108,10 @@ static void say_where(const struct serve *s, int port)
             port);
 }
 
-/* A second signal.  (Process 1 of a container ignores one without a handler.) */
+/* Ends the process at a second signal.  (Process 1 of a container ignores a signal without a handler.) */
 static void end_now(int signal_number) { _exit(128 + signal_number); }
 
-/* All threads block the signals, so that only sigwait here takes them. */
+/* Serves until a signal ends it. All threads block the signals, so that only sigwait here takes them. */
 static int serve(const struct serve *s)
 {
     sigset_t set;
