@@ -22,9 +22,9 @@ uint64_t bench_bits(uint64_t stream, uint64_t i);
 
 enum { BENCH_BATCHES = 512, BENCH_LAYERS = 8, BENCH_LOSS_IMAGES = 5000 };
 
-/* [in, out], uniform in +-1/sqrt(in); layer counts from 0. */
+/* Fills w [in, out], uniform in +-1/sqrt(in); layer counts from 0. */
 void bench_first_weights(int layer, int64_t in, int64_t out, float *w);
-/* [BENCH_BATCHES, batch] indices below count, for free(); NULL if memory is short. */
+/* Returns [BENCH_BATCHES, batch] indices below count, for free(); NULL if memory is short. */
 int64_t *bench_batches(int64_t count, int64_t batch);
 
 struct bench_digits {
@@ -63,7 +63,7 @@ struct bench_options {
     int         words;
     char      **word;
 };
-/* 0; 1 after --help was answered; -1 after a complaint. */
+/* Reads the command line. Returns 0; 1 after --help was answered; -1 after a complaint. */
 int bench_options_read(int argc, char **argv, const char *usage, struct bench_options *o);
 
 #endif

@@ -24,7 +24,7 @@ struct options {
     uint64_t    seed;
     unsigned    given; /* bit i: row i of the table was on the command line */
 };
-/* 0: go on; otherwise the program ends with *status. */
+/* Reads the command line. Returns 0 to go on; else the program ends with *status. */
 int options_read(struct options *o, int argc, char **argv, int *status);
 /* Prints the options that a resumed run must share, as a command line: "--epochs 10 --batch 128 ...". */
 void options_print(const struct options *o, FILE *f);
@@ -37,7 +37,7 @@ struct digits {
     char     folder[4096];
     wg_array train_image, train_label, test_image, test_label;
 };
-/* 0, or -1 with a message printed.  folder NULL: looks for the example's own. */
+/* Reads the digits; folder NULL: looks for the example's own. Returns 0, or -1 with a message printed. */
 int  digits_read(struct digits *d, const char *folder, bool test_only);
 void digits_free(struct digits *d);
 
@@ -52,7 +52,7 @@ struct net {
         wg_tape *tape;
     } evaluation[2]; /* of a full batch, and of the last, which may be smaller */
 };
-/* 784-512-512-10 with relu; 0, or -1 with a message printed. */
+/* Builds 784-512-512-10 with relu. Returns 0, or -1 with a message printed. */
 int net_build(struct net *n, const struct options *o);
 /* Returns a tape for `batch` images that computes guesses and probabilities, compiled once for each of
  * two sizes; NULL with a message printed. */
@@ -67,8 +67,8 @@ double confusion_accuracy(long confusion[CLASSES][CLASSES]);
 struct epoch {
     double loss, train_accuracy, test_accuracy, images_per_second;
 };
-/* from: what o->resume holds, or NULL.  0, -1 with a message printed, or the
- * signal that interrupted it. */
+/* Trains. from: what o->resume holds, or NULL. Returns 0, -1 with a message printed, or the signal
+ * that interrupted it. */
 int train(struct net *n, const struct digits *d, const struct options *o, const wg_safetensors *from);
 
 /* ---- saved.c ---- */
@@ -84,8 +84,8 @@ int saved_write(const struct net *n, const wg_tape *t, const struct options *o, 
 
 /* ---- exported.c ---- */
 
-/* image [batch, 784] to probability [batch, 10] as ONNX, with what is known of
- * the training; 0, or -1 with a message printed. */
+/* Writes the net as ONNX, image [batch, 784] to probability [batch, 10], with what is known of the
+ * training. Returns 0, or -1 with a message printed. */
 int exported_write(const struct net *n, const wg_tape *t, const struct options *o, double accuracy);
 
 /* ---- predict.c ---- */
@@ -104,7 +104,7 @@ double seconds(void);
 /* Returns the width of the terminal that stdout is, else COLUMNS, else 80. */
 int  columns(void);
 void progress_begin(struct progress *p, int epochs, long of, long first, long all);
-/* images of this epoch; a bar on a terminal, nothing elsewhere. */
+/* Shows how far the epoch is, after so many images: a bar on a terminal, nothing elsewhere. */
 void progress_show(struct progress *p, long images, double loss, double accuracy);
 void progress_epoch(struct progress *p, const struct epoch *e);
 /* Takes the bar away, so that a message can be printed. */

@@ -73,7 +73,7 @@ static int wrong(const struct row *r, const char *text)
     return complain("%s wants %s, not \"%s\"", r->name, wanted, text);
 }
 
-/* "cuda" is the first of them. */
+/* Reads a device; "cuda" is the first of them. */
 static int set_device(int *device, const struct row *r, const char *text)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
@@ -110,7 +110,7 @@ static int set(struct options *o, const struct row *r, const char *text)
     return 0;
 }
 
-/* "" for what is not set. */
+/* Shows an option's value as text: "" if it is not set. */
 static const char *show(const struct options *o, const struct row *r, char *buf, size_t n)
 {
     const char *at = (const char *)o + r->at;
@@ -162,7 +162,7 @@ static const struct row *find(const char *name, size_t length)
     return NULL;
 }
 
-/* argv[i], with argv[i + 1] where the value stands there; how many were used, or -1. */
+/* Reads argv[i], with argv[i + 1] where the value stands there. Returns how many it used, or -1. */
 static int read_option(struct options *o, char **argv, int i)
 {
     const char       *equals = strchr(argv[i], '=');

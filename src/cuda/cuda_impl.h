@@ -27,13 +27,13 @@ extern "C" {
 #define WG_LAUNCH(kernel, grid, block, shared, stream) kernel<<<(grid), (block), (shared), (stream)>>>
 #endif
 
-/* What a kernel says that met an index out of range: the first one counts. */
+/* The fault that a kernel reports when it meets an index out of range: the first fault counts. */
 struct wg__cuda_fault {
     int     status; /* 0: none; WG_EINDEX */
     int     instr;  /* which instruction of the tape */
     int64_t index, size;
 };
-/* The same for the host, in memory of its own, and in which run. */
+/* The same fault in the host's memory, with the run in which it happened. */
 struct wg__cuda_told {
     struct wg__cuda_fault fault;
     uint64_t              run;
@@ -56,7 +56,8 @@ struct wg__cuda_op {
     cudaError_t (*launch)(const struct wg__cuda_launch *l);
     size_t (*scratch)(const wg_call *c); /* NULL: none */
 };
-/* What a tape calls, one list for each file: elementwise operators and sum, prod, max and min are loops instead. */
+/* The operators that are kernels of their own, one list for each file; elementwise operators and sum,
+ * prod, max and min are loops instead. */
 extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: argmax logsumexp */
 extern const struct wg__cuda_op wg__cuda_softmax_ops[]; /* softmax.cu: softmax log_softmax cross_entropy */
 extern const struct wg__cuda_op wg__cuda_index_ops[];   /* index.cu: gather scatter_add */

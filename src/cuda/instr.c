@@ -1,5 +1,5 @@
-/* One instruction of a tape as work for a stream: a product, then what is left
- * of it, a call of an operator or a loop. */
+/* One instruction of a tape as work for a stream: its product first, then the rest: a call of an
+ * operator, or a loop. */
 #include <string.h>
 
 #include "cuda/loop/cuda_loop.h"

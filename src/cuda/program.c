@@ -254,7 +254,7 @@ int wg__cuda_assign(struct wg__program *p, struct wg__why *w)
     return WG_OK;
 }
 
-/* "%12:h1 matmul+add+relu: " before the reason. */
+/* Puts the instruction's name before the reason: "%12:h1 matmul+add+relu: ". */
 static int name_instr(const wg_tape *t, int i, struct wg__why *w)
 {
     const struct wg__instr *p = &t->instr[i];

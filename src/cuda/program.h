@@ -1,4 +1,5 @@
-/* program.h - a device and the tapes on it: what device.c, program.c, instr.c and matmul.c share. */
+/* program.h - a device and the tapes on it: what cuda_device.c, program.c, copies.c, instr.c, loop/
+ * and product/ share. */
 #ifndef WENGERT_CUDA_PROGRAM_H
 #define WENGERT_CUDA_PROGRAM_H
 

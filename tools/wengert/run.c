@@ -63,7 +63,7 @@ static int which(const char *text, names *name, const struct loaded *l, const ch
     return found;
 }
 
-/* f64 to f32 and the like, as wg_cast does it: what NumPy makes by default goes into any net. */
+/* Converts f64 to f32 and the like, as wg_cast does: arrays of NumPy's default dtypes go into any net. */
 static int convert(wg_array *a, wg_dtype to)
 {
     wg_graph *g = wg_graph_new();
@@ -113,7 +113,7 @@ static int read_input(const char *name, wg_dtype want, const char *file, wg_arra
     return convert(a, want) ? complain(c, "%s: cannot convert it to %s", file, wg_dtype_name(want)) : DONE;
 }
 
-/* in: [number of inputs that the file lists], in their order */
+/* Reads the inputs into in [number of inputs that the file lists], in the file's order. */
 static int read_inputs(const struct run *r, const struct loaded *l, wg_onnx_given *in)
 {
     const struct command *c = &command_run;

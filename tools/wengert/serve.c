@@ -47,7 +47,7 @@ static const struct option options[] = {
     {"--quiet", NULL, "no log line for each request", FLAG, AT(quiet), 0, 0},
     {0}};
 
-/* 0 asks for the default in the server's options, so a true 0 is said as -1. */
+/* Returns v for the server's options, where 0 asks for the default: a true 0 is said as -1. */
 static int true_zero(int v) { return v ? v : -1; }
 
 static bool read_non_finite(const char *text, enum wg__non_finite *to)

@@ -70,7 +70,7 @@ int import_model(const struct command *c, const char *path, struct loaded *l, in
 int  load(const struct command *c, const char *path, struct bindings *b, struct loaded *l);
 void unload(struct loaded *l);
 
-/* "name=size" of --bind. */
+/* Reads the "name=size" of each --bind. */
 int bind_texts(const struct command *c, const struct texts *t, struct bindings *b);
 /* Binds the first axis of each input where it is a symbol without a size. */
 int bind_batch(const struct command *c, const struct loaded *l, int batch, struct bindings *b);
@@ -89,9 +89,9 @@ void put_text(FILE *f, const char *text);
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void vprint(FILE *f, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 
-/* "f32 [batch,784]" */
+/* Writes a type as "f32 [batch,784]". */
 const char *type_text(const wg_graph *g, wg_dtype t, const wg_shape *s, char *buf, size_t n);
-/* "1.5 MiB" */
+/* Writes a size as "1.5 MiB". */
 const char *bytes_text(double bytes, char *buf, size_t n);
 /* Prints values as nested lists, with the middle of long axes left out. */
 void print_values(FILE *f, const wg_array *a);

@@ -147,7 +147,7 @@ DEVICE int64_t place_of(const indices &s, int64_t i)
     if (at < 0 && s.from_end) at += s.size;
     return at >= 0 && at < s.size ? at : -1;
 }
-/* What a thread has found of the list: its first place with an index out of range. */
+/* The first place in the list at which a thread met an index out of range. */
 enum : int64_t { NO_FAULT = INT64_MAX };
 DEVICE void note_fault(int64_t *first, int64_t i)
 {

@@ -172,7 +172,7 @@ DEVICE void add_listed(const uint64_t *list, int n, int row, const T *x, int64_t
     }
 }
 
-/* The listed entries of all rows into y, which they begin or go on with. */
+/* Adds the listed entries of all rows into y, which they begin or continue. */
 template <class T>
 DEVICE void add_list(const uint64_t *list, int n, bool begin, int64_t rows, int64_t inner, int cols, const T *x, T *y)
 {

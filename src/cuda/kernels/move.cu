@@ -159,7 +159,7 @@ template <class E> __global__ void __launch_bounds__(BLOCK) transpose_tiles(stru
     }
 }
 
-/* x is contiguous along axis `fast` of the walk, y along the last. */
+/* Copies by tiles where x is contiguous along axis `fast` of the walk, and y along the last axis. */
 static cudaError_t by_tiles(const struct wg__cuda_launch *l, const struct walk *w, int fast)
 {
     struct tile_walk p = {};

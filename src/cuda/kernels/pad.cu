@@ -8,7 +8,7 @@
 
 /* ---- Pad ---- */
 
-/* value in the bytes of one element, as src/graph stores it; then again and again. */
+/* Returns a unit filled with `value`, in the bytes of one element as src/graph stores it, again and again. */
 static unit16 value_unit(wg_dtype t, double v)
 {
     union {

@@ -87,7 +87,7 @@ struct plan {
     struct tiles p;
 };
 
-/* split: whether a result may take several parts. */
+/* Plans the cut of a reduction. split: whether a result may be made of several parts. */
 static struct plan plan_of(struct split s, bool split)
 {
     struct plan a = {GROUPS, {s.outer, s.n, s.inner, s.n, 1, 1, 1, 1}};

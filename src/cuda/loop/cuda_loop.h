@@ -1,4 +1,4 @@
-/* loop.h - loops on CUDA: what plans, interprets and compiles them shares. */
+/* cuda_loop.h - loops on CUDA: what the planner, the interpreter and the compiler of loops share. */
 #ifndef WENGERT_CUDA_LOOP_H
 #define WENGERT_CUDA_LOOP_H
 

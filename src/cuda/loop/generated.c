@@ -1,6 +1,6 @@
-/* The kernels of generated sources, loaded on a device.  Loops of one source
- * share one, in whichever tapes they are, for as long as one of these is there.
- * The list has the device's lock, which nobody holds while a source is compiled. */
+/* The kernels of generated sources, loaded on a device. All loops of one source share a kernel, in
+ * whichever tapes they are; it is freed with the last of these loops. The list is guarded by the
+ * device's lock, which nobody holds while a source is compiled. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static bool is_foreign_code(cudaError_t e)
            e == cudaErrorUnsupportedPtxVersion;
 }
 
-/* refused: nothing was loaded, and the loop is to be interpreted. */
+/* Loads code on the device. refused: nothing was loaded, and the loop is to be interpreted. */
 static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const void *code, bool several, bool *refused,
                 struct wg__why *w)
 {

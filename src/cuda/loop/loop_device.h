@@ -1,4 +1,4 @@
-/* device.h - what the kernels of loops are made of: element types, functions
+/* loop_device.h - what the kernels of loops are made of: element types, functions
  * that rows call, casts, groups of four elements, and tails.
  *
  * It is included by *.cu, and is a part of every generated source, so it

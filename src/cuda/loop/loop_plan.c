@@ -1,5 +1,5 @@
-/* What can be known of a loop before it runs on CUDA: how its elements are
- * found, how its work is cut, and the arguments of its kernel. */
+/* What is planned of a loop before it runs on CUDA: how its elements are found, how its work is cut,
+ * and the arguments of its kernel. */
 #include <string.h>
 
 #include "cuda/loop/cuda_loop.h"

@@ -1,6 +1,6 @@
 /* The CUDA source of a loop's own kernel.
  *
- * First come loop_args.h and device.h as they are, then the rows that the
+ * First come loop_args.h and loop_device.h as they are, then the rows that the
  * loop has, in the words of src/ops, then its steps one after the other.
  * Values are groups of four elements: x<i> of input i, v<s> of step s. */
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* step.h - any elementwise step on CUDA, by number: for kernels that are
- * compiled before the loop is known. */
+/* step.h - any elementwise step on CUDA, by its number: for kernels that are compiled before a loop is
+ * known. */
 #ifndef WENGERT_CUDA_STEP_H
 #define WENGERT_CUDA_STEP_H
 

@@ -230,7 +230,7 @@ static int plan_with_row_sum(const struct wg__cuda_place *at, int i, const struc
     return status;
 }
 
-/* cuBLAS does not look at faults, so what it writes on the way is no parameter. */
+/* Plans a loop after a product. cuBLAS does not look at faults, so an epilogue may not write a parameter. */
 static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__cuda_epilogue e;

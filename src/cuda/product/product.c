@@ -77,7 +77,8 @@ static cublasComputeType_t exact(const struct wg__gemm *g)
     return g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
 }
 
-/* f32 is multiplied as f32 unless the tape allows less; TF32 never by itself. */
+/* Returns the type that a product computes in: f32 is multiplied as f32 unless the tape allows less.
+ * TF32 is never taken unasked. */
 static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g)
 {
     static const cublasComputeType_t f32[] = {[WG_PRECISION_EXACT] = CUBLAS_COMPUTE_32F,
@@ -214,8 +215,9 @@ static cublasStatus_t plan_as(const struct wg__cuda_place *at, const struct batc
     return s;
 }
 
-/* p->g and the leading axes are set.  Whatever cuBLAS refuses, there is less to ask for: no epilogue, then no speed.
- * Short memory is no refusal: how a tape computes does not depend on it. */
+/* Plans the product in p->g, whose leading axes are set. Where cuBLAS refuses, the plan asks for less:
+ * no epilogue, then no lower precision. Short memory is no refusal: how a tape computes does not
+ * depend on it. */
 static int plan(const struct wg__cuda_place *at, const struct batch *n, const struct wg__cuda_epilogue *e,
                 struct wg__cuda_product_plan *p, struct wg__why *w)
 {

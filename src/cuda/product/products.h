@@ -1,4 +1,5 @@
-/* products.h - matrix products as cuBLAS is asked for them: what matmul.c, epilogue.c, pairs.c and probe.c share. */
+/* products.h - matrix products as cuBLAS is asked for them: what product.c, epilogue.c, pairs.c and
+ * probe.c share. */
 #ifndef WENGERT_CUDA_PRODUCTS_H
 #define WENGERT_CUDA_PRODUCTS_H
 
@@ -13,7 +14,7 @@ struct wg__cuda_epilogue {
     int64_t            aux_ld; /* bits of the mask, elements of the argument, from one row to the next */
 };
 
-/* Everything about a product that can be known before it runs.  All zero: nothing to do. */
+/* Everything about a product that can be known before it runs. All zero: nothing to do. */
 struct wg__cuda_product_plan {
     struct wg__gemm        g; /* the first one; c: where it goes */
     cublasLtMatmulDesc_t   desc;
@@ -24,8 +25,8 @@ struct wg__cuda_product_plan {
     int     rank;
     int64_t calls, dim[WG_MAX_RANK], a_step[WG_MAX_RANK], b_step[WG_MAX_RANK], c_step;
 };
-/* c = op(a) op(b), row-major; e may be NULL.  The plan has run once: c, and what e writes, have no
- * value to be kept.  WG_EARG without a message: cuBLAS refuses, in whatever way, this epilogue here. */
+/* Plans c = op(a) op(b), row-major; e may be NULL. The plan is run once, which overwrites c and what e
+ * writes. WG_EARG without a message: cuBLAS refuses this epilogue here. */
 int wg__cuda_product_plan_gemm(const struct wg__cuda_place *at, const struct wg__gemm *g,
                                const struct wg__cuda_epilogue *e, struct wg__cuda_product_plan *p, struct wg__why *w);
 /* Plans the operator's product; its leading axes broadcast. */

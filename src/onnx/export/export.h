@@ -1,7 +1,7 @@
 /* export.h - from graph nodes to an ONNX file.
  *
  *   export.c         the order of work
- *   export_rules.c   what becomes something else than its operator's own form
+ *   export_rules.c   nodes that are not exported by their operator's own form
  *   export_form.c    a form becomes ONNX nodes
  *   export_dims.c    sizes that are known only when the net runs
  *   export_names.c   unique names
@@ -90,7 +90,7 @@ void wg__export_short(struct wg__export *e);
 
 /* Returns a name that no value has yet: wanted, or wanted_2, .. */
 const char *wg__name(struct wg__export *e, const char *wanted);
-/* kind_1, kind_2, .. */
+/* Returns the name kind_1, kind_2, .. that no value has yet. */
 const char *wg__name_numbered(struct wg__export *e, const char *kind);
 /* Returns the name of a symbolic dimension; equal names mean equal sizes. */
 const char *wg__name_dim(struct wg__export *e, int64_t d);
@@ -139,7 +139,7 @@ int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int
                    const char *to, wg_dtype t);
 /* Writes the operator's own form of one result; *all says that it gave all results, by the names they have. */
 int wg__form_write_op(struct wg__export *e, const wg_node *y, int result, const char *to, bool *all);
-/* "onnx_export: gelu h[2,3]: complaint" on the graph. */
+/* Puts a complaint on the graph: "onnx_export: gelu h[2,3]: complaint". */
 int wg__export_bad(struct wg__export *e, const wg_node *y, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -98,7 +98,7 @@ static struct wg__val number(struct emit *c, const struct wg__form_item *i)
     return wg__constant(c->e, t, &(wg_shape){0}, &v);
 }
 
-/* start, start + step, .. before stop */
+/* Computes start, start + step, .. before stop. */
 static struct wg__val range(struct emit *c, const struct wg__form_number *v)
 {
     int64_t start = v[0].whole, stop = v[1].whole, step = v[2].whole;
@@ -222,7 +222,7 @@ static int list_inputs(struct emit *c, const struct wg__form_item *call, struct 
     return n;
 }
 
-/* 0..255 with the same lowest byte, for more than -65536. */
+/* Computes x modulo 256 as 0..255, for x above -65536. */
 static struct wg__val modulo(struct emit *c, struct wg__val x)
 {
     static const char                 form[] = "Sub(Add(x,65536),Mul(Div(Add(x,65536),256),256))";

@@ -72,7 +72,7 @@ static const char *taken(struct wg__export *e, struct wg__names *t, const char *
     return s->is = s->text;
 }
 
-/* base_k for the first k above the last that was given out, and above `least`. */
+/* Makes the name base_k for the first k above `least` and above the last k that this base got. */
 static const char *numbered(struct wg__export *e, struct wg__names *t, const char *base, int least)
 {
     struct wg__name *s = entry(e, t, base);

@@ -1,6 +1,6 @@
-/* What becomes something else than its operator's own form: a choice by
- * training its value in evaluation, so that dropout is nothing; x W + b a
- * Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
+/* Nodes that are not exported by their operator's own form: a choice by `training` becomes its value
+ * in evaluation, so that dropout is nothing; x W + b becomes Gemm, a sum over a size ReduceMean, a
+ * choice between bounds Clip. */
 #include <string.h>
 
 #include "onnx/export/export.h"
@@ -162,7 +162,8 @@ static bool number(const wg_node *x, double *v)
     return true;
 }
 
-/* y = x `comparison` c ? c : the third operand; else NULL. */
+/* Finds x, c and the third operand, which is returned, in y = (x `comparison` c) ? c : third operand.
+ * NULL: y is no such node. */
 static wg_node *chosen_by(const wg_node *y, const char *comparison, wg_node **x, double *c)
 {
     double         bound;

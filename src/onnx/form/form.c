@@ -87,7 +87,7 @@ static bool number(struct wg__form *f, struct wg__form_number *v)
     return true;
 }
 
-/* start:stop:step, whose first number is there already, as its numbers. */
+/* Reads start:stop:step, whose first number was read already, as the numbers of the range. */
 static bool range(struct wg__form *f, struct wg__form_item *i)
 {
     struct wg__form_number *v = &f->number[i->first], stop, step;

@@ -1,7 +1,6 @@
-/* An import: its two phases, and what came of them.  The first looks at the
- * whole model; the second builds nodes in the model's order.  What either
- * cannot do is gathered, so that one error has all of it; what hangs on a node
- * that failed is passed over in silence. */
+/* An import: its two phases and their results. The first phase looks at the whole model; the second
+ * builds nodes in the model's order. The complaints of both are gathered into one message. A node
+ * whose operand failed fails without a complaint of its own. */
 #include <stdlib.h>
 #include <string.h>
 

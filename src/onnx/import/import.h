@@ -129,7 +129,7 @@ wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d);
 /* Allocates a constant of n elements for a row (wg__data_free). NULL with a complaint where the model
  * has made too many such elements. */
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t);
-/* first, first + step, .. as i64 of rank 1; n may be symbolic. */
+/* Returns first, first + step, .. as an i64 vector of n elements; n may be symbolic. */
 wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
 
 /* ---- Results ---- */
@@ -141,7 +141,7 @@ int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *v, wg_dtype t, 
 
 /* ---- Complaints ---- */
 
-/* "Conv (opset 13) node 'conv1': complaint" on the list of what is not supported. */
+/* Complains that something is not supported: "Conv (opset 13) node 'conv1': complaint". */
 int wg__unsupported(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Complains that the node breaks ONNX's own rules. */
 int wg__malformed(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,14 +1,14 @@
-/* If, where its condition is known while the model is loaded: the nodes of the
- * branch that is taken stand in its place, and the other branch takes no part.
+/* If, where its condition is known while the model is loaded: the nodes of the branch that is taken
+ * stand in its place; the other branch takes no part.
  *
- * A branch sees the names around it.  Its own names are its alone, so that two
- * branches may have the same: one that is taken already gets "<If's output>/"
- * before it. */
+ * A branch sees the names around it. The names that it defines are not seen outside, so that two
+ * branches may define the same name: a name that the model has already gets "<If's output>/" before
+ * it. */
 #include <string.h>
 
 #include "onnx/import/import_impl.h"
 
-/* What a name of the branch is in the model. */
+/* A name of the branch, and the name that it has in the model. */
 struct renamed {
     const char *from, *to;
 };

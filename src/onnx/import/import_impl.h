@@ -7,8 +7,8 @@
 
 /* The opsets that are understood, and what is folded while loading at most. */
 enum { WG__HIGHEST_OPSET = 28, WG__MAX_FOLD = 1 << 24, WG__MAX_COMPLAINTS = 64 };
-/* What a small file may cost: elements computed or read again while loading,
- * bytes of constants that are not in the file, symbolic sizes. */
+/* Limits on what a small file may cost: elements computed or read again while loading, bytes of
+ * constants that are not in the file, symbolic sizes. */
 enum { WG__BUDGET_ELEMENTS = 1 << 28, WG__BUDGET_BYTES = 1 << 28, WG__MAX_SYMBOLS = 1 << 14 };
 
 /* "Conv (opset 13) node 'conv1' and 4 more: text" */
@@ -19,7 +19,7 @@ struct wg__complaint {
     char        text[560];
 };
 
-/* Of a node: nothing needs it, it is to be made, it was made (or failed). */
+/* The state of a node: nothing needs it, it is to be made, it was made (or failed). */
 enum wg__state { WG__IDLE, WG__WANTED, WG__DONE };
 
 /* An import that runs; wg__in comes first, so that a row's c leads to it. */

@@ -1,4 +1,4 @@
-/* What an import has to complain of: gathered, each thing once, and told at the end. */
+/* The complaints of an import: they are gathered, each of them once, and become one message at the end. */
 #include <stdlib.h>
 #include <string.h>
 

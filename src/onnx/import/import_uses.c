@@ -1,5 +1,5 @@
-/* What takes part in an import, and how: values that the outputs need, sizes
- * that are known, initialisers that are weights, inputs that shape the graph. */
+/* What takes part in an import, and as what: values that the outputs need, sizes that are known,
+ * initialisers that are weights, inputs that shape the graph. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static void take_bindings(struct wg__import *p)
     }
 }
 
-/* "[batch,784]" */
+/* Writes a shape as "[batch,784]". */
 static const char *model_shape(const struct wg__onnx_value *in, char *buf, size_t n)
 {
     size_t k = 0;

@@ -1,4 +1,4 @@
-/* ONNX's messages (onnx.proto): which field goes where. */
+/* ONNX's messages (onnx.proto): which field goes to which member of a struct. */
 #include "onnx/proto/message.h"
 
 #define AT(type, member) offsetof(struct wg__onnx_##type, member)

@@ -1,4 +1,4 @@
-/* Messages into structs, by tables. */
+/* Reads protobuf messages into structs, by tables of their fields. */
 #include <limits.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* A model of a file: reading it, what is said about it, and what it says of itself. */
+/* An ONNX model as an object: it is read from a file or from memory, keeps the complaints about it,
+ * and answers questions on its metadata. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

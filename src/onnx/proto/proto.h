@@ -2,7 +2,7 @@
  * read without copying, and an ONNX model as it lies in a file.
  *
  * The reader trusts no length and no count: each is compared with the bytes
- * that are there before anything is made of it. */
+ * that are there before memory is taken for it. */
 #ifndef WENGERT_ONNX_PROTO_H
 #define WENGERT_ONNX_PROTO_H
 

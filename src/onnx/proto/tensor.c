@@ -53,7 +53,8 @@ static bool as_double(uint64_t v, void *to, uint64_t i)
     return true;
 }
 
-/* The field that has the values of a dtype, and the function that stores a value: false if the dtype cannot hold it. */
+/* For each dtype the field that has its values, and the function that stores a value: false if the
+ * dtype cannot hold it. */
 static const struct typed {
     uint32_t      number;
     enum wg__wire wire;

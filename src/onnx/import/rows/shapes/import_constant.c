@@ -1,4 +1,4 @@
-/* Values that come from nothing, and Identity. */
+/* Constants, ranges and other values that are made without a tensor's elements; and Identity. */
 #include <math.h>
 #include <string.h>
 

@@ -83,8 +83,8 @@ bool wg__fold_div(wg_infer *c, const int64_t x[], int64_t *y)
     return true;
 }
 
-/* -1, 0 or 1 as x[0] is smaller, equal or larger, *strict; or the same with
- * "or equal" where that is all that is known. */
+/* Compares x[0] and x[1]: *y is -1, 0 or 1, and *strict says that this is certain; else "or equal" has
+ * to be added to it. False if nothing is known. */
 static bool order(const wg_infer *c, const int64_t x[], int *y, bool *strict)
 {
     *strict = true;

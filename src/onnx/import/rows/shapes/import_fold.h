@@ -4,8 +4,8 @@
 
 #include "onnx/import/import_impl.h"
 
-/* One element of a result, of operands that are numbers or symbols; false
- * where it has no form as a number or symbol, or would be above 64 bits. */
+/* Computes one element of a result from operands that are numbers or symbols. False where the result
+ * is neither a number nor a symbol, or has more than 64 bits. */
 typedef bool wg__fold(wg_infer *c, const int64_t x[], int64_t *y);
 enum { WG__MAX_FOLD_ARITY = 3 };
 

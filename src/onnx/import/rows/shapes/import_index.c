@@ -65,8 +65,8 @@ static int gather(struct wg__in *c)
 
 /* ---- Places in a flattened tensor ---- */
 
-/* index counted from the front, times stride; where it is outside of n, a
- * place that no tensor has, so that the gather says so. */
+/* Returns the index counted from the front, times stride. An index outside of n becomes a place that
+ * no tensor has, so that the gather reports it. */
 static wg_node *place(struct wg__in *c, wg_node *index, int64_t n, int64_t stride)
 {
     wg_node *zero = wg__in_whole(c, WG_I64, 0), *size = wg__in_dim(c, WG_I64, n);
@@ -244,7 +244,7 @@ static int gather_nd(struct wg__in *c)
 
 /* ---- OneHot ---- */
 
-/* values = [off, on]; an index that is outside of the depth has no place that is on. */
+/* Makes one-hot vectors: values = [off, on]; an index outside of the depth gives a vector that is all off. */
 static wg_node *one_hot(struct wg__in *c, wg_node *index, int64_t depth, wg_node *values)
 {
     wg_node *i = wg_cast(index, WG_I64);

@@ -37,8 +37,8 @@ int wg__in_div(struct wg__in *c, int64_t a, int64_t b, int64_t *y);
 /* Multiplies the dimensions from..to-1 of s. */
 int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t *y);
 
-/* from..to-1 of a list or axis of n elements in steps, as Python counts:
- * the first, and how many. */
+/* Counts the elements from..to-1 of a list or axis of n elements, in steps, as Python does; *start
+ * becomes the first of them. */
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step);
 
 /* Counts the steps that reach over `width` elements, which may be symbolic; 0 where the width is below 0. */

@@ -18,7 +18,7 @@ static int unary(struct wg__in *c, one *f)
     return wg__out_node(c, 0, x ? f(x) : NULL);
 }
 
-/* f where it is an operator of integers too; `folded` on lists. */
+/* Builds f, which is an operator of integers too; on lists of integers `folded` takes its place. */
 static int unary_int(struct wg__in *c, one *f, wg__fold *folded)
 {
     return wg__fold_ints(c, 1, folded, wg__in_dtype(c, 0)) ? WG_OK : unary(c, f);

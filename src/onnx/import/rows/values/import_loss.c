@@ -105,8 +105,8 @@ static wg_node *weight_sum(const struct loss *l, wg_node *hit, wg_node *weight)
     return wg_sum(wg_where(hit, weight ? weight : one, zero), (wg_axes){.n = -1}, 0);
 }
 
-/* log_p [n, classes, ..] to the loss.  What is not hit is not looked at, so that
- * a probability of 0 costs nothing where it is not the label's. */
+/* Computes the loss from log_p [n, classes, ..]. Only the label's elements are chosen, so that a
+ * probability of 0 costs nothing elsewhere. */
 static wg_node *likelihood(struct wg__in *c, const struct loss *l, wg_node *log_p)
 {
     wg_node *hit = label_mask(c, l), *zero = wg_lit(log_p, 0), *weight = NULL;

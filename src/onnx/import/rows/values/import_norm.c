@@ -184,7 +184,7 @@ static bool stash_dtype(struct wg__in *c, wg_dtype *t)
     return real;
 }
 
-/* x y or x + y, where y may not make x wider; NULL with or without a complaint. */
+/* x y or x + y; y may not make x wider. NULL on failure, with a complaint unless an operand itself failed. */
 static wg_node *no_wider(struct wg__in *c, wg_node *x, wg_node *y, wg_node *z)
 {
     char have[96], want[96];
