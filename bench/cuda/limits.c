@@ -81,12 +81,12 @@ static double copy(struct job *j)
     return t > 0 ? 2 * (double)j->bytes / t : quick && t == 0 ? 1 : -1;
 }
 
-static bool done(cublasStatus_t s, const char *what)
+static bool succeeded(cublasStatus_t s, const char *what)
 {
     if (s) fprintf(stderr, "limits: %s: %s\n", what, cublasLtGetStatusString(s));
     return !s;
 }
-#define DO(call) done((call), #call)
+#define DO(call) succeeded((call), #call)
 
 static bool ask_product(const struct job *j)
 {

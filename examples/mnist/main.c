@@ -56,7 +56,7 @@ static int run(struct options *o, struct digits *d, struct net *n)
     return digits_read(d, o->data, true) || net_build(n, o) ? -1 : predict(n, d, o);
 }
 
-static int flushed(int status)
+static int flush_output(int status)
 {
     if (!fflush(stdout) && !ferror(stdout)) return status;
     complain("cannot write to the standard output");
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     struct digits  d = {0};
     struct net     n = {0};
     int            status;
-    if (options_read(&o, argc, argv, &status)) return flushed(status);
+    if (options_read(&o, argc, argv, &status)) return flush_output(status);
     status = run(&o, &d, &n);
     wg_graph_free(n.g);
     digits_free(&d);
@@ -77,5 +77,5 @@ int main(int argc, char **argv)
         signal(status, SIG_DFL);
         raise(status);
     }
-    return flushed(status ? 1 : 0);
+    return flush_output(status ? 1 : 0);
 }

@@ -59,7 +59,7 @@ static const struct options usual = {.save = "mnist.safetensors",
 
 /* ---- One value, from text and to text ---- */
 
-static int wrong(const struct row *r, const char *text)
+static int refuse_value(const struct row *r, const char *text)
 {
     char wanted[96];
     switch (r->kind) {
@@ -81,7 +81,7 @@ static int set_device(int *device, const struct row *r, const char *text)
         *device = WG_DEVICE_CPU;
         return 0;
     }
-    if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return wrong(r, text);
+    if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return refuse_value(r, text);
     *device = WG_DEVICE_CUDA(atoi(number));
     return 0;
 }
@@ -92,19 +92,19 @@ static int set(struct options *o, const struct row *r, const char *text)
     errno = 0;
     if (r->kind == TEXT) {
         *(const char **)at = text;
-        return *text ? 0 : wrong(r, text);
+        return *text ? 0 : refuse_value(r, text);
     }
-    if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? wrong(r, text) : 0;
+    if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? refuse_value(r, text) : 0;
     if (r->kind == DEVICE) return set_device((int *)at, r, text);
     /* strtol and its kin would take blanks, signs, hexadecimal and "nan" as well. */
     const char *letters = r->kind == REAL ? "0123456789.eE+-" : "0123456789";
-    if ((!isdigit((unsigned char)*text) && *text != '.') || text[strspn(text, letters)]) return wrong(r, text);
+    if ((!isdigit((unsigned char)*text) && *text != '.') || text[strspn(text, letters)]) return refuse_value(r, text);
     if (r->kind == SEED) {
         *(uint64_t *)at = strtoull(text, &end, 10);
-        return errno || *end ? wrong(r, text) : 0;
+        return errno || *end ? refuse_value(r, text) : 0;
     }
     double v = strtod(text, &end);
-    if (end == text || *end || v < r->low || v > r->high) return wrong(r, text);
+    if (end == text || *end || v < r->low || v > r->high) return refuse_value(r, text);
     if (r->kind == REAL) *(double *)at = v;
     else *(int *)at = (int)v;
     return 0;

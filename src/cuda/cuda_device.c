@@ -71,7 +71,7 @@ static int count(int *n, struct wg__why *w)
     return WG_EDEVICE;
 }
 
-static int look(struct wg__device *d, struct wg__why *w)
+static int read_properties(struct wg__device *d, struct wg__why *w)
 {
     struct cudaDeviceProp p;
     snprintf(d->name, sizeof d->name, "CUDA device %d", d->index);
@@ -113,7 +113,7 @@ static int open_device(int index, struct wg__device **out, struct wg__why *w)
     if (!d) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     d->index = index;
     pthread_mutex_init(&d->lock, NULL);
-    int status = look(d, w);
+    int status = read_properties(d, w);
     if (!status) *out = d;
     else close_device(d);
     return status;

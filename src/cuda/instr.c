@@ -50,7 +50,7 @@ size_t wg__cuda_scratch(const struct wg__instr *p)
     return op && op->scratch ? op->scratch(&p->call) : 0;
 }
 
-static int call(const struct wg__cuda_place *at, int i, struct wg__why *w)
+static int call_op(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     const struct wg__instr *p = &at->t->instr[i];
     struct wg__cuda_launch  l = at->launch;
@@ -65,7 +65,7 @@ int wg__cuda_instr(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     bool rest = true;
     int  status = wg__cuda_product(at, i, &rest, w);
-    if (!status && rest) status = at->t->instr[i].loop ? wg__cuda_loop(at, i, w) : call(at, i, w);
+    if (!status && rest) status = at->t->instr[i].loop ? wg__cuda_loop(at, i, w) : call_op(at, i, w);
     if (status) return status;
     WG__TRY(at->d, w, cudaPeekAtLastError());
     return WG_OK;

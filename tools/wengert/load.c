@@ -5,7 +5,7 @@
 
 #include "tool.h"
 
-static int collect(const struct command *c, struct loaded *l)
+static int collect_ends(const struct command *c, struct loaded *l)
 {
     l->n_in = wg_onnx_input_count(l->onnx);
     l->n_out = wg_onnx_output_count(l->onnx);
@@ -27,7 +27,7 @@ int read_model(const struct command *c, const char *path, struct loaded *l)
 int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o)
 {
     o.constants = constants;
-    if (!wg_onnx_import(l->onnx, l->g, &o)) return collect(c, l);
+    if (!wg_onnx_import(l->onnx, l->g, &o)) return collect_ends(c, l);
     const char *why = wg_onnx_message(l->onnx);
     return complain(c, "%s:%s%s", path, strchr(why, '\n') ? "\n" : " ", why);
 }

@@ -62,7 +62,7 @@ static bool read_non_finite(const char *text, enum wg__non_finite *to)
     return !text;
 }
 
-static struct wg__server *start(const struct serve *s, wg_error *e)
+static struct wg__server *start_server(const struct serve *s, wg_error *e)
 {
     enum wg__non_finite non_finite = WG__NON_FINITE_NULL;
     read_non_finite(s->non_finite, &non_finite);
@@ -124,7 +124,7 @@ static int serve(const struct serve *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* without a reader of the log it goes on */
     open_standard_files();
-    struct wg__server *server = start(s, &e);
+    struct wg__server *server = start_server(s, &e);
     if (!server) return complain(&command_serve, "%s", e.message);
     say_where(s, wg__server_port(server));
     while (!sigwait(&set, &signal_number) && signal_number == SIGHUP) wg__server_reload(server);

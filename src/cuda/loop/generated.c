@@ -63,8 +63,8 @@ static void free_kernel(struct wg__cuda_kernel *k)
     free(k);
 }
 
-static int make(struct wg__device *d, const char *source, bool several, const void *code, struct wg__cuda_kernel **out,
-                bool *refused, struct wg__why *w)
+static int make_kernel(struct wg__device *d, const char *source, bool several, const void *code,
+                       struct wg__cuda_kernel **out, bool *refused, struct wg__why *w)
 {
     struct wg__cuda_kernel *k = calloc(1, sizeof *k);
     if (k) k->source = strdup(source);
@@ -95,7 +95,7 @@ static struct wg__cuda_kernel *take_kernel(struct wg__device *d, const char *sou
 }
 
 /* Puts k into the list, unless another thread has put one of its source there: that one with one more user. */
-static struct wg__cuda_kernel *share(struct wg__device *d, struct wg__cuda_kernel *k)
+static struct wg__cuda_kernel *share_kernel(struct wg__device *d, struct wg__cuda_kernel *k)
 {
     pthread_mutex_lock(&d->lock);
     struct wg__cuda_kernel *other = find(d, k->source, k->hash);
@@ -119,9 +119,9 @@ int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, 
     void *code = wg__cuda_compile(source, 10 * d->major + d->minor, d->driver, &bytes, why, why_size);
     if (!code) return WG_OK;
     bool refused = false;
-    int  status = make(d, source, several, code, k, &refused, w);
+    int  status = make_kernel(d, source, several, code, k, &refused, w);
     free(code);
-    if (!status) *k = share(d, *k);
+    if (!status) *k = share_kernel(d, *k);
     if (!refused) return status;
     snprintf(why, why_size, "%s", w->text);
     return WG_OK;

@@ -70,7 +70,7 @@ static bool operand_vector(const struct wg__cuda_loop *l, const struct wg__cuda_
     return aligned(x->data, x->dtype);
 }
 
-static bool vector(const struct wg__cuda_loop *l)
+static bool is_vector(const struct wg__cuda_loop *l)
 {
     if (l->tail >= 0 && (l->inner == 1 ? l->reduced : l->inner) % 4) return false;
     for (int i = 0; i < l->inputs; i++)
@@ -119,7 +119,7 @@ static void cut_columns(struct wg_loop_args *a)
     a->chunk = min(max(a->chunk, COLUMN_LEAST * rows), COLUMN_MOST * rows);
 }
 
-static void cut(const struct wg__cuda_loop *l, struct wg_loop_args *a)
+static void cut_reduction(const struct wg__cuda_loop *l, struct wg_loop_args *a)
 {
     a->outer = l->outer;
     a->reduced = l->reduced;
@@ -132,13 +132,13 @@ size_t wg__cuda_loop_scratch(const struct wg__cuda_loop *l)
 {
     struct wg_loop_args a = {0};
     if (l->tail < 0 || l->outer * l->inner == 0) return 0;
-    cut(l, &a);
+    cut_reduction(l, &a);
     return a.chunks == 1 ? 0 : (size_t)(a.outer * a.chunks * a.inner) * sizeof(double);
 }
 
 /* ---- Arguments ---- */
 
-static int64_t blocks(const struct wg__cuda_loop *l, const struct wg_loop_args *a)
+static int64_t count_blocks(const struct wg__cuda_loop *l, const struct wg_loop_args *a)
 {
     if (l->tail < 0) return ceil_div(ceil_div(a->count, 4), WG_LOOP_BLOCK);
     if (a->inner == 1) return ceil_div(a->outer * a->chunks, WG_LOOP_BLOCK / a->across);
@@ -157,13 +157,13 @@ void wg__cuda_plan(const struct wg__cuda_loop *l, const struct wg__cuda_launch *
         for (int d = 0; d < l->rank; d++) a->stride[i][d] = l->in[i].stride[d];
     }
     for (int o = 0; o < l->outputs; o++) a->out[o] = l->out[o].data;
-    a->vector = vector(l);
+    a->vector = is_vector(l);
     a->chunks = 1;
-    if (l->tail >= 0) cut(l, a);
+    if (l->tail >= 0) cut_reduction(l, a);
     a->tail_out = l->tail_out;
     a->part = at->scratch;
     /* Several times what fits at once, so that blocks of unequal speed even out. */
-    p->grid = (unsigned)min(blocks(l, a), 32 * max(at->sms, 1));
+    p->grid = (unsigned)min(count_blocks(l, a), 32 * max(at->sms, 1));
 }
 
 void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at, struct wg__cuda_plan *p)
@@ -171,7 +171,7 @@ void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_l
     struct wg_loop_args *a = &p->args;
     memset(p, 0, sizeof *p);
     if (!wg__cuda_loop_scratch(l)) return;
-    cut(l, a);
+    cut_reduction(l, a);
     a->reduced = a->chunk = a->chunks;
     a->chunks = 1;
     /* Parts are few: teams for each result that are as large as there is work for. */
@@ -179,7 +179,7 @@ void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_l
     else a->across = a->reduced > 128 ? WG_LOOP_BLOCK : team_lanes(a->reduced);
     a->in[0] = at->scratch;
     a->tail_out = l->tail_out;
-    p->grid = (unsigned)min(blocks(l, a), 32 * max(at->sms, 1));
+    p->grid = (unsigned)min(count_blocks(l, a), 32 * max(at->sms, 1));
 }
 
 /* ---- Groups ---- */

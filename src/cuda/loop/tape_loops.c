@@ -64,7 +64,7 @@ static int make_items(struct wg__cuda_place *at, struct wg__why *w)
 
 /* ---- Groups ---- */
 
-static int members(const struct wg__cuda_loops *m, int first)
+static int count_members(const struct wg__cuda_loops *m, int first)
 {
     int n = 0;
     for (int i = first; i < m->n; i++) n += m->leader[i] == first;
@@ -101,13 +101,13 @@ static int make_groups(struct wg__cuda_place *at, struct wg__why *w)
     size_t                 bytes = 0, end = 0;
     wg__cuda_groups(at, m->source, m->leader);
     for (int i = 0; i < m->n; i++)
-        if (m->item[i] && members(m, i) > 1) bytes += group_bytes(members(m, i));
+        if (m->item[i] && count_members(m, i) > 1) bytes += group_bytes(count_members(m, i));
     if (!bytes) return WG_OK;
     char *host = calloc(1, bytes);
     if (!host) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     int status = wg__cuda_alloc(at->d, bytes, "the arguments of loops", &m->memory, w);
     for (int i = 0; i < m->n && !status; i++) {
-        int n = m->item[i] ? members(m, i) : 0;
+        int n = m->item[i] ? count_members(m, i) : 0;
         if (n < 2) continue;
         fill_group(at, i, n, host + end, (char *)m->memory + end);
         end += group_bytes(n);

@@ -43,7 +43,7 @@ struct after {
     bool                    alone;  /* nobody wants the product itself */
 };
 
-static struct after after(const wg_tape *t, int i)
+static struct after after_product(const wg_tape *t, int i)
 {
     const struct wg__instr *p = &t->instr[i];
     const struct wg__value *c = &t->value[p->product];
@@ -161,7 +161,7 @@ static bool fits_gradient(const struct wg__cuda_products *all, const struct afte
 
 /* ---- Planning ---- */
 
-static enum wg__cuda_asked asked(void)
+static enum wg__cuda_asked asked_epilogues(void)
 {
     const char *s = getenv("WG_CUDA_EPILOGUES");
     return !s                    ? WG__CUDA_KNOWN_EPILOGUES
@@ -234,7 +234,7 @@ static int plan_with_row_sum(const struct wg__cuda_place *at, int i, const struc
 static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__cuda_epilogue e;
-    struct after             a = after(at->t, i);
+    struct after             a = after_product(at->t, i);
     const struct wg__gemm   *g = &a.g;
     if (!a.single || g->dtype != WG_F32 || !g->m || !g->n || !g->k || wg__cuda_writes_parameter(at->t, a.p))
         return WG_EARG;
@@ -306,10 +306,10 @@ int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
     int                       n = t->n_instr, status = WG_OK;
     struct wg__cuda_products *all = at->products = calloc(1, sizeof *all + (size_t)n * sizeof *all->of);
     if (!all) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
-    all->asked = asked();
+    all->asked = asked_epilogues();
     for (all->n = 0; all->n < n; all->n++) all->of[all->n].rest = true;
     for (int i = 0; i < n; i++) {
-        struct after a = product(t, i) && t->instr[i].loop ? after(t, i) : (struct after){0};
+        struct after a = product(t, i) && t->instr[i].loop ? after_product(t, i) : (struct after){0};
         int          relu = a.l ? relu_of(&a) : -1;
         if (relu >= 0) all->of[relu].signs = true;
     }

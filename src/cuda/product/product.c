@@ -72,7 +72,7 @@ static cublasStatus_t set_epilogue(cublasLtMatmulDesc_t desc, const struct wg__c
     return s;
 }
 
-static cublasComputeType_t exact(const struct wg__gemm *g)
+static cublasComputeType_t exact_type(const struct wg__gemm *g)
 {
     return g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
 }
@@ -85,7 +85,7 @@ static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g
                                               [WG_PRECISION_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
                                               [WG_PRECISION_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF,
                                               [WG_PRECISION_FP16] = CUBLAS_COMPUTE_32F_FAST_16F};
-    return g->dtype == WG_F64 ? exact(g) : f32[t->options.precision];
+    return g->dtype == WG_F64 ? exact_type(g) : f32[t->options.precision];
 }
 
 static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, cublasComputeType_t compute,
@@ -132,8 +132,8 @@ static cublasStatus_t make_preference(cublasLtMatmulPreference_t to, const struc
     return s;
 }
 
-static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, const void *a,
-                          const void *b, void *c)
+static cublasStatus_t run_algorithm(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p,
+                                    const void *a, const void *b, void *c)
 {
     float  one32 = 1, zero32 = 0;
     double one = 1, zero = 0;
@@ -148,7 +148,7 @@ static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda
  * products_make waits. */
 static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p)
 {
-    cublasStatus_t s = run(at, p, p->g.a, p->g.b, p->g.c);
+    cublasStatus_t s = run_algorithm(at, p, p->g.a, p->g.b, p->g.c);
     if (s) cudaGetLastError();
     return s;
 }
@@ -225,8 +225,8 @@ static int plan(const struct wg__cuda_place *at, const struct batch *n, const st
     cublasStatus_t      s = plan_as(at, n, compute, e, p);
     bool                refused = s && s != CUBLAS_STATUS_ALLOC_FAILED;
     if (refused && e) return WG_EARG;
-    if (refused && compute != exact(&p->g)) {
-        s = plan_as(at, n, exact(&p->g), NULL, p);
+    if (refused && compute != exact_type(&p->g)) {
+        s = plan_as(at, n, exact_type(&p->g), NULL, p);
         if (!s && at->products) at->products->exact++;
     }
     if (!s) return WG_OK;
@@ -362,7 +362,7 @@ int wg__cuda_product_plan_run(const struct wg__cuda_place *at, const struct wg__
             a += rest % p->dim[i] * p->a_step[i];
             b += rest % p->dim[i] * p->b_step[i];
         }
-        s = run(at, p, (const char *)p->g.a + a, (const char *)p->g.b + b, (char *)p->g.c + o * p->c_step);
+        s = run_algorithm(at, p, (const char *)p->g.a + a, (const char *)p->g.b + b, (char *)p->g.c + o * p->c_step);
     }
     return s ? failed(at, &p->g, s, w) : WG_OK;
 }

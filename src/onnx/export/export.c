@@ -57,7 +57,7 @@ static int check_options(wg_graph *g, const wg_onnx_export_options *o)
 
 /* ---- What is needed ---- */
 
-static wg_node *same(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
+static wg_node *output_node(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
 
 /* Finds the operands that y has in the file, and which of them is wanted transposed (r->turned).
  * Returns their number. */
@@ -76,7 +76,7 @@ static int find_operands(const struct wg__export *e, const wg_node *y, struct wg
 /* Counts the uses of each node, users before operands. A node that only training reads has no use. */
 static void count_uses(struct wg__export *e)
 {
-    for (int i = 0; i < e->n_out; i++) e->of[same(e, i)->id].uses++;
+    for (int i = 0; i < e->n_out; i++) e->of[output_node(e, i)->id].uses++;
     for (int i = e->n_order - 1; i >= 0; i--) {
         const wg_node *y = e->order[i];
         int            first = wg__export_chooses(y) ? 2 : 0;
@@ -89,8 +89,8 @@ static void count_uses(struct wg__export *e)
 static void mark_needed(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
-        e->of[same(e, i)->id].needed = e->of[same(e, i)->id].read = true;
-        e->of[same(e, i)->id].inputs++;
+        e->of[output_node(e, i)->id].needed = e->of[output_node(e, i)->id].read = true;
+        e->of[output_node(e, i)->id].inputs++;
     }
     for (int i = e->n_order - 1; i >= 0; i--) {
         struct wg__export_rule r;
@@ -114,7 +114,7 @@ static void find_inputs(struct wg__export *e)
         if (e->of[i].needed && e->g->node[i]->kind == WG__INPUT) e->input[e->n_input++] = e->g->node[i];
 }
 
-static int plan(struct wg__export *e)
+static int plan_export(struct wg__export *e)
 {
     e->n_order = wg__postorder(e->g, e->n_out, e->out, &e->order);
     if (e->n_order < 0) return e->n_order;
@@ -138,7 +138,7 @@ static int plan(struct wg__export *e)
 static void name_outputs(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
-        const wg_node *y = same(e, i);
+        const wg_node *y = output_node(e, i);
         const char    *own = wg__name_given(e->out[i]) ? e->out[i]->name : wg__name_given(y);
         e->out_name[i] = wg__name(e, own ? own : "output");
         if (!wg__is_computed(y) || e->of[y->id].output) continue;
@@ -276,7 +276,7 @@ int wg_onnx_export(wg_graph *g, int n, wg_node *const out[], const char *path, c
     int               status = check_outputs(g, n, out);
     if (!status) status = check_options(g, e.options);
     e.opset = e.options->opset ? e.options->opset : 13;
-    if (!status) status = plan(&e);
+    if (!status) status = plan_export(&e);
     if (!status) status = build(&e);
     if (!status) status = wg__export_write(&e);
     release(&e);

@@ -65,7 +65,7 @@ void wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, c
 
 /* ---- Names that are given once ---- */
 
-static const char *taken(struct wg__export *e, struct wg__names *t, const char *name)
+static const char *take_name(struct wg__export *e, struct wg__names *t, const char *name)
 {
     struct wg__name *s = entry(e, t, name);
     if (!s || s->is) return NULL;
@@ -73,7 +73,7 @@ static const char *taken(struct wg__export *e, struct wg__names *t, const char *
 }
 
 /* Makes the name base_k for the first k above `least` and above the last k that this base got. */
-static const char *numbered(struct wg__export *e, struct wg__names *t, const char *base, int least)
+static const char *number_name(struct wg__export *e, struct wg__names *t, const char *base, int least)
 {
     struct wg__name *s = entry(e, t, base);
     size_t           size = strlen(base) + 16;
@@ -83,7 +83,7 @@ static const char *numbered(struct wg__export *e, struct wg__names *t, const cha
     if (!text) return wg__export_short(e), "";
     while (!name && !e->short_of_memory) {
         snprintf(text, size, "%s_%d", base, ++k);
-        name = taken(e, t, text);
+        name = take_name(e, t, text);
     }
     if ((s = entry(e, t, base))) s->count = k;
     return name ? name : "";
@@ -100,11 +100,11 @@ static const char *make_unique(struct wg__export *e, struct wg__names *t, const 
         if (!n) *p = '_';
         p += n ? n : 1;
     }
-    const char *name = taken(e, t, text);
-    return name ? name : numbered(e, t, text, 1);
+    const char *name = take_name(e, t, text);
+    return name ? name : number_name(e, t, text, 1);
 }
 
-const char *wg__name_numbered(struct wg__export *e, const char *kind) { return numbered(e, &e->names, kind, 0); }
+const char *wg__name_numbered(struct wg__export *e, const char *kind) { return number_name(e, &e->names, kind, 0); }
 
 const char *wg__name(struct wg__export *e, const char *wanted) { return make_unique(e, &e->names, wanted); }
 

@@ -40,7 +40,7 @@ wg_node *wg__export_same(wg_node *x)
 }
 
 /* Exports a choice whose value in evaluation is smaller than the result: that value, expanded. */
-static bool chosen(const wg_node *y, struct wg__export_rule *r)
+static bool expand_choice(const wg_node *y, struct wg__export_rule *r)
 {
     wg_onnx_form f = {.y = y};
     if (!wg__export_chooses(y)) return false;
@@ -208,5 +208,5 @@ static bool clip(const struct wg__export *e, const wg_node *y, struct wg__export
 
 bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
-    return gemm(e, y, r) || mean(y, r) || clip(e, y, r) || chosen(y, r);
+    return gemm(e, y, r) || mean(y, r) || clip(e, y, r) || expand_choice(y, r);
 }

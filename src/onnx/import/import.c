@@ -82,10 +82,10 @@ int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype
 /* ---- What came of it ---- */
 
 /* Tells whether m was imported without an error; only such a model has inputs and outputs. */
-static bool whole(const wg_onnx *m) { return m && m->imported && !m->status; }
+static bool is_imported(const wg_onnx *m) { return m && m->imported && !m->status; }
 
-int         wg_onnx_input_count(const wg_onnx *m) { return whole(m) ? m->n_input : 0; }
-int         wg_onnx_output_count(const wg_onnx *m) { return whole(m) ? m->model.n_output : 0; }
+int         wg_onnx_input_count(const wg_onnx *m) { return is_imported(m) ? m->n_input : 0; }
+int         wg_onnx_output_count(const wg_onnx *m) { return is_imported(m) ? m->model.n_output : 0; }
 wg_node    *wg_onnx_input(const wg_onnx *m, int i) { return i >= 0 && i < wg_onnx_input_count(m) ? m->input[i] : NULL; }
 const char *wg_onnx_input_name(const wg_onnx *m, int i)
 {

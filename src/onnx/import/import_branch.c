@@ -53,7 +53,8 @@ static const char *define(struct branch *b, const char *name)
     return to;
 }
 
-static const char **each(struct branch *b, int n, const char **from, const char *(*name)(struct branch *, const char *))
+static const char **map_names(struct branch *b, int n, const char **from,
+                              const char *(*name)(struct branch *, const char *))
 {
     const char **to = take(b, (size_t)n * sizeof *to);
     for (int i = 0; to && i < n; i++) to[i] = name(b, from[i]);
@@ -72,8 +73,8 @@ static bool has_graph(const struct wg__onnx_node *node)
 static bool copy_node(struct branch *b, const struct wg__onnx_node *from, struct wg__onnx_node *to)
 {
     *to = *from;
-    to->in = each(b, from->n_in, from->in, look_up);
-    to->out = each(b, from->n_out, from->out, define);
+    to->in = map_names(b, from->n_in, from->in, look_up);
+    to->out = map_names(b, from->n_out, from->out, define);
     if (has_graph(from) && b->changed)
         return wg__unsupported(&b->p->in, "a branch in a branch whose names are used elsewhere"), false;
     if (b->p->nomem) return false;
@@ -111,7 +112,7 @@ static bool is_used(const struct wg__import *p, const struct wg__onnx_node *node
 
 /* Finds the rows of the nodes that the branch's outputs need, and makes what they need of the model
  * around them. */
-static void prepare(struct wg__import *p, const struct wg__onnx_model *g, const struct wg__row **row)
+static void prepare_nodes(struct wg__import *p, const struct wg__onnx_model *g, const struct wg__row **row)
 {
     for (int i = g->n_node - 1; i >= 0; i--)
         for (int k = 0; is_used(p, &g->node[i]) && k < g->node[i].n_in; k++) wg__use(p, g->node[i].in[k]);
@@ -156,7 +157,7 @@ static int make_branch(struct wg__in *c, const struct wg__onnx_model *graph)
         if (!wg__value_find(c->m, name)) return wg__malformed(c, "nothing makes '%.100s' in its branch", name);
         wg__use(p, name);
     }
-    prepare(p, &g, row);
+    prepare_nodes(p, &g, row);
     for (int i = 0; i < g.n_node && !p->nomem; i++)
         if (is_used(p, &g.node[i])) wg__import_node(p, &g.node[i], row[i]);
     p->in = before;

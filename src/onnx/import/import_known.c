@@ -10,7 +10,7 @@ enum { MOST_NODES = 256 };
 enum { NODE_PRICE = 256 }; /* of compiling a node, in elements */
 
 /* Takes n elements off the budget. False if fewer are left. */
-static bool afford(int64_t *budget, int64_t n)
+static bool take_from_budget(int64_t *budget, int64_t n)
 {
     if (n > *budget) return false;
     *budget -= n;
@@ -41,7 +41,7 @@ static bool is_constant(struct wg__import *p, wg_node *x)
             if (j == n) seen[n++] = y->x[k];
         }
     }
-    return afford(&p->elements, price);
+    return take_from_budget(&p->elements, price);
 }
 
 /* Computes x into data by a tape of its own. False if that fails; p->nomem says whether memory was short. */
@@ -89,12 +89,12 @@ bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, con
 
 /* Tells whether a tensor may be read here, and takes its price off the budget if it is large: many
  * nodes may look at one tensor, and each look reads it. */
-static bool affordable(struct wg__import *p, const struct wg__onnx_tensor *t)
+static bool can_afford(struct wg__import *p, const struct wg__onnx_tensor *t)
 {
     int64_t n = 1;
     for (int i = 0; i < t->rank; i++)
         if (__builtin_mul_overflow(n, t->dim[i], &n)) return false;
-    return afford(&p->elements, n > WG__MAX_INTS ? n : 0);
+    return take_from_budget(&p->elements, n > WG__MAX_INTS ? n : 0);
 }
 
 static bool copy_given(struct wg__import *p, const wg_array *a, wg_array *to)
@@ -114,7 +114,7 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
     struct wg__import_value *v = wg__value_in(c, i);
     *to = (wg_array){0};
     if (!v || v->broken) return false;
-    if (v->tensor) return affordable(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
+    if (v->tensor) return can_afford(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
     if (v->given) return copy_given(p, v->given, to);
     wg_node *x = wg__value_node(p, v);
     return x && from_node(p, x, to);
@@ -125,7 +125,8 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t)
 {
     int64_t bytes;
-    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) || !afford(&wg__import_of(c)->bytes, bytes)) {
+    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) ||
+        !take_from_budget(&wg__import_of(c)->bytes, bytes)) {
         wg__unsupported(c, "constants of %lld elements: in all a model may make %d MiB of them", (long long)n,
                         WG__BUDGET_BYTES >> 20);
         return NULL;

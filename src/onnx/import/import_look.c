@@ -4,7 +4,7 @@
 
 #include "onnx/import/import_impl.h"
 
-static bool ours(const char *domain) { return !*domain || strcmp(domain, "ai.onnx") == 0; }
+static bool is_onnx_domain(const char *domain) { return !*domain || strcmp(domain, "ai.onnx") == 0; }
 
 /* Finds the model's opset. Models before IR 3 have none, which means opset 1. */
 static int find_opset(struct wg__import *p)
@@ -12,7 +12,7 @@ static int find_opset(struct wg__import *p)
     const struct wg__onnx_model *model = &p->in.m->model;
     int64_t                      version = 0;
     for (int i = 0; i < model->n_opset; i++) {
-        if (!ours(model->opset[i].domain)) continue;
+        if (!is_onnx_domain(model->opset[i].domain)) continue;
         if (version && version != model->opset[i].version)
             return wg__complain(p, WG_EFORMAT, "opset", "ai.onnx", "the model has two: %lld and %lld",
                                 (long long)version, (long long)model->opset[i].version);
@@ -167,7 +167,7 @@ static int name_nodes(struct wg__import *p)
 
 /* ---- Rows ---- */
 
-static bool lists(const char *words, const char *word)
+static bool has_word(const char *words, const char *word)
 {
     size_t n = strlen(word);
     for (const char *at = words; n && at && (at = strstr(at, word)); at += n)
@@ -181,7 +181,7 @@ static bool attributes_known(struct wg__import *p, const struct wg__onnx_node *n
     for (int i = 0; i < node->n_attr; i++) {
         const struct wg__onnx_attr *a = &node->attr[i];
         bool                        rare = a->other || (a->graph && strcmp(row->op, "If") != 0);
-        if (lists(row->attr, a->name) && !rare) continue;
+        if (has_word(row->attr, a->name) && !rare) continue;
         wg__complain_node(p, WG_EARG, "attribute '%.60s'%s", a->name, rare ? " is a graph, or of a rare kind" : "");
         known = false;
     }
@@ -212,7 +212,7 @@ const struct wg__row *wg__import_row(struct wg__import *p, const struct wg__onnx
     const struct wg__row *row = NULL;
     p->in.node = node;
     if (is_function(&p->in.m->model, node)) wg__complain_node(p, WG_EARG, "it is a function of the model's own");
-    else if (!ours(node->domain)) wg__complain_node(p, WG_EARG, "domain '%.60s'", node->domain);
+    else if (!is_onnx_domain(node->domain)) wg__complain_node(p, WG_EARG, "domain '%.60s'", node->domain);
     else if (!p->in.opset) wg__complain_node(p, WG_EFORMAT, "the model names no opset");
     else if (!(row = wg__row_find(node->op, p->in.opset, &later)))
         wg__complain_node(p, WG_EARG, later ? "is understood from opset %d on" : "no such operator here", later);

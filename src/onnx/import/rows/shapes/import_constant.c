@@ -7,7 +7,7 @@
 
 /* ---- Constant ---- */
 
-static int whole(struct wg__in *c, const int64_t *v, int n, bool rank0)
+static int out_integers(struct wg__in *c, const int64_t *v, int n, bool rank0)
 {
     struct wg__ints list = {.n = n, .raw = true};
     if (n > WG__MAX_INTS) return wg__out_node(c, 0, wg_const(c->g, WG_I64, WG_SHAPE(n), v));
@@ -23,8 +23,8 @@ static int constant(struct wg__in *c)
     if ((a = wg__attr_find(c, "value_float"))) return wg__out_node(c, 0, wg_const(c->g, WG_F32, (wg_shape){0}, &a->f));
     if ((a = wg__attr_find(c, "value_floats")))
         return wg__out_node(c, 0, wg_const(c->g, WG_F32, (wg_shape){1, {a->n_floats}}, a->floats));
-    if ((a = wg__attr_find(c, "value_int"))) return whole(c, &a->i, 1, true);
-    if ((a = wg__attr_find(c, "value_ints"))) return whole(c, a->ints, a->n_ints, false);
+    if ((a = wg__attr_find(c, "value_int"))) return out_integers(c, &a->i, 1, true);
+    if ((a = wg__attr_find(c, "value_ints"))) return out_integers(c, a->ints, a->n_ints, false);
     return wg__malformed(c, "it has no value");
 }
 

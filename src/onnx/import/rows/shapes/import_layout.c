@@ -130,7 +130,7 @@ int wg__row_trilu(struct wg__in *c)
 /* ---- CumSum ---- */
 
 /* y[i] = x[i - by], 0 before the first; or y[i] = x[i + by], 0 after the last. */
-static wg_node *shifted(wg_node *x, int axis, int64_t by, bool reverse)
+static wg_node *shift_axis(wg_node *x, int axis, int64_t by, bool reverse)
 {
     int64_t before[WG_MAX_RANK] = {0}, after[WG_MAX_RANK] = {0};
     (reverse ? after : before)[axis] = by;
@@ -170,7 +170,7 @@ int wg__row_cumsum(struct wg__in *c)
     bool    exclusive = wg__attr_int(c, "exclusive", 0);
     if (n < 0 && wg_node_shape(x)->rank == WG_MAX_RANK) return wg__unsupported(c, "a symbolic axis of %d", WG_MAX_RANK);
     if (n < 0) return wg__out_node(c, 0, open_cumsum(c, x, axis, exclusive, reverse));
-    if (n > 0 && exclusive) x = shifted(x, axis, 1, reverse);
-    for (int64_t d = 1; x && d<n; d = d> n - d ? n : 2 * d) x = wg_add(x, shifted(x, axis, d, reverse));
+    if (n > 0 && exclusive) x = shift_axis(x, axis, 1, reverse);
+    for (int64_t d = 1; x && d<n; d = d> n - d ? n : 2 * d) x = wg_add(x, shift_axis(x, axis, d, reverse));
     return wg__out_node(c, 0, x);
 }

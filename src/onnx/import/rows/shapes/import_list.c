@@ -101,7 +101,7 @@ int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n
     return status ? no_result(c, &why, status, width, 0) : WG_OK;
 }
 
-static int64_t place(int64_t i, int64_t n, int64_t lo, int64_t hi)
+static int64_t clamp_index(int64_t i, int64_t n, int64_t lo, int64_t hi)
 {
     if (i < 0) i = i < -n ? lo : i + n;
     return i < lo ? lo : i > hi ? hi : i;
@@ -110,8 +110,8 @@ static int64_t place(int64_t i, int64_t n, int64_t lo, int64_t hi)
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step)
 {
     int64_t back = step < 0;
-    *start = place(*start, n, 0, n - back);
-    stop = place(stop, n, -back, n - back);
+    *start = clamp_index(*start, n, 0, n - back);
+    stop = clamp_index(stop, n, -back, n - back);
     if (n == 0) return 0;
     int64_t  width = back ? *start - stop : stop - *start;
     uint64_t by = back ? 0 - (uint64_t)step : (uint64_t)step;

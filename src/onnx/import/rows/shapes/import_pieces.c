@@ -67,7 +67,7 @@ static int slice_symbol(struct wg__in *c, wg_node **x, int axis, const struct ra
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
-static int64_t bound(int64_t v) { return v >= INT32_MAX ? WG_SLICE_END : v <= -INT32_MAX ? INT64_MIN : v; }
+static int64_t slice_bound(int64_t v) { return v >= INT32_MAX ? WG_SLICE_END : v <= -INT32_MAX ? INT64_MIN : v; }
 
 /* Slices one axis. Going backward, ONNX moves a start before the first element onto that element,
  * where Python's slice is empty. */
@@ -82,8 +82,8 @@ static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct rang
         return wg__unsupported(c, "%lld:%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop,
                                (long long)r->step, axis);
     if (n < 0) {
-        start = bound(start);
-        stop = bound(stop);
+        start = slice_bound(start);
+        stop = slice_bound(stop);
     } else if (r->step < 0 && start < -n) start = -n;
     if (n < 0 && r->step > 0 && start == INT64_MIN) start = 0;
     *x = wg_slice(*x, axis, start, stop, r->step);
@@ -275,7 +275,7 @@ static int tile_axis(struct wg__in *c, wg_node **x, int axis, int64_t r)
 }
 
 /* Reads the repeats before opset 6, where one axis is tiled and both numbers are inputs. */
-static int repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
+static int read_repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
 {
     struct wg__ints tiles, axis;
     int             at;
@@ -287,9 +287,9 @@ static int repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
     return WG_OK;
 }
 
-static int repeats(struct wg__in *c, int rank, struct wg__ints *to)
+static int read_repeats(struct wg__in *c, int rank, struct wg__ints *to)
 {
-    if (c->opset < 6) return repeats_1(c, rank, to);
+    if (c->opset < 6) return read_repeats_1(c, rank, to);
     if (!wg__in_has(c, 1)) return wg__malformed(c, "repeats are missing");
     if (!wg__in_need_ints(c, 1, "repeats", to)) return WG_EARG;
     return to->n == rank ? WG_OK : wg__malformed(c, "%d repeats for rank %d", to->n, rank);
@@ -302,7 +302,7 @@ int wg__row_tile(struct wg__in *c)
     wg_node        *x;
     wg_shape        s;
     int             status = wg__in_operand_shape(c, 0, &s);
-    if (!status) status = repeats(c, s.rank, &r);
+    if (!status) status = read_repeats(c, s.rank, &r);
     if (status) return status;
     for (int i = 0; i < s.rank; i++)
         if (r.at[i] < 0 && !wg__is_symbol(&r, i)) return wg__malformed(c, "%lld repeats", (long long)r.at[i]);

@@ -3,7 +3,7 @@
 
 /* ---- Shape, Size ---- */
 
-static int64_t clamped(int64_t i, int rank)
+static int64_t clamp_axis(int64_t i, int rank)
 {
     if (i < 0) i += rank;
     return i < 0 ? 0 : i > rank ? rank : i;
@@ -15,7 +15,8 @@ static int shape(struct wg__in *c)
     struct wg__ints y = {0};
     int             status = wg__in_operand_shape(c, 0, &s);
     if (status) return status;
-    int64_t from = clamped(wg__attr_int(c, "start", 0), s.rank), to = clamped(wg__attr_int(c, "end", s.rank), s.rank);
+    int64_t from = clamp_axis(wg__attr_int(c, "start", 0), s.rank),
+            to = clamp_axis(wg__attr_int(c, "end", s.rank), s.rank);
     while (from < to) y.at[y.n++] = s.dim[from++];
     return wg__out_ints(c, 0, &y, WG_I64, false);
 }

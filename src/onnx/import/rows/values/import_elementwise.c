@@ -8,7 +8,7 @@
 typedef wg_node *one(wg_node *x);
 typedef wg_node *two(wg_node *x, wg_node *y);
 
-static bool among(const wg_node *x, unsigned dtypes) { return x && WG_DTYPE_BIT(wg_node_dtype(x)) & dtypes; }
+static bool has_dtype(const wg_node *x, unsigned dtypes) { return x && WG_DTYPE_BIT(wg_node_dtype(x)) & dtypes; }
 
 /* ---- One operand ---- */
 
@@ -24,9 +24,12 @@ static int unary_int(struct wg__in *c, one *f, wg__fold *folded)
     return wg__fold_ints(c, 1, folded, wg__in_dtype(c, 0)) ? WG_OK : unary(c, f);
 }
 
-static wg_node *absolute(wg_node *x) { return among(x, WG_DTYPE_BIT(WG_U8)) ? x : wg_abs(x); }
-static wg_node *sign_of(wg_node *x) { return among(x, WG_DTYPE_BIT(WG_U8)) ? wg_minimum(x, wg_lit(x, 1)) : wg_sign(x); }
-static wg_node *relu_of(wg_node *x) { return among(x, WG_DTYPE_REALS) ? wg_relu(x) : wg_maximum(x, wg_lit(x, 0)); }
+static wg_node *absolute(wg_node *x) { return has_dtype(x, WG_DTYPE_BIT(WG_U8)) ? x : wg_abs(x); }
+static wg_node *sign_of(wg_node *x)
+{
+    return has_dtype(x, WG_DTYPE_BIT(WG_U8)) ? wg_minimum(x, wg_lit(x, 1)) : wg_sign(x);
+}
+static wg_node *relu_of(wg_node *x) { return has_dtype(x, WG_DTYPE_REALS) ? wg_relu(x) : wg_maximum(x, wg_lit(x, 0)); }
 
 /* x / (1 + |x|) */
 static wg_node *softsign_of(wg_node *x) { return wg_div(x, wg_shift(wg_abs(x), 1)); }
@@ -106,7 +109,7 @@ static int shrink(struct wg__in *c)
     double   bias = wg__attr_real(c, "bias", 0), lambd = wg__attr_real(c, "lambd", 0.5);
     bool     whole = bias == floor(bias) && lambd == floor(lambd);
     wg_node *x = wg__in_node(c, 0),
-            *v = among(x, WG_DTYPE_REALS | (whole ? WG_DTYPE_INTS : 0)) ? x : wg_cast(x, WG_F64);
+            *v = has_dtype(x, WG_DTYPE_REALS | (whole ? WG_DTYPE_INTS : 0)) ? x : wg_cast(x, WG_F64);
     wg_node *zero = wg_lit(v, 0), *up = wg_shift(v, bias), *down = wg_shift(v, -bias);
     wg_node *low = wg_less(v, wg_lit(v, -lambd)), *high = wg_greater(v, wg_lit(v, lambd));
     wg_node *y = wg_where(low, up, wg_where(high, down, zero));
@@ -196,9 +199,9 @@ static wg_node *rounded_power(wg_node *x, wg_node *y)
 static int pow_(struct wg__in *c)
 {
     wg_node *x = wg__in_node(c, 0), *y = wg__in_broadcast(c, x, wg__in_node(c, 1));
-    if (among(x, WG_DTYPE_REALS)) return wg__out_node(c, 0, wg_pow(x, wg_cast(y, wg_node_dtype(x))));
+    if (has_dtype(x, WG_DTYPE_REALS)) return wg__out_node(c, 0, wg_pow(x, wg_cast(y, wg_node_dtype(x))));
     return wg__out_node(
-        c, 0, among(x, WG_DTYPE_INTS) && among(y, WG_DTYPE_INTS) ? whole_power(c, x, y) : rounded_power(x, y));
+        c, 0, has_dtype(x, WG_DTYPE_INTS) && has_dtype(y, WG_DTYPE_INTS) ? whole_power(c, x, y) : rounded_power(x, y));
 }
 
 static wg_node *truncated(wg_node *x)
@@ -244,7 +247,7 @@ static int mod(struct wg__in *c)
 {
     bool     as_c = wg__attr_int(c, "fmod", 0) != 0;
     wg_node *x = wg__in_node(c, 0), *y = wg__in_node(c, 1);
-    bool     real = among(x, WG_DTYPE_REALS);
+    bool     real = has_dtype(x, WG_DTYPE_REALS);
     if (real && !as_c && c->opset < 28) return wg__malformed(c, "real operands need fmod=1");
     two *f = real ? (as_c ? wide_fmod : wide_mod) : as_c ? int_fmod : int_mod;
     return wg__out_node(c, 0, f(x, y));

@@ -15,7 +15,7 @@
 
 static int rank(const wg_node *x) { return wg_node_shape(x)->rank; }
 
-static bool wanted(const struct wg__in *c, int i) { return i < c->n_out && *c->node->out[i] != 0; }
+static bool is_wanted(const struct wg__in *c, int i) { return i < c->n_out && *c->node->out[i] != 0; }
 
 static double epsilon(const struct wg__in *c) { return wg__attr_real(c, "epsilon", (double)1e-5F); }
 
@@ -41,7 +41,7 @@ static struct moments moments(wg_node *x, wg_axes axes)
 
 static wg_node *inverse_root(wg_node *var, double eps) { return wg_rsqrt(wg_shift(var, eps)); }
 
-static wg_node *standardised(wg_node *x, wg_axes axes, double eps)
+static wg_node *standardise(wg_node *x, wg_axes axes, double eps)
 {
     struct moments m = moments(x, axes);
     wg_node       *r = inverse_root(m.var, eps);
@@ -101,12 +101,12 @@ static wg_axes all_but_channels(int n)
 
 /* Tells whether the statistics are those of the batch. Until opset 6 an attribute says so, until 13 a
  * second output, from 14 an attribute again. */
-static bool trains(const struct wg__in *c)
+static bool is_training(const struct wg__in *c)
 {
     if (c->opset < 7) return wg__attr_int(c, "is_test", 0) == 0;
     if (c->opset >= 14) return wg__attr_int(c, "training_mode", 0) != 0;
     for (int i = 1; i < c->n_out; i++)
-        if (wanted(c, i)) return true;
+        if (is_wanted(c, i)) return true;
     return false;
 }
 
@@ -140,7 +140,7 @@ static int batch_norm_statistics(struct wg__in *c, const struct batch_norm *b, c
     wg_node *out[] = {next_mean, next_var, mean, var};
     for (int i = 0; i < 4; i++) {
         wg_dtype t = wg_node_dtype(wg__in_node(c, 3 + i % 2));
-        if (!wanted(c, 1 + i)) continue;
+        if (!is_wanted(c, 1 + i)) continue;
         int status = wg__out_node(c, 1 + i, wg_cast(wg_reshape(out[i], WG_SHAPE(WG_DIM_AUTO)), t));
         if (status) return status;
     }
@@ -154,7 +154,7 @@ static int batch_norm(struct wg__in *c)
     if (rank(b.x) == 0) return wg__malformed(c, "x is a scalar");
     if (!wg__attr_int(c, "spatial", 1)) return wg__unsupported(c, "statistics of each place alone (spatial = 0)");
     if (!batch_norm_inputs(c, &b)) return wg__out_node(c, 0, NULL);
-    bool           now = trains(c);
+    bool           now = is_training(c);
     struct moments m = now ? moments(b.x, all_but_channels(rank(b.x))) : (struct moments){.mean = b.mean, .var = b.var};
     if (!now) m.off = wg_sub(b.x, b.mean);
     wg_node *slope = wg_mul(inverse_root(m.var, epsilon(c)), b.scale);
@@ -171,7 +171,7 @@ static int instance_norm(struct wg__in *c)
     wg_node *scale = per_channel(c, 1, "scale", x, channels(x));
     wg_node *bias = scale ? per_channel(c, 2, "B", x, channels(x)) : NULL;
     if (!bias) return wg__out_node(c, 0, NULL);
-    return wg__out_node(c, 0, scaled(standardised(x, axes_from(2, rank(x)), epsilon(c)), scale, bias));
+    return wg__out_node(c, 0, scaled(standardise(x, axes_from(2, rank(x)), epsilon(c)), scale, bias));
 }
 
 /* Finds the dtype in which mean and variance are computed. */
@@ -209,8 +209,8 @@ static int layer_norm(struct wg__in *c)
     if (wg__in_has(c, 2)) y = no_wider(c, x, bias, wg_add(y, bias));
     if (!y) return wg__out_node(c, 0, NULL);
     int status = wg__out_node(c, 0, y);
-    if (!status && wanted(c, 1)) status = wg__out_node(c, 1, m.mean);
-    if (!status && wanted(c, 2)) status = wg__out_node(c, 2, r);
+    if (!status && is_wanted(c, 1)) status = wg__out_node(c, 1, m.mean);
+    if (!status && is_wanted(c, 2)) status = wg__out_node(c, 2, r);
     return status;
 }
 
@@ -244,7 +244,7 @@ static int group_norm(struct wg__in *c)
     wg_node *scale = per_channel(c, 1, "scale", beside, channels(beside));
     wg_node *bias = scale ? per_channel(c, 2, "bias", beside, channels(beside)) : NULL;
     if (!bias) return wg__out_node(c, 0, NULL);
-    wg_node *unit = standardised(wg_cast(parts, t), axes_from(2, rank(parts)), epsilon(c));
+    wg_node *unit = standardise(wg_cast(parts, t), axes_from(2, rank(parts)), epsilon(c));
     wg_node *y = scaled(wg_reshape(wg_cast(unit, wg_node_dtype(x)), *wg_node_shape(beside)), scale, bias);
     return wg__out_node(c, 0, wg_reshape(y, *wg_node_shape(x)));
 }
@@ -337,7 +337,7 @@ static int out_mask(struct wg__in *c, wg_node *kept)
 static int dropout(struct wg__in *c, double ratio)
 {
     wg_node *x = wg__in_node(c, 0);
-    if (!x || !wanted(c, 1)) return wg__out_node(c, 0, wg_dropout(x, ratio));
+    if (!x || !is_wanted(c, 1)) return wg__out_node(c, 0, wg_dropout(x, ratio));
     wg_node *kept = wg_dropout(wg_fill(c->g, wg_node_dtype(x), *wg_node_shape(x), 1), ratio);
     int      status = wg__out_node(c, 0, ratio == 0 ? x : wg_mul(x, kept));
     return status ? status : out_mask(c, kept);

@@ -49,7 +49,7 @@ static wg_node *scale_by(wg_node *x, double factor)
 
 /* product + term; the term's shape may not make the product wider. NULL on failure, with a complaint unless an operand
  * itself failed. */
-static wg_node *plus(struct wg__in *c, wg_node *product, wg_node *term)
+static wg_node *add_term(struct wg__in *c, wg_node *product, wg_node *term)
 {
     char     have[96], want[96];
     wg_node *sum = wg_add(product, term);
@@ -106,7 +106,7 @@ static int gemm(struct wg__in *c)
     wg_node *y = scale_by(product(a, b, ta, tb), alpha);
     if (y && wg__in_has(c, 2) && beta != 0) {
         wg_node *term = scale_by(wg__in_node(c, 2), beta);
-        y = plus(c, y, term);
+        y = add_term(c, y, term);
     }
     return wg__out_node(c, 0, y);
 }
