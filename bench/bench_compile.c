@@ -34,7 +34,7 @@ static wg_node *chain(wg_node *x, int64_t links)
     return h;
 }
 
-/* h and dh/dx by the recurrence, in double. */
+/* Checks h and dh/dx against the recurrence, in double. */
 static int check(wg_tape *t, const wg_node *y, const wg_node *d, int64_t links, double x)
 {
     double h = x, dh = 1;
@@ -70,7 +70,7 @@ static int measure(int64_t nodes, struct phases *p)
     return bad;
 }
 
-/* Medians of a few. */
+/* Measures a size a few times and prints the medians. Returns 0, or nonzero on an error. */
 static int row(int64_t nodes)
 {
     struct phases p[REPEAT];

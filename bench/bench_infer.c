@@ -47,7 +47,7 @@ static int read_net(const char *text, struct net *n)
     return n->layers >= 1 && n->layers <= BENCH_LAYERS && end && !*end && n->size[n->layers] > 0 ? 0 : -1;
 }
 
-/* The forward pass: ReLU between the layers. */
+/* Builds the forward pass, with ReLU between the layers. */
 static wg_node *build(wg_graph *g, const struct net *n, struct side *s, wg_node *x)
 {
     for (int i = 0; i < n->layers; i++) {

@@ -29,7 +29,7 @@ struct work {
     struct wg__text      to;
 };
 
-/* In 0..1. */
+/* Returns number i of a sequence, 0 <= u < 1. */
 static double uniform(uint64_t stream, int i) { return (double)(bench_bits(stream, (uint64_t)i) >> 11) * 0x1p-53; }
 
 /* ---- Bodies ---- */

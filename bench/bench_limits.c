@@ -42,7 +42,8 @@ static void fma_plain(float *y, const float *x, int64_t n, int64_t steps)
 #ifdef __x86_64__
 #include <immintrin.h>
 
-/* Both end in vzeroupper: dirty upper halves would slow what runs next. */
+/* Runs chains of multiply-adds. This function and the next end in vzeroupper: dirty upper halves of
+ * registers would slow what runs next. */
 __attribute__((target("avx512f"))) static void fma_avx512(float *y, const float *x, int64_t n, int64_t steps)
 {
     const __m512 a = _mm512_set1_ps(x[0]), b = a;
@@ -214,7 +215,7 @@ static int loss(void *self, char *json, size_t size)
 
 /* ---- By itself ---- */
 
-static int one(const struct bench_side *side, const char *text, double seconds)
+static int run_limit(const struct bench_side *side, const char *text, double seconds)
 {
     struct limit *l = side->self;
     double        time[1000], end;
@@ -235,13 +236,13 @@ static int one(const struct bench_side *side, const char *text, double seconds)
     return 0;
 }
 
-static int table(const struct bench_side *side, double seconds)
+static int run_all(const struct bench_side *side, double seconds)
 {
     static const char *const work_of[] = {
         "fma", "copy 262144", "update 262144", "copy 4194304", "update 4194304", "copy 67108864", "update 67108864"};
     printf("level %s\n", best_level().name);
     for (size_t i = 0; i < sizeof work_of / sizeof *work_of; i++)
-        if (one(side, work_of[i], seconds / 4)) return -1;
+        if (run_limit(side, work_of[i], seconds / 4)) return -1;
     return 0;
 }
 
@@ -254,8 +255,8 @@ int main(int argc, char **argv)
     if (bad) return bad < 0;
     l.threads = o.threads < MAX_THREADS ? o.threads : MAX_THREADS;
     if (o.serve) bad = bench_serve(&side);
-    else if (!o.words) bad = table(&side, o.seconds);
-    for (int i = 0; i < o.words && !bad && !o.serve; i++) bad = one(&side, o.word[i], o.seconds);
+    else if (!o.words) bad = run_all(&side, o.seconds);
+    for (int i = 0; i < o.words && !bad && !o.serve; i++) bad = run_limit(&side, o.word[i], o.seconds);
     release(&l);
     return bad != 0;
 }

@@ -118,7 +118,7 @@ static int open_train(void *self, int n, char *word[], char *members, size_t siz
     return t->index ? 0 : complain(t);
 }
 
-/* Images lie anywhere: the one after this is asked for while this one is copied. */
+/* Prefetches the next image while the present one is copied: images lie anywhere in memory. */
 static void ask_for(const float *image, int64_t pixels)
 {
     for (int64_t i = 0; i < pixels; i += 16) __builtin_prefetch(image + i);

@@ -136,7 +136,7 @@ static int read_folder(const char *folder, wg_array *image, wg_array *label, wg_
     return -1;
 }
 
-/* On huge pages where the system has them, as NumPy asks for its large arrays. */
+/* Allocates n bytes on huge pages where the system has them, as NumPy does for its large arrays. */
 static void *large_array(size_t n)
 {
     enum { PAGE = 1 << 21 };
@@ -146,7 +146,7 @@ static void *large_array(size_t n)
     return p;
 }
 
-/* Floats in RAM, as the peers keep them: no side converts while it is timed. */
+/* Copies the digits as floats into RAM, as the peers keep them: no side converts while it is timed. */
 static int take(const wg_array *image, const wg_array *label, struct bench_digits *d)
 {
     const uint8_t *pixel = image->data;
@@ -197,7 +197,7 @@ static int split(char *line, char *word[])
     return n;
 }
 
-static int timed(const struct bench_side *s, int64_t warm, int64_t steps)
+static int time_steps(const struct bench_side *s, int64_t warm, int64_t steps)
 {
     if (warm && s->run(s->self, warm)) return -1;
     int64_t before = bench_allocations();
@@ -216,7 +216,7 @@ static int answer(const struct bench_side *s, int n, char *word[])
         bench_peak_restart();
         printf("{%s}\n", text);
     } else if (!strcmp(word[0], "go") && n == 3) {
-        return timed(s, atoll(word[1]), atoll(word[2]));
+        return time_steps(s, atoll(word[1]), atoll(word[2]));
     } else if (!strcmp(word[0], "loss")) {
         if (s->loss(s->self, text, sizeof text)) return -1;
         printf("{\"loss\": %s}\n", text);
@@ -255,7 +255,7 @@ int bench_serve(const struct bench_side *s)
 }
 
 /* Doubles the steps until they take a fiftieth of a second. */
-static int64_t chunk(const struct bench_side *s)
+static int64_t chunk_steps(const struct bench_side *s)
 {
     for (int64_t steps = 1;; steps *= 2) {
         double start = bench_now();
@@ -274,7 +274,7 @@ int bench_alone(const struct bench_side *s, const char *work, double seconds)
     int words = split(line, word);
     if (s->open(s->self, words, word, text, sizeof text)) return -1;
     bench_peak_restart();
-    int64_t steps = chunk(s), before = bench_allocations();
+    int64_t steps = chunk_steps(s), before = bench_allocations();
     if (steps < 0) return -1;
     for (end = bench_now() + seconds; n < CHUNKS && bench_now() < end; n++) {
         double start = bench_now();

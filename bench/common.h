@@ -7,24 +7,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Seconds of a clock that only goes forward. */
+/* Returns the seconds of a clock that only goes forward. */
 double bench_now(void);
 /* Sorts x. */
 double bench_median(int64_t n, double x[]);
 /* Calls of malloc and its family by this process so far; -1 if they are not counted. */
 int64_t bench_allocations(void);
-/* Largest resident set so far, and its restart from the present one. */
+/* Returns the largest resident set so far; the other restarts it from the present size. */
 int64_t bench_peak_kib(void);
 void    bench_peak_restart(void);
 
-/* Number i of a SplitMix64 sequence (Steele, Lea and Flood 2014). */
+/* Returns number i of a SplitMix64 sequence (Steele, Lea and Flood 2014). */
 uint64_t bench_bits(uint64_t stream, uint64_t i);
 
 enum { BENCH_BATCHES = 512, BENCH_LAYERS = 8, BENCH_LOSS_IMAGES = 5000 };
 
-/* [in, out], uniform in +-1/sqrt(in); layer counts from 0. */
+/* Fills w [in, out], uniform in +-1/sqrt(in); layer counts from 0. */
 void bench_first_weights(int layer, int64_t in, int64_t out, float *w);
-/* [BENCH_BATCHES, batch] indices below count, for free(); NULL if memory is short. */
+/* Returns [BENCH_BATCHES, batch] indices below count, for free(); NULL if memory is short. */
 int64_t *bench_batches(int64_t count, int64_t batch);
 
 struct bench_digits {
@@ -33,8 +33,8 @@ struct bench_digits {
     uint8_t *label; /* [count] */
 };
 
-/* The training digits of a folder of IDX files, or of the usual places if
- * folder is NULL.  On failure says why on stderr. */
+/* Reads the training digits from a folder of IDX files, or from the usual places if folder is NULL. On
+ * failure says why on stderr and returns nonzero. */
 int  bench_digits_read(const char *folder, struct bench_digits *d);
 void bench_digits_free(struct bench_digits *d);
 
@@ -63,7 +63,7 @@ struct bench_options {
     int         words;
     char      **word;
 };
-/* 0; 1 after --help was answered; -1 after a complaint. */
+/* Reads the command line. Returns 0; 1 after --help was answered; -1 after a complaint. */
 int bench_options_read(int argc, char **argv, const char *usage, struct bench_options *o);
 
 #endif

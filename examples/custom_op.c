@@ -48,7 +48,7 @@ static void swish_grad(wg_adjoint *v)
     v->dx[0] = wg_mul(v->g[0], slope);
 }
 
-/* In an ONNX file: x sigmoid(beta x), with beta as a number. */
+/* Writes swish for an ONNX file: x sigmoid(beta x), with beta as a number. */
 static int swish_onnx(wg_onnx_form *f)
 {
     wg_onnx_say(f, "Mul(x,Sigmoid(Mul(x,");
@@ -131,7 +131,7 @@ static wg_node *running_sum(wg_node *x, int backward)
 
 enum { ROWS = 2, COLUMNS = 3, N = ROWS * COLUMNS };
 
-/* The largest |derivative - central difference| of loss with respect to x; NaN on an error. */
+/* Returns the largest |derivative - central difference| of loss with respect to x; NaN on an error. */
 static double worst_difference(wg_tape *t, wg_node *x, wg_node *loss, wg_node *dx)
 {
     const double h = 1e-5;

@@ -36,7 +36,7 @@ static void print_attributes(const wg_field *f)
     for (; f && f->name; f++, sep = ", ") printf("%s%s: %s", sep, f->name, type_name(f->type));
 }
 
-/* A bar inside of a cell would end it. */
+/* Prints the text of a cell; a bar inside of it would end the cell. */
 static void print_cell(const char *text)
 {
     for (; *text; text++) printf(*text == '|' ? "\\|" : "%c", *text);

@@ -37,7 +37,7 @@ struct job {
     cublasLtMatmulAlgo_t   algo;
 };
 
-/* Milliseconds of n calls, or negative. */
+/* Times n calls: milliseconds, or a negative number on an error. */
 static float time_of(const struct job *j, int n)
 {
     cudaEvent_t from = NULL, to = NULL;
@@ -51,7 +51,7 @@ static float time_of(const struct job *j, int n)
     return ms;
 }
 
-/* Seconds of one call: the best of some rounds of a tenth of a second. */
+/* Times one call: seconds, the best of some rounds of a tenth of a second. */
 static double best_of(const struct job *j)
 {
     int    n = 1;
@@ -81,12 +81,12 @@ static double copy(struct job *j)
     return t > 0 ? 2 * (double)j->bytes / t : quick && t == 0 ? 1 : -1;
 }
 
-static bool done(cublasStatus_t s, const char *what)
+static bool succeeded(cublasStatus_t s, const char *what)
 {
     if (s) fprintf(stderr, "limits: %s: %s\n", what, cublasLtGetStatusString(s));
     return !s;
 }
-#define DO(call) done((call), #call)
+#define DO(call) succeeded((call), #call)
 
 static bool ask_product(const struct job *j)
 {
@@ -95,7 +95,7 @@ static bool ask_product(const struct job *j)
                              j->square, &j->algo, j->workspace, j->workspace_bytes, j->stream));
 }
 
-/* Operands: numbers, since zeros cost less power and so less time. */
+/* Fills an operand with numbers, since zeros cost less power and so less time. */
 static bool fill(void *to, int64_t n)
 {
     float   *x = malloc((size_t)n * sizeof *x);

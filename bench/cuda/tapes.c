@@ -98,7 +98,7 @@ static int set_batch(struct work *w, int64_t i)
     return status ? status : wg_set(w->t, w->label, digit);
 }
 
-/* Epilogues are chosen while a tape is compiled. */
+/* Sets which epilogues the next tape is compiled with. */
 static void choose_epilogues(const char *way)
 {
     const char *which = strstr(way, "-plain") ? "plain" : strstr(way, "-loops") ? "none" : "all";
@@ -128,7 +128,7 @@ static bool open_train(const struct bench *b, struct work *w, char *word[])
     return true;
 }
 
-/* Adam over n parameters of a shape, whose gradients lie in memory. */
+/* Makes an Adam step over n parameters of a shape, whose gradients lie in memory. */
 static wg_node *adam_over(struct work *w, int n, wg_shape s)
 {
     wg_node **p = calloc((size_t)n, sizeof *p), *loss = NULL;
@@ -222,7 +222,8 @@ static void close_work(struct work *w)
     *w = (struct work){0};
 }
 
-/* The work of a line, which stays open: its turn comes again.  Those that fill the memory do not stay. */
+/* Opens the work of a line, or finds it: a work stays open, because its turn comes again. A work that
+ * fills the memory does not stay. */
 static struct work *open_work(struct bench *b, const char *line)
 {
     char copy[64], *word[4];
@@ -245,7 +246,7 @@ static struct work *open_work(struct bench *b, const char *line)
 
 /* ---- Measuring ---- */
 
-/* Seconds of n runs, or negative. */
+/* Times n runs: seconds, or a negative number on an error. */
 static double time_of(struct work *w, int64_t n)
 {
     double start = now();
@@ -261,7 +262,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* What the host needs for a run, while the device is behind: the median. */
+/* Times what the host needs for a run while the device is behind: the median. */
 static double time_on_host(struct work *w)
 {
     double t[BURST];

@@ -7,8 +7,8 @@
 
 #define OWN "examples/mnist/data"
 
-/* The example's own digits: below the working directory, or below a folder
- * that holds this program (build/examples/mnist/mnist, say). */
+/* Finds the example's own digits: below the working directory, or below a folder that holds this
+ * program (build/examples/mnist/mnist, say). */
 static int find_own(char *path, size_t n)
 {
     snprintf(path, n, OWN);
@@ -22,7 +22,7 @@ static int find_own(char *path, size_t n)
     return complain(OWN " is not here: name a folder with the four IDX files by --data");
 }
 
-/* The file, or the same gzipped. */
+/* Reads the file, or the same file gzipped. */
 static int read_file(const char *folder, const char *name, wg_array *out)
 {
     char     path[4200];

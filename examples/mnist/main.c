@@ -5,7 +5,7 @@
 
 #include "mnist.h"
 
-/* The lines of the build's description that a user should act on. */
+/* Prints the lines of the build's description that a user should act on. */
 static void print_warnings(void)
 {
     for (const char *line = wg_build_info(); line && *line;) {
@@ -16,15 +16,15 @@ static void print_warnings(void)
     }
 }
 
-/* Another than the CPU is worth a line. */
+/* Prints the device that is used, unless it is the CPU. */
 static void print_device(const struct options *o)
 {
     char name[400];
     if (o->device != WG_DEVICE_CPU && wg_device_name(o->device, name, sizeof name) == WG_OK) printf("on %s\n", name);
 }
 
-/* Can a file of that name be made?  Asked before training for hours. */
-static int check_place(const char *option, const char *path)
+/* Checks that a file of that name can be made, before training for hours. */
+static int check_path(const char *option, const char *path)
 {
     wg_error e;
     return wg_file_check(path, &e) ? complain("%s %s", option, e.message) : 0;
@@ -33,7 +33,7 @@ static int check_place(const char *option, const char *path)
 static int run_training(struct options *o, struct digits *d, struct net *n)
 {
     wg_safetensors *from = NULL;
-    if (check_place("--save", o->save) || check_place("--curve", o->curve) || check_place("--onnx", o->onnx)) return -1;
+    if (check_path("--save", o->save) || check_path("--curve", o->curve) || check_path("--onnx", o->onnx)) return -1;
     if (o->resume && !(from = saved_open(o))) return -1;
     int status = digits_read(d, o->data, false) || net_build(n, o) ? -1 : 0;
     if (!status) {
@@ -56,7 +56,7 @@ static int run(struct options *o, struct digits *d, struct net *n)
     return digits_read(d, o->data, true) || net_build(n, o) ? -1 : predict(n, d, o);
 }
 
-static int flushed(int status)
+static int flush_output(int status)
 {
     if (!fflush(stdout) && !ferror(stdout)) return status;
     complain("cannot write to the standard output");
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     struct digits  d = {0};
     struct net     n = {0};
     int            status;
-    if (options_read(&o, argc, argv, &status)) return flushed(status);
+    if (options_read(&o, argc, argv, &status)) return flush_output(status);
     status = run(&o, &d, &n);
     wg_graph_free(n.g);
     digits_free(&d);
@@ -77,5 +77,5 @@ int main(int argc, char **argv)
         signal(status, SIG_DFL);
         raise(status);
     }
-    return flushed(status ? 1 : 0);
+    return flush_output(status ? 1 : 0);
 }

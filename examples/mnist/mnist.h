@@ -24,9 +24,9 @@ struct options {
     uint64_t    seed;
     unsigned    given; /* bit i: row i of the table was on the command line */
 };
-/* 0: go on; otherwise the program ends with *status. */
+/* Reads the command line. Returns 0 to go on; else the program ends with *status. */
 int options_read(struct options *o, int argc, char **argv, int *status);
-/* The options that a resumed run must share, as a command line: "--epochs 10 --batch 128 ...". */
+/* Prints the options that a resumed run must share, as a command line: "--epochs 10 --batch 128 ...". */
 void options_print(const struct options *o, FILE *f);
 /* Takes from such a text, found in `file`, what was not given; 0, or -1 with a message printed. */
 int options_merge(struct options *o, const char *text, const char *file);
@@ -37,7 +37,7 @@ struct digits {
     char     folder[4096];
     wg_array train_image, train_label, test_image, test_label;
 };
-/* 0, or -1 with a message printed.  folder NULL: looks for the example's own. */
+/* Reads the digits; folder NULL: looks for the example's own. Returns 0, or -1 with a message printed. */
 int  digits_read(struct digits *d, const char *folder, bool test_only);
 void digits_free(struct digits *d);
 
@@ -52,14 +52,14 @@ struct net {
         wg_tape *tape;
     } evaluation[2]; /* of a full batch, and of the last, which may be smaller */
 };
-/* 784-512-512-10 with relu; 0, or -1 with a message printed. */
+/* Builds 784-512-512-10 with relu. Returns 0, or -1 with a message printed. */
 int net_build(struct net *n, const struct options *o);
-/* A tape for `batch` images that computes guesses and probabilities, compiled once for each of two sizes; NULL with a
- * message printed. */
+/* Returns a tape for `batch` images that computes guesses and probabilities, compiled once for each of
+ * two sizes; NULL with a message printed. */
 wg_tape *net_evaluation(struct net *n, int64_t batch, const struct options *o);
-/* How many of each digit (row) were taken for which (column); -1 on an error. */
+/* Counts into confusion[digit][guess] how many of each digit were taken for which; -1 on an error. */
 int net_test(struct net *n, const struct digits *d, const struct options *o, long confusion[CLASSES][CLASSES]);
-/* Their share on the diagonal. */
+/* Returns the share of the counts that lie on the diagonal. */
 double confusion_accuracy(long confusion[CLASSES][CLASSES]);
 
 /* ---- train.c ---- */
@@ -67,24 +67,25 @@ double confusion_accuracy(long confusion[CLASSES][CLASSES]);
 struct epoch {
     double loss, train_accuracy, test_accuracy, images_per_second;
 };
-/* from: what o->resume holds, or NULL.  0, -1 with a message printed, or the
- * signal that interrupted it. */
+/* Trains. from: what o->resume holds, or NULL. Returns 0, -1 with a message printed, or the signal
+ * that interrupted it. */
 int train(struct net *n, const struct digits *d, const struct options *o, const wg_safetensors *from);
 
 /* ---- saved.c ---- */
 
 /* Opens o->resume and completes the options; NULL with a message printed. */
 wg_safetensors *saved_open(struct options *o);
-/* The first max epochs that f had, into e; how many, or -1 with a message printed. */
+/* Reads the first epochs that f had, at most max, into e. Returns their number, or -1 with a message
+ * printed. */
 int saved_epochs(const wg_safetensors *f, const struct options *o, const struct digits *d, struct epoch *e, int max);
-/* Net, solver, options and epochs; 0, or -1 with a message printed. */
+/* Saves net, solver, options and epochs. Returns 0, or -1 with a message printed. */
 int saved_write(const struct net *n, const wg_tape *t, const struct options *o, const struct digits *d,
                 const struct epoch *e, int epochs);
 
 /* ---- exported.c ---- */
 
-/* image [batch, 784] to probability [batch, 10] as ONNX, with what is known of
- * the training; 0, or -1 with a message printed. */
+/* Writes the net as ONNX, image [batch, 784] to probability [batch, 10], with what is known of the
+ * training. Returns 0, or -1 with a message printed. */
 int exported_write(const struct net *n, const wg_tape *t, const struct options *o, double accuracy);
 
 /* ---- predict.c ---- */
@@ -100,10 +101,10 @@ struct progress {
     long   of, first, all; /* images: in an epoch, done before this process, done when it ends */
 };
 double seconds(void);
-/* Of the terminal that stdout is, of COLUMNS, or 80. */
+/* Returns the width of the terminal that stdout is, else COLUMNS, else 80. */
 int  columns(void);
 void progress_begin(struct progress *p, int epochs, long of, long first, long all);
-/* images of this epoch; a bar on a terminal, nothing elsewhere. */
+/* Shows how far the epoch is, after so many images: a bar on a terminal, nothing elsewhere. */
 void progress_show(struct progress *p, long images, double loss, double accuracy);
 void progress_epoch(struct progress *p, const struct epoch *e);
 /* Takes the bar away, so that a message can be printed. */
@@ -112,7 +113,7 @@ void progress_clear(struct progress *p);
 /* ---- report.c ---- */
 
 void report_confusion(long confusion[CLASSES][CLASSES]);
-/* The learning curve as SVG, written beside and renamed; 0, or -1 with a message printed. */
+/* Writes the learning curve as SVG beside its place and renames it. Returns 0, or -1 with a message printed. */
 int report_curve(const char *path, const struct epoch *e, int n);
 
 /* ---- print.c ---- */

@@ -5,7 +5,7 @@
 
 #include "mnist.h"
 
-static wg_node *hidden(wg_node *x, const char *name, double dropout)
+static wg_node *hidden_layer(wg_node *x, const char *name, double dropout)
 {
     wg_dense_options o = {.activation = WG_ACT_RELU, .weight = {.kind = WG_INIT_HE_UNIFORM}};
     return wg_dropout(wg_dense_with(x, 512, name, &o), dropout);
@@ -22,8 +22,8 @@ int net_build(struct net *n, const struct options *o)
     n->label = wg_input(g, "label", WG_U8, WG_SHAPE(batch));
     n->rate = wg_input(g, "rate", WG_F32, WG_SCALAR);
 
-    wg_node *h = hidden(n->image, "fc1", o->dropout);
-    h = hidden(h, "fc2", o->dropout);
+    wg_node *h = hidden_layer(n->image, "fc1", o->dropout);
+    h = hidden_layer(h, "fc2", o->dropout);
     n->logits = wg_named(wg_dense(h, CLASSES, "fc3"), "logits");
     n->probability = wg_named(wg_softmax(n->logits, 1), "probability");
     n->guess = wg_named(wg_cast(wg_argmax(n->logits, 1, 0), WG_U8), "guess");

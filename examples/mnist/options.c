@@ -59,7 +59,7 @@ static const struct options usual = {.save = "mnist.safetensors",
 
 /* ---- One value, from text and to text ---- */
 
-static int wrong(const struct row *r, const char *text)
+static int refuse_value(const struct row *r, const char *text)
 {
     char wanted[96];
     switch (r->kind) {
@@ -73,7 +73,7 @@ static int wrong(const struct row *r, const char *text)
     return complain("%s wants %s, not \"%s\"", r->name, wanted, text);
 }
 
-/* "cuda" is the first of them. */
+/* Reads a device; "cuda" is the first of them. */
 static int set_device(int *device, const struct row *r, const char *text)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
@@ -81,7 +81,7 @@ static int set_device(int *device, const struct row *r, const char *text)
         *device = WG_DEVICE_CPU;
         return 0;
     }
-    if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return wrong(r, text);
+    if (!*number || number[strspn(number, "0123456789")] || strlen(number) > 3) return refuse_value(r, text);
     *device = WG_DEVICE_CUDA(atoi(number));
     return 0;
 }
@@ -92,25 +92,25 @@ static int set(struct options *o, const struct row *r, const char *text)
     errno = 0;
     if (r->kind == TEXT) {
         *(const char **)at = text;
-        return *text ? 0 : wrong(r, text);
+        return *text ? 0 : refuse_value(r, text);
     }
-    if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? wrong(r, text) : 0;
+    if (r->kind == SOLVER) return (*(int *)at = wg_solver_find(text)) < 0 ? refuse_value(r, text) : 0;
     if (r->kind == DEVICE) return set_device((int *)at, r, text);
     /* strtol and its kin would take blanks, signs, hexadecimal and "nan" as well. */
     const char *letters = r->kind == REAL ? "0123456789.eE+-" : "0123456789";
-    if ((!isdigit((unsigned char)*text) && *text != '.') || text[strspn(text, letters)]) return wrong(r, text);
+    if ((!isdigit((unsigned char)*text) && *text != '.') || text[strspn(text, letters)]) return refuse_value(r, text);
     if (r->kind == SEED) {
         *(uint64_t *)at = strtoull(text, &end, 10);
-        return errno || *end ? wrong(r, text) : 0;
+        return errno || *end ? refuse_value(r, text) : 0;
     }
     double v = strtod(text, &end);
-    if (end == text || *end || v < r->low || v > r->high) return wrong(r, text);
+    if (end == text || *end || v < r->low || v > r->high) return refuse_value(r, text);
     if (r->kind == REAL) *(double *)at = v;
     else *(int *)at = (int)v;
     return 0;
 }
 
-/* "" for what is not set. */
+/* Shows an option's value as text: "" if it is not set. */
 static const char *show(const struct options *o, const struct row *r, char *buf, size_t n)
 {
     const char *at = (const char *)o + r->at;
@@ -162,7 +162,7 @@ static const struct row *find(const char *name, size_t length)
     return NULL;
 }
 
-/* argv[i], with argv[i + 1] where the value stands there; how many were used, or -1. */
+/* Reads argv[i], with argv[i + 1] where the value stands there. Returns how many it used, or -1. */
 static int read_option(struct options *o, char **argv, int i)
 {
     const char       *equals = strchr(argv[i], '=');
@@ -188,7 +188,7 @@ static int read_all(struct options *o, char **argv)
     return command && !o->predict ? complain("predict wants the file of a saved net: mnist predict FILE") : 0;
 }
 
-/* An option that means nothing here was meant for something else. */
+/* Refuses an option that means nothing here: something else was meant. */
 static int check(const struct options *o)
 {
     for (const struct row *r = rows; r < rows + ROWS; r++)
@@ -230,7 +230,8 @@ void options_print(const struct options *o, FILE *f)
     }
 }
 
-/* More epochs are welcome; everything else stays. */
+/* Merges a saved option into o. The command line may ask for other epochs; of any other option that
+ * differs it complains. */
 static int merge(struct options *o, const char *name, const char *value, const char *file)
 {
     char              mine[32], theirs[32];

@@ -6,7 +6,7 @@
 
 enum { GAP = 2, MOST_ACROSS = 8 };
 
-/* Two rows of pixels make one line of text, since letters are tall. */
+/* Shades one character from two rows of pixels, since letters are tall. */
 static char shade(const uint8_t *image, int row, int x)
 {
     int v = (image[row * SIDE + x] + image[(row + 1) * SIDE + x]) / 2;
@@ -50,7 +50,7 @@ static void fill_images(float *x, const uint8_t *image, int n)
     for (int i = 0; i < n * PIXELS; i++) x[i] = (float)(image[i] * (1.0 / 255));
 }
 
-static int across(void)
+static int images_across(void)
 {
     int n = (columns() + GAP) / (SIDE + GAP);
     return n < 1 ? 1 : n > MOST_ACROSS ? MOST_ACROSS : n;
@@ -60,7 +60,7 @@ int predict(struct net *n, const struct digits *d, const struct options *o)
 {
     const uint8_t *image = d->test_image.data, *label = d->test_label.data;
     int            count = o->count < d->test_image.shape.dim[0] ? o->count : (int)d->test_image.shape.dim[0];
-    int            row = across(), right = 0;
+    int            row = images_across(), right = 0;
     wg_error       e;
     if (wg_checkpoint_load(n->g, NULL, o->predict, &(wg_load_options){.weights_only = 1}, NULL, &e))
         return complain("%s", e.message);

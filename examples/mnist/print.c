@@ -32,7 +32,7 @@ int complain(const char *format, ...)
     return -1;
 }
 
-static bool plain(const char *text)
+static bool is_plain(const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
         if (!isalnum(*p) && !strchr("_./-,:+@%=", *p)) return false;
@@ -45,10 +45,11 @@ static bool all_printable(const char *text)
     return *text == 0;
 }
 
-/* In '...' all but the quote stand for themselves; in $'...' (POSIX.1-2024) each byte has a name. */
+/* Prints a word for a shell. In '...' all characters but the quote stand for themselves; in $'...'
+ * (POSIX.1-2024) each byte has a name. */
 void print_word(FILE *f, const char *text)
 {
-    bool plainly = plain(text), named = !plainly && !all_printable(text);
+    bool plainly = is_plain(text), named = !plainly && !all_printable(text);
     if (!plainly) fputs(named ? "$'" : "'", f);
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         if (named && (*p < 0x20 || *p > 0x7E || *p == '\'' || *p == '\\')) fprintf(f, "\\%03o", *p);

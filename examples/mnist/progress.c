@@ -41,14 +41,14 @@ static void duration(double s, char *buf, size_t n)
 
 static int digits_of(int n) { return n < 10 ? 1 : 1 + digits_of(n / 10); }
 
-/* A diverging loss may have thirty digits. */
+/* Writes a loss into buf and returns buf. A diverging loss may have thirty digits. */
 static const char *loss_text(double loss, char *buf, size_t n)
 {
     snprintf(buf, n, loss < 1e5 ? "%.4f" : "%.2e", loss);
     return buf;
 }
 
-/* The bar takes what the numbers leave of the line; where that is too little there is none. */
+/* Draws the line. The bar takes what the numbers leave of it; where that is too little there is no bar. */
 static void draw(struct progress *p, double share, const char *numbers)
 {
     enum { LEAST = 5, MOST = 30 };

@@ -46,7 +46,7 @@ static double value(const struct epoch *e, enum series s)
     return s == LOSS ? e->loss : 100 * (s == TRAIN_ACCURACY ? e->train_accuracy : e->test_accuracy);
 }
 
-/* 1, 2 or 5 times a power of ten, at least v. */
+/* Returns the least number of 1, 2 or 5 times a power of ten that is v or more. */
 static double round_up(double v)
 {
     double ten = pow(10, floor(log10(v)));
@@ -103,7 +103,7 @@ static void draw_line(const struct panel *p, const struct epoch *e, enum series 
     fputc('\n', p->f);
 }
 
-/* At the panel's upper right, `back` from its edge. */
+/* Draws a name at the panel's upper right, `back` from its edge. */
 static void draw_name(const struct panel *p, int back, const char *name, const char *colour)
 {
     int x = p->x + ACROSS - back;

@@ -1,6 +1,6 @@
-/* A saved net: parameters and solver state are the library's; beside them, as
- * metadata, stand the options and epochs of the run, so that one that goes on
- * from it ends in the same bytes as one that did not stop. */
+/* A saved net. Parameters and solver state are written by the library; the metadata have the options
+ * and epochs of the run, so that a run that goes on from it ends in the same bytes as a run that did
+ * not stop. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ wg_safetensors *saved_open(struct options *o)
     return NULL;
 }
 
-/* "0.5412 0.8302 0.916;": moves *text past it; 0, or -1 where it is not that. */
+/* Reads an epoch, "0.5412 0.8302 0.916;", and moves *text past it. Returns 0, or -1 if it is no epoch. */
 static int read_epoch(const char **text, struct epoch *e)
 {
     double *v[] = {&e->loss, &e->train_accuracy, &e->test_accuracy};

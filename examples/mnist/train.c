@@ -34,7 +34,7 @@ static void catch_signals(void)
     }
 }
 
-/* The rest of a command on a saved net: its file, and the folder of digits where one was given. */
+/* Prints the rest of a command on a saved net: its file, and the folder of digits where the user gave one. */
 static void print_words(FILE *f, const char *save, const char *data)
 {
     print_word(f, save);
@@ -104,7 +104,7 @@ static int make_batches(struct training *t)
     return t->batches ? 0 : complain("%s", e.message);
 }
 
-/* Where in the digits and on the cosine to go on. */
+/* Finds where in the digits and on the cosine to go on. */
 static int set_start(struct training *t)
 {
     int64_t steps = wg_batches_count(t->batches);
@@ -145,14 +145,14 @@ static int check(struct training *t, const struct sums *s, int number)
     return complain("the loss is no number any more in epoch %d: try a --rate below %g", number, t->o->rate);
 }
 
-/* The last losses. */
-static int finish(struct training *t, struct sums *s, int number)
+/* Waits for the last runs and adds up their losses. */
+static int finish_epoch(struct training *t, struct sums *s, int number)
 {
     if (wg_wait(t->tape)) return complain("%s", wg_tape_message(t->tape));
     return add_up(t, s) || check(t, s, number);
 }
 
-/* One time through the images. */
+/* Trains on all images once. */
 static int run_epoch(struct training *t, int number, struct epoch *e)
 {
     struct sums s = {0};
@@ -168,7 +168,7 @@ static int run_epoch(struct training *t, int number, struct epoch *e)
         if (interrupted) return interrupted;
     }
     if (size < 0) return complain("%s", wg_batches_message(t->batches));
-    if (finish(t, &s, number)) return -1;
+    if (finish_epoch(t, &s, number)) return -1;
     *e = (struct epoch){.loss = s.loss / (double)s.losses,
                         .train_accuracy = s.right / (double)s.rights,
                         .images_per_second = images / (seconds() - begin)};

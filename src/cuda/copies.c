@@ -31,7 +31,8 @@ static int ask_feed(struct wg__program *p, const struct wg__feed *f, struct wg__
     return WG_OK;
 }
 
-/* A half of it that was asked for is waited for: events do not tell of it. */
+/* Asks the streams to copy the inputs of a run. If that fails half-way, waits for what was asked for,
+ * since the events do not cover it. */
 int wg__cuda_feed(struct wg__program *p, const struct wg__feed *f, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);

@@ -17,8 +17,9 @@ int wg__cuda_refuse(struct wg__why *w, int status, const char *format, ...)
     return w->status = status;
 }
 
-/* What a kernel leaves for whatever call comes next. */
-static bool left_by_kernel(cudaError_t e)
+/* Tells whether an error comes from a kernel that ran earlier: the call that reports it may be any
+ * later one. */
+static bool is_kernel_error(cudaError_t e)
 {
     static const cudaError_t all[] = {
         cudaErrorIllegalAddress,      cudaErrorLaunchTimeout,      cudaErrorAssert,
@@ -34,7 +35,7 @@ int wg__cuda_failed(struct wg__why *w, const struct wg__device *d, cudaError_t e
 {
     int status = e == cudaErrorMemoryAllocation ? WG_ENOMEM : WG_EDEVICE;
     cudaGetLastError();
-    w->late = left_by_kernel(e);
+    w->late = is_kernel_error(e);
     return wg__cuda_refuse(w, status, "%s: %.*s: %s (%s)", d ? d->name : "CUDA", (int)strcspn(call, "("), call,
                            cudaGetErrorString(e), cudaGetErrorName(e));
 }
@@ -70,7 +71,7 @@ static int count(int *n, struct wg__why *w)
     return WG_EDEVICE;
 }
 
-static int look(struct wg__device *d, struct wg__why *w)
+static int read_properties(struct wg__device *d, struct wg__why *w)
 {
     struct cudaDeviceProp p;
     snprintf(d->name, sizeof d->name, "CUDA device %d", d->index);
@@ -112,7 +113,7 @@ static int open_device(int index, struct wg__device **out, struct wg__why *w)
     if (!d) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     d->index = index;
     pthread_mutex_init(&d->lock, NULL);
-    int status = look(d, w);
+    int status = read_properties(d, w);
     if (!status) *out = d;
     else close_device(d);
     return status;
@@ -159,7 +160,7 @@ int wg__cuda_alloc(struct wg__device *d, size_t bytes, const char *what, void **
     return status;
 }
 
-/* Nothing on the device uses it any more: programs wait before they are destroyed. */
+/* Frees device memory. Nothing on the device uses it any more: programs wait before they are destroyed. */
 void wg__cuda_release(struct wg__device *d, void *p)
 {
     if (!p) return;
@@ -206,7 +207,8 @@ static int wait_for_programs(struct wg__device *d, struct wg__why *w)
     return WG_OK;
 }
 
-/* Not of the whole device, nor of streams: a tape in another thread may be capturing, which forbids that. */
+/* Waits for all programs of the device. Not for the whole device, nor for streams: a tape in another
+ * thread may be capturing, which forbids both. */
 static int synchronize(struct wg__device *d, struct wg__why *w)
 {
     int status = wg__cuda_enter(d, w);

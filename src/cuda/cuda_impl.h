@@ -27,13 +27,13 @@ extern "C" {
 #define WG_LAUNCH(kernel, grid, block, shared, stream) kernel<<<(grid), (block), (shared), (stream)>>>
 #endif
 
-/* What a kernel says that met an index out of range: the first one counts. */
+/* The fault that a kernel reports when it meets an index out of range: the first fault counts. */
 struct wg__cuda_fault {
     int     status; /* 0: none; WG_EINDEX */
     int     instr;  /* which instruction of the tape */
     int64_t index, size;
 };
-/* The same for the host, in memory of its own, and in which run. */
+/* The same fault in the host's memory, with the run in which it happened. */
 struct wg__cuda_told {
     struct wg__cuda_fault fault;
     uint64_t              run;
@@ -56,15 +56,16 @@ struct wg__cuda_op {
     cudaError_t (*launch)(const struct wg__cuda_launch *l);
     size_t (*scratch)(const wg_call *c); /* NULL: none */
 };
-/* What a tape calls, one list for each file: elementwise operators and sum, prod, max and min are loops instead. */
+/* The operators that are kernels of their own, one list for each file; elementwise operators and sum,
+ * prod, max and min are loops instead. */
 extern const struct wg__cuda_op wg__cuda_reduce_ops[];  /* reduce.cu: argmax logsumexp */
 extern const struct wg__cuda_op wg__cuda_softmax_ops[]; /* softmax.cu: softmax log_softmax cross_entropy */
 extern const struct wg__cuda_op wg__cuda_index_ops[];   /* index.cu: gather scatter_add */
-extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* shape.cu: transpose slice pad concat .. */
+extern const struct wg__cuda_op wg__cuda_shape_ops[];   /* move.cu: transpose slice pad concat .. */
 extern const struct wg__cuda_op wg__cuda_result_ops[];  /* results.cu: max_with_index moments top_k split */
 extern const struct wg__cuda_op wg__cuda_random_ops[];  /* random.cu: uniform normal dropout_mask */
 
-/* ---- Loops: a chain of elementwise steps as one kernel (loop.cu, loop_source.c) ---- */
+/* ---- Loops: a chain of elementwise steps as one kernel (interpret.cu, loop_source.c) ---- */
 
 enum { WG__CUDA_INPUTS = 16, WG__CUDA_OUTPUTS = 8, WG__CUDA_STEPS = 32 };
 
@@ -92,13 +93,13 @@ struct wg__cuda_loop {
     int64_t                 outer, reduced, inner; /* the domain as the reduction sees it */
     void                   *tail_out;              /* [outer, inner] */
 };
-/* The precompiled interpreter: any loop without NVRTC. */
+/* Runs any loop without NVRTC, by the precompiled interpreter. wg__cuda_loop_scratch: the bytes of
+ * scratch that it needs. */
 cudaError_t wg__cuda_loop_run(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at);
 size_t      wg__cuda_loop_scratch(const struct wg__cuda_loop *l);
-/* The CUDA source of the loop's own kernel, complete for NVRTC: `extern "C"
- * __global__ void wg_loop(...)`, and wg_loops(...) for several loops without
- * tails.  malloc; NULL if memory is short.  Equal loops up to pointers and
- * sizes give equal text, so that it can be cached. */
+/* Writes the CUDA source of the loop's own kernel, complete for NVRTC: `extern "C" __global__ void
+ * wg_loop(...)`, and wg_loops(...) for several loops without tails. malloc; NULL if memory is short.
+ * Loops that differ in pointers and sizes only give the same text, so that it can be cached. */
 char *wg__cuda_loop_source(const struct wg__cuda_loop *l);
 
 #ifdef __cplusplus

@@ -59,8 +59,8 @@ static const struct {
     [RELU_SLOPE] = {CUBLASLT_EPILOGUE_DRELU, true},    [GELU] = {CUBLASLT_EPILOGUE_GELU, false},
     [GELU_KEPT] = {CUBLASLT_EPILOGUE_GELU_AUX, false}, [GELU_SLOPE] = {CUBLASLT_EPILOGUE_DGELU, true}};
 
-/* Answer k into the device's sheet; *said: cuBLAS has given one. */
-static int ask(const struct wg__cuda_place *at, struct sheet *s, enum answer k, bool *said, struct wg__why *w)
+/* Computes answer k into the device's sheet; *said: cuBLAS gave it. A refusal by cuBLAS is no error. */
+static int ask_answer(const struct wg__cuda_place *at, struct sheet *s, enum answer k, bool *said, struct wg__why *w)
 {
     bool                         ones = questions[k].of_ones, signs = k <= RELU_SLOPE;
     struct wg__cuda_product_plan p;
@@ -88,7 +88,7 @@ static int ask_all(const struct wg__cuda_place *at, struct sheet *on_device, str
     int          status = WG_OK;
     fill(here);
     WG__TRY(at->d, w, cudaMemcpyAsync(on_device, here, sizeof *here, cudaMemcpyHostToDevice, stream));
-    for (int k = 0; k < ANSWERS && !status; k++) status = ask(at, on_device, (enum answer)k, &said[k], w);
+    for (int k = 0; k < ANSWERS && !status; k++) status = ask_answer(at, on_device, (enum answer)k, &said[k], w);
     if (status) return status;
     WG__TRY(at->d, w, cudaMemcpyAsync(here, on_device, sizeof *here, cudaMemcpyDeviceToHost, stream));
     WG__TRY(at->d, w, cudaStreamSynchronize(stream));
@@ -107,7 +107,8 @@ static double relu(double x) { return x < 0 ? 0 : x; }
 static double relu_slope(double x) { return x > 0; }
 static double itself(double x) { return x; }
 
-/* The largest difference of y from f(x) relative to 1 + |f(x)|, where x is a number; infinity if a number is NaN. */
+/* Returns the largest difference of y from f(x) relative to 1 + |f(x)|, where x is a number; infinity
+ * if a number is NaN. */
 static double distance(const float y[ROWS][COLS], double f(double x))
 {
     double worst = 0;

@@ -14,7 +14,7 @@
 
 /* ---- Building ---- */
 
-static size_t line(size_t n) { return (n + 255) / 256 * 256; }
+static size_t round_to_line(size_t n) { return (n + 255) / 256 * 256; }
 
 static size_t scratch_of(const wg_tape *t)
 {
@@ -26,7 +26,7 @@ static size_t scratch_of(const wg_tape *t)
     return most;
 }
 
-static bool multiplies(const wg_tape *t)
+static bool has_products(const wg_tape *t)
 {
     for (int i = 0; i < t->n_instr; i++)
         if (wg__cuda_product_of(&t->instr[i])) return true;
@@ -47,11 +47,11 @@ struct layout {
 
 static struct layout layout_of(const struct wg__device *d, const wg_tape *t)
 {
-    struct layout l = {.workspace = line(scratch_of(t)), .input_bytes = line(t->input_bytes)};
-    l.workspace_bytes = multiplies(t) ? wg__cuda_workspace(d) : 0;
-    l.fault = l.workspace + line(l.workspace_bytes);
-    l.run = l.fault + line(sizeof(struct wg__cuda_fault));
-    l.staging = l.run + line(sizeof(uint64_t));
+    struct layout l = {.workspace = round_to_line(scratch_of(t)), .input_bytes = round_to_line(t->input_bytes)};
+    l.workspace_bytes = has_products(t) ? wg__cuda_workspace(d) : 0;
+    l.fault = l.workspace + round_to_line(l.workspace_bytes);
+    l.run = l.fault + round_to_line(sizeof(struct wg__cuda_fault));
+    l.staging = l.run + round_to_line(sizeof(uint64_t));
     l.end = l.staging + 2 * l.input_bytes;
     return l;
 }
@@ -98,7 +98,7 @@ static int make_products(struct wg__program *p, struct wg__why *w)
     return status;
 }
 
-/* One line for loops, one for products. */
+/* Makes the note for the print of the tape: a line on loops, a line on products. */
 static int make_note(struct wg__program *p, struct wg__why *w)
 {
     const char *loops = wg__cuda_loops_note(&p->at), *products = wg__cuda_products_note(&p->at);
@@ -176,8 +176,8 @@ const char *wg__cuda_note(const struct wg__program *p) { return p->note; }
 
 /* ---- Around a run ---- */
 
-/* The number goes up only where the device has counted otherwise: it was set,
- * the last run failed, or was made of single instructions. */
+/* Sets the run's number on the device where the device counted otherwise: the number was set,
+ * the last run failed, or it was made of single instructions. */
 int wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
@@ -189,7 +189,7 @@ int wg__cuda_begin(struct wg__program *p, uint64_t run, struct wg__why *w)
     return WG_OK;
 }
 
-/* Parameters are written by now: where the event fails, waiting does what it is for. */
+/* Records the end of a run. Parameters are written by now: if the event fails, waiting takes its place. */
 int wg__cuda_end(struct wg__program *p, struct wg__why *w)
 {
     if (!cudaEventRecord(p->done, p->stream)) return WG_OK;
@@ -221,7 +221,8 @@ int wg__cuda_wait(struct wg__program *p, struct wg__why *w)
     return WG_OK;
 }
 
-/* A fault that was read is forgotten on the device too, behind the runs that it stopped. */
+/* Gives the fault of the last run. A fault that was read is cleared on the device too, after the runs
+ * that it stopped. */
 int wg__cuda_fault_of(struct wg__program *p, struct wg__fault *f, struct wg__why *w)
 {
     struct wg__cuda_told   here = {0};
@@ -253,7 +254,7 @@ int wg__cuda_assign(struct wg__program *p, struct wg__why *w)
     return WG_OK;
 }
 
-/* "%12:h1 matmul+add+relu: " before the reason. */
+/* Puts the instruction's name before the reason: "%12:h1 matmul+add+relu: ". */
 static int name_instr(const wg_tape *t, int i, struct wg__why *w)
 {
     const struct wg__instr *p = &t->instr[i];
@@ -266,7 +267,7 @@ static int name_instr(const wg_tape *t, int i, struct wg__why *w)
                            (int)sizeof w->text - 200, reason);
 }
 
-static int ask(struct wg__program *p, int i, struct wg__why *w)
+static int ask_instr(struct wg__program *p, int i, struct wg__why *w)
 {
     int status = wg__cuda_instr(&p->at, i, w);
     return status ? name_instr(p->at.t, i, w) : WG_OK;
@@ -275,7 +276,7 @@ static int ask(struct wg__program *p, int i, struct wg__why *w)
 int wg__cuda_step_alone(struct wg__program *p, int instr, struct wg__why *w)
 {
     int status = wg__cuda_enter(p->d, w);
-    if (!status) status = ask(p, instr, w);
+    if (!status) status = ask_instr(p, instr, w);
     if (status) return status;
     if (!wg__cuda_wait(p, w)) return WG_OK;
     w->late = false; /* it is this one's own */
@@ -285,15 +286,15 @@ int wg__cuda_step_alone(struct wg__program *p, int instr, struct wg__why *w)
 static int ask_all(struct wg__program *p, int s, struct wg__why *w)
 {
     int status = WG_OK;
-    for (int i = p->segment[s].begin; i < p->segment[s].end && !status; i++) status = ask(p, i, w);
+    for (int i = p->segment[s].begin; i < p->segment[s].end && !status; i++) status = ask_instr(p, i, w);
     if (!status && s == p->n - 1) status = wg__cuda_assign(p, w);
     if (!status && s == p->last && (p->random || p->fails))
         WG__TRY(p->d, w, wg__cuda_close_run(p->at.launch.fault, p->run, p->told, p->stream));
     return status;
 }
 
-/* A capture is always ended, so that the stream stays usable.  Relaxed, because
- * kernels may be loaded by their first launch. */
+/* Captures a segment as a graph. The capture is ended on a failure too, so that the stream stays
+ * usable; it is relaxed, because kernels may be loaded by their first launch. */
 static int capture_now(struct wg__program *p, int s, struct wg__why *w)
 {
     cudaGraph_t graph = NULL;

@@ -1,4 +1,5 @@
-/* program.h - a device and the tapes on it: what device.c, program.c, instr.c and matmul.c share. */
+/* program.h - a device and the tapes on it: what cuda_device.c, program.c, copies.c, instr.c, loop/
+ * and product/ share. */
 #ifndef WENGERT_CUDA_PROGRAM_H
 #define WENGERT_CUDA_PROGRAM_H
 
@@ -25,7 +26,7 @@ struct wg__device {
     char                    name[128];
     cudaStream_t            stream; /* for memory, and copies that no tape makes */
     cublasLtHandle_t        blas;
-    struct wg__cuda_kernel *kernels;                        /* of loops, while tapes use them (kernel.c) */
+    struct wg__cuda_kernel *kernels;                        /* of loops, while tapes use them (generated.c) */
     struct wg__cuda_meaning meaning[WG_PRECISION_FP16 + 1]; /* by precision; written in one's turn */
 };
 
@@ -34,8 +35,9 @@ int wg__cuda_failed(struct wg__why *w, const struct wg__device *d, cudaError_t e
 int wg__cuda_refuse(struct wg__why *w, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the device that of this thread. */
 int wg__cuda_enter(const struct wg__device *d, struct wg__why *w);
-/* One thread of the process at a time captures, plans products, loads kernels or pins memory: while a stream is being
- * captured, cuBLAS's heuristics may fail in any other thread. */
+/* Waits for and ends a turn. One thread of the process at a time captures, plans products, loads
+ * kernels or pins memory: while a stream is being captured, cuBLAS's heuristics may fail in any other
+ * thread. */
 void wg__cuda_take_turn(void);
 void wg__cuda_end_turn(void);
 /* Calls that a failure ends: TRY(d, w, cudaEventRecord(e, s)) */
@@ -52,7 +54,7 @@ void wg__cuda_unpin(struct wg__device *d, void *p);
 
 /* ---- Instructions (instr.c) ---- */
 
-struct wg__cuda_loops;    /* the kernels of a tape's loops (loops.c) */
+struct wg__cuda_loops;    /* the kernels of a tape's loops (tape_loops.c) */
 struct wg__cuda_products; /* its products with what cuBLAS does on the way (epilogue.c) */
 
 /* Where instructions run: what they share. */
@@ -66,37 +68,40 @@ struct wg__cuda_place {
     struct wg__cuda_products *products;
 };
 bool wg__cuda_knows(const struct wg__instr *p);
-/* The matrix product that the instruction is, or that heads its loop; NULL: none. */
+/* Returns the matrix product that the instruction is, or that heads its loop; NULL if there is none. */
 const wg_call *wg__cuda_product_of(const struct wg__instr *p);
-/* Whether the instruction writes a parameter, which a fault has to leave as it is. */
+/* Tells whether the instruction writes a parameter, which a fault has to leave as it is. */
 bool   wg__cuda_writes_parameter(const wg_tape *t, const struct wg__instr *p);
 size_t wg__cuda_scratch(const struct wg__instr *p);
 /* Asks the stream for instruction i. */
 int wg__cuda_instr(const struct wg__cuda_place *at, int i, struct wg__why *w);
 
-/* ---- Loops (loops.c) ---- */
+/* ---- Loops (tape_loops.c) ---- */
 
-/* Kernels for all loops of the tape, and which are launched as one; sets at->loops. */
+/* Makes the kernels of all loops of the tape and groups loops that are launched as one; sets at->loops. */
 int  wg__cuda_loops_make(struct wg__cuda_place *at, struct wg__why *w);
 void wg__cuda_loops_free(struct wg__cuda_place *at);
-/* What the user may want to know of them ("loops are interpreted: no NVRTC"), or NULL. */
+/* Returns what the user may want to know of the loops ("loops are interpreted: no NVRTC"), or NULL. */
 const char *wg__cuda_loops_note(const struct wg__cuda_place *at);
-/* The loop of instruction i, after its head; nothing where an earlier instruction's launch did it. */
+/* Launches the loop of instruction i, after its head; does nothing where an earlier instruction's
+ * launch did it. */
 int wg__cuda_loop(const struct wg__cuda_place *at, int i, struct wg__why *w);
 
 /* ---- Matrix products (epilogue.c; inside: products.h) ---- */
 
-/* How each product of the tape is done; sets at->products. */
+/* Plans how each product of the tape is done; sets at->products. */
 int  wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w);
 void wg__cuda_products_free(struct wg__cuda_place *at);
-/* What the user may want to know of them: what the device's epilogues mean, what was refused; or NULL. */
+/* Returns what the user may want to know of the products: what the device's epilogues mean, what was
+ * refused; or NULL. */
 const char *wg__cuda_products_note(const struct wg__cuda_place *at);
-/* The product that is due at instruction i, if one is.  rest: whether anything of i is still to run. */
+/* Launches the product that is due at instruction i, if there is one. rest: whether a part of i is
+ * still to run. */
 int wg__cuda_product(const struct wg__cuda_place *at, int i, bool *rest, struct wg__why *w);
-/* Whether products compute all of instruction i, whose loop has no launch then: a product, a loop
- * that is an epilogue, a sum that is taken along. */
+/* Tells whether products compute all of instruction i, whose loop has no launch then: a product, a
+ * loop that is an epilogue, a sum that is taken along. */
 bool wg__cuda_absorbed(const struct wg__cuda_place *at, int i);
-/* What cuBLAS may use. */
+/* Returns the bytes of workspace that cuBLAS may use. */
 size_t wg__cuda_workspace(const struct wg__device *d);
 
 /* ---- Tapes (program.c) ---- */

@@ -26,7 +26,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Reals in [-1, 1), integers 0 (a valid index anywhere), by a fixed sequence. */
+/* Fills reals in [-1, 1) by a fixed sequence; integers stay 0, which is a valid index anywhere. */
 static void fill(wg_dtype t, int64_t n, void *data)
 {
     uint64_t state = 1;
@@ -71,8 +71,8 @@ struct timing {
 };
 enum { MAX_TIMES = 100000 };
 
-/* Seconds of so many runs, or < 0. */
-static double block(const struct timing *m, int repeats)
+/* Times so many runs: seconds, or a negative number on an error. */
+static double time_runs(const struct timing *m, int repeats)
 {
     double begin = now();
     for (int i = 0; i < repeats; i++)
@@ -82,15 +82,16 @@ static double block(const struct timing *m, int repeats)
     return now() - begin;
 }
 
-/* Enough repeats to be seen by the clock; on a device also to outweigh the read. */
+/* Measures for `seconds`, in blocks of so many runs that the clock sees them; on a device also so many
+ * that they outweigh the read. */
 static int measure(struct timing *m, double seconds)
 {
-    double least = m->read ? 2e-3 : 20e-6, once = block(m, 1);
-    if (once >= 0 && m->read) once = block(m, 1); /* the first of all captures */
+    double least = m->read ? 2e-3 : 20e-6, once = time_runs(m, 1);
+    if (once >= 0 && m->read) once = time_runs(m, 1); /* the first of all captures */
     if (once < 0) return FAILED;
     m->repeats = (int)(least / (once + 1e-9)) + 1;
     for (double begin = now(); m->n < MAX_TIMES && (m->n < 3 || now() - begin < seconds); m->n++) {
-        double time = block(m, m->repeats);
+        double time = time_runs(m, m->repeats);
         if (time < 0) return FAILED;
         m->time[m->n] = time / m->repeats;
     }
@@ -98,7 +99,7 @@ static int measure(struct timing *m, double seconds)
     return DONE;
 }
 
-/* The name of a size that --bind gave before the import; NULL if there is none. */
+/* Finds the name of a size that --bind gave before the import; NULL if there is none. */
 static const char *name_of_size(const struct bindings *b, int64_t size)
 {
     for (int i = 0; i < b->known; i++)
@@ -106,7 +107,8 @@ static const char *name_of_size(const struct bindings *b, int64_t size)
     return NULL;
 }
 
-/* The size of the inputs' first axis, where it is a symbol or was one; *name says which.  0 if there is none. */
+/* Returns the size of the inputs' first axis where it is a symbol, or was a symbol; *name says which.
+ * 0 if there is none. */
 static int64_t batch_size(const struct loaded *l, const struct bindings *b, wg_tape *t, char *name, size_t n)
 {
     for (int i = 0; i < l->n_in; i++) {

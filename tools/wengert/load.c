@@ -5,7 +5,7 @@
 
 #include "tool.h"
 
-static int collect(const struct command *c, struct loaded *l)
+static int collect_ends(const struct command *c, struct loaded *l)
 {
     l->n_in = wg_onnx_input_count(l->onnx);
     l->n_out = wg_onnx_output_count(l->onnx);
@@ -27,7 +27,7 @@ int read_model(const struct command *c, const char *path, struct loaded *l)
 int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o)
 {
     o.constants = constants;
-    if (!wg_onnx_import(l->onnx, l->g, &o)) return collect(c, l);
+    if (!wg_onnx_import(l->onnx, l->g, &o)) return collect_ends(c, l);
     const char *why = wg_onnx_message(l->onnx);
     return complain(c, "%s:%s%s", path, strchr(why, '\n') ? "\n" : " ", why);
 }
@@ -64,8 +64,8 @@ static int find(const struct bindings *b, const char *name)
     return -1;
 }
 
-/* The name becomes b's. */
-static int add(const struct command *c, struct bindings *b, char *name, int64_t size)
+/* Adds a binding, which takes over the name. */
+static int add_binding(const struct command *c, struct bindings *b, char *name, int64_t size)
 {
     if (name && b->n == b->cap) {
         int   cap = b->cap ? 2 * b->cap : 8;
@@ -101,12 +101,12 @@ int bind_texts(const struct command *c, const struct texts *t, struct bindings *
             free(name);
             return MISUSED;
         }
-        if (add(c, b, name, size)) return FAILED;
+        if (add_binding(c, b, name, size)) return FAILED;
     }
     return DONE;
 }
 
-/* The name of a dimension, however long; NULL if memory is short. */
+/* Returns the name of a dimension, however long (malloc); NULL if memory is short. */
 static char *dim_name(const struct loaded *l, int64_t d)
 {
     for (size_t n = 64;; n *= 2) {
@@ -125,7 +125,7 @@ static int bind_axis(const struct command *c, const struct loaded *l, int i, int
         free(name);
         return DONE;
     }
-    return add(c, b, name, size);
+    return add_binding(c, b, name, size);
 }
 
 int bind_batch(const struct command *c, const struct loaded *l, int batch, struct bindings *b)

@@ -15,7 +15,7 @@ static void print_help(const struct command *c)
     printf("  %-22s this text\n", "--help, -h");
 }
 
-/* "cuda" is the first of them. */
+/* Reads a device; "cuda" is the first of them. */
 static int set_device(const struct command *c, const struct option *o, const char *text, int *device)
 {
     const char *number = !strncmp(text, "cuda:", 5) ? text + 5 : !strcmp(text, "cuda") ? "0" : "";
@@ -54,7 +54,7 @@ static int set(const struct command *c, const struct option *o, const char *text
     return DONE;
 }
 
-/* "--name value" and "--name=value". */
+/* Reads "--name value" or "--name=value". */
 static int take(const struct command *c, int argc, char **argv, int *i, void *to)
 {
     const char *word = argv[*i], *equals = strchr(word, '=');

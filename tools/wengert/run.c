@@ -41,7 +41,7 @@ static int count_names(names *name, const wg_onnx *m)
 }
 
 /* Splits "NAME=FILE" after the longest name that there is; a file alone is the only input or output there is. */
-static int which(const char *text, names *name, const struct loaded *l, const char *what, const char **file)
+static int find_named(const char *text, names *name, const struct loaded *l, const char *what, const char **file)
 {
     const struct command *c = &command_run;
     int                   n = count_names(name, l->onnx), found = -1;
@@ -63,7 +63,7 @@ static int which(const char *text, names *name, const struct loaded *l, const ch
     return found;
 }
 
-/* f64 to f32 and the like, as wg_cast does it: what NumPy makes by default goes into any net. */
+/* Converts f64 to f32 and the like, as wg_cast does: arrays of NumPy's default dtypes go into any net. */
 static int convert(wg_array *a, wg_dtype to)
 {
     wg_graph *g = wg_graph_new();
@@ -81,9 +81,9 @@ static int convert(wg_array *a, wg_dtype to)
     return DONE;
 }
 
-static bool real(wg_dtype t) { return t == WG_F32 || t == WG_F64; }
+static bool is_real(wg_dtype t) { return t == WG_F32 || t == WG_F64; }
 
-/* Whether all integers of a are ones of the other dtype: a cast would keep the low bits of others. */
+/* Tells whether the other dtype holds all integers of a: a cast would keep only the low bits of the others. */
 static bool integers_fit(const wg_array *a, wg_dtype to)
 {
     int64_t low = to == WG_I32 ? INT32_MIN : to == WG_U8 ? 0 : INT64_MIN;
@@ -104,23 +104,23 @@ static int read_input(const char *name, wg_dtype want, const char *file, wg_arra
     int status = ends_with(file, ".pb") ? wg_onnx_tensor_read(file, a, NULL, 0, &e) : wg_npy_read(file, a, &e);
     if (status) return complain(c, "%s", e.message);
     if (a->dtype == want || want == WG_DTYPES) return DONE;
-    if (real(a->dtype) && !real(want))
+    if (is_real(a->dtype) && !is_real(want))
         return complain(c, "%s: holds %s, input \"%s\" is %s", file, wg_dtype_name(a->dtype), name,
                         wg_dtype_name(want));
-    if (!real(a->dtype) && !real(want) && want != WG_BOOL && !integers_fit(a, want))
+    if (!is_real(a->dtype) && !is_real(want) && want != WG_BOOL && !integers_fit(a, want))
         return complain(c, "%s: holds integers that input \"%s\", which is %s, cannot be", file, name,
                         wg_dtype_name(want));
     return convert(a, want) ? complain(c, "%s: cannot convert it to %s", file, wg_dtype_name(want)) : DONE;
 }
 
-/* in: [number of inputs that the file lists], in their order */
+/* Reads the inputs into in [number of inputs that the file lists], in the file's order. */
 static int read_inputs(const struct run *r, const struct loaded *l, wg_onnx_given *in)
 {
     const struct command *c = &command_run;
     wg_dtype              t;
     for (int k = 0; k < r->input.n; k++) {
         const char *file;
-        int         i = which(r->input.at[k], declared_name, l, "input", &file);
+        int         i = find_named(r->input.at[k], declared_name, l, "input", &file);
         if (i < 0) return MISUSED;
         wg_onnx_declared(l->onnx, i, &in[i].name, &t);
         if (in[i].value.data) return misused(c, "input \"%s\" twice", in[i].name);
@@ -175,19 +175,20 @@ static int write_result(const struct loaded *l, wg_tape *t, int i, const char *f
     return status;
 }
 
-static int outputs(const struct run *r, const struct loaded *l, wg_tape *t)
+static int write_outputs(const struct run *r, const struct loaded *l, wg_tape *t)
 {
     int status = DONE;
     for (int i = 0; !status && !r->output.n && i < l->n_out; i++) status = print_result(l, t, i);
     for (int k = 0; !status && k < r->output.n; k++) {
         const char *file;
-        int         i = which(r->output.at[k], wg_onnx_output_name, l, "output", &file);
+        int         i = find_named(r->output.at[k], wg_onnx_output_name, l, "output", &file);
         status = i < 0 ? MISUSED : write_result(l, t, i, file);
     }
     return status;
 }
 
-/* Shapes, and values that shape the graph, are known to the import; other values go into the tape. */
+/* Imports the model and runs it. Shapes, and values that shape the graph, go to the import; other
+ * values go into the tape. */
 static int run_model(const struct run *r, const char *path, struct loaded *l, wg_onnx_given *in, int n,
                      const struct bindings *b)
 {
@@ -213,7 +214,7 @@ static int run_model(const struct run *r, const char *path, struct loaded *l, wg
     }
     if (wg_run(t)) return complain(c, "%s: %s", path, wg_tape_message(t));
     if (r->device != WG_DEVICE_CPU) printf("on %s\n", device_text(r->device, name, sizeof name));
-    return outputs(r, l, t);
+    return write_outputs(r, l, t);
 }
 
 static int run(int argc, char **argv)

@@ -47,7 +47,7 @@ static const struct option options[] = {
     {"--quiet", NULL, "no log line for each request", FLAG, AT(quiet), 0, 0},
     {0}};
 
-/* 0 asks for the default in the server's options, so a true 0 is said as -1. */
+/* Returns v for the server's options, where 0 asks for the default: a true 0 is said as -1. */
 static int true_zero(int v) { return v ? v : -1; }
 
 static bool read_non_finite(const char *text, enum wg__non_finite *to)
@@ -62,7 +62,7 @@ static bool read_non_finite(const char *text, enum wg__non_finite *to)
     return !text;
 }
 
-static struct wg__server *start(const struct serve *s, wg_error *e)
+static struct wg__server *start_server(const struct serve *s, wg_error *e)
 {
     enum wg__non_finite non_finite = WG__NON_FINITE_NULL;
     read_non_finite(s->non_finite, &non_finite);
@@ -91,7 +91,7 @@ static struct wg__server *start(const struct serve *s, wg_error *e)
     return wg__server_start(&o, e);
 }
 
-/* Where a standard file is closed, a connection must not get its number. */
+/* Opens /dev/null for each standard file that is closed, so that no connection gets its number. */
 static void open_standard_files(void)
 {
     int fd = open("/dev/null", O_RDWR);
@@ -108,10 +108,10 @@ static void say_where(const struct serve *s, int port)
             port);
 }
 
-/* A second signal.  (Process 1 of a container ignores one without a handler.) */
+/* Ends the process at a second signal.  (Process 1 of a container ignores a signal without a handler.) */
 static void end_now(int signal_number) { _exit(128 + signal_number); }
 
-/* All threads block the signals, so that only sigwait here takes them. */
+/* Serves until a signal ends it. All threads block the signals, so that only sigwait here takes them. */
 static int serve(const struct serve *s)
 {
     sigset_t set;
@@ -124,7 +124,7 @@ static int serve(const struct serve *s)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* without a reader of the log it goes on */
     open_standard_files();
-    struct wg__server *server = start(s, &e);
+    struct wg__server *server = start_server(s, &e);
     if (!server) return complain(&command_serve, "%s", e.message);
     say_where(s, wg__server_port(server));
     while (!sigwait(&set, &signal_number) && signal_number == SIGHUP) wg__server_reload(server);

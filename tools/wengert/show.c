@@ -93,7 +93,7 @@ static void print_run(const struct bindings *b, const wg_tape *t)
     print("%s\n", b->n ? ")" : "");
 }
 
-/* The text that the library wrote into a stream in memory goes out like all others. */
+/* Prints the text that the library wrote into a stream in memory, and frees it. */
 static int put_stream(FILE *f, int status, char **text)
 {
     bool bad = !f || fclose(f) || status;
@@ -118,7 +118,8 @@ static int print_tape(const wg_tape *t)
     return put_stream(f, f ? wg_tape_print(t, f) : 0, &text);
 }
 
-/* The model with its weights as parameters, for what it is made of; what is run has them as constants. */
+/* Shows the model with its weights as parameters, to show what it is made of; to run it, the weights
+ * are constants. */
 static int show_model(const struct show *s, const char *path, const struct bindings *b, struct loaded *l)
 {
     const struct command  *c = &command_show;

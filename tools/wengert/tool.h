@@ -21,7 +21,7 @@ extern const struct command command_show, command_run, command_bench, command_se
 
 /* Prints "wengert show: ..." to stderr; gives FAILED. */
 int complain(const struct command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same with where to read more; gives MISUSED. */
+/* Complains and says where to read more. Returns MISUSED. */
 int misused(const struct command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- options.c ---- */
@@ -67,34 +67,34 @@ void bindings_free(struct bindings *b);
 int read_model(const struct command *c, const char *path, struct loaded *l);
 /* Imports what was read.  With weights as constants, as the server does, all commands run the same tape. */
 int import_model(const struct command *c, const char *path, struct loaded *l, int constants, wg_onnx_import_options o);
-/* Both, with what --bind says. */
+/* Reads and imports a model, with what --bind says. */
 int  load(const struct command *c, const char *path, struct bindings *b, struct loaded *l);
 void unload(struct loaded *l);
 
-/* "name=size" of --bind. */
+/* Reads the "name=size" of each --bind. */
 int bind_texts(const struct command *c, const struct texts *t, struct bindings *b);
-/* The first axis of each input, where it is a symbol without a size. */
+/* Binds the first axis of each input where it is a symbol without a size. */
 int bind_batch(const struct command *c, const struct loaded *l, int batch, struct bindings *b);
-/* Each symbol of the inputs that has no size yet. */
+/* Binds each symbol of the inputs that has no size yet. */
 int bind_rest(const struct command *c, const struct loaded *l, int64_t size, struct bindings *b);
-/* An evaluation tape of all outputs; NULL with the message printed. */
+/* Compiles an evaluation tape of all outputs; NULL with the message printed. */
 wg_tape *compile(const struct command *c, struct loaded *l, const struct bindings *b, int threads, int device);
-/* The name of a device that a tape was compiled for. */
+/* Returns the name of a device that a tape was compiled for. */
 const char *device_text(int device, char *buf, size_t n);
 
 /* ---- print.c ---- */
 
-/* Every text from a file or from the command line goes out through these: bytes that would steer a terminal are printed
- * as \x1b, newlines and tabs as they are. */
+/* Prints every text that comes from a file or from the command line. Bytes that would steer a terminal
+ * are printed as \x1b, newlines and tabs as they are. */
 void put_text(FILE *f, const char *text);
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void vprint(FILE *f, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 
-/* "f32 [batch,784]" */
+/* Writes a type as "f32 [batch,784]". */
 const char *type_text(const wg_graph *g, wg_dtype t, const wg_shape *s, char *buf, size_t n);
-/* "1.5 MiB" */
+/* Writes a size as "1.5 MiB". */
 const char *bytes_text(double bytes, char *buf, size_t n);
-/* Values as nested lists, the middle of long axes left out. */
+/* Prints values as nested lists, with the middle of long axes left out. */
 void print_values(FILE *f, const wg_array *a);
 
 #endif

@@ -24,7 +24,7 @@ enum { WARP = 32, BLOCK = 256, WARPS = BLOCK / WARP };
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* Blocks for so many pieces of work: enough to fill the device, the rest by a loop. */
+/* Returns the grid for so many blocks of work: enough blocks to fill the device, which loop over the rest. */
 static inline unsigned grid_of(const struct wg__cuda_launch *l, int64_t blocks)
 {
     int64_t most = (int64_t)(l->sms > 0 ? l->sms : 1) * 16;
@@ -147,7 +147,7 @@ DEVICE int64_t place_of(const indices &s, int64_t i)
     if (at < 0 && s.from_end) at += s.size;
     return at >= 0 && at < s.size ? at : -1;
 }
-/* What a thread has found of the list: its first place with an index out of range. */
+/* The first place in the list at which a thread met an index out of range. */
 enum : int64_t { NO_FAULT = INT64_MAX };
 DEVICE void note_fault(int64_t *first, int64_t i)
 {

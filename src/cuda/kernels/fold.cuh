@@ -25,7 +25,7 @@ DEVICE bool                    is_nan(float v) { return v != v; }
 DEVICE bool                    is_nan(double v) { return v != v; }
 template <class T> DEVICE bool is_nan(T) { return false; }
 
-/* What no element is below. */
+/* Returns the least value of T: no element is below it. */
 template <class T> DEVICE T                    least_of();
 template <> __device__ __forceinline__ float   least_of<float>() { return -(float)INFINITY; }
 template <> __device__ __forceinline__ double  least_of<double>() { return -(double)INFINITY; }
@@ -132,8 +132,8 @@ DEVICE typename F::Acc fold_strided(const typename F::In *x, int64_t stride, int
     return F::fold(F::fold(a[0], a[1]), F::fold(a[2], a[3]));
 }
 
-/* Elements begin..end-1 of x by the threads of a block, four neighbours a
- * thread; the same order whether x is aligned or not. */
+/* Folds elements begin..end-1 of x by the threads of a block, four neighbours a thread. The order is
+ * the same whether x is aligned or not. */
 template <class F> DEVICE typename F::Acc fold_quads(const typename F::In *x, int64_t begin, int64_t end)
 {
     typename F::Acc a[4];
@@ -154,14 +154,14 @@ template <class F> DEVICE typename F::Acc fold_quads(const typename F::In *x, in
     return F::fold(F::fold(a[0], a[1]), F::fold(a[2], a[3]));
 }
 
-/* Over groups of `lanes` lanes, a power of two; every lane gets the result. */
+/* Folds over groups of `lanes` lanes, a power of two; every lane gets the result. */
 template <class F> DEVICE typename F::Acc fold_lanes(typename F::Acc a, int lanes)
 {
     for (int by = lanes / 2; by > 0; by /= 2) a = F::fold(a, shuffle(a, by));
     return a;
 }
 
-/* Over a block; every thread gets the result. */
+/* Folds over a block; every thread gets the result. */
 template <class F> DEVICE typename F::Acc fold_block(typename F::Acc a)
 {
     __shared__ typename F::Acc of_warp[WARPS];

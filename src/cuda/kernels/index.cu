@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(BLOCK) gather_units(struct indices s, struct g
     tell_fault(s, fault);
 }
 
-/* Where nothing is to be gathered, indices are looked at all the same. */
+/* Checks the indices where nothing is to be gathered: a fault is reported all the same. */
 static __global__ void __launch_bounds__(BLOCK) check_indices(struct indices s)
 {
     int64_t step = (int64_t)gridDim.x * BLOCK, fault = NO_FAULT;
@@ -122,7 +122,8 @@ struct scatter {
     int64_t outer, n, inner, m, groups, across; /* groups of rows, tiles across the columns */
 };
 
-/* Numbers 0, 1, .. to the hits of all threads in order; gives how many there are. */
+/* Numbers the hits of all threads 0, 1, .. in order: *first is the number of this thread's first hit.
+ * Returns the number of hits. */
 DEVICE int rank_hits(int mine, int *first)
 {
     __shared__ int of_warp[WARPS];
@@ -171,7 +172,7 @@ DEVICE void add_listed(const uint64_t *list, int n, int row, const T *x, int64_t
     }
 }
 
-/* The listed entries of all rows into y, which they begin or go on with. */
+/* Adds the listed entries of all rows into y, which they begin or continue. */
 template <class T>
 DEVICE void add_list(const uint64_t *list, int n, bool begin, int64_t rows, int64_t inner, int cols, const T *x, T *y)
 {

@@ -1,4 +1,4 @@
-/* shape.cu - operators that move elements: transpose, slice.
+/* move.cu - operators that move elements: transpose, slice.
  *
  * The host merges axes that are walked alike and takes the largest unit of 16,
  * 8, 4 or 1 bytes that divides every row and step; a thread then moves a unit.
@@ -17,7 +17,7 @@ struct walk {
     int64_t     dim[WG_MAX_RANK], step[WG_MAX_RANK];
 };
 
-/* One more axis, merged with the one before where x walks on evenly. */
+/* Adds an axis to the walk; merges it with the axis before where one step walks along both. */
 static void walk_axis(struct walk *w, int64_t dim, int64_t step)
 {
     int k = w->rank - 1;
@@ -31,7 +31,7 @@ static void walk_axis(struct walk *w, int64_t dim, int64_t step)
     w->step[w->rank++] = step;
 }
 
-/* Larger units, where x is contiguous along the last axis. */
+/* Makes the units of the walk larger where x is contiguous along the last axis. */
 static void walk_widen(struct walk *w)
 {
     int last = w->rank - 1;
@@ -89,7 +89,7 @@ template <class U, class D> static cudaError_t copy_launch(const struct wg__cuda
     return cudaGetLastError();
 }
 
-/* The walk has at least one element. */
+/* Copies by the walk, which has at least one element. */
 static cudaError_t copy(const struct wg__cuda_launch *l, struct walk *w)
 {
     cudaError_t (*launch)(const struct wg__cuda_launch *, const struct walk *);
@@ -159,7 +159,7 @@ template <class E> __global__ void __launch_bounds__(BLOCK) transpose_tiles(stru
     }
 }
 
-/* x is contiguous along axis `fast` of the walk, y along the last. */
+/* Copies by tiles where x is contiguous along axis `fast` of the walk, and y along the last axis. */
 static cudaError_t by_tiles(const struct wg__cuda_launch *l, const struct walk *w, int fast)
 {
     struct tile_walk p = {};

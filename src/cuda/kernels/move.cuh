@@ -1,4 +1,4 @@
-/* shape.cuh - operators of wg__cuda_shape_ops that are in pad.cu. */
+/* move.cuh - operators of wg__cuda_shape_ops that are in pad.cu. */
 #ifndef WENGERT_CUDA_SHAPE_CUH
 #define WENGERT_CUDA_SHAPE_CUH
 

@@ -1,8 +1,8 @@
-/* attr.h - the attributes of structured operators, as src/cuda reads them.
+/* op_attr.h - the attributes of structured operators, as src/cuda reads them.
  *
- * Each operator's file in src/ops owns its struct and shows it by the field
- * table of its wg_op; these are the same structs again, for C++.  A test
- * compares them with the tables (tests/cuda/kernels/test_move.c). */
+ * Each operator's file in src/ops owns its struct and shows it by the field table of its wg_op; these
+ * are the same structs again, for C++. A test compares them with the tables
+ * (tests/cuda/kernels/test_move.c). */
 #ifndef WENGERT_CUDA_ATTR_H
 #define WENGERT_CUDA_ATTR_H
 

@@ -8,7 +8,7 @@
 
 /* ---- Pad ---- */
 
-/* value in the bytes of one element, as src/graph stores it; then again and again. */
+/* Returns a unit filled with `value`, in the bytes of one element as src/graph stores it, again and again. */
 static unit16 value_unit(wg_dtype t, double v)
 {
     union {
@@ -68,7 +68,7 @@ struct padding {
     int     rank;
     int64_t size, before[WG_MAX_RANK], stride[WG_MAX_RANK], dim[WG_MAX_RANK], to[WG_MAX_RANK];
 };
-/* An axis that is full joins the one before it. */
+/* Reads the padding of a call. An axis that is not padded joins the axis before it. */
 static struct padding padding_of(const wg_call *c)
 {
     const struct wg__pad_attr *a = (const struct wg__pad_attr *)c->attr;

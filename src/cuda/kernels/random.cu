@@ -39,13 +39,13 @@ template <class T> struct range {
     T        factor;     /* 2 where the width would overflow: then a and b are half of what they are */
 };
 
-/* Nothing is contracted to a multiply-add: the CPU rounds twice. */
+/* Multiplies or adds with a rounding of its own. The CPU rounds twice: nothing may become a multiply-add. */
 DEVICE float  times(float a, float b) { return __fmul_rn(a, b); }
 DEVICE double times(double a, double b) { return __dmul_rn(a, b); }
 DEVICE float  plus(float a, float b) { return __fadd_rn(a, b); }
 DEVICE double plus(double a, double b) { return __dadd_rn(a, b); }
 
-/* Number i of the block's words, 0 <= u < 1; and one above 0, which has a logarithm. */
+/* Converts word i of the block: unit to 0 <= u < 1, above_zero to u > 0, which has a logarithm. */
 DEVICE void unit(const struct words &w, int i, float *u)
 {
     *u = (float)(int32_t)(w.v[i] >> 8) * 5.9604644775390625e-8f;

@@ -87,7 +87,7 @@ struct plan {
     struct tiles p;
 };
 
-/* split: whether a result may take several parts. */
+/* Plans the cut of a reduction. split: whether a result may be made of several parts. */
 static struct plan plan_of(struct split s, bool split)
 {
     struct plan a = {GROUPS, {s.outer, s.n, s.inner, s.n, 1, 1, 1, 1}};
@@ -107,7 +107,7 @@ static struct plan plan_of(struct split s, bool split)
     return a;
 }
 
-/* Lanes for a row: some eight elements each. */
+/* Returns the number of lanes for a row: each gets some eight elements. */
 static int lanes_for(int64_t n)
 {
     int g = 1;
@@ -171,7 +171,7 @@ static size_t parts_size(struct split s, size_t part)
 
 /* ---- Operators ---- */
 
-/* The run of axes that holds all that are reduced, but for those of size 1. */
+/* Finds the run of axes that holds all reduced axes. Axes of size 1 do not count. */
 static struct split split_of(const wg_call *c)
 {
     const struct wg__reduce_attr *a = (const struct wg__reduce_attr *)c->attr;
@@ -207,7 +207,7 @@ static cudaError_t argmax(const struct wg__cuda_launch *l)
     }
 }
 
-/* The axes are the last ones, but for those of size 1 between them. */
+/* Launches logsumexp, whose axes are neighbours, but for axes of size 1 between them. */
 static cudaError_t logsumexp(const struct wg__cuda_launch *l)
 {
     struct split s = split_of(l->call);

@@ -162,7 +162,7 @@ __global__ void __launch_bounds__(BLOCK, 1)
 
 /* ---- Launches ---- */
 
-/* Lanes for a row of n elements, `each` a lane. */
+/* Returns the number of lanes for a row of n elements, `each` for a lane. */
 static int lanes_for(int64_t n, int each)
 {
     int g = 1;

@@ -1,14 +1,13 @@
 /* state.cu - what a run leaves behind: its number, its fault, and parameters.
  *
- * Nobody waits to see whether a kernel met a fault.  All that would change the
- * state looks at it itself: after a fault parameters are not written and runs
- * are not counted, in this run and in those that were asked for behind it,
- * until the host has seen it. */
+ * The host does not wait to see whether a kernel met a fault. Every kernel that would change the state
+ * looks at the fault itself: after a fault parameters are not written and runs are not counted, in
+ * this run and in all runs behind it, until the host has seen the fault. */
 #include "cuda/kernels/block.cuh"
 
 /* ---- The end of a run ---- */
 
-/* told is the host's memory; its status comes last. */
+/* Closes a run. told is the host's memory; its status is written last. */
 static __global__ void close_run(const struct wg__cuda_fault *fault, uint64_t *run, volatile struct wg__cuda_told *told)
 {
     if (!fault->status) {

@@ -1,4 +1,4 @@
-/* loop.h - loops on CUDA: what plans, interprets and compiles them shares. */
+/* cuda_loop.h - loops on CUDA: what the planner, the interpreter and the compiler of loops share. */
 #ifndef WENGERT_CUDA_LOOP_H
 #define WENGERT_CUDA_LOOP_H
 
@@ -34,7 +34,7 @@ enum {
 #undef C
 #undef L
 };
-/* The row of an operator, "expand" being a copy; -1: none. */
+/* Returns the row of an operator, where "expand" is a copy; -1 if there is none. */
 int wg__cuda_row(const char *op);
 
 /* How an operand's elements are found.  A matter of structure: generated sources differ by it. */
@@ -51,12 +51,13 @@ struct wg__cuda_plan {
     struct wg_loop_args args;
     unsigned            grid; /* blocks of WG_LOOP_BLOCK threads, no dynamic shared memory; 0: nothing to do */
 };
-/* The arguments of the loop's own kernel.  scratch: as many bytes as
- * wg__cuda_loop_scratch says.  After the kernel comes wg__cuda_loop_finish. */
+/* Plans the launch of the loop's own kernel. at->scratch has as many bytes as wg__cuda_loop_scratch
+ * says. wg__cuda_loop_finish comes after the kernel. */
 void wg__cuda_plan(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at, struct wg__cuda_plan *p);
-/* The same for what comes after it: parts in in[0], one chunk; grid = 0 where there is nothing to do. */
+/* Plans the launch that joins the parts of a long reduction: parts in in[0], one chunk; grid = 0 where
+ * there is nothing to do. */
 void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at, struct wg__cuda_plan *p);
-/* Puts the parts of a long reduction together; does nothing where there is one chunk. (loop.cu) */
+/* Puts the parts of a long reduction together; does nothing where there is one chunk. (interpret.cu) */
 cudaError_t wg__cuda_loop_finish(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at);
 
 /* Several loops without tails and of one source, as one launch. */
@@ -66,20 +67,21 @@ struct wg__cuda_group {
     int                        n;
     unsigned                   grid;
 };
-/* Blocks for n loops, in proportion to their sizes; sets first [n + 1], whose last is the grid. */
+/* Deals blocks to n loops in proportion to their sizes: loop i gets the blocks first[i]..first[i + 1]
+ * - 1, and first[n] is the grid. */
 void wg__cuda_deal(int n, const struct wg_loop_args *args, int sms, unsigned *first);
-/* The interpreter for a group; any is one of its loops. (loop.cu) */
+/* Runs the interpreter for a group; `any` is any loop of the group. (interpret.cu) */
 cudaError_t wg__cuda_loops_run(const struct wg__cuda_loop *any, const struct wg__cuda_group *g, cudaStream_t stream);
 
 /* ---- Compiling: nvrtc.c ---- */
 
-/* Whether it is wanted: WG_NVRTC=none says that it is not. */
+/* Tells whether loops are to be compiled: WG_NVRTC=none says no. */
 bool wg__cuda_compiles(void);
-/* Device code of a generated source for architecture `sm` (90), from the disk's
- * cache or from NVRTC.  malloc.  NULL with a message in why: no NVRTC, or its log. */
+/* Returns device code (malloc) of a generated source for architecture `sm` (90), from the cache on
+ * disk or from NVRTC. NULL with a message in why: there is no NVRTC, or its log. */
 void *wg__cuda_compile(const char *source, int sm, int driver, size_t *bytes, char *why, size_t why_size);
 
-/* ---- Kernels: kernel.c ---- */
+/* ---- Kernels: generated.c ---- */
 
 struct wg__device;
 struct wg__why;
@@ -91,7 +93,8 @@ struct wg__cuda_kernel {
     cudaLibrary_t           library;
     const void             *one, *several; /* wg_loop; wg_loops where there is no tail */
 };
-/* The kernel of a source on a device, for one more user.  WG_OK and NULL: there is none, as why says. */
+/* Finds or makes the kernel of a source on a device, for one more user; _put is for one user less.
+ * WG_OK and a NULL *k: there is no kernel, for the reason in why. */
 int  wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, struct wg__cuda_kernel **k, char *why,
                          size_t why_size, struct wg__why *w);
 void wg__cuda_kernel_put(struct wg__device *d, struct wg__cuda_kernel *k);
@@ -99,7 +102,8 @@ void wg__cuda_kernel_put(struct wg__device *d, struct wg__cuda_kernel *k);
 /* ---- A tape's loops that are launched as one: loop_groups.c ---- */
 
 struct wg__cuda_place;
-/* For each instruction that at which it is launched: itself, or an earlier one whose loop has the same source. */
+/* Finds the leader of each instruction, the instruction at which it is launched: itself, or an earlier
+ * one whose loop has the same source. */
 void wg__cuda_groups(const struct wg__cuda_place *at, char *const *source, int *leader);
 
 #ifdef __cplusplus

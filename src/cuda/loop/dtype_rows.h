@@ -1,4 +1,4 @@
-/* rows.h - the rows of src/ops for one dtype on CUDA; included once for each,
+/* dtype_rows.h - the rows of src/ops for one dtype on CUDA; included once for each,
  * with T (f32) and ID (WG_F32) defined, and M(f).
  *
  * Gives row_<row>_<T> for one element, and for groups of four apply_<T>, whose

@@ -1,6 +1,6 @@
-/* The kernels of generated sources, loaded on a device.  Loops of one source
- * share one, in whichever tapes they are, for as long as one of these is there.
- * The list has the device's lock, which nobody holds while a source is compiled. */
+/* The kernels of generated sources, loaded on a device. All loops of one source share a kernel, in
+ * whichever tapes they are; it is freed with the last of these loops. The list is guarded by the
+ * device's lock, which nobody holds while a source is compiled. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static struct wg__cuda_kernel *find(const struct wg__device *d, const char *sour
     return k;
 }
 
-/* Asking for its attributes loads a kernel at once: a first launch may be inside of a capture. */
+/* Finds an entry of the library and loads it by asking for its attributes: its first launch may be
+ * inside of a capture, where nothing can be loaded. */
 static int load_entry(const struct wg__device *d, struct wg__cuda_kernel *k, const char *name, const void **entry,
                       struct wg__why *w)
 {
@@ -28,21 +29,21 @@ static int load_entry(const struct wg__device *d, struct wg__cuda_kernel *k, con
     return WG_OK;
 }
 
-/* Code that the driver or the device does not take, such as that of a newer NVRTC. */
-static bool not_for_here(cudaError_t e)
+/* Tells whether the driver or the device does not take the code, such as that of a newer NVRTC. */
+static bool is_foreign_code(cudaError_t e)
 {
     return e == cudaErrorInvalidKernelImage || e == cudaErrorNoKernelImageForDevice ||
            e == cudaErrorUnsupportedPtxVersion;
 }
 
-/* refused: nothing was loaded, and the loop is to be interpreted. */
+/* Loads code on the device. refused: nothing was loaded, and the loop is to be interpreted. */
 static int load(const struct wg__device *d, struct wg__cuda_kernel *k, const void *code, bool several, bool *refused,
                 struct wg__why *w)
 {
     int status = wg__cuda_enter(d, w);
     if (status) return status;
     cudaError_t e = cudaLibraryLoadData(&k->library, code, NULL, NULL, 0, NULL, NULL, 0);
-    *refused = not_for_here(e);
+    *refused = is_foreign_code(e);
     if (e) {
         k->library = NULL;
         return wg__cuda_failed(w, d, e, "cudaLibraryLoadData");
@@ -62,8 +63,8 @@ static void free_kernel(struct wg__cuda_kernel *k)
     free(k);
 }
 
-static int make(struct wg__device *d, const char *source, bool several, const void *code, struct wg__cuda_kernel **out,
-                bool *refused, struct wg__why *w)
+static int make_kernel(struct wg__device *d, const char *source, bool several, const void *code,
+                       struct wg__cuda_kernel **out, bool *refused, struct wg__why *w)
 {
     struct wg__cuda_kernel *k = calloc(1, sizeof *k);
     if (k) k->source = strdup(source);
@@ -83,8 +84,8 @@ static int make(struct wg__device *d, const char *source, bool several, const vo
     return WG_OK;
 }
 
-/* The kernel of that source with one more user, or NULL. */
-static struct wg__cuda_kernel *take(struct wg__device *d, const char *source, uint64_t hash)
+/* Takes the kernel of that source for one more user. NULL if there is none. */
+static struct wg__cuda_kernel *take_kernel(struct wg__device *d, const char *source, uint64_t hash)
 {
     pthread_mutex_lock(&d->lock);
     struct wg__cuda_kernel *k = find(d, source, hash);
@@ -94,7 +95,7 @@ static struct wg__cuda_kernel *take(struct wg__device *d, const char *source, ui
 }
 
 /* Puts k into the list, unless another thread has put one of its source there: that one with one more user. */
-static struct wg__cuda_kernel *share(struct wg__device *d, struct wg__cuda_kernel *k)
+static struct wg__cuda_kernel *share_kernel(struct wg__device *d, struct wg__cuda_kernel *k)
 {
     pthread_mutex_lock(&d->lock);
     struct wg__cuda_kernel *other = find(d, k->source, k->hash);
@@ -113,14 +114,14 @@ int wg__cuda_kernel_get(struct wg__device *d, const char *source, bool several, 
                         size_t why_size, struct wg__why *w)
 {
     size_t bytes = 0;
-    *k = take(d, source, XXH3_64bits(source, strlen(source)));
+    *k = take_kernel(d, source, XXH3_64bits(source, strlen(source)));
     if (*k) return WG_OK;
     void *code = wg__cuda_compile(source, 10 * d->major + d->minor, d->driver, &bytes, why, why_size);
     if (!code) return WG_OK;
     bool refused = false;
-    int  status = make(d, source, several, code, k, &refused, w);
+    int  status = make_kernel(d, source, several, code, k, &refused, w);
     free(code);
-    if (!status) *k = share(d, *k);
+    if (!status) *k = share_kernel(d, *k);
     if (!refused) return status;
     snprintf(why, why_size, "%s", w->text);
     return WG_OK;

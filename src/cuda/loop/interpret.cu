@@ -51,7 +51,7 @@ struct maker {
     unsigned long long          used;
 };
 
-static int take(struct maker *m)
+static int take_cell(struct maker *m)
 {
     int c = 0;
     while (m->used >> c & 1) c++;
@@ -68,12 +68,12 @@ static void release(struct maker *m, int slot, int step)
     }
 }
 
-/* The cell of a slot, which is loaded if it is an input's. */
+/* Returns the cell of a slot; loads an input's slot into a cell first. */
 static int cell_of(struct maker *m, int slot)
 {
     if (m->cell_of[slot] < 0) {
         op *o = &m->p->ops[m->p->n++];
-        m->cell_of[slot] = take(m);
+        m->cell_of[slot] = take_cell(m);
         o->row = LOAD;
         o->from = m->l->in[slot].dtype;
         o->slot = (unsigned char)slot;
@@ -99,7 +99,7 @@ static bool add_step(struct maker *m, int i)
     int                         row = wg__cuda_row(s->op), x[WG_BLOCK_MAX_ARITY] = {};
     for (int k = 0; k < s->n; k++) x[k] = cell_of(m, s->x[k]);
     /* Not the cell of an operand, nor of the slot's old value: the dtypes may be of different size. */
-    int old = m->cell_of[s->y], y = m->cell_of[s->y] = take(m);
+    int old = m->cell_of[s->y], y = m->cell_of[s->y] = take_cell(m);
     op *o = &m->p->ops[m->p->n++];
     o->row = (unsigned char)row;
     o->from = s->from;

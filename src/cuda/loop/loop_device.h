@@ -1,4 +1,4 @@
-/* device.h - what the kernels of loops are made of: element types, functions
+/* loop_device.h - what the kernels of loops are made of: element types, functions
  * that rows call, casts, groups of four elements, and tails.
  *
  * It is included by *.cu, and is a part of every generated source, so it
@@ -136,7 +136,7 @@ template <class T> struct alignas(sizeof(T) < 4 ? 4 * sizeof(T) : 16) group {
 };
 
 template <class T> DEVICE T load(const void *data, i64 at) { return ((const T *)data)[at]; }
-/* Four in a row, from a multiple of four on. */
+/* Loads four elements in a row, from a multiple of four on; with a stride, four elements that far apart. */
 template <class T> DEVICE group<T> load4(const void *data, i64 at) { return *(const group<T> *)((const T *)data + at); }
 template <class T> DEVICE group<T> load4(const void *data, i64 at, i64 stride)
 {
@@ -184,7 +184,8 @@ template <class Loop> DEVICE void each_group(const wg_loop_args &a, Loop &loop)
     some_groups(a, loop, blockIdx.x, gridDim.x);
 }
 
-/* Which of n loops a block works for: the k with first[k] <= block < first[k + 1].  All threads of the block ask. */
+/* Finds the loop that a block works for, of n loops: the k with first[k] <= block < first[k + 1]. All
+ * threads of the block must call it. */
 DEVICE int loop_of(const unsigned *first, int n, unsigned block)
 {
     int before = 0, lane = (int)threadIdx.x % 32;
@@ -211,7 +212,7 @@ template <class Loop> DEVICE void tail_store(const wg_loop_args &a, i64 at, type
     else ((typename Loop::Part *)a.part)[at] = y;
 }
 
-/* The sum of y over a team, in its first lane.  Every thread of the block calls it. */
+/* Sums y over a team; its first lane gets the sum. Every thread of the block must call it. */
 template <class Loop> DEVICE typename Loop::T fold_team(Loop &loop, int across, typename Loop::T y)
 {
     typedef typename Loop::T T;

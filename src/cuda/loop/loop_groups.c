@@ -10,8 +10,8 @@
 #include "cuda/loop/cuda_loop.h"
 #include "cuda/program.h"
 
-/* Whether two values have a byte in common. */
-static bool touch(const wg_tape *t, int u, int v)
+/* Tells whether two values have a byte in common. */
+static bool have_common_bytes(const wg_tape *t, int u, int v)
 {
     const struct wg__value *a = &t->value[u], *b = &t->value[v];
     const char             *p = t->value[a->root].data, *q = t->value[b->root].data;
@@ -22,29 +22,29 @@ static bool any_touch(const wg_tape *t, int n, const int *u, int m, const int *v
 {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < m; j++)
-            if (touch(t, u[i], v[j])) return true;
+            if (have_common_bytes(t, u[i], v[j])) return true;
     return false;
 }
 
-/* Whether the order of two instructions matters. */
-static bool ordered(const wg_tape *t, const struct wg__instr *p, const struct wg__instr *q)
+/* Tells whether the order of two instructions matters. */
+static bool order_matters(const wg_tape *t, const struct wg__instr *p, const struct wg__instr *q)
 {
     return any_touch(t, p->n_out, p->out, q->n_in, q->in) || any_touch(t, p->n_out, p->out, q->n_out, q->out) ||
            any_touch(t, p->n_in, p->in, q->n_out, q->out);
 }
 
-/* A loop without head and tail, of which no product does a part. */
-static bool free_loop(const struct wg__cuda_place *at, int i)
+/* Tells whether instruction i is a loop without head and tail of which no product does a part. */
+static bool is_free_loop(const struct wg__cuda_place *at, int i)
 {
     const struct wg__loop *l = at->t->instr[i].loop;
     return l && !l->head && l->tail < 0 && !wg__cuda_absorbed(at, i);
 }
 
-/* The instruction at which loop i runs; i itself if it goes with none. */
+/* Returns the instruction at which loop i runs: i itself if no earlier loop can take it along. */
 static int leader_of(const struct wg__cuda_place *at, int begin, int i, char *const *source, const int *leader)
 {
     const struct wg__instr *p = at->t->instr;
-    for (int k = i - 1; k >= begin && free_loop(at, k) && !ordered(at->t, &p[k], &p[i]); k--)
+    for (int k = i - 1; k >= begin && is_free_loop(at, k) && !order_matters(at->t, &p[k], &p[i]); k--)
         if (leader[k] == k && !strcmp(source[k], source[i])) return k;
     return i;
 }
@@ -56,6 +56,6 @@ void wg__cuda_groups(const struct wg__cuda_place *at, char *const *source, int *
     for (int s = 0; s < t->device->n_segment; s++) {
         const struct wg__segment *g = &t->device->segment[s];
         for (int i = g->begin; i < g->end && !g->host; i++)
-            if (free_loop(at, i)) leader[i] = leader_of(at, g->begin, i, source, leader);
+            if (is_free_loop(at, i)) leader[i] = leader_of(at, g->begin, i, source, leader);
     }
 }

@@ -1,5 +1,5 @@
-/* What can be known of a loop before it runs on CUDA: how its elements are
- * found, how its work is cut, and the arguments of its kernel. */
+/* What is planned of a loop before it runs on CUDA: how its elements are found, how its work is cut,
+ * and the arguments of its kernel. */
 #include <string.h>
 
 #include "cuda/loop/cuda_loop.h"
@@ -17,8 +17,8 @@ enum {
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }
-/* The least power of two that is not less than n, up to `most`. */
-static int power(int64_t n, int most)
+/* Returns the least power of two that is not less than n, up to `most`. */
+static int power_of_two(int64_t n, int most)
 {
     int p = 1;
     while (p < n && p < most) p *= 2;
@@ -57,7 +57,7 @@ static bool aligned(const void *p, int dtype)
     return (uintptr_t)p % (size < 4 ? 4 * size : 16) == 0;
 }
 
-/* Whether an operand's groups of four start at multiples of four, if those of the domain do. */
+/* Tells whether an operand's groups of four start at multiples of four if the domain's groups do. */
 static bool operand_vector(const struct wg__cuda_loop *l, const struct wg__cuda_operand *x)
 {
     int form = wg__cuda_form(l, x), last = l->rank - 1;
@@ -70,7 +70,7 @@ static bool operand_vector(const struct wg__cuda_loop *l, const struct wg__cuda_
     return aligned(x->data, x->dtype);
 }
 
-static bool vector(const struct wg__cuda_loop *l)
+static bool is_vector(const struct wg__cuda_loop *l)
 {
     if (l->tail >= 0 && (l->inner == 1 ? l->reduced : l->inner) % 4) return false;
     for (int i = 0; i < l->inputs; i++)
@@ -82,20 +82,24 @@ static bool vector(const struct wg__cuda_loop *l)
 
 /* ---- Tails ---- */
 
-/* Lanes of a team: a warp or less where a few groups for each lane will do. */
-static int lanes(int64_t reduced) { return reduced > 1024 ? WG_LOOP_BLOCK : power(ceil_div(reduced, 4), 32); }
+/* Returns the lanes of a team: a warp or less where a few groups for each lane will do. */
+static int team_lanes(int64_t reduced)
+{
+    return reduced > 1024 ? WG_LOOP_BLOCK : power_of_two(ceil_div(reduced, 4), 32);
+}
 
 static void cut_rows(struct wg_loop_args *a)
 {
-    a->across = lanes(a->reduced);
+    a->across = team_lanes(a->reduced);
     a->chunk = ceil_div(ceil_div(a->reduced * a->outer, BLOCKS), 1024) * 1024;
     a->chunk = min(max(a->chunk, ROW_LEAST), ROW_MOST);
 }
 
-/* Narrower tiles, down to the columns of one line of memory, where there would be few blocks. */
-static int columns(const struct wg_loop_args *a)
+/* Returns the width of a tile in groups: narrower, down to one line of memory, where there would be
+ * few blocks. */
+static int tile_width(const struct wg_loop_args *a)
 {
-    int across = power(ceil_div(a->inner, 4), 32);
+    int across = power_of_two(ceil_div(a->inner, 4), 32);
     for (; across > 8; across /= 2) {
         int64_t tiles = ceil_div(a->inner, 4 * across) * a->outer, rows = WG_LOOP_BLOCK / across;
         if (tiles * ceil_div(a->reduced, COLUMN_LEAST * rows) >= ENOUGH) break;
@@ -105,7 +109,7 @@ static int columns(const struct wg_loop_args *a)
 
 static void cut_columns(struct wg_loop_args *a)
 {
-    a->across = columns(a);
+    a->across = tile_width(a);
     int64_t rows = WG_LOOP_BLOCK / a->across, tiles = ceil_div(a->inner, 4 * a->across) * a->outer;
     if (a->reduced <= COLUMN_ONCE * rows) {
         a->chunk = max(a->reduced, 1);
@@ -115,7 +119,7 @@ static void cut_columns(struct wg_loop_args *a)
     a->chunk = min(max(a->chunk, COLUMN_LEAST * rows), COLUMN_MOST * rows);
 }
 
-static void cut(const struct wg__cuda_loop *l, struct wg_loop_args *a)
+static void cut_reduction(const struct wg__cuda_loop *l, struct wg_loop_args *a)
 {
     a->outer = l->outer;
     a->reduced = l->reduced;
@@ -128,13 +132,13 @@ size_t wg__cuda_loop_scratch(const struct wg__cuda_loop *l)
 {
     struct wg_loop_args a = {0};
     if (l->tail < 0 || l->outer * l->inner == 0) return 0;
-    cut(l, &a);
+    cut_reduction(l, &a);
     return a.chunks == 1 ? 0 : (size_t)(a.outer * a.chunks * a.inner) * sizeof(double);
 }
 
 /* ---- Arguments ---- */
 
-static int64_t blocks(const struct wg__cuda_loop *l, const struct wg_loop_args *a)
+static int64_t count_blocks(const struct wg__cuda_loop *l, const struct wg_loop_args *a)
 {
     if (l->tail < 0) return ceil_div(ceil_div(a->count, 4), WG_LOOP_BLOCK);
     if (a->inner == 1) return ceil_div(a->outer * a->chunks, WG_LOOP_BLOCK / a->across);
@@ -153,13 +157,13 @@ void wg__cuda_plan(const struct wg__cuda_loop *l, const struct wg__cuda_launch *
         for (int d = 0; d < l->rank; d++) a->stride[i][d] = l->in[i].stride[d];
     }
     for (int o = 0; o < l->outputs; o++) a->out[o] = l->out[o].data;
-    a->vector = vector(l);
+    a->vector = is_vector(l);
     a->chunks = 1;
-    if (l->tail >= 0) cut(l, a);
+    if (l->tail >= 0) cut_reduction(l, a);
     a->tail_out = l->tail_out;
     a->part = at->scratch;
     /* Several times what fits at once, so that blocks of unequal speed even out. */
-    p->grid = (unsigned)min(blocks(l, a), 32 * max(at->sms, 1));
+    p->grid = (unsigned)min(count_blocks(l, a), 32 * max(at->sms, 1));
 }
 
 void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_launch *at, struct wg__cuda_plan *p)
@@ -167,15 +171,15 @@ void wg__cuda_plan_finish(const struct wg__cuda_loop *l, const struct wg__cuda_l
     struct wg_loop_args *a = &p->args;
     memset(p, 0, sizeof *p);
     if (!wg__cuda_loop_scratch(l)) return;
-    cut(l, a);
+    cut_reduction(l, a);
     a->reduced = a->chunk = a->chunks;
     a->chunks = 1;
     /* Parts are few: teams for each result that are as large as there is work for. */
-    if (a->inner > 1) a->across = (int)max(1, min(a->across, WG_LOOP_BLOCK / power(a->reduced, WG_LOOP_BLOCK)));
-    else a->across = a->reduced > 128 ? WG_LOOP_BLOCK : lanes(a->reduced);
+    if (a->inner > 1) a->across = (int)max(1, min(a->across, WG_LOOP_BLOCK / power_of_two(a->reduced, WG_LOOP_BLOCK)));
+    else a->across = a->reduced > 128 ? WG_LOOP_BLOCK : team_lanes(a->reduced);
     a->in[0] = at->scratch;
     a->tail_out = l->tail_out;
-    p->grid = (unsigned)min(blocks(l, a), 32 * max(at->sms, 1));
+    p->grid = (unsigned)min(count_blocks(l, a), 32 * max(at->sms, 1));
 }
 
 /* ---- Groups ---- */

@@ -1,6 +1,6 @@
 /* The CUDA source of a loop's own kernel.
  *
- * First come loop_args.h and device.h as they are, then the rows that the
+ * First come loop_args.h and loop_device.h as they are, then the rows that the
  * loop has, in the words of src/ops, then its steps one after the other.
  * Values are groups of four elements: x<i> of input i, v<s> of step s. */
 #include <stdarg.h>
@@ -69,7 +69,7 @@ struct text {
     char                        value[WG__CUDA_INPUTS + WG__CUDA_STEPS + WG__CUDA_OUTPUTS][16]; /* of each slot */
 };
 
-static bool room(struct text *t, size_t more)
+static bool reserve(struct text *t, size_t more)
 {
     if (t->failed || t->n + more < t->cap) return !t->failed;
     size_t cap = 2 * t->cap + more + 4096;
@@ -87,14 +87,14 @@ static void say(struct text *t, const char *format, ...)
     va_start(a, format);
     va_copy(again, a);
     int n = vsnprintf(NULL, 0, format, a);
-    if (n >= 0 && room(t, (size_t)n + 1)) t->n += (size_t)vsnprintf(t->s + t->n, (size_t)n + 1, format, again);
+    if (n >= 0 && reserve(t, (size_t)n + 1)) t->n += (size_t)vsnprintf(t->s + t->n, (size_t)n + 1, format, again);
     va_end(again);
     va_end(a);
 }
 
 static void say_text(struct text *t, const char *s, size_t n)
 {
-    if (!room(t, n + 1)) return;
+    if (!reserve(t, n + 1)) return;
     memcpy(t->s + t->n, s, n);
     t->s[t->n += n] = '\0';
 }
@@ -108,7 +108,7 @@ static void say_row(struct text *t, int row, const char *type)
         r->text);
 }
 
-/* Every row of a dtype that the loop has. */
+/* Writes the rows of one dtype that the loop uses. */
 static void say_rows(struct text *t, int dtype)
 {
     const struct wg__cuda_loop *l = t->l;
@@ -196,7 +196,7 @@ static void say_loads(struct text *t)
 
 /* ---- Steps ---- */
 
-/* What step s computes of element j, from the values x, y and z of its operands. */
+/* Writes what step s computes for element j from the values x, y and z of its operands. */
 static void say_function(struct text *t, const struct wg__cuda_step *s)
 {
     const char *x = t->value[s->x[0]], *from = types[s->from];
@@ -268,7 +268,7 @@ static void say_kernel(struct text *t)
     if (l->tail < 0) say(t, "%s", several);
 }
 
-static bool known(const struct wg__cuda_loop *l)
+static bool has_known_rows(const struct wg__cuda_loop *l)
 {
     for (int s = 0; s < l->steps; s++)
         if (wg__cuda_row(l->step[s].op) < 0) return false;
@@ -278,7 +278,7 @@ static bool known(const struct wg__cuda_loop *l)
 char *wg__cuda_loop_source(const struct wg__cuda_loop *l)
 {
     struct text t = {.l = l};
-    if (!known(l)) return NULL;
+    if (!has_known_rows(l)) return NULL;
     for (int i = 0; i < l->inputs; i++) snprintf(t.value[i], sizeof t.value[i], "x%d", i);
     say_text(&t, wg__cuda_text_begin, (size_t)(wg__cuda_text_end - wg__cuda_text_begin));
     for (int d = 0; d < WG_DTYPES; d++) say_rows(&t, d);

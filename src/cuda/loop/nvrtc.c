@@ -34,7 +34,7 @@ struct nvrtc {
 #undef X
 };
 
-/* It stays loaded: to load it again would take longer than to compile. */
+/* Opens NVRTC. It stays loaded: loading it again would take longer than compiling. */
 static void *open_library(void)
 {
     static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
@@ -76,7 +76,7 @@ static void options(int sm, char arch[static 48], const char *o[static OPTIONS])
     o[3] = "--device-int128";
 }
 
-/* NVRTC's log in one message. */
+/* Writes NVRTC's log as one message. */
 static void say_log(const struct nvrtc *r, nvrtcProgram p, int status, char *why, size_t why_size)
 {
     size_t n = 0;
@@ -125,8 +125,8 @@ struct header {
 };
 static const char magic[8] = "wgcubin1";
 
-/* The folder, which is made where it is missing; false: none. */
-static bool folder(char *path, size_t size)
+/* Finds the folder of the cache, and makes it where it is missing. False if there can be none. */
+static bool find_folder(char *path, size_t size)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     bool        named = cache && *cache == '/';
@@ -139,13 +139,14 @@ static bool folder(char *path, size_t size)
     return access(path, W_OK | X_OK) == 0;
 }
 
-/* Another NVRTC in the place of this one makes other code. */
+/* Makes the name of a source's file in the cache. It depends on NVRTC, options and driver too: another
+ * NVRTC in the same place makes other code. */
 static bool cached_name(const struct nvrtc *r, const char *source, int sm, int driver, char *path, size_t size)
 {
     int         version[3] = {0, 0, driver}; /* machines that share a home may differ in it */
     char        arch[48], dir[3072];
     const char *o[OPTIONS], *named = getenv("WG_NVRTC");
-    if (r->Version(&version[0], &version[1]) || !folder(dir, sizeof dir)) return false;
+    if (r->Version(&version[0], &version[1]) || !find_folder(dir, sizeof dir)) return false;
     options(sm, arch, o);
     XXH64_hash_t seed = named ? XXH3_64bits(named, strlen(named)) : 0;
     seed = XXH3_64bits_withSeed(version, sizeof version, seed);
@@ -175,7 +176,7 @@ static void *read_cached(const char *path, size_t *bytes)
     return code;
 }
 
-/* Written beside and renamed, so that a reader sees all of it or nothing. */
+/* Writes a file of the cache beside its place and renames it, so that a reader sees all of it or nothing. */
 static void write_cached(const char *path, const void *code, size_t bytes)
 {
     struct header h = {.bytes = bytes, .hash = XXH3_64bits(code, bytes)};

@@ -1,5 +1,5 @@
-/* step.h - any elementwise step on CUDA, by number: for kernels that are
- * compiled before the loop is known. */
+/* step.h - any elementwise step on CUDA, by its number: for kernels that are compiled before a loop is
+ * known. */
 #ifndef WENGERT_CUDA_STEP_H
 #define WENGERT_CUDA_STEP_H
 
@@ -47,7 +47,7 @@ struct wg_loop_forms {
     unsigned char form[WG__CUDA_INPUTS]; /* enum wg__cuda_form */
 };
 
-/* Where element f of the domain is in input i. */
+/* Returns the place in input i of element f of the domain. */
 DEVICE i64 place(const wg_loop_args &a, int rank, int i, i64 f)
 {
     i64 at = 0;
@@ -58,7 +58,7 @@ DEVICE i64 place(const wg_loop_args &a, int rank, int i, i64 f)
     return at + f * a.stride[i][0];
 }
 
-/* Elements f..f+n-1 of input i; 0 for those beyond. */
+/* Loads elements f..f+n-1 of input i; the rest of the four is 0. */
 template <class T> DEVICE group<T> fetch(const wg_loop_args &a, const wg_loop_forms &k, int i, i64 f, int n)
 {
     group<T> x;

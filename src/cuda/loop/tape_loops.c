@@ -24,8 +24,8 @@ struct wg__cuda_loops {
 
 /* ---- Kernels ---- */
 
-/* A reason on one line. */
-static void note(struct wg__cuda_loops *m, const char *why)
+/* Notes why loops are interpreted, on one line. The first reason stays. */
+static void note_reason(struct wg__cuda_loops *m, const char *why)
 {
     if (m->interpreted) return;
     m->interpreted = true;
@@ -43,11 +43,11 @@ static int make_item(struct wg__cuda_place *at, int i, bool compiles, struct wg_
     x->loop.stops = wg__cuda_writes_parameter(at->t, &at->t->instr[i]);
     if (!(m->source[i] = wg__cuda_loop_source(&x->loop))) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     if (compiles) status = wg__cuda_kernel_get(at->d, m->source[i], x->loop.tail < 0, &x->kernel, why, sizeof why, w);
-    if (!status && !x->kernel) note(m, why);
+    if (!status && !x->kernel) note_reason(m, why);
     return status;
 }
 
-/* A loop on the device, unless products do all of it. */
+/* Tells whether instruction i is a loop that runs on the device, and not all of it within products. */
 static bool runs_here(const struct wg__cuda_place *at, int i)
 {
     return at->t->instr[i].loop && !at->t->device->on_host[i] && !wg__cuda_absorbed(at, i);
@@ -64,14 +64,14 @@ static int make_items(struct wg__cuda_place *at, struct wg__why *w)
 
 /* ---- Groups ---- */
 
-static int members(const struct wg__cuda_loops *m, int first)
+static int count_members(const struct wg__cuda_loops *m, int first)
 {
     int n = 0;
     for (int i = first; i < m->n; i++) n += m->leader[i] == first;
     return n;
 }
 
-/* What a group takes in memory: its arguments, then its table of blocks. */
+/* Returns the bytes that a group takes: its arguments, then its table of blocks. */
 static size_t group_bytes(int n)
 {
     size_t bytes = (size_t)n * sizeof(struct wg_loop_args) + ((size_t)n + 1) * sizeof(unsigned);
@@ -94,20 +94,20 @@ static void fill_group(const struct wg__cuda_place *at, int first, int n, char *
         .args = (void *)device, .first = (void *)(device + (size_t)n * sizeof *args), .n = n, .grid = blocks[n]};
 }
 
-/* All groups in one piece of memory, which is written once. */
+/* Makes all groups in one piece of memory, which is written once. */
 static int make_groups(struct wg__cuda_place *at, struct wg__why *w)
 {
     struct wg__cuda_loops *m = at->loops;
     size_t                 bytes = 0, end = 0;
     wg__cuda_groups(at, m->source, m->leader);
     for (int i = 0; i < m->n; i++)
-        if (m->item[i] && members(m, i) > 1) bytes += group_bytes(members(m, i));
+        if (m->item[i] && count_members(m, i) > 1) bytes += group_bytes(count_members(m, i));
     if (!bytes) return WG_OK;
     char *host = calloc(1, bytes);
     if (!host) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
     int status = wg__cuda_alloc(at->d, bytes, "the arguments of loops", &m->memory, w);
     for (int i = 0; i < m->n && !status; i++) {
-        int n = m->item[i] ? members(m, i) : 0;
+        int n = m->item[i] ? count_members(m, i) : 0;
         if (n < 2) continue;
         fill_group(at, i, n, host + end, (char *)m->memory + end);
         end += group_bytes(n);

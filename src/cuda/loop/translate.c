@@ -1,10 +1,10 @@
-/* A loop as CUDA prints it: operators by name, each step with a register of its own. */
+/* Translates a loop for CUDA: operators by name, and a register for each step. */
 #include <string.h>
 
 #include "cpu/cpu.h"
 #include "cuda/loop/cuda_loop.h"
 
-/* A loop uses its registers again and again. */
+/* Maps slots to registers: the loop of a tape uses its registers again and again. */
 struct slots {
     int     inputs, registers, outputs; /* the loop's */
     int     made;                       /* registers of the translation */

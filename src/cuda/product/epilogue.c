@@ -43,7 +43,7 @@ struct after {
     bool                    alone;  /* nobody wants the product itself */
 };
 
-static struct after after(const wg_tape *t, int i)
+static struct after after_product(const wg_tape *t, int i)
 {
     const struct wg__instr *p = &t->instr[i];
     const struct wg__value *c = &t->value[p->product];
@@ -59,7 +59,7 @@ static bool step_is(const struct after *a, int s, const char *op)
 
 static int output_slot(const struct after *a, int k) { return a->l->inputs + a->l->registers + k; }
 
-/* A row that step s adds to each row of the product: the input's number, or -1. */
+/* Finds the input, a row, that step s adds to each row of the product. -1: there is none. */
 static int bias_of(const struct after *a, int s)
 {
     const struct wg__loop *l = a->l;
@@ -77,8 +77,8 @@ static bool is_full(const struct after *a, int input)
     return input > 0 && input < a->l->inputs && x->dtype == WG_F32 && wg__shape_equal(x->shape, c->shape);
 }
 
-/* Only cuBLAS's own C and D may be one memory. */
-static bool apart(const struct after *a, const void *x, size_t bytes, const void *to)
+/* Tells whether x lies apart from the result at `to`: cuBLAS lets only its own C and D be the same memory. */
+static bool lies_apart(const struct after *a, const void *x, size_t bytes, const void *to)
 {
     uintptr_t b = (uintptr_t)x, e = b + bytes, t = (uintptr_t)to;
     size_t    all = (size_t)(a->g.m * a->g.n) * sizeof(float);
@@ -105,7 +105,7 @@ static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
         s++;
     }
     if (!kind || s != l->steps || l->step[s - 1].y != output_slot(a, l->outputs - 1)) return false;
-    if (e->bias && !apart(a, e->bias, (size_t)a->g.n * sizeof(float), e->to)) return false;
+    if (e->bias && !lies_apart(a, e->bias, (size_t)a->g.n * sizeof(float), e->to)) return false;
     e->kind = (cublasLtEpilogue_t)kind;
     if (a->alone && l->outputs == 1) return true;
 
@@ -115,12 +115,12 @@ static bool fits_forward(const struct after *a, struct wg__cuda_epilogue *e)
     e->kind = (cublasLtEpilogue_t)(kind | CUBLASLT_EPILOGUE_GELU_AUX);
     e->aux = bias >= 0 ? l->out[0].data : a->g.c;
     e->aux_ld = a->g.n;
-    return apart(a, e->aux, (size_t)(a->g.m * a->g.n) * sizeof(float), e->to);
+    return lies_apart(a, e->aux, (size_t)(a->g.m * a->g.n) * sizeof(float), e->to);
 }
 
 /* ---- Gradients ---- */
 
-/* The input of a slope that the product is multiplied by, by mul or zero_mul, or -1. */
+/* Finds the input of a slope that the product is multiplied by, with mul or zero_mul. -1: there is none. */
 static int slope_of(const struct after *a, const char *slope)
 {
     const struct wg__loop *l = a->l;
@@ -132,7 +132,7 @@ static int slope_of(const struct after *a, const char *slope)
     return both && is_full(a, l->step[0].x[0]) ? l->step[0].x[0] : -1;
 }
 
-/* The instruction that writes the y of c * step(y), if that is a loop after a product; else -1. */
+/* Finds the instruction that writes the y of c * step(y), if it is a loop after a product; else -1. */
 static int relu_of(const struct after *a)
 {
     int y = slope_of(a, "step"), writer = y < 0 ? -1 : a->t->value[a->p->in[y]].first;
@@ -154,14 +154,14 @@ static bool fits_gradient(const struct wg__cuda_products *all, const struct afte
         e->kind = CUBLASLT_EPILOGUE_DGELU;
         e->aux = a->l->in[h].data;
         e->aux_ld = g->n;
-        return apart(a, e->aux, (size_t)(g->m * g->n) * sizeof(float), e->to);
+        return lies_apart(a, e->aux, (size_t)(g->m * g->n) * sizeof(float), e->to);
     }
     return e->aux;
 }
 
 /* ---- Planning ---- */
 
-static enum wg__cuda_asked asked(void)
+static enum wg__cuda_asked asked_epilogues(void)
 {
     const char *s = getenv("WG_CUDA_EPILOGUES");
     return !s                    ? WG__CUDA_KNOWN_EPILOGUES
@@ -171,7 +171,7 @@ static enum wg__cuda_asked asked(void)
                                  : WG__CUDA_KNOWN_EPILOGUES;
 }
 
-/* WG_OK: cuBLAS may be asked for it; WG_EARG: it is left to a kernel of our own. */
+/* Tells by WG_OK that cuBLAS may be asked for the epilogue, by WG_EARG that a kernel of our own is to do it. */
 static int may_ask(const struct wg__cuda_place *at, cublasLtEpilogue_t kind, struct wg__why *w)
 {
     struct wg__cuda_products *all = at->products;
@@ -185,9 +185,9 @@ static int may_ask(const struct wg__cuda_place *at, cublasLtEpilogue_t kind, str
     return wg__cuda_means_ours(&at->d->meaning[precision], precision, kind) ? WG_OK : WG_EARG;
 }
 
-/* Instruction i asks for g with e, if cuBLAS can; the status, WG_EARG if it cannot. */
-static int ask(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, const struct wg__cuda_epilogue *e,
-               struct wg__why *w)
+/* Plans product g with epilogue e at instruction i. WG_EARG: cuBLAS cannot do it. */
+static int plan_gemm(const struct wg__cuda_place *at, int i, const struct wg__gemm *g,
+                     const struct wg__cuda_epilogue *e, struct wg__why *w)
 {
     int status = e ? may_ask(at, e->kind, w) : WG_OK;
     if (status) return status;
@@ -200,9 +200,9 @@ static int ask(const struct wg__cuda_place *at, int i, const struct wg__gemm *g,
     return status;
 }
 
-/* A relu that leaves its signs, if cuBLAS can. */
-static int ask_signs(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, struct wg__cuda_epilogue e,
-                     struct wg__why *w)
+/* Plans a product with a relu that leaves its signs. WG_EARG: cuBLAS cannot do it. */
+static int plan_with_signs(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, struct wg__cuda_epilogue e,
+                           struct wg__why *w)
 {
     void *mask = NULL;
     e.kind = (cublasLtEpilogue_t)(e.kind | CUBLASLT_EPILOGUE_RELU_AUX);
@@ -210,44 +210,46 @@ static int ask_signs(const struct wg__cuda_place *at, int i, const struct wg__ge
     int status = wg__cuda_alloc(at->d, (size_t)(g->m * e.aux_ld / 8), "the signs of a relu", &mask, w);
     if (status) return status;
     e.aux = mask;
-    status = ask(at, i, g, &e, w);
+    status = plan_gemm(at, i, g, &e, w);
     if (status) wg__cuda_release(at->d, mask);
     else at->products->of[i].mask = mask;
     return status;
 }
 
-/* A gradient with the sum of its rows, if there is one and cuBLAS can. */
-static int ask_rows(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, struct wg__cuda_epilogue e,
-                    struct wg__why *w)
+/* Plans a gradient's product with the sum of its rows. WG_EARG: there is no such sum, or cuBLAS cannot
+ * do it. */
+static int plan_with_row_sum(const struct wg__cuda_place *at, int i, const struct wg__gemm *g,
+                             struct wg__cuda_epilogue e, struct wg__why *w)
 {
     int sum = wg__cuda_sum_of_result(at, i);
     if (sum < 0) return WG_EARG;
     e.kind = e.kind == CUBLASLT_EPILOGUE_DRELU ? CUBLASLT_EPILOGUE_DRELU_BGRAD : CUBLASLT_EPILOGUE_DGELU_BGRAD;
     e.bias = at->t->instr[sum].loop->tail_out;
-    int status = ask(at, i, g, &e, w);
+    int status = plan_gemm(at, i, g, &e, w);
     if (!status) at->products->of[sum].rest = false;
     return status;
 }
 
-/* cuBLAS does not look at faults, so what it writes on the way is no parameter. */
+/* Plans a loop after a product. cuBLAS does not look at faults, so an epilogue may not write a parameter. */
 static int plan_loop(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__cuda_epilogue e;
-    struct after             a = after(at->t, i);
+    struct after             a = after_product(at->t, i);
     const struct wg__gemm   *g = &a.g;
     if (!a.single || g->dtype != WG_F32 || !g->m || !g->n || !g->k || wg__cuda_writes_parameter(at->t, a.p))
         return WG_EARG;
     int status = WG_EARG;
     if (fits_forward(&a, &e)) {
-        if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = ask_signs(at, i, g, e, w);
-        return status == WG_EARG ? ask(at, i, g, &e, w) : status;
+        if (at->products->of[i].signs && e.kind & CUBLASLT_EPILOGUE_RELU) status = plan_with_signs(at, i, g, e, w);
+        return status == WG_EARG ? plan_gemm(at, i, g, &e, w) : status;
     }
     if (!fits_gradient(at->products, &a, &e)) return WG_EARG;
-    status = ask_rows(at, i, g, e, w);
-    return status == WG_EARG ? ask(at, i, g, &e, w) : status;
+    status = plan_with_row_sum(at, i, g, e, w);
+    return status == WG_EARG ? plan_gemm(at, i, g, &e, w) : status;
 }
 
-/* With an operand's sum, where the first of the two stands. */
+/* Plans a product with the sum of an operand, at the instruction of the two that comes first. WG_EARG:
+ * there is no such sum, or cuBLAS cannot do it. */
 static int plan_pair(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__gemm          g;
@@ -257,12 +259,12 @@ static int plan_pair(const struct wg__cuda_place *at, int i, struct wg__why *w)
     if (sum < 0) return WG_EARG;
     e.to = g.c;
     e.bias = at->t->instr[sum].loop->tail_out;
-    int status = ask(at, sum < i ? sum : i, &g, &e, w);
+    int status = plan_gemm(at, sum < i ? sum : i, &g, &e, w);
     if (!status) at->products->of[i].rest = at->products->of[sum].rest = false;
     return status;
 }
 
-/* The product with what cuBLAS can take along, else the product alone. */
+/* Plans a product with what cuBLAS can take along, else the product alone. */
 static int plan_product(const struct wg__cuda_place *at, int i, const wg_call *c, struct wg__why *w)
 {
     bool head = at->t->instr[i].loop;
@@ -274,7 +276,7 @@ static int plan_product(const struct wg__cuda_place *at, int i, const wg_call *c
     return wg__cuda_product_plan_call(at, c, todo->plan, w);
 }
 
-/* The product of an instruction that runs on the device, or NULL. */
+/* Returns the product of an instruction that runs on the device, or NULL. */
 static const wg_call *product(const wg_tape *t, int i)
 {
     return t->device->on_host[i] ? NULL : wg__cuda_product_of(&t->instr[i]);
@@ -304,10 +306,10 @@ int wg__cuda_products_make(struct wg__cuda_place *at, struct wg__why *w)
     int                       n = t->n_instr, status = WG_OK;
     struct wg__cuda_products *all = at->products = calloc(1, sizeof *all + (size_t)n * sizeof *all->of);
     if (!all) return wg__cuda_refuse(w, WG_ENOMEM, "out of memory");
-    all->asked = asked();
+    all->asked = asked_epilogues();
     for (all->n = 0; all->n < n; all->n++) all->of[all->n].rest = true;
     for (int i = 0; i < n; i++) {
-        struct after a = product(t, i) && t->instr[i].loop ? after(t, i) : (struct after){0};
+        struct after a = product(t, i) && t->instr[i].loop ? after_product(t, i) : (struct after){0};
         int          relu = a.l ? relu_of(&a) : -1;
         if (relu >= 0) all->of[relu].signs = true;
     }

@@ -28,7 +28,7 @@ static struct bytes bytes_of(const wg_tape *t, int value)
 
 static bool overlap(struct bytes a, struct bytes b) { return a.begin < b.end && b.begin < a.end; }
 
-/* Whether an instruction reads or writes any of these bytes. */
+/* Tells whether an instruction reads or writes any of these bytes. */
 static bool touches(const wg_tape *t, const struct wg__instr *p, struct bytes b)
 {
     for (int k = 0; k < p->n_in + p->n_out; k++) /* out follows in */
@@ -36,7 +36,8 @@ static bool touches(const wg_tape *t, const struct wg__instr *p, struct bytes b)
     return false;
 }
 
-/* Whether `late` may be computed where `early` is; follows: from what that has just made. */
+/* Tells whether `late` may be computed where `early` is. follows: right after `early`, from what it
+ * has just made. */
 static bool may_come(const wg_tape *t, int late, int early, bool follows)
 {
     const struct wg__instr *p = &t->instr[late];
@@ -59,7 +60,7 @@ struct sum {
     bool    follows; /* of what the product makes, not of an operand */
 };
 
-/* Whether a loop is nothing but that sum, of f32. */
+/* Tells whether a loop is nothing but the sum s, of f32. */
 static bool is_sum(const wg_tape *t, const struct wg__instr *p, const struct sum *s)
 {
     const struct wg__loop *l = p->loop;

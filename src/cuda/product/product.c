@@ -72,19 +72,20 @@ static cublasStatus_t set_epilogue(cublasLtMatmulDesc_t desc, const struct wg__c
     return s;
 }
 
-static cublasComputeType_t exact(const struct wg__gemm *g)
+static cublasComputeType_t exact_type(const struct wg__gemm *g)
 {
     return g->dtype == WG_F64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
 }
 
-/* f32 is multiplied as f32 unless the tape allows less; TF32 never by itself. */
+/* Returns the type that a product computes in: f32 is multiplied as f32 unless the tape allows less.
+ * TF32 is never taken unasked. */
 static cublasComputeType_t compute_of(const wg_tape *t, const struct wg__gemm *g)
 {
     static const cublasComputeType_t f32[] = {[WG_PRECISION_EXACT] = CUBLAS_COMPUTE_32F,
                                               [WG_PRECISION_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
                                               [WG_PRECISION_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF,
                                               [WG_PRECISION_FP16] = CUBLAS_COMPUTE_32F_FAST_16F};
-    return g->dtype == WG_F64 ? exact(g) : f32[t->options.precision];
+    return g->dtype == WG_F64 ? exact_type(g) : f32[t->options.precision];
 }
 
 static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, cublasComputeType_t compute,
@@ -103,7 +104,7 @@ static cublasStatus_t make_desc(struct wg__cuda_product_plan *p, cublasComputeTy
 
 /* ---- Algorithms ---- */
 
-/* The power of two, up to 256, that divides an address and all steps in bytes. */
+/* Returns the power of two, up to 256, that divides an address and all steps in bytes. */
 static uint32_t alignment(const void *at, int64_t step, int rank, const int64_t *steps)
 {
     uint64_t bits = (uintptr_t)at | (uint64_t)step | 256;
@@ -131,8 +132,8 @@ static cublasStatus_t make_preference(cublasLtMatmulPreference_t to, const struc
     return s;
 }
 
-static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p, const void *a,
-                          const void *b, void *c)
+static cublasStatus_t run_algorithm(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p,
+                                    const void *a, const void *b, void *c)
 {
     float  one32 = 1, zero32 = 0;
     double one = 1, zero = 0;
@@ -147,16 +148,17 @@ static cublasStatus_t run(const struct wg__cuda_place *at, const struct wg__cuda
  * products_make waits. */
 static cublasStatus_t rehearse(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p)
 {
-    cublasStatus_t s = run(at, p, p->g.a, p->g.b, p->g.c);
+    cublasStatus_t s = run_algorithm(at, p, p->g.a, p->g.b, p->g.c);
     if (s) cudaGetLastError();
     return s;
 }
 
 enum { CANDIDATES = 8 };
 
-/* The first that cuBLAS names, whose workspace is there, and that cuBLAS does not refuse when it is asked for. */
-static cublasStatus_t choose(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
-                             cublasLtMatmulPreference_t by)
+/* Chooses the first algorithm that cuBLAS names, whose workspace is there, and that cuBLAS does not
+ * refuse when it is asked to run it. */
+static cublasStatus_t choose_algorithm(const struct wg__cuda_place *at, struct wg__cuda_product_plan *p,
+                                       cublasLtMatmulPreference_t by)
 {
     cublasLtMatmulHeuristicResult_t best[CANDIDATES];
     int                             n = 0;
@@ -179,7 +181,7 @@ static cublasStatus_t make_algorithm(const struct wg__cuda_place *at, struct wg_
     cublasStatus_t             s = cublasLtMatmulPreferenceCreate(&by);
     if (s) return s;
     s = make_preference(by, p, n, at->workspace_bytes);
-    if (!s) s = choose(at, p, by);
+    if (!s) s = choose_algorithm(at, p, by);
     cublasLtMatmulPreferenceDestroy(by);
     return s;
 }
@@ -213,8 +215,9 @@ static cublasStatus_t plan_as(const struct wg__cuda_place *at, const struct batc
     return s;
 }
 
-/* p->g and the leading axes are set.  Whatever cuBLAS refuses, there is less to ask for: no epilogue, then no speed.
- * Short memory is no refusal: how a tape computes does not depend on it. */
+/* Plans the product in p->g, whose leading axes are set. Where cuBLAS refuses, the plan asks for less:
+ * no epilogue, then no lower precision. Short memory is no refusal: how a tape computes does not
+ * depend on it. */
 static int plan(const struct wg__cuda_place *at, const struct batch *n, const struct wg__cuda_epilogue *e,
                 struct wg__cuda_product_plan *p, struct wg__why *w)
 {
@@ -222,8 +225,8 @@ static int plan(const struct wg__cuda_place *at, const struct batch *n, const st
     cublasStatus_t      s = plan_as(at, n, compute, e, p);
     bool                refused = s && s != CUBLAS_STATUS_ALLOC_FAILED;
     if (refused && e) return WG_EARG;
-    if (refused && compute != exact(&p->g)) {
-        s = plan_as(at, n, exact(&p->g), NULL, p);
+    if (refused && compute != exact_type(&p->g)) {
+        s = plan_as(at, n, exact_type(&p->g), NULL, p);
         if (!s && at->products) at->products->exact++;
     }
     if (!s) return WG_OK;
@@ -252,8 +255,8 @@ int wg__cuda_product_plan_gemm(const struct wg__cuda_place *at, const struct wg_
 
 /* ---- Leading axes ---- */
 
-/* Matrices from one to the next along each leading axis of y; 0 where s broadcasts. */
-static void steps(const wg_shape *s, const wg_shape *y, int64_t step[WG_MAX_RANK])
+/* Computes the distance, in matrices, along each leading axis of y; 0 where s broadcasts. */
+static void matrix_steps(const wg_shape *s, const wg_shape *y, int64_t step[WG_MAX_RANK])
 {
     int64_t n = 1;
     for (int i = 1; i <= y->rank - 2; i++) {
@@ -273,8 +276,8 @@ static struct axes axes_of(const wg_call *c)
     struct axes     x = {0};
     const wg_shape *y = &c->y->shape;
     int64_t         a[WG_MAX_RANK], b[WG_MAX_RANK];
-    steps(&c->x[0].shape, y, a);
-    steps(&c->x[1].shape, y, b);
+    matrix_steps(&c->x[0].shape, y, a);
+    matrix_steps(&c->x[1].shape, y, b);
     for (int i = 0; i < y->rank - 2; i++) {
         int64_t d = y->dim[i];
         if (d == 1) continue;
@@ -302,7 +305,7 @@ static struct wg__gemm one_of(const wg_call *c)
                              .c = c->y->data};
 }
 
-/* One b for all rows of a is one product. */
+/* Makes one product of many where all rows of a meet the same b. True if no axes are left. */
 static bool merge_rows(struct wg__gemm *g, struct axes *x)
 {
     if (x->n == 1 && !g->ta && x->b[0] == 0 && x->a[0] == 1) {
@@ -359,7 +362,7 @@ int wg__cuda_product_plan_run(const struct wg__cuda_place *at, const struct wg__
             a += rest % p->dim[i] * p->a_step[i];
             b += rest % p->dim[i] * p->b_step[i];
         }
-        s = run(at, p, (const char *)p->g.a + a, (const char *)p->g.b + b, (char *)p->g.c + o * p->c_step);
+        s = run_algorithm(at, p, (const char *)p->g.a + a, (const char *)p->g.b + b, (char *)p->g.c + o * p->c_step);
     }
     return s ? failed(at, &p->g, s, w) : WG_OK;
 }

@@ -1,4 +1,5 @@
-/* products.h - matrix products as cuBLAS is asked for them: what matmul.c, epilogue.c, pairs.c and probe.c share. */
+/* products.h - matrix products as cuBLAS is asked for them: what product.c, epilogue.c, pairs.c and
+ * probe.c share. */
 #ifndef WENGERT_CUDA_PRODUCTS_H
 #define WENGERT_CUDA_PRODUCTS_H
 
@@ -13,7 +14,7 @@ struct wg__cuda_epilogue {
     int64_t            aux_ld; /* bits of the mask, elements of the argument, from one row to the next */
 };
 
-/* Everything about a product that can be known before it runs.  All zero: nothing to do. */
+/* Everything about a product that can be known before it runs. All zero: nothing to do. */
 struct wg__cuda_product_plan {
     struct wg__gemm        g; /* the first one; c: where it goes */
     cublasLtMatmulDesc_t   desc;
@@ -24,14 +25,14 @@ struct wg__cuda_product_plan {
     int     rank;
     int64_t calls, dim[WG_MAX_RANK], a_step[WG_MAX_RANK], b_step[WG_MAX_RANK], c_step;
 };
-/* c = op(a) op(b), row-major; e may be NULL.  The plan has run once: c, and what e writes, have no
- * value to be kept.  WG_EARG without a message: cuBLAS refuses, in whatever way, this epilogue here. */
+/* Plans c = op(a) op(b), row-major; e may be NULL. The plan is run once, which overwrites c and what e
+ * writes. WG_EARG without a message: cuBLAS refuses this epilogue here. */
 int wg__cuda_product_plan_gemm(const struct wg__cuda_place *at, const struct wg__gemm *g,
                                const struct wg__cuda_epilogue *e, struct wg__cuda_product_plan *p, struct wg__why *w);
-/* The operator, whose leading axes broadcast. */
+/* Plans the operator's product; its leading axes broadcast. */
 int wg__cuda_product_plan_call(const struct wg__cuda_place *at, const wg_call *c, struct wg__cuda_product_plan *p,
                                struct wg__why *w);
-/* The operands of the operator as one product: false if there are leading axes. */
+/* Gives the operator's operands as one product. False if there are leading axes. */
 bool wg__cuda_as_gemm(const wg_call *c, struct wg__gemm *g);
 int  wg__cuda_product_plan_run(const struct wg__cuda_place *at, const struct wg__cuda_product_plan *p,
                                struct wg__why *w);
@@ -65,21 +66,21 @@ struct wg__cuda_products {
 
 /* Asks the device of at, unless it has answered for this tape's precision: then d->meaning[precision] is known. */
 int wg__cuda_probe(const struct wg__cuda_place *at, struct wg__why *w);
-/* Whether an epilogue means what the operators on the CPU do, as far as the device has answered; at WG_PRECISION_EXACT
- * none does that rounds more than f32. */
+/* Tells whether an epilogue means what the operators on the CPU do, by the device's answers so far. At
+ * WG_PRECISION_EXACT an epilogue that rounds more than f32 does not. */
 bool wg__cuda_means_ours(const struct wg__cuda_meaning *m, int precision, cublasLtEpilogue_t kind);
-/* Whether an epilogue has a meaning that the documentation leaves open. */
+/* Tells whether the documentation leaves the meaning of an epilogue open. */
 bool wg__cuda_is_open(cublasLtEpilogue_t kind);
-/* The answers in words, for the print of a tape: "relu keeps NaN, ..". */
+/* Writes the answers in words, for the print of a tape: "relu keeps NaN, ..". */
 void wg__cuda_say_meaning(const struct wg__cuda_meaning *m, int precision, char *text, size_t n);
 
 /* ---- Sums that a product can take along (pairs.c) ---- */
 
-/* A sum near instruction i, that no other product takes, of the rows of what i
- * writes (a loop after a product), or -1. */
+/* Finds a sum near instruction i of the rows of i's result (a loop after a product) that no other
+ * product takes. -1: there is none. */
 int wg__cuda_sum_of_result(const struct wg__cuda_place *at, int i);
-/* The same for an operand of the product g that instruction i calls, over its inner axis.  The two
- * are computed by whichever comes first.  kind: CUBLASLT_EPILOGUE_BGRADA or BGRADB. */
+/* Finds a sum of an operand over its inner axis, for product g of instruction i. The two are computed
+ * where the first of them stands. kind: CUBLASLT_EPILOGUE_BGRADA or BGRADB. -1: there is none. */
 int wg__cuda_sum_of_operand(const struct wg__cuda_place *at, int i, const struct wg__gemm *g, cublasLtEpilogue_t *kind);
 
 #endif

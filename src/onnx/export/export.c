@@ -57,10 +57,11 @@ static int check_options(wg_graph *g, const wg_onnx_export_options *o)
 
 /* ---- What is needed ---- */
 
-static wg_node *same(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
+static wg_node *output_node(const struct wg__export *e, int i) { return wg__export_same(e->out[i]); }
 
-/* The operands that y has in the file, and which of them is wanted transposed. */
-static int operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
+/* Finds the operands that y has in the file, and which of them is wanted transposed (r->turned).
+ * Returns their number. */
+static int find_operands(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r, wg_node *const **x)
 {
     if (y->kind == WG__OP && wg__export_rule(e, y, r)) {
         *x = r->x;
@@ -72,10 +73,10 @@ static int operands(const struct wg__export *e, const wg_node *y, struct wg__exp
     return y->n;
 }
 
-/* Users before operands: what only training reads has no use. */
+/* Counts the uses of each node, users before operands. A node that only training reads has no use. */
 static void count_uses(struct wg__export *e)
 {
-    for (int i = 0; i < e->n_out; i++) e->of[same(e, i)->id].uses++;
+    for (int i = 0; i < e->n_out; i++) e->of[output_node(e, i)->id].uses++;
     for (int i = e->n_order - 1; i >= 0; i--) {
         const wg_node *y = e->order[i];
         int            first = wg__export_chooses(y) ? 2 : 0;
@@ -83,18 +84,19 @@ static void count_uses(struct wg__export *e)
     }
 }
 
-/* Users before operands: whoever needs a node is seen before it. */
+/* Marks the nodes that the outputs need, users before operands, so that each node is marked before its
+ * operands are looked at. */
 static void mark_needed(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
-        e->of[same(e, i)->id].needed = e->of[same(e, i)->id].read = true;
-        e->of[same(e, i)->id].inputs++;
+        e->of[output_node(e, i)->id].needed = e->of[output_node(e, i)->id].read = true;
+        e->of[output_node(e, i)->id].inputs++;
     }
     for (int i = e->n_order - 1; i >= 0; i--) {
         struct wg__export_rule r;
         wg_node *const        *x;
         if (!e->of[e->order[i]->id].needed) continue;
-        int n = operands(e, e->order[i], &r, &x);
+        int n = find_operands(e, e->order[i], &r, &x);
         for (int k = 0; k < n; k++) {
             struct wg__exported *of = &e->of[wg__export_same(x[k])->id];
             of->needed = true;
@@ -105,14 +107,14 @@ static void mark_needed(struct wg__export *e)
     }
 }
 
-/* In order of construction: that is how a program thinks of them. */
+/* Lists the inputs that are needed in the order of their construction. */
 static void find_inputs(struct wg__export *e)
 {
     for (int i = 0; i < e->g->n; i++)
         if (e->of[i].needed && e->g->node[i]->kind == WG__INPUT) e->input[e->n_input++] = e->g->node[i];
 }
 
-static int plan(struct wg__export *e)
+static int plan_export(struct wg__export *e)
 {
     e->n_order = wg__postorder(e->g, e->n_out, e->out, &e->order);
     if (e->n_order < 0) return e->n_order;
@@ -136,7 +138,7 @@ static int plan(struct wg__export *e)
 static void name_outputs(struct wg__export *e)
 {
     for (int i = 0; i < e->n_out; i++) {
-        const wg_node *y = same(e, i);
+        const wg_node *y = output_node(e, i);
         const char    *own = wg__name_given(e->out[i]) ? e->out[i]->name : wg__name_given(y);
         e->out_name[i] = wg__name(e, own ? own : "output");
         if (!wg__is_computed(y) || e->of[y->id].output) continue;
@@ -220,7 +222,7 @@ static int put_op(struct wg__export *e, wg_node *y)
     return wg__form_write(e, y, r.form, r.n, x, of->name, (wg_dtype)y->dtype);
 }
 
-/* A value that has another name already is given this one too. */
+/* Writes output i. A value that has another name already gets this name too, by an Identity. */
 static int put_output(struct wg__export *e, int i)
 {
     struct wg__val x = value_of(e, e->out[i]);
@@ -274,7 +276,7 @@ int wg_onnx_export(wg_graph *g, int n, wg_node *const out[], const char *path, c
     int               status = check_outputs(g, n, out);
     if (!status) status = check_options(g, e.options);
     e.opset = e.options->opset ? e.options->opset : 13;
-    if (!status) status = plan(&e);
+    if (!status) status = plan_export(&e);
     if (!status) status = build(&e);
     if (!status) status = wg__export_write(&e);
     release(&e);

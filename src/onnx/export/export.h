@@ -1,7 +1,7 @@
 /* export.h - from graph nodes to an ONNX file.
  *
  *   export.c         the order of work
- *   export_rules.c   what becomes something else than its operator's own form
+ *   export_rules.c   nodes that are not exported by their operator's own form
  *   export_form.c    a form becomes ONNX nodes
  *   export_dims.c    sizes that are known only when the net runs
  *   export_names.c   unique names
@@ -88,15 +88,16 @@ void wg__export_short(struct wg__export *e);
 
 /* ---- export_names.c ---- */
 
-/* A name that no value has yet: wanted, or wanted_2, .. */
+/* Returns a name that no value has yet: wanted, or wanted_2, .. */
 const char *wg__name(struct wg__export *e, const char *wanted);
-/* kind_1, kind_2, .. */
+/* Returns the name kind_1, kind_2, .. that no value has yet. */
 const char *wg__name_numbered(struct wg__export *e, const char *kind);
-/* The name of a symbolic dimension: equal names are equal sizes. */
+/* Returns the name of a symbolic dimension; equal names mean equal sizes. */
 const char *wg__name_dim(struct wg__export *e, int64_t d);
-/* A node's own, or NULL. */
+/* Returns the name that the program gave to a node, or NULL. */
 static inline const char *wg__name_given(const wg_node *x) { return x->name && *x->name ? x->name : NULL; }
-/* What key stands for in a table, or NULL; and sets it. */
+/* Finds, sets and frees the entries of a table of names. wg__names_find returns NULL for a key that is
+ * not there. */
 const char *wg__names_find(const struct wg__names *t, const char *key);
 void        wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, const char *is);
 void        wg__names_free(struct wg__names *t);
@@ -113,38 +114,38 @@ struct wg__export_rule {
     wg_node    *x[WG__RULE_ARITY];
     char        text[200];
 };
-/* Whether x is where(training, y, z): z in evaluation. */
+/* Tells whether x is where(training, y, z), which is z in evaluation. */
 bool wg__export_chooses(const wg_node *x);
-/* The node that computes the same in evaluation: past dropout. */
+/* Returns the node that computes the same in evaluation: dropout and choices by `training` are passed over. */
 wg_node *wg__export_same(wg_node *x);
-/* A form for y that is not its operator's own; false: none.  Knows uses. */
+/* Finds a form for y that is not the form of its operator. False: there is none. Needs the counts of uses. */
 bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r);
 
 /* ---- export_values.c ---- */
 
 void wg__put_value_info(struct wg__export *e, struct wg__text *to, uint32_t field, const char *name, const wg_node *x);
-/* A parameter or constant of the graph becomes an initialiser. */
+/* Writes a parameter or constant of the graph as an initialiser. */
 void wg__export_leaf(struct wg__export *e, wg_node *x);
-/* A constant of the file's own; data are copied, equal ones are one. */
+/* Makes a constant of the file that is not in the graph. The data are copied; equal constants become one. */
 struct wg__val wg__constant(struct wg__export *e, wg_dtype t, const wg_shape *s, const void *data);
 struct wg__val wg__constant_ints(struct wg__export *e, int n, const int64_t *v);
 
 /* ---- export_form.c ---- */
 
-/* ONNX nodes that compute a form over x, for y's sake (errors, symbols); the
- * result is called `to`, of dtype t.  WG_OK, or a status with the reason on the
+/* Writes ONNX nodes that compute a form over x; the result is called `to` and has dtype t. y is the
+ * node that they stand for, for errors and symbols. Returns WG_OK, or a status with the reason on the
  * graph. */
 int wg__form_write(struct wg__export *e, const wg_node *y, const char *form, int n, const struct wg__val x[],
                    const char *to, wg_dtype t);
 /* Writes the operator's own form of one result; *all says that it gave all results, by the names they have. */
 int wg__form_write_op(struct wg__export *e, const wg_node *y, int result, const char *to, bool *all);
-/* "onnx_export: gelu h[2,3]: complaint" on the graph. */
+/* Puts a complaint on the graph: "onnx_export: gelu h[2,3]: complaint". */
 int wg__export_bad(struct wg__export *e, const wg_node *y, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* ---- export_dims.c ---- */
 
-/* An i64 vector, some of it symbolic dimensions; false with the reason on the graph. */
+/* Makes an i64 vector of numbers and symbolic dimensions. False with the reason on the graph. */
 bool wg__dims_value(struct wg__export *e, const wg_node *y, int n, const struct wg__form_number *v, struct wg__val *to);
 
 /* ---- export_file.c ---- */

@@ -6,8 +6,9 @@
 
 static bool dim_value(struct wg__export *e, const wg_node *y, int64_t d, struct wg__val *to);
 
-/* The size of an axis of an input, as a vector of one. */
-static bool from_input(struct wg__export *e, const wg_node *y, int64_t d, const char *name, int *status)
+/* Writes dimension d as a vector of one element, taken from the shape of an input. False if no input
+ * has an axis of that dimension. */
+static bool size_from_input(struct wg__export *e, const wg_node *y, int64_t d, const char *name, int *status)
 {
     char form[64];
     for (int i = 0; i < e->n_input; i++) {
@@ -23,8 +24,9 @@ static bool from_input(struct wg__export *e, const wg_node *y, int64_t d, const 
     return false;
 }
 
-/* How many elements of x are in a range: of so many zeros, a piece is cut. */
-static int from_range(struct wg__export *e, const wg_node *y, int64_t d, const struct wg__val *x, const char *name)
+/* Counts the elements of x that are in a range: makes x zeros, slices them and takes the shape of what
+ * is left. */
+static int size_from_range(struct wg__export *e, const wg_node *y, int64_t d, const struct wg__val *x, const char *name)
 {
     int64_t start, stop, step;
     char    form[160];
@@ -53,11 +55,11 @@ static int from_parts(struct wg__export *e, const wg_node *y, int64_t d, const c
     char           op = wg__dim_split(e->g, d, &a, &b);
     if (!op) return wg__export_bad(e, y, "no input that the outputs need has the dimension \"%s\"", text);
     if (!dim_value(e, y, a, &part[0]) || !dim_value(e, y, b, &part[1])) return wg_status(e->g);
-    if (op == ':') return from_range(e, y, d, &part[0], name);
+    if (op == ':') return size_from_range(e, y, d, &part[0], name);
     return wg__form_write(e, y, form_of(op), 2, part, name, WG_I64);
 }
 
-/* A dimension as a vector of one; made once. */
+/* Gives dimension d as a vector of one element, which is made once and found by its name afterwards. */
 static bool dim_value(struct wg__export *e, const wg_node *y, int64_t d, struct wg__val *to)
 {
     char text[160], key[24], wanted[170];
@@ -72,13 +74,13 @@ static bool dim_value(struct wg__export *e, const wg_node *y, int64_t d, struct 
     wg_dim_name(e->g, d, text, sizeof text);
     snprintf(wanted, sizeof wanted, "size/%s", text);
     to->name = wg__name(e, wanted);
-    if (!from_input(e, y, d, to->name, &status)) status = from_parts(e, y, d, text, to->name);
+    if (!size_from_input(e, y, d, to->name, &status)) status = from_parts(e, y, d, text, to->name);
     if (status) return false;
     wg__names_set(e, &e->dims, key, to->name);
     return true;
 }
 
-/* Neighbours that are numbers are one piece. */
+/* Makes a vector of pieces: numbers in a row are one piece, each symbol is a piece of its own. */
 bool wg__dims_value(struct wg__export *e, const wg_node *y, int n, const struct wg__form_number *v, struct wg__val *to)
 {
     struct wg__val *part = wg__arena_alloc(&e->arena, ((size_t)n + 1) * sizeof *part);

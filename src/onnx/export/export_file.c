@@ -8,7 +8,7 @@
 
 enum { PAGE = 4096, MODEL_GRAPH = 7, GRAPH_INIT = 5 };
 
-/* The lowest IR version that has the opset. */
+/* Returns the lowest IR version that has the opset. */
 static int64_t ir_version(int opset)
 {
     static const struct {
@@ -27,7 +27,7 @@ static void put_pair(struct wg__text *p, uint32_t field, const char *key, const 
     wg__pb_close(p, pair);
 }
 
-/* ModelProto but for its graph. */
+/* Writes all of ModelProto but its graph. */
 static void put_model(const struct wg__export *e, struct wg__text *p)
 {
     const wg_onnx_export_options *o = e->options;
@@ -52,7 +52,7 @@ static const char *data_name(const struct wg__export *e)
     return slash ? slash + 1 : e->path;
 }
 
-/* What stands before the data, up to their length. */
+/* Writes what stands before the data of an initialiser, up to their length. */
 static void put_init(const struct wg__export *e, const struct wg__init *i, struct wg__text *p)
 {
     char number[24], name[300];
@@ -72,7 +72,7 @@ static void put_init(const struct wg__export *e, const struct wg__init *i, struc
     wg__pb_int(p, 14, 1);
 }
 
-/* Row j of a matrix that is stored by columns: a column of the source. */
+/* Writes row j of a matrix that the file has transposed: column j of i->data. */
 static void write_row(struct wg__out *o, const struct wg__init *i, int64_t j)
 {
     enum { SOME = 512 };
@@ -107,7 +107,7 @@ static void write_external(const struct wg__export *e, struct wg__out *o)
     }
 }
 
-/* Places in the other file, at whole pages; whether there are any. */
+/* Gives each external initialiser its place in the other file, at whole pages. Tells whether there are any. */
 static bool place(struct wg__export *e)
 {
     uint64_t at = 0;
@@ -133,7 +133,7 @@ struct file {
     uint64_t        size;
 };
 
-/* Tag and length of an initialiser's message go before its head. */
+/* Writes tag, length and head of each initialiser's message, and keeps where each of them ends. */
 static void put_heads(struct wg__export *e, struct file *f)
 {
     for (int k = 0; k < e->n_init; k++) {
@@ -177,7 +177,7 @@ static void write_model(const struct wg__export *e, const struct file *f, struct
     wg__out_write(o, e->values.at, e->values.n);
 }
 
-/* Both files are written whole before the first takes its name. */
+/* Writes both files whole before the first of them takes its name. */
 static int write_both(struct wg__export *e, const struct file *f, const char *data_path)
 {
     wg_error       error = {0};

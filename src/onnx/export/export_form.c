@@ -98,7 +98,7 @@ static struct wg__val number(struct emit *c, const struct wg__form_item *i)
     return wg__constant(c->e, t, &(wg_shape){0}, &v);
 }
 
-/* start, start + step, .. before stop */
+/* Computes start, start + step, .. before stop. */
 static struct wg__val range(struct emit *c, const struct wg__form_number *v)
 {
     int64_t start = v[0].whole, stop = v[1].whole, step = v[2].whole;
@@ -161,7 +161,7 @@ static void attribute(struct emit *c, const struct wg__form_item *i)
     wg__pb_close(p, attr);
 }
 
-/* A node without its attributes: they follow, then wg__pb_close. */
+/* Begins a node; its attributes follow, then wg__pb_close, which takes what is returned. */
 static size_t open_node(struct wg__export *e, struct wg__form_text op, int n, const struct wg__val in[], const char *to,
                         const wg_node *all)
 {
@@ -176,7 +176,7 @@ static size_t open_node(struct wg__export *e, struct wg__form_text op, int n, co
     return node;
 }
 
-/* A name for what is inside of a form: "h1/Sqrt". */
+/* Makes a name for a node inside of a form: "h1/Sqrt". */
 static const char *inner_name(struct emit *c, struct wg__form_text op)
 {
     size_t n = strlen(c->to) + (size_t)op.n + 2;
@@ -209,8 +209,8 @@ static wg_dtype result_dtype(struct emit *c, enum result gives, int attr, int n,
 
 static struct wg__val value(struct emit *c, int item, const char *to);
 
-/* The inputs of a call in order; their number, or -1. */
-static int inputs(struct emit *c, const struct wg__form_item *call, struct wg__val **in)
+/* Lists the inputs of a call in order. Returns their number, or -1. */
+static int list_inputs(struct emit *c, const struct wg__form_item *call, struct wg__val **in)
 {
     int n = 0, most = 0;
     for (int i = call->args; i >= 0; i = c->f.item[i].next) most += c->f.item[i].kind == WG__FORM_ALL ? c->n : 1;
@@ -225,7 +225,7 @@ static int inputs(struct emit *c, const struct wg__form_item *call, struct wg__v
     return n;
 }
 
-/* 0..255 with the same lowest byte, for more than -65536. */
+/* Computes x modulo 256 as 0..255, for x above -65536. */
 static struct wg__val modulo(struct emit *c, struct wg__val x)
 {
     static const char                 form[] = "Sub(Add(x,65536),Mul(Div(Add(x,65536),256),256))";
@@ -240,7 +240,7 @@ static struct wg__val call(struct emit *c, const struct wg__form_item *i, const 
 {
     struct wg__val    *in;
     const struct fact *fact = fact_of(i->name);
-    int                n = inputs(c, i, &in);
+    int                n = list_inputs(c, i, &in);
     if (n < 0 || c->status) return (struct wg__val){"", c->t};
     wg_dtype was = n ? in[0].t : c->t;
     bool     widen = WG_DTYPE_BIT(was) & fact->widen, back = widen && fact->gives <= WRAPPED;
@@ -254,8 +254,8 @@ static struct wg__val call(struct emit *c, const struct wg__form_item *i, const 
     return back ? cast(c, y, was, to) : y;
 }
 
-/* A call with the same text was made before: its value. */
-static bool made(struct emit *c, int item, struct wg__val *y)
+/* Finds the value of a call with the same text that was made before. False: there is none. */
+static bool find_made(struct emit *c, int item, struct wg__val *y)
 {
     struct wg__form_text t = c->f.item[item].text;
     for (int i = 0; i < c->f.n_item; i++) {
@@ -277,7 +277,7 @@ static struct wg__val value(struct emit *c, int item, const char *to)
     case WG__FORM_OPERAND: return i->operand < c->n ? c->x[i->operand] : fail(c, "it has no such operand");
     case WG__FORM_NONE: return (struct wg__val){"", WG_DTYPES};
     case WG__FORM_CALL:
-        if (!to && made(c, item, &y)) return y;
+        if (!to && find_made(c, item, &y)) return y;
         return c->val[item] = call(c, i, to);
     default: return fail(c, "a value expected");
     }

@@ -65,15 +65,15 @@ void wg__names_set(struct wg__export *e, struct wg__names *t, const char *key, c
 
 /* ---- Names that are given once ---- */
 
-static const char *taken(struct wg__export *e, struct wg__names *t, const char *name)
+static const char *take_name(struct wg__export *e, struct wg__names *t, const char *name)
 {
     struct wg__name *s = entry(e, t, name);
     if (!s || s->is) return NULL;
     return s->is = s->text;
 }
 
-/* base_k for the first k above the last that was given out, and above `least`. */
-static const char *numbered(struct wg__export *e, struct wg__names *t, const char *base, int least)
+/* Makes the name base_k for the first k above `least` and above the last k that this base got. */
+static const char *number_name(struct wg__export *e, struct wg__names *t, const char *base, int least)
 {
     struct wg__name *s = entry(e, t, base);
     size_t           size = strlen(base) + 16;
@@ -83,14 +83,14 @@ static const char *numbered(struct wg__export *e, struct wg__names *t, const cha
     if (!text) return wg__export_short(e), "";
     while (!name && !e->short_of_memory) {
         snprintf(text, size, "%s_%d", base, ++k);
-        name = taken(e, t, text);
+        name = take_name(e, t, text);
     }
     if ((s = entry(e, t, base))) s->count = k;
     return name ? name : "";
 }
 
-/* What is no UTF-8 becomes "_". */
-static const char *once(struct wg__export *e, struct wg__names *t, const char *wanted)
+/* Makes a name of `wanted` that no value has. Bytes that are no UTF-8 become "_". */
+static const char *make_unique(struct wg__export *e, struct wg__names *t, const char *wanted)
 {
     char *text = copy(e, wanted);
     if (!text) return "";
@@ -100,13 +100,13 @@ static const char *once(struct wg__export *e, struct wg__names *t, const char *w
         if (!n) *p = '_';
         p += n ? n : 1;
     }
-    const char *name = taken(e, t, text);
-    return name ? name : numbered(e, t, text, 1);
+    const char *name = take_name(e, t, text);
+    return name ? name : number_name(e, t, text, 1);
 }
 
-const char *wg__name_numbered(struct wg__export *e, const char *kind) { return numbered(e, &e->names, kind, 0); }
+const char *wg__name_numbered(struct wg__export *e, const char *kind) { return number_name(e, &e->names, kind, 0); }
 
-const char *wg__name(struct wg__export *e, const char *wanted) { return once(e, &e->names, wanted); }
+const char *wg__name(struct wg__export *e, const char *wanted) { return make_unique(e, &e->names, wanted); }
 
 const char *wg__name_dim(struct wg__export *e, int64_t d)
 {
@@ -114,7 +114,7 @@ const char *wg__name_dim(struct wg__export *e, int64_t d)
     snprintf(key, sizeof key, "%lld", (long long)d);
     const char *name = wg__names_find(&e->symbols, key);
     if (name) return name;
-    name = once(e, &e->symbol_names, wg_dim_name(e->g, d, text, sizeof text));
+    name = make_unique(e, &e->symbol_names, wg_dim_name(e->g, d, text, sizeof text));
     wg__names_set(e, &e->symbols, key, name);
     return name;
 }

@@ -1,6 +1,6 @@
-/* What becomes something else than its operator's own form: a choice by
- * training its value in evaluation, so that dropout is nothing; x W + b a
- * Gemm, a sum over a size ReduceMean, a choice between bounds Clip. */
+/* Nodes that are not exported by their operator's own form: a choice by `training` becomes its value
+ * in evaluation, so that dropout is nothing; x W + b becomes Gemm, a sum over a size ReduceMean, a
+ * choice between bounds Clip. */
 #include <string.h>
 
 #include "onnx/export/export.h"
@@ -15,7 +15,7 @@ static bool is(const wg_node *x, const char *name)
     return false;
 }
 
-/* Every operator that is asked here has the attribute. */
+/* Finds an attribute of x's operator. Callers name only attributes that the operator has. */
 static const void *attr(const wg_node *x, const char *name)
 {
     const wg_field *f = x->op->fields;
@@ -39,8 +39,8 @@ wg_node *wg__export_same(wg_node *x)
     }
 }
 
-/* A choice whose value in evaluation is smaller than the result: expanded. */
-static bool chosen(const wg_node *y, struct wg__export_rule *r)
+/* Exports a choice whose value in evaluation is smaller than the result: that value, expanded. */
+static bool expand_choice(const wg_node *y, struct wg__export_rule *r)
 {
     wg_onnx_form f = {.y = y};
     if (!wg__export_chooses(y)) return false;
@@ -57,7 +57,7 @@ static bool chosen(const wg_node *y, struct wg__export_rule *r)
 
 static bool is_stored(const wg_node *x) { return x->kind == WG__PARAM || x->kind == WG__CONST; }
 
-/* c is broadcast to y by repeating it only. */
+/* Tells whether Gemm can add c to the matrix y: c is repeated only, and is no computed matrix. */
 static bool is_bias(const wg_node *c, const wg_node *y)
 {
     bool fits = c->shape->rank <= 2 && (is_stored(c) || c->shape->rank < 2);
@@ -87,8 +87,9 @@ static bool gemm(const struct wg__export *e, const wg_node *y, struct wg__export
 
 /* ---- sum / size: ReduceMean ---- */
 
-/* Whether size is how many elements x has along the axes of the set, of which there are some. */
-static bool counts(const wg_node *size, const wg_node *x, const bool in[WG_MAX_RANK])
+/* Tells whether `size` is the number of elements of x along the axes in `in`. False for no axes: an
+ * empty list of axes means all axes there. */
+static bool is_count_of(const wg_node *size, const wg_node *x, const bool in[WG_MAX_RANK])
 {
     double n = 1;
     bool   some = false, known = true;
@@ -110,8 +111,8 @@ static bool counts(const wg_node *size, const wg_node *x, const bool in[WG_MAX_R
     return n > 0 && wg__load((wg_dtype)size->dtype, size->data, 0) == n;
 }
 
-/* The axes of a sum: those of the operand that are in `in`, which was for the
- * result before. */
+/* Takes `in`, the set of axes of a sum's result, to the set of the operand's axes that are in it or
+ * summed over. */
 static void sum_axes(const wg_node *sum, bool in[WG_MAX_RANK])
 {
     const wg_axes *a = attr(sum, "axes");
@@ -135,7 +136,7 @@ static void mean_form(const wg_node *x, const bool in[WG_MAX_RANK], bool keep, c
     snprintf(text, n, "18:ReduceMean{keepdims=%d}(x,[%s]); ReduceMean{axes=[%s],keepdims=%d}", keep, axes, axes, keep);
 }
 
-/* A sum along several runs of axes is a sum of sums. */
+/* Exports sum / size as ReduceMean. A sum along several runs of axes is a sum of sums. */
 static bool mean(const wg_node *y, struct wg__export_rule *r)
 {
     bool in[WG_MAX_RANK] = {0};
@@ -144,7 +145,7 @@ static bool mean(const wg_node *y, struct wg__export_rule *r)
     while (is(x, "sum") && flag(x, "keep") == flag(sum, "keep")) {
         sum_axes(x, in);
         x = wg__export_same(x->x[0]);
-        if (!counts(size, x, in)) continue;
+        if (!is_count_of(size, x, in)) continue;
         *r = (struct wg__export_rule){.kind = "mean", .form = r->text, .n = 1, .turned = -1, .x = {x}};
         mean_form(x, in, flag(sum, "keep"), r->text, sizeof r->text);
         return true;
@@ -161,7 +162,8 @@ static bool number(const wg_node *x, double *v)
     return true;
 }
 
-/* y = x `comparison` c ? c : the third operand; else NULL. */
+/* Finds x, c and the third operand, which is returned, in y = (x `comparison` c) ? c : third operand.
+ * NULL: y is no such node. */
 static wg_node *chosen_by(const wg_node *y, const char *comparison, wg_node **x, double *c)
 {
     double         bound;
@@ -172,8 +174,8 @@ static wg_node *chosen_by(const wg_node *y, const char *comparison, wg_node **x,
     return wg__export_same(y->x[2]);
 }
 
-/* The clipped node, or NULL. */
-static wg_node *clipped(const wg_node *y, double *least, double *most)
+/* Finds x in a node that computes min(max(x, least), most). NULL: y is no such node. */
+static wg_node *find_clipped(const wg_node *y, double *least, double *most)
 {
     wg_node *x, *again, *inner = chosen_by(y, "less", &x, least), *last;
     if (inner) {
@@ -185,13 +187,14 @@ static wg_node *clipped(const wg_node *y, double *least, double *most)
     return is(inner, "maximum") && number(inner->x[1], least) ? wg__export_same(inner->x[0]) : NULL;
 }
 
-/* Before opset 11 the bounds are attributes, which are f32; at 11 runtimes know f32 only. */
+/* Exports min(max(x, a), b) as Clip. Before opset 11 the bounds are attributes, which are f32;
+ * runtimes know opset 11 for f32 only. */
 static bool clip(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
     double       least, most;
     wg_onnx_form f = {.opset = e->opset};
     bool         exact = y->dtype == WG_F32 || (y->dtype == WG_F64 && e->opset >= 12);
-    wg_node     *x = exact ? clipped(y, &least, &most) : NULL;
+    wg_node     *x = exact ? find_clipped(y, &least, &most) : NULL;
     if (!x || !(least <= most)) return false;
     wg_onnx_say(&f, e->opset >= 11 ? "Clip(x," : "Clip{min=");
     wg_onnx_say_real(&f, least);
@@ -205,5 +208,5 @@ static bool clip(const struct wg__export *e, const wg_node *y, struct wg__export
 
 bool wg__export_rule(const struct wg__export *e, const wg_node *y, struct wg__export_rule *r)
 {
-    return gemm(e, y, r) || mean(y, r) || clip(e, y, r) || chosen(y, r);
+    return gemm(e, y, r) || mean(y, r) || clip(e, y, r) || expand_choice(y, r);
 }

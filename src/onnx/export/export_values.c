@@ -45,8 +45,9 @@ static void add_init(struct wg__export *e, struct wg__init init)
 
 enum { SMALL = 64 }; /* bytes up to which equal constants are found */
 
-/* Dtype, shape and bytes as a text; false for a larger one. */
-static bool key_of(wg_dtype t, const wg_shape *s, const void *data, char *key, size_t n)
+/* Writes dtype, shape and bytes as a text to find equal constants by. False for a constant that is too
+ * large. */
+static bool write_key(wg_dtype t, const wg_shape *s, const void *data, char *key, size_t n)
 {
     size_t bytes = wg__bytes(t, s), k = 0;
     if (bytes > SMALL) return false;
@@ -60,7 +61,7 @@ static bool key_of(wg_dtype t, const wg_shape *s, const void *data, char *key, s
 struct wg__val wg__constant(struct wg__export *e, wg_dtype t, const wg_shape *s, const void *data)
 {
     char        key[2 * SMALL + 200];
-    bool        small = key_of(t, s, data, key, sizeof key);
+    bool        small = write_key(t, s, data, key, sizeof key);
     const char *name = small ? wg__names_find(&e->constants, key) : NULL;
     if (name) return (struct wg__val){name, t};
     size_t bytes = wg__bytes(t, s);
@@ -78,7 +79,7 @@ struct wg__val wg__constant_ints(struct wg__export *e, int n, const int64_t *v)
     return wg__constant(e, WG_I64, &(wg_shape){.rank = 1, .dim = {n}}, v);
 }
 
-/* Every use wants it transposed, or none gets it so. */
+/* Tells whether an initialiser is stored transposed: only if every use wants it so. */
 static bool is_turned(const struct wg__exported *x) { return x->turned && x->turned == x->inputs; }
 
 void wg__export_leaf(struct wg__export *e, wg_node *x)
@@ -86,7 +87,7 @@ void wg__export_leaf(struct wg__export *e, wg_node *x)
     struct wg__exported *of = &e->of[x->id]; /* with the name that the graph gives it */
     struct wg__init      init = {.t = (wg_dtype)x->dtype, .shape = *x->shape, .data = x->data};
     char                 key[2 * SMALL + 200];
-    bool shared = !of->name && !is_turned(of) && key_of(init.t, &init.shape, init.data, key, sizeof key);
+    bool shared = !of->name && !is_turned(of) && write_key(init.t, &init.shape, init.data, key, sizeof key);
     if (shared && (of->name = wg__names_find(&e->constants, key))) return;
     init.name = of->name = of->name ? of->name : wg__name_numbered(e, "const");
     if ((init.own = shared)) wg__names_set(e, &e->constants, key, init.name);

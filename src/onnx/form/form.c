@@ -52,7 +52,7 @@ static wg_dtype dtype_of(struct wg__form_text t)
     return WG_DTYPES;
 }
 
-/* A new item at the end of a list that starts at *first. */
+/* Adds an item at the end of the list that starts at *first. */
 static struct wg__form_item *add(struct wg__form *f, int *first)
 {
     if (f->n_item == WG__FORM_ITEMS) return bad(f, "more than %d parts", WG__FORM_ITEMS), NULL;
@@ -87,7 +87,7 @@ static bool number(struct wg__form *f, struct wg__form_number *v)
     return true;
 }
 
-/* start:stop:step, whose first number is there already, as its numbers. */
+/* Reads start:stop:step, whose first number was read already, as the numbers of the range. */
 static bool range(struct wg__form *f, struct wg__form_item *i)
 {
     struct wg__form_number *v = &f->number[i->first], stop, step;
@@ -222,7 +222,8 @@ static bool value(struct wg__form *f, int *first)
 
 /* ---- Alternatives ---- */
 
-/* Whether the conditions before a form hold; *f->p moves past them. */
+/* Reads the conditions before a form and tells in *hold whether all of them hold; *f->p moves past
+ * them. False with a complaint if they cannot be read. */
 static bool conditions(struct wg__form *f, int opset, wg_dtype x, bool *hold)
 {
     uint64_t since;

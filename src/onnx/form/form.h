@@ -60,9 +60,9 @@ struct wg__form {
     int         depth;
 };
 
-/* The form for this opset and dtype of operand 0 (WG_DTYPES: there is none).
- * WG_OK, or WG_EARG with f->why: no form is for this opset, or at which place
- * what is wrong.  f refers to text. */
+/* Parses the form for this opset and for dtype x of operand 0 (WG_DTYPES: there is no operand).
+ * Returns WG_OK, or WG_EARG with f->why: there is no form for this opset, or what is wrong at which
+ * place. f refers to text, which the caller keeps. */
 int wg__form_parse(struct wg__form *f, const char *text, int opset, wg_dtype x);
 
 bool wg__form_is(struct wg__form_text t, const char *text);

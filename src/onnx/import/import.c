@@ -1,13 +1,13 @@
-/* An import: its two phases, and what came of them.  The first looks at the
- * whole model; the second builds nodes in the model's order.  What either
- * cannot do is gathered, so that one error has all of it; what hangs on a node
- * that failed is passed over in silence. */
+/* An import: its two phases and their results. The first phase looks at the whole model; the second
+ * builds nodes in the model's order. The complaints of both are gathered into one message. A node
+ * whose operand failed fails without a complaint of its own. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "onnx/import/import_impl.h"
 
-/* What is wrong after the first phase is wrong: what else is, is found out in a graph that is thrown away. */
+/* Runs both phases. If the first one complains, the second still runs, on a graph that is thrown away,
+ * to find whatever else is wrong. */
 static void import(struct wg__import *p)
 {
     wg__import_sizes(p);
@@ -54,7 +54,8 @@ int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *option
 
 /* ---- What the file lists, before an import ---- */
 
-/* An input with an initialiser of its name is none: older models list all initialisers so. */
+/* Tells whether an initialiser has the name of an input. Older models list all initialisers as inputs;
+ * such an input is none. */
 static bool has_initialiser(const wg_onnx *m, const char *name)
 {
     for (int i = 0; i < m->model.n_init; i++)
@@ -81,11 +82,11 @@ int wg_onnx_declared(const wg_onnx *m, int i, const char **name, wg_dtype *dtype
 
 /* ---- What came of it ---- */
 
-/* A model whose import failed has no inputs and outputs. */
-static bool whole(const wg_onnx *m) { return m && m->imported && !m->status; }
+/* Tells whether m was imported without an error; only such a model has inputs and outputs. */
+static bool is_imported(const wg_onnx *m) { return m && m->imported && !m->status; }
 
-int         wg_onnx_input_count(const wg_onnx *m) { return whole(m) ? m->n_input : 0; }
-int         wg_onnx_output_count(const wg_onnx *m) { return whole(m) ? m->model.n_output : 0; }
+int         wg_onnx_input_count(const wg_onnx *m) { return is_imported(m) ? m->n_input : 0; }
+int         wg_onnx_output_count(const wg_onnx *m) { return is_imported(m) ? m->model.n_output : 0; }
 wg_node    *wg_onnx_input(const wg_onnx *m, int i) { return i >= 0 && i < wg_onnx_input_count(m) ? m->input[i] : NULL; }
 const char *wg_onnx_input_name(const wg_onnx *m, int i)
 {

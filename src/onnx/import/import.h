@@ -38,9 +38,10 @@ struct wg__ints {
     bool    raw;
     int64_t at[WG__MAX_INTS];
 };
-/* Whether element i is a symbolic dimension: all that asks, asks here. */
+/* Tells whether element i is a symbolic dimension. Everything that needs to know asks here. */
 bool wg__is_symbol(const struct wg__ints *v, int i);
-/* Whether element i is a number of the file that reads like a symbol, so that it may not go where one may. */
+/* Tells whether element i is a number of the file that reads like a symbol. Such a number may not go
+ * where a symbol may. */
 bool wg__is_unclear(const struct wg__ints *v, int i);
 
 /* What a name of the model stands for.  node is made when it is first asked
@@ -96,65 +97,66 @@ bool        wg__attr_has(const struct wg__in *c, const char *name);
 int64_t     wg__attr_int(const struct wg__in *c, const char *name, int64_t otherwise);
 double      wg__attr_real(const struct wg__in *c, const char *name, double otherwise);
 const char *wg__attr_text(const struct wg__in *c, const char *name, const char *otherwise);
-/* False if it is not there or is longer than WG__MAX_INTS. */
+/* Reads a list of integers. False if the attribute is not there or is longer than WG__MAX_INTS. */
 bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to);
-/* An element type by its number; WG_DTYPES with a complaint where it is none of ours. */
+/* Returns the element type that the attribute gives by its number; WG_DTYPES with a complaint if we
+ * have no such type. */
 wg_dtype                    wg__attr_dtype(struct wg__in *c, const char *name, wg_dtype otherwise);
 const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *name);
 
 /* ---- Operands ---- */
 
 bool wg__in_has(const struct wg__in *c, int i);
-/* What it stands for, for the rank and dtype of what is known; NULL where it is left out. */
+/* Returns the value of input i: rank, dtype and what is known of it; NULL where the input is left out. */
 const struct wg__import_value *wg__in_value(const struct wg__in *c, int i);
-/* As a node; NULL where it is left out (or memory is short: the reason is on g). */
+/* Returns the node of input i; NULL where the input is left out, or memory is short (the reason is on g). */
 wg_node *wg__in_node(struct wg__in *c, int i);
-/* Its dtype, for which no node is made; WG_DTYPES where it is left out. */
+/* Returns the dtype of input i without making a node; WG_DTYPES where the input is left out. */
 wg_dtype wg__in_dtype(struct wg__in *c, int i);
-/* Its integers, if they are known; false without a word if not. */
+/* Gives the integers of input i if they are known; false without a complaint if not. */
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to);
-/* The same, or a complaint that `what` has to be known when the model is loaded. */
+/* Gives the integers of input i, or complains that `what` has to be known when the model is loaded. */
 bool wg__in_need_ints(struct wg__in *c, int i, const char *what, struct wg__ints *to);
-/* A known tensor of one element as a double, or a complaint. */
+/* Gives the one element of input i as a double, or complains that `what` has to be known. */
 bool wg__in_need_real(struct wg__in *c, int i, const char *what, double *to);
-/* A known tensor's values (initialiser, Constant, or folded from such): false
- * without a word if it is not known.  *data is the caller's: wg__data_free. */
+/* Gives the values of input i if they are known (an initialiser, a Constant, or folded from such);
+ * false without a complaint if not. The caller frees to->data with wg__data_free. */
 bool wg__in_known(struct wg__in *c, int i, wg_array *to);
 
-/* A whole number of dtype t and rank 0, exactly (as wg_cast has it). */
+/* Makes a constant of rank 0 and dtype t from a whole number, as exactly as wg_cast does. */
 wg_node *wg__in_whole(struct wg__in *c, wg_dtype t, int64_t v);
-/* A dimension, which may be symbolic, as a number of dtype t and rank 0. */
+/* Makes a node of rank 0 and dtype t from a dimension, which may be symbolic. */
 wg_node *wg__in_dim(struct wg__in *c, wg_dtype t, int64_t d);
 
-/* Memory for a constant of n elements that the row makes of its own; NULL with
- * a complaint where a model has made too many of them (wg__data_free). */
+/* Allocates a constant of n elements for a row (wg__data_free). NULL with a complaint where the model
+ * has made too many such elements. */
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t);
-/* first, first + step, .. as i64 of rank 1; n may be symbolic. */
+/* Returns first, first + step, .. as an i64 vector of n elements; n may be symbolic. */
 wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step);
 
 /* ---- Results ---- */
 
-/* Output i is x; NULL x fails with the reason that is on the graph. */
+/* Makes x the value of output i. A NULL x fails with the reason that is on the graph. */
 int wg__out_node(struct wg__in *c, int i, wg_node *x);
-/* Output i is a list of integers: rank 1, or rank 0 with rank0. */
+/* Makes output i a list of integers: of rank 1, or a single integer of rank 0. */
 int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *v, wg_dtype t, bool rank0);
 
 /* ---- Complaints ---- */
 
-/* "Conv (opset 13) node 'conv1': complaint" on the list of what is not supported. */
+/* Complains that something is not supported: "Conv (opset 13) node 'conv1': complaint". */
 int wg__unsupported(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The node breaks ONNX's own rules. */
+/* Complains that the node breaks ONNX's own rules. */
 int wg__malformed(struct wg__in *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* An axis as 0 <= *axis < rank, or a complaint. */
+/* Gives an axis as 0 <= *axis < rank, or complains. */
 bool wg__in_axis(struct wg__in *c, int64_t axis, int rank, int *to);
-/* A list of axes as a wg_axes with each in range and none twice, or a complaint. */
+/* Gives a list of axes as a wg_axes in which each is in range and none is there twice, or complains. */
 bool wg__in_axes(struct wg__in *c, const struct wg__ints *v, int rank, wg_axes *to);
-/* A shape of known or symbolic dimensions, or a complaint. */
+/* Gives a shape of known or symbolic dimensions, or complains. */
 bool wg__in_shape(struct wg__in *c, const struct wg__ints *v, wg_shape *to);
 
-/* Before opset 7, y of a two-operand operator is broadcast to x from `axis` on
- * where the attribute broadcast is set; later as NumPy does. */
+/* Returns y as the second operand beside x. Before opset 7 it is broadcast from `axis` on where the
+ * attribute broadcast is set; from 7 on nothing is to do: NumPy's rules are the builders' own. */
 wg_node *wg__in_broadcast(struct wg__in *c, wg_node *x, wg_node *y);
 
 #endif

@@ -12,8 +12,9 @@ const struct wg__onnx_attr *wg__attr_find(const struct wg__in *c, const char *na
     return NULL;
 }
 
-/* The attribute if it is there and of the type (old files give none); a complaint where it is of another. */
-static const struct wg__onnx_attr *typed(const struct wg__in *c, const char *name, int type, const char *text)
+/* Finds an attribute of the type; attributes of old files have none, which is accepted. NULL if the
+ * attribute is not there, or with a complaint if it has another type. */
+static const struct wg__onnx_attr *find_typed(const struct wg__in *c, const char *name, int type, const char *text)
 {
     const struct wg__onnx_attr *a = wg__attr_find(c, name);
     if (!a || a->type == type || a->type == 0) return a;
@@ -25,25 +26,25 @@ bool wg__attr_has(const struct wg__in *c, const char *name) { return wg__attr_fi
 
 int64_t wg__attr_int(const struct wg__in *c, const char *name, int64_t otherwise)
 {
-    const struct wg__onnx_attr *a = typed(c, name, INT, "integer");
+    const struct wg__onnx_attr *a = find_typed(c, name, INT, "integer");
     return a ? a->i : otherwise;
 }
 
 double wg__attr_real(const struct wg__in *c, const char *name, double otherwise)
 {
-    const struct wg__onnx_attr *a = typed(c, name, FLOAT, "number");
+    const struct wg__onnx_attr *a = find_typed(c, name, FLOAT, "number");
     return a ? (double)a->f : otherwise;
 }
 
 const char *wg__attr_text(const struct wg__in *c, const char *name, const char *otherwise)
 {
-    const struct wg__onnx_attr *a = typed(c, name, STRING, "text");
+    const struct wg__onnx_attr *a = find_typed(c, name, STRING, "text");
     return a && a->text ? a->text : otherwise;
 }
 
 bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to)
 {
-    const struct wg__onnx_attr *a = typed(c, name, INTS, "list of integers");
+    const struct wg__onnx_attr *a = find_typed(c, name, INTS, "list of integers");
     if (!a) return false;
     if (a->n_ints > WG__MAX_INTS) {
         wg__complain_node(c->import, WG_EARG, "attribute '%s' has %d integers, over %d", name, a->n_ints, WG__MAX_INTS);

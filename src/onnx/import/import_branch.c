@@ -1,14 +1,14 @@
-/* If, where its condition is known while the model is loaded: the nodes of the
- * branch that is taken stand in its place, and the other branch takes no part.
+/* If, where its condition is known while the model is loaded: the nodes of the branch that is taken
+ * stand in its place; the other branch takes no part.
  *
- * A branch sees the names around it.  Its own names are its alone, so that two
- * branches may have the same: one that is taken already gets "<If's output>/"
- * before it. */
+ * A branch sees the names around it. The names that it defines are not seen outside, so that two
+ * branches may define the same name: a name that the model has already gets "<If's output>/" before
+ * it. */
 #include <string.h>
 
 #include "onnx/import/import_impl.h"
 
-/* What a name of the branch is in the model. */
+/* A name of the branch, and the name that it has in the model. */
 struct renamed {
     const char *from, *to;
 };
@@ -35,7 +35,8 @@ static const char *look_up(struct branch *b, const char *name)
     return name;
 }
 
-/* A name that the branch defines, as one that the model has not got. */
+/* Gives a name that the branch defines: itself, or "<head>/<name>" where the model has a value of that
+ * name already. */
 static const char *define(struct branch *b, const char *name)
 {
     const char *to = name;
@@ -52,7 +53,8 @@ static const char *define(struct branch *b, const char *name)
     return to;
 }
 
-static const char **each(struct branch *b, int n, const char **from, const char *(*name)(struct branch *, const char *))
+static const char **map_names(struct branch *b, int n, const char **from,
+                              const char *(*name)(struct branch *, const char *))
 {
     const char **to = take(b, (size_t)n * sizeof *to);
     for (int i = 0; to && i < n; i++) to[i] = name(b, from[i]);
@@ -66,12 +68,13 @@ static bool has_graph(const struct wg__onnx_node *node)
     return false;
 }
 
-/* Graphs in the attributes of a node see the names around them as the file has them. */
+/* Copies a node with its names as the model has them. Graphs in the node's attributes are not copied:
+ * they would see the old names, so that branches with changed names may not hold branches. */
 static bool copy_node(struct branch *b, const struct wg__onnx_node *from, struct wg__onnx_node *to)
 {
     *to = *from;
-    to->in = each(b, from->n_in, from->in, look_up);
-    to->out = each(b, from->n_out, from->out, define);
+    to->in = map_names(b, from->n_in, from->in, look_up);
+    to->out = map_names(b, from->n_out, from->out, define);
     if (has_graph(from) && b->changed)
         return wg__unsupported(&b->p->in, "a branch in a branch whose names are used elsewhere"), false;
     if (b->p->nomem) return false;
@@ -79,7 +82,7 @@ static bool copy_node(struct branch *b, const struct wg__onnx_node *from, struct
     return wg__import_names(b->p, to) == WG_OK;
 }
 
-/* The branch's initialisers and nodes, under their names in the model. */
+/* Copies the branch's initialisers and nodes under their names in the model. */
 static bool copy_branch(struct branch *b, struct wg__onnx_model *to)
 {
     const struct wg__onnx_model *g = b->graph;
@@ -107,8 +110,9 @@ static bool is_used(const struct wg__import *p, const struct wg__onnx_node *node
     return false;
 }
 
-/* Rows of the nodes that the branch's outputs need; what they need of the model around them is made. */
-static void prepare(struct wg__import *p, const struct wg__onnx_model *g, const struct wg__row **row)
+/* Finds the rows of the nodes that the branch's outputs need, and makes what they need of the model
+ * around them. */
+static void prepare_nodes(struct wg__import *p, const struct wg__onnx_model *g, const struct wg__row **row)
 {
     for (int i = g->n_node - 1; i >= 0; i--)
         for (int k = 0; is_used(p, &g->node[i]) && k < g->node[i].n_in; k++) wg__use(p, g->node[i].in[k]);
@@ -119,7 +123,7 @@ static void prepare(struct wg__import *p, const struct wg__onnx_model *g, const 
     wg__import_nodes(p, p->at);
 }
 
-/* Output i of the If is what the branch's output is. */
+/* Makes the value of the branch's output `name` the value of output i of the If. */
 static int pass_on(struct wg__import *p, const struct wg__onnx_node *node, int i, const char *name)
 {
     struct wg__import_value *to = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
@@ -153,7 +157,7 @@ static int make_branch(struct wg__in *c, const struct wg__onnx_model *graph)
         if (!wg__value_find(c->m, name)) return wg__malformed(c, "nothing makes '%.100s' in its branch", name);
         wg__use(p, name);
     }
-    prepare(p, &g, row);
+    prepare_nodes(p, &g, row);
     for (int i = 0; i < g.n_node && !p->nomem; i++)
         if (is_used(p, &g.node[i])) wg__import_node(p, &g.node[i], row[i]);
     p->in = before;

@@ -15,7 +15,7 @@ static int64_t dim_of(struct wg__import *p, const struct wg__onnx_value *in, con
     return name ? wg_dim(p->in.g, name) : 0;
 }
 
-/* Each new one is compared with those that there are: too many would take long. */
+/* Complains of too many symbolic sizes. Each new symbol is compared with all others: many would take long. */
 static bool too_many_symbols(struct wg__import *p)
 {
     if (p->in.g->dims.n - p->symbols <= WG__MAX_SYMBOLS) return false;
@@ -37,8 +37,8 @@ static void make_input(struct wg__import *p, const struct wg__onnx_value *in, st
     m->input_name[m->n_input++] = in->name;
 }
 
-/* A value that was given and shapes the graph is a constant of the model from now on; of others only the shape counts.
- */
+/* Makes the inputs. A value that was given and shapes the graph becomes a constant of the model; of
+ * any other value that was given only the shape counts. */
 static void make_inputs(struct wg__import *p)
 {
     wg_onnx *m = p->in.m;

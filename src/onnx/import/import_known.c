@@ -9,30 +9,31 @@ enum { MOST_NODES = 256 };
 
 enum { NODE_PRICE = 256 }; /* of compiling a node, in elements */
 
-/* Whether n elements are left of the budget, which go off it. */
-static bool afford(int64_t *budget, int64_t n)
+/* Takes n elements off the budget. False if fewer are left. */
+static bool take_from_budget(int64_t *budget, int64_t n)
 {
     if (n > *budget) return false;
     *budget -= n;
     return true;
 }
 
-/* Elements of x; more than may be folded where that is not known, or above 64 bits. */
-static int64_t count(const wg_node *x)
+/* Counts the elements of x. Returns more than may be folded where the number is not known, or exceeds
+ * 64 bits. */
+static int64_t count_elements(const wg_node *x)
 {
     int64_t n = wg_count(x->shape);
     return n < 0 || n > WG__MAX_FOLD ? INT64_MAX / 2 : n;
 }
 
-/* Whether x depends on constants only, and few and small enough ones; its price comes off the budget. */
-static bool constant(struct wg__import *p, wg_node *x)
+/* Tells whether x depends on few and small constants only; takes its price off the budget. */
+static bool is_constant(struct wg__import *p, wg_node *x)
 {
     wg_node *seen[MOST_NODES] = {x};
     int64_t  price = 0;
     for (int n = 1, i = 0; i < n; i++) {
         const wg_node *y = seen[i];
         bool           pure = y->kind == WG__CONST || (y->kind == WG__OP && !(y->op->flags & WG_OP_RANDOM));
-        if (!pure || (price += count(y) + NODE_PRICE) > WG__MAX_FOLD) return false;
+        if (!pure || (price += count_elements(y) + NODE_PRICE) > WG__MAX_FOLD) return false;
         for (int k = 0; k < y->n; k++) {
             int j = 0;
             while (j < n && seen[j] != y->x[k]) j++;
@@ -40,10 +41,10 @@ static bool constant(struct wg__import *p, wg_node *x)
             if (j == n) seen[n++] = y->x[k];
         }
     }
-    return afford(&p->elements, price);
+    return take_from_budget(&p->elements, price);
 }
 
-/* False with the reason on the graph only where memory is short. */
+/* Computes x into data by a tape of its own. False if that fails; p->nomem says whether memory was short. */
 static bool compute(struct wg__import *p, wg_node *x, void *data)
 {
     wg_graph *g = p->in.g;
@@ -58,7 +59,7 @@ static bool compute(struct wg__import *p, wg_node *x, void *data)
 
 static bool from_node(struct wg__import *p, wg_node *x, wg_array *to)
 {
-    if (!constant(p, x)) return false;
+    if (!is_constant(p, x)) return false;
     *to = (wg_array){wg_node_dtype(x), *x->shape, wg__data_alloc(wg__bytes(wg_node_dtype(x), x->shape))};
     if (!to->data) {
         p->nomem = true;
@@ -86,13 +87,14 @@ bool wg__tensor_known(struct wg__import *p, const struct wg__onnx_tensor *t, con
     return false;
 }
 
-/* A tensor that many nodes look at is read as many times: large ones have a price. */
-static bool affordable(struct wg__import *p, const struct wg__onnx_tensor *t)
+/* Tells whether a tensor may be read here, and takes its price off the budget if it is large: many
+ * nodes may look at one tensor, and each look reads it. */
+static bool can_afford(struct wg__import *p, const struct wg__onnx_tensor *t)
 {
     int64_t n = 1;
     for (int i = 0; i < t->rank; i++)
         if (__builtin_mul_overflow(n, t->dim[i], &n)) return false;
-    return afford(&p->elements, n > WG__MAX_INTS ? n : 0);
+    return take_from_budget(&p->elements, n > WG__MAX_INTS ? n : 0);
 }
 
 static bool copy_given(struct wg__import *p, const wg_array *a, wg_array *to)
@@ -112,7 +114,7 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
     struct wg__import_value *v = wg__value_in(c, i);
     *to = (wg_array){0};
     if (!v || v->broken) return false;
-    if (v->tensor) return affordable(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
+    if (v->tensor) return can_afford(p, v->tensor) && wg__tensor_known(p, v->tensor, v->name, to);
     if (v->given) return copy_given(p, v->given, to);
     wg_node *x = wg__value_node(p, v);
     return x && from_node(p, x, to);
@@ -123,7 +125,7 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t)
 {
     int64_t bytes;
-    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) || !afford(&c->import->bytes, bytes)) {
+    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) || !take_from_budget(&c->import->bytes, bytes)) {
         wg__unsupported(c, "constants of %lld elements: in all a model may make %d MiB of them", (long long)n,
                         WG__BUDGET_BYTES >> 20);
         return NULL;
@@ -149,7 +151,7 @@ wg_node *wg__in_iota(struct wg__in *c, int64_t n, int64_t first, int64_t step)
 
 /* ---- Lists of integers ---- */
 
-/* The list that an array is; false where it is none. */
+/* Gives an array as a list of integers. False if it is no such list. */
 static bool as_list(const wg_array *a, struct wg__ints *to)
 {
     int64_t n = a->shape.rank <= 1 ? wg_count(&a->shape) : INT64_MAX;
@@ -164,8 +166,8 @@ static bool as_list(const wg_array *a, struct wg__ints *to)
     return true;
 }
 
-/* The list is kept with its value, so that it is found once. */
-static const struct wg__ints *keep_list(struct wg__import *p, struct wg__import_value *v, const wg_array *a)
+/* Keeps the list with its value, so that it is found only once. */
+static const struct wg__ints *keep_as_list(struct wg__import *p, struct wg__import_value *v, const wg_array *a)
 {
     struct wg__ints list, *copy;
     if (!as_list(a, &list)) return NULL;
@@ -180,7 +182,7 @@ static const struct wg__ints *keep_list(struct wg__import *p, struct wg__import_
     return copy;
 }
 
-/* A tensor that can be a list, by what the file says of it. */
+/* Tells by dtype and shape whether a tensor can be a list of integers. */
 static bool small_integers(const struct wg__onnx_tensor *t)
 {
     wg_dtype d = wg__onnx_dtype_in(t->dtype);
@@ -191,13 +193,13 @@ static bool small_integers(const struct wg__onnx_tensor *t)
 const struct wg__ints *wg__value_ints(struct wg__import *p, struct wg__import_value *v)
 {
     wg_array a = {0};
-    if (v->given && !v->ints && !v->broken) return keep_list(p, v, v->given);
+    if (v->given && !v->ints && !v->broken) return keep_as_list(p, v, v->given);
     if (v->ints || v->broken || !v->tensor || !small_integers(v->tensor)) return v->ints;
     if (!wg__tensor_known(p, v->tensor, v->name, &a)) {
         v->broken = true;
         return NULL;
     }
-    const struct wg__ints *list = keep_list(p, v, &a);
+    const struct wg__ints *list = keep_as_list(p, v, &a);
     wg__data_free(a.data);
     return list;
 }
@@ -213,9 +215,9 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
     const struct wg__ints   *list = v ? wg__value_ints(p, v) : NULL;
     wg_array                 a;
     bool small = v && v->node && WG_DTYPE_BIT(v->node->dtype) & WG_DTYPE_INTS && v->node->shape->rank <= 1 &&
-                 count(v->node) <= WG__MAX_INTS;
+                 count_elements(v->node) <= WG__MAX_INTS;
     if (!list && small && from_node(p, v->node, &a)) {
-        list = keep_list(p, v, &a);
+        list = keep_as_list(p, v, &a);
         wg__data_free(a.data);
     }
     if (!list || (v->ints_dtype != WG_I64 && v->ints_dtype != WG_I32)) return false;
@@ -223,7 +225,7 @@ bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
     return true;
 }
 
-/* How to make it known, where that can be told. */
+/* Says how the user can make input i known, or "". */
 static const char *hint(const struct wg__in *c, int i)
 {
     const struct wg__import_value *v = wg__in_value(c, i);

@@ -4,15 +4,15 @@
 
 #include "onnx/import/import_impl.h"
 
-static bool ours(const char *domain) { return !*domain || strcmp(domain, "ai.onnx") == 0; }
+static bool is_onnx_domain(const char *domain) { return !*domain || strcmp(domain, "ai.onnx") == 0; }
 
-/* Models older than IR 3 have no opset, which means the first. */
+/* Finds the model's opset. Models before IR 3 have none, which means opset 1. */
 static int find_opset(struct wg__import *p)
 {
     const struct wg__onnx_model *model = &p->in.m->model;
     int64_t                      version = 0;
     for (int i = 0; i < model->n_opset; i++) {
-        if (!ours(model->opset[i].domain)) continue;
+        if (!is_onnx_domain(model->opset[i].domain)) continue;
         if (version && version != model->opset[i].version)
             return wg__complain(p, WG_EFORMAT, "opset", "ai.onnx", "the model has two: %lld and %lld",
                                 (long long)version, (long long)model->opset[i].version);
@@ -29,7 +29,7 @@ static int find_opset(struct wg__import *p)
 
 static size_t count_names(const struct wg__onnx_model *model);
 
-/* Values that a node may define, those of graphs in its attributes among them. */
+/* Counts the values that a node may define, with those of the graphs in its attributes. */
 static size_t count_of_node(const struct wg__onnx_node *node)
 {
     size_t n = (size_t)node->n_out;
@@ -38,7 +38,7 @@ static size_t count_of_node(const struct wg__onnx_node *node)
     return n;
 }
 
-/* The reader lets graphs nest a few deep. */
+/* Counts the names of a graph. Recursion is safe: the reader limits how deep graphs nest. */
 static size_t count_names(const struct wg__onnx_model *model)
 {
     size_t n = (size_t)model->n_init + (size_t)model->n_input + (size_t)model->n_sparse;
@@ -60,9 +60,9 @@ static int new_values(struct wg__import *p)
     return WG_ENOMEM;
 }
 
-/* The value cannot be used, which is only said where it is. */
+/* Marks a value as broken. The complaint is kept with the value, and made only if something uses it. */
 static void __attribute__((format(printf, 4, 5)))
-spoil(struct wg__import *p, struct wg__import_value *v, int status, const char *format, ...)
+mark_broken(struct wg__import *p, struct wg__import_value *v, int status, const char *format, ...)
 {
     enum { SIZE = 120 };
     char   *why = wg__arena_alloc(&p->in.m->file.arena, SIZE);
@@ -84,24 +84,24 @@ int wg__import_tensors(struct wg__import *p, const struct wg__onnx_model *model)
         if (!t) continue;
         if (!v) return wg__complain(p, WG_EFORMAT, "initialiser", t->name, *t->name ? "two of that name" : "no name");
         v->tensor = t;
-        if (i >= model->n_init) spoil(p, v, WG_EARG, "it is sparse");
+        if (i >= model->n_init) mark_broken(p, v, WG_EARG, "it is sparse");
         else if (wg__onnx_dtype_in(t->dtype) == WG_DTYPES)
-            spoil(p, v, WG_EARG, "%s tensors", wg__onnx_dtype_name(t->dtype));
+            mark_broken(p, v, WG_EARG, "%s tensors", wg__onnx_dtype_name(t->dtype));
     }
     return WG_OK;
 }
 
 static void check_input(struct wg__import *p, const struct wg__onnx_value *in, struct wg__import_value *v)
 {
-    if (!in->tensor) spoil(p, v, WG_EARG, "it is no tensor");
-    else if (in->dtype == 0) spoil(p, v, WG_EFORMAT, "it has no element type");
+    if (!in->tensor) mark_broken(p, v, WG_EARG, "it is no tensor");
+    else if (in->dtype == 0) mark_broken(p, v, WG_EFORMAT, "it has no element type");
     else if (wg__onnx_dtype_in(in->dtype) == WG_DTYPES)
-        spoil(p, v, WG_EARG, "%s tensors", wg__onnx_dtype_name(in->dtype));
+        mark_broken(p, v, WG_EARG, "%s tensors", wg__onnx_dtype_name(in->dtype));
     else if (in->rank < 0 && !v->given)
-        spoil(p, v, WG_EARG, "it has no shape: the import has to be told one (wg_onnx_import_options.given)");
-    else if (in->rank > WG_MAX_RANK) spoil(p, v, WG_EARG, "rank %d, over %d", in->rank, WG_MAX_RANK);
+        mark_broken(p, v, WG_EARG, "it has no shape: the import has to be told one (wg_onnx_import_options.given)");
+    else if (in->rank > WG_MAX_RANK) mark_broken(p, v, WG_EARG, "rank %d, over %d", in->rank, WG_MAX_RANK);
     for (int i = 0; i < in->rank && !v->broken; i++)
-        if (in->dim[i].size < -1) spoil(p, v, WG_EFORMAT, "dimension %d is %lld", i, (long long)in->dim[i].size);
+        if (in->dim[i].size < -1) mark_broken(p, v, WG_EFORMAT, "dimension %d is %lld", i, (long long)in->dim[i].size);
 }
 
 static const wg_array *given_for(const struct wg__import *p, const char *name)
@@ -167,7 +167,7 @@ static int name_nodes(struct wg__import *p)
 
 /* ---- Rows ---- */
 
-static bool lists(const char *words, const char *word)
+static bool has_word(const char *words, const char *word)
 {
     size_t n = strlen(word);
     for (const char *at = words; n && at && (at = strstr(at, word)); at += n)
@@ -181,15 +181,15 @@ static bool attributes_known(struct wg__import *p, const struct wg__onnx_node *n
     for (int i = 0; i < node->n_attr; i++) {
         const struct wg__onnx_attr *a = &node->attr[i];
         bool                        rare = a->other || (a->graph && strcmp(row->op, "If") != 0);
-        if (lists(row->attr, a->name) && !rare) continue;
+        if (has_word(row->attr, a->name) && !rare) continue;
         wg__complain_node(p, WG_EARG, "attribute '%.60s'%s", a->name, rare ? " is a graph, or of a rare kind" : "");
         known = false;
     }
     return known;
 }
 
-/* As many inputs as the row's arity says, "2", "1-3" or "1-*". */
-static bool inputs_counted(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
+/* Checks the number of inputs against the row's arity: "2", "1-3" or "1-*". */
+static bool check_arity(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row)
 {
     int n = node->n_in, least = row->arity[0] - '0', most = least;
     while (n && !*node->in[n - 1]) n--; /* left out at the end */
@@ -212,13 +212,13 @@ const struct wg__row *wg__import_row(struct wg__import *p, const struct wg__onnx
     const struct wg__row *row = NULL;
     p->in.node = node;
     if (is_function(&p->in.m->model, node)) wg__complain_node(p, WG_EARG, "it is a function of the model's own");
-    else if (!ours(node->domain)) wg__complain_node(p, WG_EARG, "domain '%.60s'", node->domain);
+    else if (!is_onnx_domain(node->domain)) wg__complain_node(p, WG_EARG, "domain '%.60s'", node->domain);
     else if (!p->in.opset) wg__complain_node(p, WG_EFORMAT, "the model names no opset");
     else if (!(row = wg__row_find(node->op, p->in.opset, &later)))
         wg__complain_node(p, WG_EARG, later ? "is understood from opset %d on" : "no such operator here", later);
     else if (p->in.opset > WG__HIGHEST_OPSET)
         return wg__complain_node(p, WG_EARG, "is understood up to opset %d", WG__HIGHEST_OPSET), NULL;
-    return row && inputs_counted(p, node, row) && attributes_known(p, node, row) ? row : NULL;
+    return row && check_arity(p, node, row) && attributes_known(p, node, row) ? row : NULL;
 }
 
 int wg__import_look(struct wg__import *p)

@@ -21,7 +21,7 @@ const struct wg__row *wg__row_find(const char *op, int opset, int *later)
     return best;
 }
 
-/* Whether an earlier row has the name: an operator counts once, by its first opset. */
+/* Tells whether no earlier row has the name: an operator counts once, by its first opset. */
 static bool first_of_its_name(const struct wg__row *r)
 {
     for (int k = 0; k < LISTS; k++)

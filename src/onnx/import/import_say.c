@@ -1,22 +1,22 @@
-/* What an import has to complain of: gathered, each thing once, and told at the end. */
+/* The complaints of an import: they are gathered, each of them once, and become one message at the end. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/list.h"
 #include "onnx/import/import_impl.h"
 
-static bool same(const struct wg__complaint *a, const struct wg__complaint *b)
+static bool is_same(const struct wg__complaint *a, const struct wg__complaint *b)
 {
     return a->status == b->status && a->node == b->node && strcmp(a->what, b->what) == 0 &&
            strcmp(a->text, b->text) == 0;
 }
 
-static int keep(struct wg__import *p, const struct wg__complaint *want)
+static int keep_complaint(struct wg__import *p, const struct wg__complaint *want)
 {
     p->said++;
     if (!p->in.m->status) p->in.m->status = want->status; /* which rows ask for */
     for (int i = 0; i < p->n_complaint; i++)
-        if (same(&p->complaint[i], want)) {
+        if (is_same(&p->complaint[i], want)) {
             p->complaint[i].more++;
             return want->status;
         }
@@ -41,7 +41,7 @@ int wg__complain(struct wg__import *p, int status, const char *what, const char 
     va_start(ap, format);
     vsnprintf(c.text, sizeof c.text, format, ap);
     va_end(ap);
-    return keep(p, &c);
+    return keep_complaint(p, &c);
 }
 
 static int of_node(struct wg__import *p, int status, const char *format, va_list ap)
@@ -50,7 +50,7 @@ static int of_node(struct wg__import *p, int status, const char *format, va_list
     struct wg__complaint        c = {.what = n->op, .name = n->name, .node = true, .status = status};
     if (!*n->name && n->n_out) c.name = n->out[0];
     vsnprintf(c.text, sizeof c.text, format, ap);
-    return keep(p, &c);
+    return keep_complaint(p, &c);
 }
 
 int wg__complain_node(struct wg__import *p, int status, const char *format, ...)
@@ -91,7 +91,7 @@ int wg__complain_graph(struct wg__import *p)
     return status;
 }
 
-static void tell(struct wg__import *p, const struct wg__complaint *c)
+static void tell_complaint(struct wg__import *p, const struct wg__complaint *c)
 {
     char who[160], more[32] = "", name[260], text[sizeof c->text];
     snprintf(name, sizeof name, "%.200s", c->name);
@@ -108,7 +108,7 @@ int wg__complaints_tell(struct wg__import *p)
 {
     if (p->nomem) p->in.m->status = WG_OK; /* whatever was said before */
     if (p->nomem) return wg__onnx_say(p->in.m, WG_ENOMEM, "import: out of memory");
-    for (int i = 0; i < p->n_complaint; i++) tell(p, &p->complaint[i]);
+    for (int i = 0; i < p->n_complaint; i++) tell_complaint(p, &p->complaint[i]);
     if (p->left_out) wg__onnx_say(p->in.m, WG_EARG, "and %lld more complaints", (long long)p->left_out);
     return p->in.m->status;
 }

@@ -1,5 +1,5 @@
-/* What takes part in an import, and how: values that the outputs need, sizes
- * that are known, initialisers that are weights, inputs that shape the graph. */
+/* What takes part in an import, and as what: values that the outputs need, sizes that are known,
+ * initialisers that are weights, inputs that shape the graph. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static void take_size(struct wg__import *p, const char *name, int64_t size, cons
     else if (!old) p->size[p->n_size++] = (wg_binding){name, size};
 }
 
-/* Whether some input has a dimension of that name. */
+/* Tells whether some input has a dimension of that name. */
 static bool is_dimension(struct wg__import *p, const char *name)
 {
     const struct wg__onnx_model *m = &p->in.m->model;
@@ -71,7 +71,7 @@ static void take_bindings(struct wg__import *p)
     }
 }
 
-/* "[batch,784]" */
+/* Writes a shape as "[batch,784]". */
 static const char *model_shape(const struct wg__onnx_value *in, char *buf, size_t n)
 {
     size_t k = 0;
@@ -84,7 +84,8 @@ static const char *model_shape(const struct wg__onnx_value *in, char *buf, size_
     return buf;
 }
 
-/* The shape and dtype of a value that was given are those that the model says. */
+/* Checks the shape and dtype of a given value against the model's input, and takes the sizes of its
+ * symbolic dimensions. */
 static void check_given(struct wg__import *p, const struct wg__onnx_value *in, const wg_array *a)
 {
     char     have[96], want[96];
@@ -161,8 +162,8 @@ void wg__import_reach(struct wg__import *p, int n)
 
 /* ---- Weights, and values that shape the graph ---- */
 
-/* What only moves a weight around leaves it one. */
-static bool moves(const char *op)
+/* Tells whether an operator only moves elements, so that a weight is still a weight behind it. */
+static bool only_moves(const char *op)
 {
     static const char *const of[] = {"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++)
@@ -186,7 +187,7 @@ static void mark_node(struct wg__import *p, const struct wg__onnx_node *node, co
     for (int i = 0; i < node->n_out; i++) {
         const struct wg__import_value *y = *node->out[i] ? wg__value_find(p->in.m, node->out[i]) : NULL;
         if (!y) continue;
-        weight = weight || (i == 0 && y->weight && moves(node->op));
+        weight = weight || (i == 0 && y->weight && only_moves(node->op));
         shapes = shapes || y->shapes;
     }
     if (weight) mark_input(p, node, 0, 'w');
@@ -197,7 +198,8 @@ static void mark_node(struct wg__import *p, const struct wg__onnx_node *node, co
     for (; *uses; uses++) mark_input(p, node, *uses - '0', kind);
 }
 
-/* From users to makers: a value is marked where it feeds a place; in the end only real tensors are weights. */
+/* Marks values from users to makers: each value by the places that it feeds. In the end only real
+ * tensors are weights. */
 void wg__import_uses(struct wg__import *p, int n, const struct wg__onnx_node *node, const struct wg__row *const row[])
 {
     wg_onnx *m = p->in.m;

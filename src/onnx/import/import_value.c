@@ -51,7 +51,7 @@ static const char *param_name(struct wg__import *p, const char *name)
     return text;
 }
 
-static wg_node *param(struct wg__import *p, const struct wg__import_value *v, const wg_array *a)
+static wg_node *make_param(struct wg__import *p, const struct wg__import_value *v, const wg_array *a)
 {
     const char *name = param_name(p, v->name);
     wg_node    *x = name ? wg_param(p->in.g, name, a->dtype, a->shape) : NULL;
@@ -64,7 +64,7 @@ static wg_node *from_tensor(struct wg__import *p, const struct wg__import_value 
     wg_array a;
     wg_node *x;
     if (!wg__tensor_known(p, v->tensor, v->name, &a)) return NULL;
-    if (v->weight) x = param(p, v, &a);
+    if (v->weight) x = make_param(p, v, &a);
     else x = wg_named(wg_const(p->in.g, a.dtype, a.shape, a.data), v->name);
     wg__data_free(a.data);
     return x;
@@ -138,7 +138,7 @@ wg_dtype wg__in_dtype(struct wg__in *c, int i)
     return v->ints ? v->ints_dtype : v->tensor ? wg__onnx_dtype_in(v->tensor->dtype) : WG_DTYPES;
 }
 
-static struct wg__import_value *result(struct wg__in *c, int i)
+static struct wg__import_value *output_value(struct wg__in *c, int i)
 {
     return i >= 0 && i < c->n_out && *c->node->out[i] ? wg__value_find(c->m, c->node->out[i]) : NULL;
 }
@@ -146,7 +146,7 @@ static struct wg__import_value *result(struct wg__in *c, int i)
 int wg__out_node(struct wg__in *c, int i, wg_node *x)
 {
     struct wg__import       *p = c->import;
-    struct wg__import_value *v = result(c, i);
+    struct wg__import_value *v = output_value(c, i);
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (p->nomem) return WG_ENOMEM;
     /* What is said last is only told where nothing was said before: the driver sees to it. */
@@ -160,7 +160,7 @@ int wg__out_node(struct wg__in *c, int i, wg_node *x)
 int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *list, wg_dtype t, bool rank0)
 {
     struct wg__import       *p = c->import;
-    struct wg__import_value *v = result(c, i);
+    struct wg__import_value *v = output_value(c, i);
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (!v) return WG_OK;
     struct wg__ints *copy = wg__arena_alloc(&c->m->file.arena, sizeof *copy);
@@ -177,7 +177,7 @@ int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *list, wg_dtype 
 
 int wg__out_tensor(struct wg__in *c, int i, const struct wg__onnx_tensor *t)
 {
-    struct wg__import_value *v = result(c, i);
+    struct wg__import_value *v = output_value(c, i);
     if (!v) return WG_OK;
     if (wg__onnx_dtype_in(t->dtype) == WG_DTYPES)
         return wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(t->dtype));

@@ -1,4 +1,4 @@
-/* ONNX's messages (onnx.proto): which field goes where. */
+/* ONNX's messages (onnx.proto): which field goes to which member of a struct. */
 #include "onnx/proto/message.h"
 
 #define AT(type, member) offsetof(struct wg__onnx_##type, member)
@@ -30,9 +30,9 @@ static const struct wg__message opset = {"OperatorSetIdProto", sizeof blank_opse
 
 /* ---- TensorProto ---- */
 
-/* Single fields of one kind that follow each other are one piece, so that a
- * large tensor that is not packed takes no memory either. */
-static int typed(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+/* Adds a field with typed data to the tensor's pieces. Unpacked fields of one kind in a row become one
+ * piece, so that they take no memory each. */
+static int add_typed(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     struct wg__pieces *list = &((struct wg__onnx_tensor *)(void *)to)->typed;
     struct wg__piece  *last = list->n ? &list->piece[list->n - 1] : NULL;
@@ -47,7 +47,7 @@ static int typed(struct wg__model_reader *r, const struct wg__member *m, const s
     return WG_OK;
 }
 
-static int segment(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
+static int refuse_segment(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     (void)m, (void)to;
     return wg__onnx_bad(r->file, WG_EFORMAT, f->at, "a tensor in segments is not supported");
@@ -62,14 +62,14 @@ static int location(struct wg__model_reader *r, const struct wg__member *m, cons
     return status;
 }
 
-#define TYPED(number, name) number, name, typed, AT(tensor, typed.piece), AT(tensor, typed.n), NULL
+#define TYPED(number, name) number, name, add_typed, AT(tensor, typed.piece), AT(tensor, typed.n), NULL
 
 static const struct wg__onnx_tensor blank_tensor = {.name = ""};
 
 static const struct wg__member tensor_members[] = {
     {MANY(1, "dims", int64s, tensor, dim, rank, NULL)},
     {ONE(2, "data_type", int32, tensor, dtype)},
-    {OWN(3, "segment", segment)},
+    {OWN(3, "segment", refuse_segment)},
     {TYPED(4, "float_data")},
     {TYPED(5, "int32_data")},
     {TYPED(7, "int64_data")},
@@ -130,7 +130,7 @@ static const struct wg__message node = {"NodeProto", sizeof blank_node, &blank_n
 
 /* ---- ValueInfoProto, TypeProto, TensorShapeProto ---- */
 
-/* A number or a name: of a oneof the last counts. */
+/* Reads dim_value and dim_param, which exclude each other (oneof): the last one in the file counts. */
 static int dim_value(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     ((struct wg__onnx_dim *)(void *)to)->param = "";
@@ -265,9 +265,9 @@ static const struct wg__message model = {"ModelProto", sizeof blank_model, &blan
 
 /* ---- Files ---- */
 
-/* Structs are larger than the messages that they come from: six times with
- * many small nodes.  A file that wants much more is made to. */
-static struct wg__model_reader reader(struct wg__onnx_file *f)
+/* Makes a reader that may allocate 16 times the file's size and 64 MiB. Structs are larger than their
+ * messages: six times as large for many small nodes. Only a hostile file wants much more. */
+static struct wg__model_reader make_reader(struct wg__onnx_file *f)
 {
     size_t most = 64u << 20;
     if (__builtin_mul_overflow(f->size, 16, &most) || __builtin_add_overflow(most, 64u << 20, &most)) most = SIZE_MAX;
@@ -276,7 +276,7 @@ static struct wg__model_reader reader(struct wg__onnx_file *f)
 
 int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m)
 {
-    struct wg__model_reader r = reader(f);
+    struct wg__model_reader r = make_reader(f);
     *m = blank_model;
     int status = wg__message_read(&r, &model, (struct wg__span){f->bytes, f->size}, m);
     if (!status && !m->has_graph) return wg__onnx_bad(f, WG_EFORMAT, f->bytes, "no graph: this is not an ONNX model");
@@ -288,7 +288,7 @@ int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m)
 
 int wg__onnx_tensor_parse(struct wg__onnx_file *f, struct wg__onnx_tensor *t)
 {
-    struct wg__model_reader r = reader(f);
+    struct wg__model_reader r = make_reader(f);
     *t = blank_tensor;
     return wg__message_read(&r, &tensor, (struct wg__span){f->bytes, f->size}, t);
 }

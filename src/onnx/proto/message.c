@@ -1,11 +1,11 @@
-/* Messages into structs, by tables. */
+/* Reads protobuf messages into structs, by tables of their fields. */
 #include <limits.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "onnx/proto/message.h"
 
-static const struct wg__member *find(const struct wg__message *m, uint32_t number)
+static const struct wg__member *find_member(const struct wg__message *m, uint32_t number)
 {
     for (const struct wg__member *x = m->member; x->number; x++)
         if (x->number == number) return x;
@@ -22,7 +22,7 @@ int wg__message_read(struct wg__model_reader *r, const struct wg__message *m, st
                             WG__READER_DEPTH);
     r->depth++;
     while (!status && (got = wg__wire_next(&bytes, &f, &why)) != 0) {
-        const struct wg__member *x = got > 0 ? find(m, f.number) : NULL;
+        const struct wg__member *x = got > 0 ? find_member(m, f.number) : NULL;
         if (got < 0) status = wg__onnx_bad(r->file, got, bytes.at, "%s %s", m->name, why);
         else if (x) status = x->read(r, x, &f, to);
     }
@@ -45,28 +45,29 @@ void *wg__reader_take(struct wg__model_reader *r, const uint8_t *at, size_t n)
     return p;
 }
 
-/* A list of n has room for the next power of two. */
-static size_t room(size_t n)
+/* Returns the capacity of a list of n elements: the next power of two. */
+static size_t list_capacity(size_t n)
 {
     size_t cap = n > 0;
     while (cap < n) cap *= 2;
     return cap;
 }
 
-/* Pointers to any struct are loaded and stored as bytes: they are not void *. */
+/* Adds elements to the list whose pointer is at to + m->at. The pointer is loaded and stored as bytes,
+ * since its type is not void *. */
 void *wg__reader_grow(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, size_t size,
                       size_t more, char *to)
 {
     int  *count = (int *)(to + m->n);
     char *list;
     memcpy(&list, to + m->at, sizeof list);
-    size_t n = (size_t)*count, cap = room(n);
+    size_t n = (size_t)*count, cap = list_capacity(n);
     if (more > (size_t)INT_MAX - n) {
         wg__onnx_bad(r->file, WG_EFORMAT, f->at, "field %u (%s) is there too often", m->number, m->name);
         return NULL;
     }
     if (more > cap - n) {
-        cap = room(n + more);
+        cap = list_capacity(n + more);
         char *wider = wg__reader_take(r, f->at, cap * size);
         if (!wider) return NULL;
         if (n) memcpy(wider, list, n * size);
@@ -155,7 +156,7 @@ WG__READ(part)
     return status ? status : wg__message_read(r, m->of, f->bytes, to + m->at);
 }
 
-static void *make(struct wg__model_reader *r, const struct wg__message *m, const struct wg__field *f, char *to)
+static void *init_part(struct wg__model_reader *r, const struct wg__message *m, const struct wg__field *f, char *to)
 {
     if (!to) return NULL;
     if (m->blank) memcpy(to, m->blank, m->size);
@@ -170,7 +171,7 @@ WG__READ(pointer)
     char *part;
     memcpy(&part, to + m->at, sizeof part);
     if (!part) {
-        part = make(r, m->of, f, wg__reader_take(r, f->at, m->of->size));
+        part = init_part(r, m->of, f, wg__reader_take(r, f->at, m->of->size));
         memcpy(to + m->at, &part, sizeof part);
     }
     return part ? wg__message_read(r, m->of, f->bytes, part) : r->file->status;
@@ -180,14 +181,14 @@ WG__READ(list)
 {
     int status = wg__reader_wants(r, m, f, WG__BYTES);
     if (status) return status;
-    char *part = make(r, m->of, f, wg__reader_grow(r, m, f, m->of->size, 1, to));
+    char *part = init_part(r, m->of, f, wg__reader_grow(r, m, f, m->of->size, 1, to));
     return part ? wg__message_read(r, m->of, f->bytes, part) : r->file->status;
 }
 
 /* ---- Lists ---- */
 
-static int texts(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to,
-                 bool loose)
+static int add_text(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to,
+                    bool loose)
 {
     const char *text, **slot;
     int         status = wg__reader_text(r, m, f, loose, &text);
@@ -196,11 +197,11 @@ static int texts(struct wg__model_reader *r, const struct wg__member *m, const s
     *slot = text;
     return WG_OK;
 }
-WG__READ(texts) { return texts(r, m, f, to, false); }
-WG__READ(loose_texts) { return texts(r, m, f, to, true); }
+WG__READ(texts) { return add_text(r, m, f, to, false); }
+WG__READ(loose_texts) { return add_text(r, m, f, to, true); }
 
-/* Each varint has one byte below 128, its last. */
-static size_t varints(struct wg__span s)
+/* Counts the varints in s: the last byte of each is below 128, all bytes before it are not. */
+static size_t count_varints(struct wg__span s)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) n += s.at[i] < 0x80;
@@ -210,7 +211,7 @@ static size_t varints(struct wg__span s)
 static int packed_int64s(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
 {
     struct wg__span rest = f->bytes;
-    size_t          n = varints(rest);
+    size_t          n = count_varints(rest);
     int64_t        *slot = n ? wg__reader_grow(r, m, f, sizeof *slot, n, to) : NULL;
     uint64_t        v;
     const char     *why = NULL;

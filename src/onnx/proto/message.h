@@ -29,28 +29,28 @@ struct wg__message {
     size_t                   place; /* offset of a uint64_t that takes where the message is; 0: it has none */
 };
 
-/* Every field of the message into the struct at `to`, which may have some
- * already: a message that comes twice is merged. */
+/* Reads all fields of a message into the struct at `to`, which may be filled in part: a message that
+ * comes twice is merged. */
 int wg__message_read(struct wg__model_reader *r, const struct wg__message *m, struct wg__span bytes, void *to);
 
-/* Zeroed memory from the file's arena, if the file is large enough to deserve
- * it; NULL with a complaint. */
+/* Takes n zeroed bytes from the file's arena. NULL with a complaint if the file is too small to need
+ * so much, or memory is short. */
 void *wg__reader_take(struct wg__model_reader *r, const uint8_t *at, size_t n);
-/* A complaint unless the field has that wire type. */
+/* Checks that the field has the wire type; complains and returns a status if not. */
 int wg__reader_wants(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f,
                      enum wg__wire wire);
-/* Room for `more` elements of that size in a list, at least one; the first of
- * them, or NULL with a complaint. */
+/* Adds `more` (at least one) elements of `size` bytes to a list. Returns the first of them, or NULL
+ * with a complaint. */
 void *wg__reader_grow(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, size_t size,
                       size_t more, char *to);
-/* A copy of bytes that ends with a zero.  loose: "" if there is a zero in
- * them, which is an error otherwise. */
+/* Copies the field's bytes as a text that ends with a zero. A zero among the bytes makes the text ""
+ * if `loose`, else it is an error. */
 int wg__reader_text(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, bool loose,
                     const char **to);
 
 #define WG__READ(name) \
     int wg__read_##name(struct wg__model_reader *r, const struct wg__member *m, const struct wg__field *f, char *to)
-/* The last value wins. */
+/* Puts the value; of several in the file the last counts. */
 WG__READ(text);
 WG__READ(loose_text);
 WG__READ(int64); /* int64_t */
@@ -59,7 +59,7 @@ WG__READ(enum);  /* int */
 WG__READ(float);
 WG__READ(span);
 WG__READ(true); /* it is there: what is in it does not matter */
-/* Messages: merged into the struct at the offset, or into one that it points to. */
+/* Merges a message into the struct at the offset, or into the struct that a pointer at the offset leads to. */
 WG__READ(part);
 WG__READ(pointer);
 /* Lists. */

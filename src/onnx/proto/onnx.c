@@ -1,4 +1,5 @@
-/* A model of a file: reading it, what is said about it, and what it says of itself. */
+/* An ONNX model as an object: it is read from a file or from memory, keeps the complaints about it,
+ * and answers questions on its metadata. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,7 @@ int wg__onnx_say(wg_onnx *m, int status, const char *format, ...)
     return status;
 }
 
-/* No model is one that there was no memory for. */
+/* Returns the model's status. No model means that there was no memory for one. */
 int         wg_onnx_status(const wg_onnx *m) { return m ? m->status : WG_ENOMEM; }
 const char *wg_onnx_message(const wg_onnx *m)
 {
@@ -75,7 +76,7 @@ int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e)
 
 enum { READ = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
 
-/* Where the path's last name starts. */
+/* Finds the start of the path's last name. */
 static const char *last_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -92,8 +93,8 @@ static bool name_file(wg_onnx *m, const char *path)
     return m->path && m->folder;
 }
 
-/* Into memory of our own, so that nobody changes it any more. */
-static int slurp(wg_onnx *m, int fd, uint64_t size, wg_error *e)
+/* Reads the whole file into memory, so that nobody can change it while it is in use. */
+static int read_whole(wg_onnx *m, int fd, uint64_t size, wg_error *e)
 {
     struct wg__file f = {.name = m->file.name, .fd = fd, .size = size, .e = e};
     m->owned = size < PTRDIFF_MAX ? malloc(size ? (size_t)size : 1) : NULL;
@@ -111,7 +112,7 @@ static int load(wg_onnx *m, const char *path, wg_error *e)
     int fd = wg__onnx_regular(open(path, READ), path, &size, e);
     if (fd < 0) return e->status;
     m->file.home = m->home = wg__onnx_folder_of(fd);
-    int status = slurp(m, fd, size, e);
+    int status = read_whole(m, fd, size, e);
     close(fd);
     return status;
 }

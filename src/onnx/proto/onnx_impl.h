@@ -31,17 +31,17 @@ struct wg_onnx {
     int                      n_input;
 };
 
-/* The file of that path in memory, not parsed yet; NULL if memory is short,
- * else what was wrong is in its file.  (onnx.c) */
+/* Reads a file into memory without parsing it. NULL if memory is short; any other failure is in the
+ * model's `file`.  (onnx.c) */
 wg_onnx *wg__onnx_load(const char *path);
-/* fd itself with its size, if it is a regular file: any other may never end, or
- * wait for a writer.  -1 with the reason in *e (of errno for an fd of -1), and
- * fd closed.  (onnx.c) */
+/* Checks that fd is a regular file and gives its size; any other file may never end, or wait for a
+ * writer. Returns fd, or closes it and returns -1 with the reason in *e. An fd of -1 means that open
+ * failed: the reason is errno's.  (onnx.c) */
 int wg__onnx_regular(int fd, const char *name, uint64_t *size, wg_error *e);
-/* A file in f's folder or below it, by a path without ".."; its descriptor, or
- * -1 with the reason in *e.  (outside.c) */
+/* Opens a file in f's folder or below it, by a path without "..". Returns its descriptor, or -1 with
+ * the reason in *e.  (outside.c) */
 int wg__onnx_open(const struct wg__onnx_file *f, const char *location, uint64_t *size, wg_error *e);
-/* The folder that an open file is in (malloc); NULL where the system does not say. */
+/* Returns the folder of an open file (malloc), or NULL where the system does not tell. */
 char *wg__onnx_folder_of(int fd);
 
 /* Adds a line to the message; the first status stays.  (onnx.c) */

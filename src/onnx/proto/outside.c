@@ -19,7 +19,7 @@
 
 enum { READ = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
 
-static bool climbs(const char *path)
+static bool has_dot_dot(const char *path)
 {
     for (; *path; path += strcspn(path, "/"), path += strspn(path, "/"))
         if (strcspn(path, "/") == 2 && path[0] == '.' && path[1] == '.') return true;
@@ -41,7 +41,7 @@ static int descend(int from, const char **path)
     return openat(from, name, READ | O_NOFOLLOW | (slashes ? O_DIRECTORY : 0));
 }
 
-/* By a path in which nothing is a link. */
+/* Opens a file by a path in which no part is a link. Returns -1 with errno if one is. */
 static int open_plain(const char *folder, const char *location)
 {
     int fd = open(folder, READ | O_DIRECTORY);
@@ -80,7 +80,8 @@ static bool is_below(const char *path, const char *folder)
     return n && strncmp(path, folder, n) == 0 && (path[n] == '/' || folder[n - 1] == '/');
 }
 
-/* The file that links lead to, opened for what may be asked of it before it is read; -1 if there is none. */
+/* Opens the file that links lead to with O_PATH, so that the caller can look at it before reading.
+ * `at` takes the folder's path, `path` the file's. Returns -1 with errno if there is no such file. */
 static int open_linked(const char *folder, const char *location, char at[PATH_MAX], char path[PATH_MAX])
 {
     int from = open(folder, READ | O_DIRECTORY), fd = -1;
@@ -114,7 +115,7 @@ static int open_link(const struct wg__onnx_file *f, const char *location, uint64
 
 int wg__onnx_open(const struct wg__onnx_file *f, const char *location, uint64_t *size, wg_error *e)
 {
-    if (!*location || *location == '/' || climbs(location)) {
+    if (!*location || *location == '/' || has_dot_dot(location)) {
         wg__tell(e, *location ? location : "(no location)", WG_EFORMAT, -1,
                  "is not a path inside of the model's folder");
         return -1;

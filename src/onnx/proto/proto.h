@@ -2,7 +2,7 @@
  * read without copying, and an ONNX model as it lies in a file.
  *
  * The reader trusts no length and no count: each is compared with the bytes
- * that are there before anything is made of it. */
+ * that are there before memory is taken for it. */
 #ifndef WENGERT_ONNX_PROTO_H
 #define WENGERT_ONNX_PROTO_H
 
@@ -24,10 +24,10 @@ struct wg__field {
     struct wg__span bytes;    /* of bytes */
     const uint8_t  *at, *end; /* where its tag is, and what is behind it */
 };
-/* The next field of *rest, which moves past it: 1, 0 at the end, or a negative
- * status with *why set to a static text and *rest->at at the place. */
+/* Reads the next field of *rest and moves *rest past it. Returns 1, 0 at the end, or a negative
+ * status, with *why set to a static text and *rest->at at the place. */
 int wg__wire_next(struct wg__span *rest, struct wg__field *f, const char **why);
-/* The next varint of a packed list, in the same way. */
+/* Reads the next varint of a packed list; returns the same. */
 int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why);
 
 /* ---- A model (fields.c): views into the file, lists in an arena ----
@@ -39,7 +39,8 @@ enum wg__onnx_dtype { /* TensorProto.DataType: WG__ONNX_F32 is FLOAT */
 #define T(name, kind, size, holds, own, onnx, in_onnx, idx, safetensors, v1, v2) WG__ONNX_##name = (onnx),
 #include "base/dtypes.def"
 };
-/* Our dtype of an ONNX one, WG_DTYPES if there is none; its name ("float16"), "?" if there is none. */
+/* Converts between ONNX's dtypes and ours: `in` returns WG_DTYPES for a dtype that we do not have. The
+ * name is as in "float16", or "?" if ONNX has no dtype of that code. */
 wg_dtype    wg__onnx_dtype_in(int64_t code);
 const char *wg__onnx_dtype_name(int64_t code);
 int         wg__onnx_dtype_out(wg_dtype t);
@@ -98,7 +99,7 @@ struct wg__onnx_value {
     struct wg__onnx_dim *dim;
     uint64_t             offset;
 };
-/* A sparse initialiser, of which only the name is asked for; a function of the model's own, likewise. */
+/* A sparse initialiser, and a function that the model defines: only their names are read. */
 struct wg__onnx_sparse {
     struct wg__onnx_tensor *values;
 };
@@ -140,10 +141,11 @@ int wg__onnx_bad(struct wg__onnx_file *f, int status, const uint8_t *at, const c
     __attribute__((format(printf, 4, 5)));
 
 int wg__onnx_model_parse(struct wg__onnx_file *f, struct wg__onnx_model *m);
-/* A TensorProto that is all of the file. */
+/* Parses a file that is a single TensorProto. */
 int wg__onnx_tensor_parse(struct wg__onnx_file *f, struct wg__onnx_tensor *t);
-/* Shape, dtype and values, with memory taken for the data that are there and
- * no more; bytes that do not match the shape are an error.  (tensor.c) */
+/* Gives dtype, shape and values of a tensor; the caller frees *data with wg__data_free. Allocates no
+ * more than the file has data for; a number of bytes that does not match the shape is an error.
+ * (tensor.c) */
 int wg__tensor_array(struct wg__onnx_file *f, const struct wg__onnx_tensor *t, wg_dtype *dtype, wg_shape *shape,
                      void **data); /* wg__data_free */
 

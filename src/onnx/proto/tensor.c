@@ -53,7 +53,8 @@ static bool as_double(uint64_t v, void *to, uint64_t i)
     return true;
 }
 
-/* Which field has the values of a dtype, and how one is stored; false if the dtype has no such value. */
+/* For each dtype the field that has its values, and the function that stores a value: false if the
+ * dtype cannot hold it. */
 static const struct typed {
     uint32_t      number;
     enum wg__wire wire;
@@ -66,8 +67,9 @@ static const struct typed {
     [WG_I64] = {7, WG__VARINT, 1, as_int64, "int64_data"},  [WG_F64] = {10, WG__FIXED64, 8, as_double, "double_data"},
 };
 
-/* The next value of a piece: 1, 0 at its end, or a negative status. */
-static int next(const struct wg__piece *p, const struct typed *k, struct wg__span *rest, uint64_t *v, const char **why)
+/* Reads the next value of a piece. Returns 1, 0 at its end, or a negative status with *why. */
+static int next_value(const struct wg__piece *p, const struct typed *k, struct wg__span *rest, uint64_t *v,
+                      const char **why)
 {
     struct wg__field f;
     if (p->wire == WG__BYTES && k->wire == WG__VARINT) return wg__wire_varint(rest, v, why);
@@ -97,7 +99,7 @@ static int from_piece(struct filling *c, const struct wg__piece *p)
     if (p->number != k->number || (p->wire != WG__BYTES && p->wire != k->wire))
         return bad(c, WG_EFORMAT, "of dtype %s has values in field %u or of a wire type that are not those of %s",
                    wg__onnx_dtype_name(c->t->dtype), p->number, k->name);
-    while ((got = next(p, k, &rest, &v, &why)) > 0) {
+    while ((got = next_value(p, k, &rest, &v, &why)) > 0) {
         if (c->done == c->count)
             return bad(c, WG_EFORMAT, "has more than the %llu values of its shape", (unsigned long long)c->count);
         if (!k->store(v, c->data, c->done++))
@@ -109,8 +111,8 @@ static int from_piece(struct filling *c, const struct wg__piece *p)
 
 /* ---- Memory ---- */
 
-/* Taken once it is known that the file has the values to fill it. */
-static int make(struct filling *c)
+/* Allocates the values. Callers check first that the file has as many. */
+static int alloc_values(struct filling *c)
 {
     c->data = wg__data_alloc(c->bytes);
     return c->data ? WG_OK : wg__onnx_bad(c->f, WG_ENOMEM, NULL, "out of memory");
@@ -124,7 +126,7 @@ static int from_typed(struct filling *c)
     if (there / typed[c->dtype].least < c->count)
         return bad(c, WG_EFORMAT, "has %llu bytes of values for the %llu of its shape", (unsigned long long)there,
                    (unsigned long long)c->count);
-    int status = make(c);
+    int status = alloc_values(c);
     for (int i = 0; i < list->n && !status; i++) status = from_piece(c, &list->piece[i]);
     if (!status && c->done < c->count)
         status = bad(c, WG_EFORMAT, "has %llu values, its shape %llu", (unsigned long long)c->done,
@@ -137,7 +139,7 @@ static int from_typed(struct filling *c)
 static int from_raw(struct filling *c)
 {
     if (c->t->raw.n != c->bytes) return bad(c, WG_EFORMAT, "has %zu bytes, its shape %zu", c->t->raw.n, c->bytes);
-    int status = make(c);
+    int status = alloc_values(c);
     if (!status && c->bytes) memcpy(c->data, c->t->raw.at, c->bytes);
     if (!status && WG__BIG_HOST) wg__swap_bytes(c->data, (size_t)c->count, wg_dtype_size(c->dtype));
     return status;
@@ -145,7 +147,7 @@ static int from_raw(struct filling *c)
 
 /* ---- External data ---- */
 
-static const char *where(const struct wg__onnx_tensor *t, const char *key)
+static const char *external_text(const struct wg__onnx_tensor *t, const char *key)
 {
     const char *text = NULL;
     for (int i = 0; i < t->n_where; i++)
@@ -153,10 +155,11 @@ static const char *where(const struct wg__onnx_tensor *t, const char *key)
     return text;
 }
 
-/* A decimal number; `otherwise` where the key is not there. */
-static bool number(const struct wg__onnx_tensor *t, const char *key, uint64_t otherwise, uint64_t *to)
+/* Reads a decimal number from external_data, or takes `otherwise` where it has no such key. False if
+ * the text is no number. */
+static bool read_number(const struct wg__onnx_tensor *t, const char *key, uint64_t otherwise, uint64_t *to)
 {
-    const char *text = where(t, key);
+    const char *text = external_text(t, key);
     *to = otherwise;
     return !text || wg__count_read(text, strlen(text), UINT64_MAX, to);
 }
@@ -166,7 +169,7 @@ static int read_part(struct filling *c, struct wg__file *from, uint64_t offset)
     if (offset > from->size || c->bytes > from->size - offset)
         return bad(c, WG_EFORMAT, "wants %zu bytes from %llu of %s, which has %llu", c->bytes,
                    (unsigned long long)offset, from->name, (unsigned long long)from->size);
-    int status = make(c);
+    int status = alloc_values(c);
     if (status) return status;
     status = wg__file_read(from, offset, c->data, c->bytes);
     if (status) return bad(c, status, "has external data: %s", from->e->message);
@@ -177,11 +180,11 @@ static int read_part(struct filling *c, struct wg__file *from, uint64_t offset)
 static int from_outside(struct filling *c)
 {
     wg_error        e = {0};
-    struct wg__file from = {.name = where(c->t, "location"), .e = &e};
+    struct wg__file from = {.name = external_text(c->t, "location"), .e = &e};
     uint64_t        offset, length;
     if (!from.name) return bad(c, WG_EFORMAT, "has external data without a %s", "location");
     if (!c->f->folder) return bad(c, WG_EARG, "has its data in %.100s, which a model of memory cannot have", from.name);
-    if (!number(c->t, "offset", 0, &offset) || !number(c->t, "length", c->bytes, &length))
+    if (!read_number(c->t, "offset", 0, &offset) || !read_number(c->t, "length", c->bytes, &length))
         return bad(c, WG_EFORMAT, "has an offset or length in %.100s that is no number", from.name);
     if (length != c->bytes)
         return bad(c, WG_EFORMAT, "has %llu bytes in %.100s, its shape %zu", (unsigned long long)length, from.name,

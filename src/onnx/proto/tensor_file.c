@@ -28,8 +28,8 @@ int wg_onnx_tensor_read(const char *path, wg_array *out, char *name, size_t n, w
 
 /* ---- Writing ---- */
 
-/* All but the values, which come last. */
-static void head(struct wg__text *p, const wg_array *a, const char *name)
+/* Writes all of a TensorProto but its values, which follow. */
+static void put_head(struct wg__text *p, const wg_array *a, const char *name)
 {
     for (int i = 0; i < a->shape.rank; i++) wg__pb_int(p, 1, a->shape.dim[i]);
     wg__pb_int(p, 2, wg__onnx_dtype_out(a->dtype));
@@ -47,8 +47,8 @@ static void write_swapped(struct wg__out *o, const char *x, size_t n, size_t siz
     }
 }
 
-/* Little-endian on any host. */
-static void values(struct wg__out *o, const wg_array *a)
+/* Writes the values, little-endian on any host. */
+static void write_values(struct wg__out *o, const wg_array *a)
 {
     if (WG__BIG_HOST) write_swapped(o, a->data, wg_array_bytes(a), wg_dtype_size(a->dtype));
     else wg__out_write(o, a->data, wg_array_bytes(a));
@@ -62,11 +62,11 @@ int wg_onnx_tensor_write(const char *path, const wg_array *a, const char *name, 
         return WG_EARG;
     int status = wg__array_check(path, a, e);
     if (status) return status;
-    head(&p, a, name);
+    put_head(&p, a, name);
     status = p.failed ? wg__say(e, path, WG_ENOMEM, -1, "out of memory") : wg__out_open(&o, path, e);
     if (!status) {
         wg__out_write(&o, p.at, p.n);
-        values(&o, a);
+        write_values(&o, a);
         status = wg__out_commit(&o);
     }
     wg__text_free(&p);

@@ -11,13 +11,13 @@ static int bad(const char **why, const char *text)
     return WG_EFORMAT;
 }
 
-static void step(struct wg__span *rest, size_t n)
+static void skip_bytes(struct wg__span *rest, size_t n)
 {
     rest->at += n;
     rest->n -= n;
 }
 
-/* Seven bits a byte, the lowest first; the tenth byte has one bit left. */
+/* Reads a varint: seven bits a byte, the lowest first. The tenth byte has room for one bit only. */
 int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why)
 {
     *v = 0;
@@ -28,7 +28,7 @@ int wg__wire_varint(struct wg__span *rest, uint64_t *v, const char **why)
         if (i == MAX_VARINT - 1 && b > 1) break;
         *v |= (uint64_t)(b & 0x7f) << 7 * i;
         if (b < 0x80) {
-            step(rest, i + 1);
+            skip_bytes(rest, i + 1);
             return 1;
         }
     }
@@ -45,7 +45,7 @@ static int fixed(struct wg__span *rest, struct wg__field *f, size_t n, const cha
 {
     if (rest->n < n) return bad(why, "ends inside of a number of fixed size");
     f->value = wg__little(rest->at, n);
-    step(rest, n);
+    skip_bytes(rest, n);
     return 1;
 }
 static int fixed64(struct wg__span *rest, struct wg__field *f, const char **why) { return fixed(rest, f, 8, why); }
@@ -61,7 +61,7 @@ static int bytes(struct wg__span *rest, struct wg__field *f, const char **why)
         return bad(why, "ends before the bytes of a field do");
     }
     f->bytes = (struct wg__span){rest->at, (size_t)f->value};
-    step(rest, f->bytes.n);
+    skip_bytes(rest, f->bytes.n);
     return 1;
 }
 

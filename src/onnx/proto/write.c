@@ -59,7 +59,8 @@ size_t wg__pb_open(struct wg__text *p, uint32_t number)
     return p->n;
 }
 
-/* The length goes before what was written, which moves up. */
+/* Ends the message that wg__pb_open began at `opened`: inserts its length there and moves what was
+ * written since up. */
 void wg__pb_close(struct wg__text *p, size_t opened)
 {
     uint8_t length[MAX_VARINT];

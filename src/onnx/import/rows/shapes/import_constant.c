@@ -1,4 +1,4 @@
-/* Values that come from nothing, and Identity. */
+/* Constants, ranges and other values that are made without a tensor's elements; and Identity. */
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 /* ---- Constant ---- */
 
-static int whole(struct wg__in *c, const int64_t *v, int n, bool rank0)
+static int out_integers(struct wg__in *c, const int64_t *v, int n, bool rank0)
 {
     struct wg__ints list = {.n = n, .raw = true};
     if (n > WG__MAX_INTS) return wg__out_node(c, 0, wg_const(c->g, WG_I64, WG_SHAPE(n), v));
@@ -15,7 +15,7 @@ static int whole(struct wg__in *c, const int64_t *v, int n, bool rank0)
     return wg__out_ints(c, 0, &list, WG_I64, rank0);
 }
 
-/* The attribute's name says what it is. */
+/* Makes the constant of a node Constant: the attribute's name says of which type it is. */
 static int constant(struct wg__in *c)
 {
     const struct wg__onnx_attr *a;
@@ -23,15 +23,16 @@ static int constant(struct wg__in *c)
     if ((a = wg__attr_find(c, "value_float"))) return wg__out_node(c, 0, wg_const(c->g, WG_F32, (wg_shape){0}, &a->f));
     if ((a = wg__attr_find(c, "value_floats")))
         return wg__out_node(c, 0, wg_const(c->g, WG_F32, (wg_shape){1, {a->n_floats}}, a->floats));
-    if ((a = wg__attr_find(c, "value_int"))) return whole(c, &a->i, 1, true);
-    if ((a = wg__attr_find(c, "value_ints"))) return whole(c, a->ints, a->n_ints, false);
+    if ((a = wg__attr_find(c, "value_int"))) return out_integers(c, &a->i, 1, true);
+    if ((a = wg__attr_find(c, "value_ints"))) return out_integers(c, a->ints, a->n_ints, false);
     return wg__malformed(c, "it has no value");
 }
 
 /* ---- ConstantOfShape ---- */
 
-/* The value attribute, one element: float 0 where there is none. */
-static wg_node *element(struct wg__in *c)
+/* Reads the one element of the attribute `value` as a scalar; float 0 where there is none. NULL with a
+ * complaint. */
+static wg_node *read_element(struct wg__in *c)
 {
     const struct wg__onnx_attr *a = wg__attr_find(c, "value");
     wg_node                    *x = NULL;
@@ -47,8 +48,9 @@ static wg_node *element(struct wg__in *c)
     return x;
 }
 
-/* A short vector of integers is a list, so that what is made of it folds. */
-static bool as_list(struct wg__in *c, const wg_node *x, const wg_shape *s)
+/* Makes output 0 a list if it is a short vector of integers, so that what is computed from it folds.
+ * False if not. */
+static bool out_as_list(struct wg__in *c, const wg_node *x, const wg_shape *s)
 {
     bool small = s->rank == 0 || (s->rank == 1 && s->dim[0] >= 0 && s->dim[0] <= WG__MAX_INTS);
     if (!small || !(WG_DTYPE_BIT(x->dtype) & WG_DTYPE_INTS)) return false;
@@ -63,8 +65,8 @@ static int constant_of_shape(struct wg__in *c)
     struct wg__ints dims;
     wg_shape        s;
     if (!wg__in_need_ints(c, 0, "the shape", &dims) || !wg__in_shape(c, &dims, &s)) return WG_EARG;
-    wg_node *x = element(c);
-    if (x && as_list(c, x, &s)) return WG_OK;
+    wg_node *x = read_element(c);
+    if (x && out_as_list(c, x, &s)) return WG_OK;
     return wg__out_node(c, 0, x ? wg_expand(x, s) : NULL);
 }
 
@@ -76,8 +78,8 @@ static int identity(struct wg__in *c)
     return wg__out_node(c, 0, wg__in_node(c, 0));
 }
 
-/* That n numbers are not too many. */
-static bool few(struct wg__in *c, double n)
+/* Checks that n numbers are not too many to make. */
+static bool check_count(struct wg__in *c, double n)
 {
     if (n >= 0 && n <= WG__MAX_FOLD) return true;
     wg__unsupported(c, "%g numbers, over %d", n, WG__MAX_FOLD);
@@ -87,7 +89,7 @@ static bool few(struct wg__in *c, double n)
 /* n reals of dtype t from first on, by step. */
 static wg_node *reals(struct wg__in *c, wg_dtype t, double n, double first, double step)
 {
-    char *data = few(c, n) ? wg__in_data(c, (int64_t)n, t) : NULL;
+    char *data = check_count(c, n) ? wg__in_data(c, (int64_t)n, t) : NULL;
     if (!data) return NULL;
     for (int64_t i = 0; i < (int64_t)n; i++) wg__store(t, data, i, first + (double)i * step);
     wg_node *y = wg_const(c->g, t, WG_SHAPE((int64_t)n), data);
@@ -97,7 +99,7 @@ static wg_node *reals(struct wg__in *c, wg_dtype t, double n, double first, doub
 
 static const char *const parts[] = {"start", "limit", "delta"};
 
-/* From, to or up to a symbol. */
+/* Makes a range in which start or limit is a symbol. */
 static int range_open(struct wg__in *c, wg_dtype t, const int64_t v[3])
 {
     int64_t  n;
@@ -133,7 +135,7 @@ static int range_whole(struct wg__in *c, wg_dtype t)
     uint64_t step = up ? (uint64_t)v[2] : -(uint64_t)v[2];
     double   n = none ? 0 : (double)((span - 1) / step + 1);
     if (n > WG__MAX_INTS)
-        return wg__out_node(c, 0, few(c, n) ? wg_cast(wg__in_iota(c, (int64_t)n, v[0], v[2]), t) : NULL);
+        return wg__out_node(c, 0, check_count(c, n) ? wg_cast(wg__in_iota(c, (int64_t)n, v[0], v[2]), t) : NULL);
     struct wg__ints y = {.n = (int)n, .raw = true};
     for (int i = 0; i < y.n; i++) y.at[i] = (int64_t)((uint64_t)v[0] + (uint64_t)i * (uint64_t)v[2]);
     return wg__out_ints(c, 0, &y, t, false);
@@ -161,7 +163,8 @@ static int eye_like(struct wg__in *c)
     wg_dtype        t = wg__attr_dtype(c, "dtype", wg_node_dtype(x));
     if (t == WG_DTYPES) return WG_EARG;
     if (s->rank != 2) return wg__malformed(c, "a tensor of rank %d, not 2", s->rank);
-    if ((s->dim[0] >= 0 && !few(c, (double)s->dim[0])) || (s->dim[1] >= 0 && !few(c, (double)s->dim[1])))
+    if ((s->dim[0] >= 0 && !check_count(c, (double)s->dim[0])) ||
+        (s->dim[1] >= 0 && !check_count(c, (double)s->dim[1])))
         return WG_EARG;
     wg_node *row = wg__in_iota(c, s->dim[0], k, 1);
     wg_node *column = wg__in_iota(c, s->dim[1], 0, 1);

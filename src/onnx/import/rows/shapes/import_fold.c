@@ -11,8 +11,8 @@ static bool fits(int64_t v, wg_dtype t)
     return t == WG_I32 ? v >= INT32_MIN && v <= INT32_MAX : t != WG_BOOL || v == 0 || v == 1;
 }
 
-/* One element; a number that would read as a symbol, or that the dtype does not hold, is none. */
-static bool element(wg_infer *c, wg__fold *f, const int64_t x[], int n, wg_dtype t, int64_t *y)
+/* Computes one element. False if the result reads like a symbol and is none, or the dtype does not hold it. */
+static bool fold_element(wg_infer *c, wg__fold *f, const int64_t x[], int n, wg_dtype t, int64_t *y)
 {
     bool symbols = false;
     for (int k = 0; k < n; k++) symbols |= wg__like_symbol(x[k]);
@@ -51,7 +51,7 @@ bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t)
     for (int i = 0; i < y.n; i++) {
         int64_t at[WG__MAX_FOLD_ARITY];
         for (int k = 0; k < n; k++) at[k] = x[k].list->at[x[k].list->n == 1 ? 0 : i];
-        if (!element(&infer, f, at, n, t, &y.at[i])) return false;
+        if (!fold_element(&infer, f, at, n, t, &y.at[i])) return false;
     }
     return wg__out_ints(c, 0, &y, t, rank == 0) == WG_OK;
 }
@@ -83,8 +83,8 @@ bool wg__fold_div(wg_infer *c, const int64_t x[], int64_t *y)
     return true;
 }
 
-/* -1, 0 or 1 as x[0] is smaller, equal or larger, *strict; or the same with
- * "or equal" where that is all that is known. */
+/* Compares x[0] and x[1]: *y is -1, 0 or 1, and *strict says that this is certain; else "or equal" has
+ * to be added to it. False if nothing is known. */
 static bool order(const wg_infer *c, const int64_t x[], int *y, bool *strict)
 {
     *strict = true;
@@ -106,7 +106,7 @@ static bool pick(const wg_infer *c, const int64_t x[], int wanted, int64_t *y)
 bool wg__fold_min(wg_infer *c, const int64_t x[], int64_t *y) { return pick(c, x, -1, y); }
 bool wg__fold_max(wg_infer *c, const int64_t x[], int64_t *y) { return pick(c, x, 1, y); }
 
-/* Whether the order is `wanted`, or with `equal` that or none. */
+/* Compares: *y is 1 if the order is `wanted`, or equal with `equal`. False if symbols leave that open. */
 static bool compare(const wg_infer *c, const int64_t x[], int wanted, bool equal, int64_t *y)
 {
     int  o;

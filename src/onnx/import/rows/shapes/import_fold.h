@@ -4,13 +4,12 @@
 
 #include "onnx/import/import_impl.h"
 
-/* One element of a result, of operands that are numbers or symbols; false
- * where it has no form as a number or symbol, or would be above 64 bits. */
+/* Computes one element of a result from operands that are numbers or symbols. False where the result
+ * is neither a number nor a symbol, or has more than 64 bits. */
 typedef bool wg__fold(wg_infer *c, const int64_t x[], int64_t *y);
 enum { WG__MAX_FOLD_ARITY = 3 };
 
-/* Output 0 of the node at hand as a list in dtype t, if its n operands are
- * lists: true if it is made. */
+/* Makes output 0 a list in dtype t if the node's n operands are lists. False: it was not made. */
 bool wg__fold_ints(struct wg__in *c, int n, wg__fold *f, wg_dtype t);
 
 /* A symbol is a size, so it is 0 or more; what follows from that is known. */

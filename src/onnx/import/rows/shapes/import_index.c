@@ -29,8 +29,8 @@ static int64_t number(const wg_array *a, int64_t i)
     return a->dtype == WG_I64 ? ((const int64_t *)a->data)[i] : ((const int32_t *)a->data)[i];
 }
 
-/* Indices that stand in the file are checked while it is loaded, others in
- * each run: in turn they are of k axes of the sizes at n. */
+/* Checks the indices that stand in the file; others are checked in each run. Index i is of axis i % k,
+ * whose size is n[i % k]. */
 static int check_indices(struct wg__in *c, int k, const int64_t *n)
 {
     wg_array a;
@@ -65,8 +65,8 @@ static int gather(struct wg__in *c)
 
 /* ---- Places in a flattened tensor ---- */
 
-/* index counted from the front, times stride; where it is outside of n, a
- * place that no tensor has, so that the gather says so. */
+/* Returns the index counted from the front, times stride. An index outside of n becomes a place that
+ * no tensor has, so that the gather reports it. */
 static wg_node *place(struct wg__in *c, wg_node *index, int64_t n, int64_t stride)
 {
     wg_node *zero = wg__in_whole(c, WG_I64, 0), *size = wg__in_dim(c, WG_I64, n);
@@ -78,7 +78,8 @@ static wg_node *place(struct wg__in *c, wg_node *index, int64_t n, int64_t strid
     return wg_where(out, wg__in_whole(c, WG_I64, INT64_C(1) << 56), at);
 }
 
-/* The coordinate along axis of rank axes, of which an axis of size n has n and the data have `size`, times stride. */
+/* Makes the coordinate along `axis`, of shape [1, .., n, .., 1] and times stride. Each run checks that
+ * the data have n elements there where n or `size` is symbolic. */
 static wg_node *coordinate(struct wg__in *c, int rank, int axis, int64_t n, int64_t size, int64_t stride)
 {
     wg_shape s = {.rank = rank};
@@ -90,7 +91,8 @@ static wg_node *coordinate(struct wg__in *c, int rank, int axis, int64_t n, int6
     return wg_reshape(at, s);
 }
 
-/* That the product of dimensions from..to-1, as far as they are numbers, is one that a place can have. */
+/* Checks that the product of dimensions from..to-1, as far as they are numbers, is small enough for
+ * places in i64. */
 static int few_places(struct wg__in *c, const wg_shape *s, int from, int to, const char *whose)
 {
     int64_t n = 1;
@@ -112,7 +114,8 @@ static int two_operands(struct wg__in *c, wg_node **x, wg_node **at)
 
 /* ---- GatherElements ---- */
 
-/* Where at[i, j, k], j, k is in x when it is flat, for axis 0, and so on; and how many elements x has. */
+/* Gives the place in the flat x of each element that `at` picks, which is x[at[i, j, k], j, k] for
+ * axis 0, and the number of elements of x. */
 static int flat_places(struct wg__in *c, wg_node *x, wg_node *at, int axis, wg_node **places, int64_t *n)
 {
     const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
@@ -132,8 +135,8 @@ static int flat_places(struct wg__in *c, wg_node *x, wg_node *at, int axis, wg_n
     return status;
 }
 
-/* The operands, and the axis. */
-static int elements(struct wg__in *c, wg_node **to_x, wg_node **to_at, int *to_axis)
+/* Reads and checks the operands and the axis. */
+static int read_operands(struct wg__in *c, wg_node **to_x, wg_node **to_at, int *to_axis)
 {
     wg_node *x, *at;
     int      axis, status = two_operands(c, &x, &at);
@@ -159,7 +162,7 @@ static int elements(struct wg__in *c, wg_node **to_x, wg_node **to_at, int *to_a
 static int gather_elements(struct wg__in *c)
 {
     wg_node *x, *at, *places = NULL;
-    int      axis, status = elements(c, &x, &at, &axis);
+    int      axis, status = read_operands(c, &x, &at, &axis);
     int64_t  n = 0;
     if (!status) status = flat_places(c, x, at, axis, &places, &n);
     return status ? status : wg__out_node(c, 0, wg_gather(wg_reshape(x, WG_SHAPE(n)), places, 0));
@@ -170,7 +173,7 @@ static int scatter_elements(struct wg__in *c)
 {
     const char *how = wg__attr_text(c, "reduction", "none");
     wg_node    *x, *at, *places = NULL, *z = NULL;
-    int         axis, status = elements(c, &x, &at, &axis);
+    int         axis, status = read_operands(c, &x, &at, &axis);
     int64_t     n = 0;
     if (!status) status = wg__in_operand(c, 2, &z);
     if (status) return status;
@@ -186,14 +189,15 @@ static int scatter_elements(struct wg__in *c)
 
 /* ---- GatherND ---- */
 
-/* Index j of the last axis of at, which goes. */
+/* Returns index j of at's last axis, without that axis. */
 static wg_node *component(wg_node *at, int64_t j)
 {
     int last = wg_node_shape(at)->rank - 1;
     return wg_squeeze(wg_slice(at, last, j, j + 1, 1), last);
 }
 
-/* The first `batch` axes go together; the k indices pick from the next k axes of x; whole slices are taken. */
+/* Gathers slices of x: the first `batch` axes of x and at go together, and k indices pick from the
+ * next k axes of x. */
 static int gather_nd_flat(struct wg__in *c, wg_node *x, wg_node *at, int batch, int k)
 {
     const wg_shape *s = wg_node_shape(x), *t = wg_node_shape(at);
@@ -240,7 +244,7 @@ static int gather_nd(struct wg__in *c)
 
 /* ---- OneHot ---- */
 
-/* values = [off, on]; an index that is outside of the depth has no place that is on. */
+/* Makes one-hot vectors: values = [off, on]; an index outside of the depth gives a vector that is all off. */
 static wg_node *one_hot(struct wg__in *c, wg_node *index, int64_t depth, wg_node *values)
 {
     wg_node *i = wg_cast(index, WG_I64);
@@ -251,7 +255,7 @@ static wg_node *one_hot(struct wg__in *c, wg_node *index, int64_t depth, wg_node
     return wg_where(in, on, off);
 }
 
-/* A number, or a symbol. */
+/* Reads the depth, a number or a symbol. */
 static bool read_depth(struct wg__in *c, int64_t *to)
 {
     struct wg__ints list;
@@ -285,8 +289,8 @@ static int one_hot_row(struct wg__in *c)
 
 /* ---- ArgMax, ArgMin ---- */
 
-/* A value in falling order of x: -x would not do for the least integer, which is its own negative. */
-static wg_node *falling(wg_node *x)
+/* Makes a value that falls where x rises. Not -x: the least integer is its own negative. */
+static wg_node *reverse_order(wg_node *x)
 {
     wg_dtype t = wg_node_dtype(x);
     if (t == WG_BOOL) return wg_not(x);
@@ -294,7 +298,7 @@ static wg_node *falling(wg_node *x)
     return wg_sub(wg_lit(x, t == WG_U8 ? 255 : -1), x);
 }
 
-/* The last of equals is the first from the other end. */
+/* Finds the last of equal elements: the first one from the other end. */
 static wg_node *last_index(wg_node *x, int axis, bool keep)
 {
     wg_node *turned = wg_slice(x, axis, WG_SLICE_END, INT64_MIN, -1);
@@ -309,7 +313,7 @@ static int arg_extreme(struct wg__in *c, bool least)
     if (status) return status;
     bool keep = wg__attr_int(c, "keepdims", 1), last = wg__attr_int(c, "select_last_index", 0);
     if (!wg__in_axis(c, wg__attr_int(c, "axis", 0), wg_node_shape(x)->rank, &axis)) return WG_EARG;
-    if (least) x = falling(x);
+    if (least) x = reverse_order(x);
     return wg__out_node(c, 0, last ? last_index(x, axis, keep) : wg_argmax(x, axis, keep));
 }
 

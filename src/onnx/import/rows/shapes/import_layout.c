@@ -101,7 +101,7 @@ static wg_node *triangle(struct wg__in *c, int64_t rows, int64_t cols, int64_t k
     return y;
 }
 
-/* The same, of a size that is a symbol. */
+/* Makes the triangle in each run, for sizes that are symbols. */
 static wg_node *open_triangle(struct wg__in *c, int64_t rows, int64_t cols, int64_t k, bool upper)
 {
     wg_node *row = wg_unsqueeze(wg__in_iota(c, rows, 0, 1), 1), *col = wg__in_iota(c, cols, 0, 1);
@@ -130,7 +130,7 @@ int wg__row_trilu(struct wg__in *c)
 /* ---- CumSum ---- */
 
 /* y[i] = x[i - by], 0 before the first; or y[i] = x[i + by], 0 after the last. */
-static wg_node *shifted(wg_node *x, int axis, int64_t by, bool reverse)
+static wg_node *shift_axis(wg_node *x, int axis, int64_t by, bool reverse)
 {
     int64_t before[WG_MAX_RANK] = {0}, after[WG_MAX_RANK] = {0};
     (reverse ? after : before)[axis] = by;
@@ -139,8 +139,9 @@ static wg_node *shifted(wg_node *x, int axis, int64_t by, bool reverse)
     return wg_pad(part, before, after, 0);
 }
 
-/* Over a symbolic axis, where the number of steps below is not known: y[i] is the sum of the x[j] with j <= i.  What is
- * not added is no product with 0, so that an infinity stays out of the other sums. */
+/* Sums along a symbolic axis, where the number of doubling steps is not known: y[i] is the sum of the
+ * x[j] with j <= i. Elements are left out by where, not by a product with 0, so that an infinity stays
+ * out of the other sums. */
 static wg_node *open_cumsum(struct wg__in *c, wg_node *x, int axis, bool exclusive, bool reverse)
 {
     int64_t  n = wg_node_shape(x)->dim[axis];
@@ -152,9 +153,9 @@ static wg_node *open_cumsum(struct wg__in *c, wg_node *x, int axis, bool exclusi
     return wg_sum(wg_where(in, all, wg_lit(x, 0)), WG_AXES(axis + 1), 0);
 }
 
-/* With sums of up to d elements in each place, adding the one d places back
- * gives sums of up to 2 d: log n steps, exact for integers, and nothing of a
- * later element (an infinity) comes into an earlier sum. */
+/* Sums by doubling: with sums of up to d elements in each place, adding the sum d places back gives
+ * sums of up to 2 d elements. That is log n steps, exact for integers, and no later element (an
+ * infinity) comes into an earlier sum. */
 int wg__row_cumsum(struct wg__in *c)
 {
     wg_node        *x;
@@ -169,7 +170,7 @@ int wg__row_cumsum(struct wg__in *c)
     bool    exclusive = wg__attr_int(c, "exclusive", 0);
     if (n < 0 && wg_node_shape(x)->rank == WG_MAX_RANK) return wg__unsupported(c, "a symbolic axis of %d", WG_MAX_RANK);
     if (n < 0) return wg__out_node(c, 0, open_cumsum(c, x, axis, exclusive, reverse));
-    if (n > 0 && exclusive) x = shifted(x, axis, 1, reverse);
-    for (int64_t d = 1; x && d<n; d = d> n - d ? n : 2 * d) x = wg_add(x, shifted(x, axis, d, reverse));
+    if (n > 0 && exclusive) x = shift_axis(x, axis, 1, reverse);
+    for (int64_t d = 1; x && d<n; d = d> n - d ? n : 2 * d) x = wg_add(x, shift_axis(x, axis, d, reverse));
     return wg__out_node(c, 0, x);
 }

@@ -64,7 +64,8 @@ int wg__in_dims(struct wg__in *c, int i, const char *what, struct wg__ints *to)
     return wg__unsupported(c, "%s is of rank %d, above %d", what, to->n, WG_MAX_RANK);
 }
 
-/* Where a symbol takes part, other sizes might do. */
+/* Complains that an operation on a and b has no result: unsupported if one is a symbol, since other
+ * sizes might do, else malformed. */
 static int no_result(struct wg__in *c, const wg_infer *why, int status, int64_t a, int64_t b)
 {
     if (status == WG_ENOMEM) return wg__out_node(c, 0, NULL);
@@ -104,7 +105,7 @@ int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n
     return status ? no_result(c, &why, status, width, 0) : WG_OK;
 }
 
-static int64_t place(int64_t i, int64_t n, int64_t lo, int64_t hi)
+static int64_t clamp_index(int64_t i, int64_t n, int64_t lo, int64_t hi)
 {
     if (i < 0) i = i < -n ? lo : i + n;
     return i < lo ? lo : i > hi ? hi : i;
@@ -113,8 +114,8 @@ static int64_t place(int64_t i, int64_t n, int64_t lo, int64_t hi)
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step)
 {
     int64_t back = step < 0;
-    *start = place(*start, n, 0, n - back);
-    stop = place(stop, n, -back, n - back);
+    *start = clamp_index(*start, n, 0, n - back);
+    stop = clamp_index(stop, n, -back, n - back);
     if (n == 0) return 0;
     int64_t  width = back ? *start - stop : stop - *start;
     uint64_t by = back ? 0 - (uint64_t)step : (uint64_t)step;

@@ -41,8 +41,8 @@ static int read_pads(struct wg__in *c, int rank, struct pads *to)
     return WG_OK;
 }
 
-/* What a number of elements to add takes away. */
-static int64_t lost(const struct wg__in *c, int64_t n)
+/* Returns how many elements a pad of n takes away: -n for a number below 0, else 0. */
+static int64_t count_lost(const struct wg__in *c, int64_t n)
 {
     return n < 0 && wg__dim_is_number(c->g, n) ? (int64_t) - (uint64_t)n : 0;
 }
@@ -51,7 +51,7 @@ static int64_t lost(const struct wg__in *c, int64_t n)
 static int crop(struct wg__in *c, wg_node **x, struct pads *p)
 {
     for (int i = 0; *x && i < wg_node_shape(*x)->rank; i++) {
-        int64_t n = wg_node_shape(*x)->dim[i], low = lost(c, p->before[i]), high = lost(c, p->after[i]);
+        int64_t n = wg_node_shape(*x)->dim[i], low = count_lost(c, p->before[i]), high = count_lost(c, p->after[i]);
         if (low == 0 && high == 0) continue;
         if (low < 0 || high < 0 || (n >= 0 && (low > n || high > n - low)))
             return wg__malformed(c, "axis %d of %lld elements has not as many to lose", i, (long long)n);
@@ -75,7 +75,8 @@ static int64_t reflect(int64_t i, int64_t n)
     return k < n ? k : 2 * (n - 1) - k;
 }
 
-/* With the size unknown: place i before the first, and i after the last, counted from the end. */
+/* Returns, for a size that is not known, the place of the i-th element before x (edge_before ..) or
+ * after x, where places below 0 count from the end (edge_after ..). */
 static int64_t edge_before(int64_t i) { return (void)i, 0; }
 static int64_t edge_after(int64_t i) { return (void)i, -1; }
 static int64_t reflect_before(int64_t i) { return i; }
@@ -101,8 +102,8 @@ static const struct mode *mode_of(const struct wg__in *c)
     return NULL;
 }
 
-/* The elements of x at n places of an axis, which are freed. */
-static wg_node *gathered(struct wg__in *c, wg_node *x, int axis, int64_t n, int64_t *at)
+/* Gathers the elements of x at n places of an axis, and frees the places. */
+static wg_node *gather_places(struct wg__in *c, wg_node *x, int axis, int64_t n, int64_t *at)
 {
     wg_node *y = at ? wg_gather(x, wg_const(c->g, WG_I64, WG_SHAPE(n), at), axis) : NULL;
     wg__data_free(at);
@@ -114,21 +115,21 @@ static wg_node *pad_known(struct wg__in *c, const struct mode *m, wg_node *x, in
     int64_t  n = wg_node_shape(x)->dim[axis], all = before + n + after;
     int64_t *at = wg__in_data(c, all, WG_I64);
     for (int64_t i = 0; at && i < all; i++) at[i] = m->at(i - before, n);
-    return gathered(c, x, axis, all, at);
+    return gather_places(c, x, axis, all, at);
 }
 
-/* The n elements of `place` that stand on one side of x. */
-static wg_node *side(struct wg__in *c, int64_t (*place)(int64_t), bool turned, wg_node *x, int axis, int64_t n)
+/* Gathers the n elements that stand on one side of x, by `place`; `turned` counts them from n down to 1. */
+static wg_node *gather_side(struct wg__in *c, int64_t (*place)(int64_t), bool turned, wg_node *x, int axis, int64_t n)
 {
     int64_t *at = wg__in_data(c, n, WG_I64);
     for (int64_t i = 0; at && i < n; i++) at[i] = place(turned ? n - i : i + 1);
-    return gathered(c, x, axis, n, at);
+    return gather_places(c, x, axis, n, at);
 }
 
 static wg_node *pad_open(struct wg__in *c, const struct mode *m, wg_node *x, int axis, int64_t before, int64_t after)
 {
-    wg_node *low = side(c, m->before, true, x, axis, before);
-    wg_node *high = side(c, m->after, false, x, axis, after);
+    wg_node *low = gather_side(c, m->before, true, x, axis, before);
+    wg_node *high = gather_side(c, m->after, false, x, axis, after);
     return wg_concat(3, (wg_node *[]){low, x, high}, axis);
 }
 
@@ -147,7 +148,8 @@ static int pad_again(struct wg__in *c, const struct mode *m, wg_node *x, const s
     return wg__out_node(c, 0, x);
 }
 
-/* Around x, what a node of one element has when it runs: pads of false say where that is. */
+/* Pads x with the value of a node of one element, known only when it runs. Pads of false around true
+ * say where it goes. */
 static wg_node *pad_with(struct wg__in *c, wg_node *x, const struct pads *p, wg_node *value)
 {
     wg_node *inside = wg_pad(wg_fill(c->g, WG_BOOL, *wg_node_shape(x), 1), p->before, p->after, 0);
@@ -155,7 +157,7 @@ static wg_node *pad_with(struct wg__in *c, wg_node *x, const struct pads *p, wg_
     return wg_where(inside, wide, wg_cast(wg_reshape(value, WG_SCALAR), wg_node_dtype(x)));
 }
 
-/* A value that a double holds is the operator's own; for others the node has it. */
+/* Reads the value to pad with, if it is known and a double holds it exactly. False: it stays a node. */
 static bool plain_value(struct wg__in *c, const wg_node *x, double *to)
 {
     wg_array a;

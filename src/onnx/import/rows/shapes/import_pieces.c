@@ -48,7 +48,7 @@ static void slice_list(struct wg__list *x, struct range r)
     x->v = y;
 }
 
-/* Between symbols; a symbol that is below 0, which would count from the end, is found out by the tape. */
+/* Slices between symbols. A symbol below 0 would count from the end in ONNX; here the run reports it. */
 static int slice_symbol(struct wg__in *c, wg_node **x, int axis, const struct range *r)
 {
     int64_t  size = wg_node_shape(*x)->dim[axis], from = r->start, to = r->stop;
@@ -67,9 +67,10 @@ static int slice_symbol(struct wg__in *c, wg_node **x, int axis, const struct ra
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
-static int64_t bound(int64_t v) { return v >= INT32_MAX ? WG_SLICE_END : v <= -INT32_MAX ? INT64_MIN : v; }
+static int64_t slice_bound(int64_t v) { return v >= INT32_MAX ? WG_SLICE_END : v <= -INT32_MAX ? INT64_MIN : v; }
 
-/* Going backward, ONNX moves a start before the first element onto it; Python has nothing there. */
+/* Slices one axis. Going backward, ONNX moves a start before the first element onto that element,
+ * where Python's slice is empty. */
 static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct range *r)
 {
     int64_t n = wg_node_shape(*x)->dim[axis], start = r->start, stop = r->stop;
@@ -81,8 +82,8 @@ static int slice_axis(struct wg__in *c, wg_node **x, int axis, const struct rang
         return wg__unsupported(c, "%lld:%lld:%lld of axis %d, which is symbolic", (long long)start, (long long)stop,
                                (long long)r->step, axis);
     if (n < 0) {
-        start = bound(start);
-        stop = bound(stop);
+        start = slice_bound(start);
+        stop = slice_bound(stop);
     } else if (r->step < 0 && start < -n) start = -n;
     if (n < 0 && r->step > 0 && start == INT64_MIN) start = 0;
     *x = wg_slice(*x, axis, start, stop, r->step);
@@ -115,7 +116,7 @@ int wg__row_slice(struct wg__in *c)
 
 /* ---- Concat ---- */
 
-/* All operands as one list; false if one is none, or if they do not go together. */
+/* Joins all operands as one list. False if an operand is no list, or they do not go together. */
 static bool concat_lists(struct wg__in *c, int64_t axis, struct wg__list *y)
 {
     struct wg__list x;
@@ -151,9 +152,10 @@ int wg__row_concat(struct wg__in *c)
 
 /* ---- Split ---- */
 
-/* Piece i of n elements in c->n_out pieces, of which `at` are gone: what the list says, or equal ones of which (since
- * opset 18) the last may be smaller.  n and the sizes may be symbolic. */
-static int piece(struct wg__in *c, const struct wg__ints *sizes, int64_t n, int64_t at, int i, int64_t *y)
+/* Gives the size of piece i of c->n_out pieces of n elements, of which `at` are in earlier pieces: by
+ * the list of sizes, or equal pieces of which the last may be smaller (since opset 18). n and the
+ * sizes may be symbolic. */
+static int piece_size(struct wg__in *c, const struct wg__ints *sizes, int64_t n, int64_t at, int i, int64_t *y)
 {
     wg_infer why = {.g = c->g};
     int      status = WG_OK;
@@ -196,7 +198,7 @@ static int split_list(struct wg__in *c, const struct wg__ints *sizes, const stru
     for (int i = 0; i < c->n_out && !status; i++) {
         struct wg__list y = {.dtype = l->dtype};
         int64_t         n;
-        if (piece(c, sizes, l->v.n, at, i, &n)) return WG_EARG;
+        if (piece_size(c, sizes, l->v.n, at, i, &n)) return WG_EARG;
         if (!wg_dim_known(n)) return wg__unsupported(c, "a piece of symbolic size of a list");
         y.v.n = (int)n;
         for (int k = 0; k < y.v.n; k++) y.v.at[k] = l->v.at[at++];
@@ -211,7 +213,7 @@ static int split_known(struct wg__in *c, const struct wg__ints *sizes, wg_node *
     int64_t *size = wg__in_data(c, c->n_out, WG_I64), at = 0;
     int      status = size ? WG_OK : WG_ENOMEM;
     for (int i = 0; i < c->n_out && !status; at += size[i++])
-        status = piece(c, sizes, wg_node_shape(x)->dim[axis], at, i, &size[i]);
+        status = piece_size(c, sizes, wg_node_shape(x)->dim[axis], at, i, &size[i]);
     wg_node *y = status ? NULL : wg_split(x, axis, c->n_out, size);
     for (int i = 0; i < c->n_out && !status; i++) status = wg__out_node(c, i, y ? wg_result(y, i) : NULL);
     wg__data_free(size);
@@ -246,7 +248,7 @@ int wg__row_split(struct wg__in *c)
     for (int i = 0; i < c->n_out && !status; i++) {
         wg_infer why = {.g = c->g};
         int64_t  n;
-        if ((status = piece(c, &sizes, s.dim[axis], at, i, &n))) return status;
+        if ((status = piece_size(c, &sizes, s.dim[axis], at, i, &n))) return status;
         wg_node *y = wg_narrow(x, axis, at, n, 1);
         if (sizes.n >= 0 && y) { /* what is left has to be what was asked for */
             wg_shape want = *wg_node_shape(y);
@@ -261,7 +263,7 @@ int wg__row_split(struct wg__in *c)
 
 /* ---- Tile ---- */
 
-/* One axis r times: x as [outer, 1, inner] is expanded to [outer, r, inner]. */
+/* Repeats x r times along one axis: x as [outer, 1, inner] is expanded to [outer, r, inner]. */
 static int tile_axis(struct wg__in *c, wg_node **x, int axis, int64_t r)
 {
     wg_shape s = *wg_node_shape(*x), three = {.rank = 3, .dim = {1, 1, 1}};
@@ -276,8 +278,8 @@ static int tile_axis(struct wg__in *c, wg_node **x, int axis, int64_t r)
     return *x ? WG_OK : wg__out_node(c, 0, NULL);
 }
 
-/* Before opset 6 one axis is tiled, and both numbers are inputs. */
-static int repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
+/* Reads the repeats before opset 6, where one axis is tiled and both numbers are inputs. */
+static int read_repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
 {
     struct wg__ints tiles, axis;
     int             at;
@@ -289,9 +291,9 @@ static int repeats_1(struct wg__in *c, int rank, struct wg__ints *to)
     return WG_OK;
 }
 
-static int repeats(struct wg__in *c, int rank, struct wg__ints *to)
+static int read_repeats(struct wg__in *c, int rank, struct wg__ints *to)
 {
-    if (c->opset < 6) return repeats_1(c, rank, to);
+    if (c->opset < 6) return read_repeats_1(c, rank, to);
     if (!wg__in_has(c, 1)) return wg__malformed(c, "repeats are missing");
     if (!wg__in_need_ints(c, 1, "repeats", to)) return WG_EARG;
     return to->n == rank ? WG_OK : wg__malformed(c, "%d repeats for rank %d", to->n, rank);
@@ -304,7 +306,7 @@ int wg__row_tile(struct wg__in *c)
     wg_node        *x;
     wg_shape        s;
     int             status = wg__in_operand_shape(c, 0, &s);
-    if (!status) status = repeats(c, s.rank, &r);
+    if (!status) status = read_repeats(c, s.rank, &r);
     if (status) return status;
     for (int i = 0; i < s.rank; i++)
         if (r.at[i] < 0 && !wg__is_symbol(&r, i)) return wg__malformed(c, "%lld repeats", (long long)r.at[i]);

@@ -3,7 +3,7 @@
 
 /* ---- Shape, Size ---- */
 
-static int64_t clamped(int64_t i, int rank)
+static int64_t clamp_axis(int64_t i, int rank)
 {
     if (i < 0) i += rank;
     return i < 0 ? 0 : i > rank ? rank : i;
@@ -15,7 +15,8 @@ static int shape(struct wg__in *c)
     struct wg__ints y = {0};
     int             status = wg__in_operand_shape(c, 0, &s);
     if (status) return status;
-    int64_t from = clamped(wg__attr_int(c, "start", 0), s.rank), to = clamped(wg__attr_int(c, "end", s.rank), s.rank);
+    int64_t from = clamp_axis(wg__attr_int(c, "start", 0), s.rank),
+            to = clamp_axis(wg__attr_int(c, "end", s.rank), s.rank);
     while (from < to) y.at[y.n++] = s.dim[from++];
     return wg__out_ints(c, 0, &y, WG_I64, false);
 }
@@ -31,7 +32,7 @@ static int size(struct wg__in *c)
 
 /* ---- Reshape ---- */
 
-/* A list under another shape of rank 0 or 1; false if it needs a node. */
+/* Reshapes a list to rank 0 or 1. False if the shape needs a node. */
 static bool reshape_list(struct wg__list *x, const struct wg__ints *to, bool zero)
 {
     if (to->n > 1) return false;
@@ -98,8 +99,8 @@ static int flatten(struct wg__in *c)
     return status ? status : wg__out_node(c, 0, wg_reshape(x, s));
 }
 
-/* Which axes of s go: those named, or without a list the ones. */
-static int squeezed(struct wg__in *c, const struct wg__ints *axes, const wg_shape *s, bool gone[WG_MAX_RANK])
+/* Finds which axes of s go: those in the list, or every axis of size 1 if there is no list. */
+static int find_squeezed(struct wg__in *c, const struct wg__ints *axes, const wg_shape *s, bool gone[WG_MAX_RANK])
 {
     wg_axes in = {0};
     char    name[48];
@@ -128,7 +129,7 @@ static int squeeze(struct wg__in *c)
     bool            gone[WG_MAX_RANK] = {0};
     int             status = wg__in_moved(c, "axes", 13, 1, &axes);
     if (!status) status = wg__in_operand_shape(c, 0, &have);
-    if (!status) status = squeezed(c, &axes, &have, gone);
+    if (!status) status = find_squeezed(c, &axes, &have, gone);
     if (status) return status;
     if (wg__in_list(c, 0, &l)) {
         l.rank0 = l.rank0 || gone[0];
@@ -168,7 +169,7 @@ static int unsqueeze(struct wg__in *c)
 
 /* ---- Expand ---- */
 
-/* NumPy's broadcast of two shapes into *y. */
+/* Broadcasts two shapes into *y by NumPy's rules. */
 static int broadcast(struct wg__in *c, const wg_shape *a, const wg_shape *b, wg_shape *y)
 {
     char     p[48], q[48];

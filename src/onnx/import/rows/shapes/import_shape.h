@@ -16,34 +16,35 @@ struct wg__list {
     wg_dtype        dtype;
     bool            rank0;
 };
-/* Input i as such, if it can be folded; false without a word if not. */
+/* Gives input i as a list if it can be folded; false without a complaint if not. wg__out_list makes
+ * output i a list. */
 bool wg__in_list(struct wg__in *c, int i, struct wg__list *to);
 int  wg__out_list(struct wg__in *c, int i, const struct wg__list *l);
 
-/* Input i as a node: WG_OK, or a status whose reason was given. */
+/* Gives input i as a node. Returns WG_OK, or a status whose reason was given. */
 int wg__in_operand(struct wg__in *c, int i, wg_node **x);
-/* Its shape without making a node of a list. */
+/* Gives the shape of input i, without making a node if it is a list. */
 int wg__in_operand_shape(struct wg__in *c, int i, wg_shape *s);
-/* A list of axes or sizes from the attribute before opset `since`, from input i
- * after; n = -1 where there is none.  WG_OK, or a status. */
+/* Reads a list of axes or sizes from the attribute before opset `since`, from input i after it; n = -1
+ * where there is none. Returns WG_OK, or a status. */
 int wg__in_moved(struct wg__in *c, const char *name, int since, int i, struct wg__ints *to);
-/* The same for an input that is a shape: sizes, symbols, -1. */
+/* Reads a list of sizes, symbols and -1 from input i, which is a shape. Returns WG_OK, or a status. */
 int wg__in_dims(struct wg__in *c, int i, const char *what, struct wg__ints *to);
 
-/* Arithmetic on dimensions, with a complaint where there is no result. */
+/* Multiplies or divides dimensions; complains where there is no result. */
 int wg__in_mul(struct wg__in *c, int64_t a, int64_t b, int64_t *y);
 int wg__in_div(struct wg__in *c, int64_t a, int64_t b, int64_t *y);
-/* The product of dimensions from..to-1. */
+/* Multiplies the dimensions from..to-1 of s. */
 int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t *y);
 
-/* from..to-1 of a list or axis of n elements in steps, as Python counts:
- * the first, and how many. */
+/* Counts the elements from..to-1 of a list or axis of n elements, in steps, as Python does; *start
+ * becomes the first of them. */
 int64_t wg__list_range(int64_t n, int64_t *start, int64_t stop, int64_t step);
 
-/* How many steps reach over `width` elements, which may be symbolic; none where it is below 0. */
+/* Counts the steps that reach over `width` elements, which may be symbolic; 0 where the width is below 0. */
 int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n);
 
-/* The last axis in the place of another. */
+/* Moves the last axis of x to the place `axis`. */
 wg_node *wg__last_to(wg_node *x, int axis);
 
 int wg__row_slice(struct wg__in *c);

@@ -67,7 +67,7 @@ wg_node *wg__atanh(wg_node *x)
 }
 
 /* atan r = 2 atan(r / (1 + (1 + r^2)^(1/2))) */
-static wg_node *half(wg_node *r)
+static wg_node *halve_angle(wg_node *r)
 {
     wg_node *root = wg_sqrt(wg_shift(wg_square(r), 1));
     return wg_div(r, wg_shift(root, 1));
@@ -85,12 +85,13 @@ static wg_node *series(wg_node *r)
     return wg_mul(r, sum);
 }
 
-/* With atan a = pi/2 - atan(1/a), and halved twice, the series has r < tan(pi/16). */
+/* Computes atan(x). With atan a = pi/2 - atan(1/a), and the angle halved twice, the series has r <
+ * tan(pi/16). */
 wg_node *wg__atan(wg_node *x)
 {
     wg_node *a = magnitude(x), *one = wg_lit(x, 1);
     wg_node *far = wg_greater(a, one), *inverse = wg_reciprocal(wg_maximum(a, one));
-    wg_node *y = wg_scale(series(half(half(wg_where(far, inverse, a)))), 4);
+    wg_node *y = wg_scale(series(halve_angle(halve_angle(wg_where(far, inverse, a)))), 4);
     wg_node *rest = wg_sub(wg_lit(x, pi / 2), y);
     return signed_as(x, wg_where(far, rest, y));
 }

@@ -8,7 +8,7 @@
 typedef wg_node *one(wg_node *x);
 typedef wg_node *two(wg_node *x, wg_node *y);
 
-static bool among(const wg_node *x, unsigned dtypes) { return x && WG_DTYPE_BIT(wg_node_dtype(x)) & dtypes; }
+static bool has_dtype(const wg_node *x, unsigned dtypes) { return x && WG_DTYPE_BIT(wg_node_dtype(x)) & dtypes; }
 
 /* ---- One operand ---- */
 
@@ -18,15 +18,18 @@ static int unary(struct wg__in *c, one *f)
     return wg__out_node(c, 0, x ? f(x) : NULL);
 }
 
-/* f where it is an operator of integers too; `folded` on lists. */
+/* Builds f, which is an operator of integers too; on lists of integers `folded` takes its place. */
 static int unary_int(struct wg__in *c, one *f, wg__fold *folded)
 {
     return wg__fold_ints(c, 1, folded, wg__in_dtype(c, 0)) ? WG_OK : unary(c, f);
 }
 
-static wg_node *absolute(wg_node *x) { return among(x, WG_DTYPE_BIT(WG_U8)) ? x : wg_abs(x); }
-static wg_node *sign_of(wg_node *x) { return among(x, WG_DTYPE_BIT(WG_U8)) ? wg_minimum(x, wg_lit(x, 1)) : wg_sign(x); }
-static wg_node *relu_of(wg_node *x) { return among(x, WG_DTYPE_REALS) ? wg_relu(x) : wg_maximum(x, wg_lit(x, 0)); }
+static wg_node *absolute(wg_node *x) { return has_dtype(x, WG_DTYPE_BIT(WG_U8)) ? x : wg_abs(x); }
+static wg_node *sign_of(wg_node *x)
+{
+    return has_dtype(x, WG_DTYPE_BIT(WG_U8)) ? wg_minimum(x, wg_lit(x, 1)) : wg_sign(x);
+}
+static wg_node *relu_of(wg_node *x) { return has_dtype(x, WG_DTYPE_REALS) ? wg_relu(x) : wg_maximum(x, wg_lit(x, 0)); }
 
 /* x / (1 + |x|) */
 static wg_node *softsign_of(wg_node *x) { return wg_div(x, wg_shift(wg_abs(x), 1)); }
@@ -106,7 +109,7 @@ static int shrink(struct wg__in *c)
     double   bias = wg__attr_real(c, "bias", 0), lambd = wg__attr_real(c, "lambd", 0.5);
     bool     whole = bias == floor(bias) && lambd == floor(lambd);
     wg_node *x = wg__in_node(c, 0),
-            *v = among(x, WG_DTYPE_REALS | (whole ? WG_DTYPE_INTS : 0)) ? x : wg_cast(x, WG_F64);
+            *v = has_dtype(x, WG_DTYPE_REALS | (whole ? WG_DTYPE_INTS : 0)) ? x : wg_cast(x, WG_F64);
     wg_node *zero = wg_lit(v, 0), *up = wg_shift(v, bias), *down = wg_shift(v, -bias);
     wg_node *low = wg_less(v, wg_lit(v, -lambd)), *high = wg_greater(v, wg_lit(v, lambd));
     wg_node *y = wg_where(low, up, wg_where(high, down, zero));
@@ -144,7 +147,7 @@ static wg_node *known_power(wg_node *x, uint64_t n)
     return y ? y : wg_add(wg_sub(x, x), wg_lit(x, 1));
 }
 
-/* The same bit by bit, for an exponent that only the run knows. */
+/* Computes x^n by squaring for an exponent that only the run knows, bit by bit. */
 static wg_node *open_power(wg_node *x, wg_node *n)
 {
     wg_node *y = wg_lit(x, 1), *base = wg_lit(n, 2), *zero = wg_lit(n, 0);
@@ -157,7 +160,7 @@ static wg_node *open_power(wg_node *x, wg_node *n)
     return y;
 }
 
-/* The one exponent where the file has it and the result has x's shape; -1: not so. */
+/* Returns the exponent if it is a single number of the file and the result has x's shape; -1 if not. */
 static int64_t known_exponent(struct wg__in *c, const wg_node *x)
 {
     wg_array a;
@@ -170,7 +173,8 @@ static int64_t known_exponent(struct wg__in *c, const wg_node *x)
     return n;
 }
 
-/* Integers: below an exponent of 0 only 1 and -1 have a power that is no fraction, and fractions are cut off. */
+/* Computes integer powers. Below an exponent of 0 only 1 and -1 have a power that is no fraction;
+ * fractions become 0. */
 static wg_node *whole_power(struct wg__in *c, wg_node *x, wg_node *y)
 {
     int64_t n = known_exponent(c, x);
@@ -181,7 +185,8 @@ static wg_node *whole_power(struct wg__in *c, wg_node *x, wg_node *y)
     return wg_where(wg_and(below, wg_not(unit)), wg_lit(x, 0), power);
 }
 
-/* With a real exponent in f64: what is a whole number but for rounding is made one before it is cut off. */
+/* Computes a power in f64 for integers to a real exponent. A result that misses a whole number by
+ * rounding only is rounded to it, the fraction of any other is cut off by the cast. */
 static wg_node *rounded_power(wg_node *x, wg_node *y)
 {
     wg_node *base = wg_cast(x, WG_F64), *exponent = wg_cast(y, WG_F64);
@@ -190,13 +195,13 @@ static wg_node *rounded_power(wg_node *x, wg_node *y)
     return wg_cast(wg_where(wg_less_equal(miss, slack), whole, power), wg_node_dtype(x));
 }
 
-/* The result has the base's dtype; the exponent may be of another (since opset 12). */
+/* Computes Pow in the base's dtype; the exponent may have another one (since opset 12). */
 static int pow_(struct wg__in *c)
 {
     wg_node *x = wg__in_node(c, 0), *y = wg__in_broadcast(c, x, wg__in_node(c, 1));
-    if (among(x, WG_DTYPE_REALS)) return wg__out_node(c, 0, wg_pow(x, wg_cast(y, wg_node_dtype(x))));
+    if (has_dtype(x, WG_DTYPE_REALS)) return wg__out_node(c, 0, wg_pow(x, wg_cast(y, wg_node_dtype(x))));
     return wg__out_node(
-        c, 0, among(x, WG_DTYPE_INTS) && among(y, WG_DTYPE_INTS) ? whole_power(c, x, y) : rounded_power(x, y));
+        c, 0, has_dtype(x, WG_DTYPE_INTS) && has_dtype(y, WG_DTYPE_INTS) ? whole_power(c, x, y) : rounded_power(x, y));
 }
 
 static wg_node *truncated(wg_node *x)
@@ -217,7 +222,7 @@ static wg_node *wide_fmod(wg_node *x, wg_node *y)
     return wg_cast(real_fmod(a, b), wg_node_dtype(x));
 }
 static wg_node *int_fmod(wg_node *x, wg_node *y) { return wg_sub(x, wg_mul(y, wg_div(x, y))); }
-/* The remainder with the sign of y. */
+/* Computes the remainder of integers, with the sign of y. */
 static wg_node *int_mod(wg_node *x, wg_node *y)
 {
     wg_node *r = int_fmod(x, y), *zero = wg_lit(r, 0);
@@ -225,7 +230,7 @@ static wg_node *int_mod(wg_node *x, wg_node *y)
     wg_node *differ = wg_and(some, wg_xor(below, y_below)), *moved = wg_add(r, y);
     return wg_where(differ, moved, r);
 }
-/* The remainder with the sign of y, of reals: 0 has it too. */
+/* Computes the remainder of reals, with the sign of y; a remainder of 0 has it too. */
 static wg_node *real_mod(wg_node *x, wg_node *y)
 {
     wg_node *zero = wg_lit(x, 0), *minus = wg_lit(x, -0.0), *r = real_fmod(x, y);
@@ -242,7 +247,7 @@ static int mod(struct wg__in *c)
 {
     bool     as_c = wg__attr_int(c, "fmod", 0) != 0;
     wg_node *x = wg__in_node(c, 0), *y = wg__in_node(c, 1);
-    bool     real = among(x, WG_DTYPE_REALS);
+    bool     real = has_dtype(x, WG_DTYPE_REALS);
     if (real && !as_c && c->opset < 28) return wg__malformed(c, "real operands need fmod=1");
     two *f = real ? (as_c ? wide_fmod : wide_mod) : as_c ? int_fmod : int_mod;
     return wg__out_node(c, 0, f(x, y));
@@ -264,8 +269,8 @@ static int prelu(struct wg__in *c)
 
 /* ---- Bounds, and any number of operands ---- */
 
-/* A bound that is one number; some files give it an axis. */
-static wg_node *bound(struct wg__in *c, int i)
+/* Returns a bound as a scalar: some files give the one number an axis. */
+static wg_node *scalar_bound(struct wg__in *c, int i)
 {
     wg_node *x = wg__in_node(c, i);
     return x && wg_count(wg_node_shape(x)) == 1 ? wg_reshape(x, (wg_shape){0}) : x;
@@ -273,8 +278,8 @@ static wg_node *bound(struct wg__in *c, int i)
 static int clip(struct wg__in *c)
 {
     wg_node *y = wg__in_node(c, 0);
-    if (wg__in_has(c, 1)) y = wg_maximum(y, bound(c, 1));
-    if (wg__in_has(c, 2)) y = wg_minimum(y, bound(c, 2));
+    if (wg__in_has(c, 1)) y = wg_maximum(y, scalar_bound(c, 1));
+    if (wg__in_has(c, 2)) y = wg_minimum(y, scalar_bound(c, 2));
     return wg__out_node(c, 0, y);
 }
 static int clip_1(struct wg__in *c)

@@ -35,7 +35,7 @@ static int where(struct wg__in *c)
     return wg__out_node(c, 0, wg_where(which, x, y));
 }
 
-/* Nothing but NaN differs from itself. */
+/* Computes x != x, which only NaN does. */
 static int is_nan(struct wg__in *c)
 {
     wg_node *x = wg__in_node(c, 0);
@@ -66,7 +66,7 @@ static int cast(struct wg__in *c)
     return t == WG_DTYPES ? WG_EARG : cast_to(c, t);
 }
 
-/* Before opset 6 the dtype is a word, "FLOAT". */
+/* Casts before opset 6, where the dtype is a word: "FLOAT". */
 static int cast_1(struct wg__in *c)
 {
     const char *word = wg__attr_text(c, "to", "");

@@ -32,7 +32,8 @@ static bool reduction_of(struct wg__in *c, enum reduction *to)
     return false;
 }
 
-/* Whether label is x without its axis of classes; where symbols leave that open, a reshape finds out. */
+/* Checks that label's shape is x's without the axis of classes. Where symbols leave that open, a
+ * reshape checks it in each run. */
 static bool shapes_fit(struct wg__in *c, struct loss *l)
 {
     enum { MOST = 1 << 24 };
@@ -70,7 +71,7 @@ static bool read_loss(struct wg__in *c, struct loss *l)
     return reduction_of(c, &l->reduction) && shapes_fit(c, l) && weight_fits(c, l);
 }
 
-/* The shape [n, 1, ..] that goes along axis 1 of x. */
+/* Returns the shape [classes, 1, ..], which broadcasts along axis 1 of x. */
 static wg_shape along_classes(const wg_node *x)
 {
     wg_shape s = {.rank = wg_node_shape(x)->rank - 1, .dim = {wg_node_shape(x)->dim[1]}};
@@ -85,8 +86,8 @@ static wg_node *classes(struct wg__in *c, wg_node *x)
     return wg_reshape(wg__in_iota(c, s.dim[0], 0, 1), s);
 }
 
-/* Where in x each label points: nowhere for one that is ignored. */
-static wg_node *hits(struct wg__in *c, const struct loss *l)
+/* Makes a mask of x's shape that is true at each label's class; nowhere for an ignored label. */
+static wg_node *label_mask(struct wg__in *c, const struct loss *l)
 {
     wg_node *class = classes(c, l->x);
     wg_node *label = wg_unsqueeze(wg_cast(l->label, WG_I64), 1);
@@ -97,25 +98,25 @@ static wg_node *hits(struct wg__in *c, const struct loss *l)
     return wg_and(hit, counts);
 }
 
-/* What the sum of the losses is divided by. */
-static wg_node *total(const struct loss *l, wg_node *hit, wg_node *weight)
+/* Computes what the sum of the losses is divided by: the weights of the labels that count. */
+static wg_node *weight_sum(const struct loss *l, wg_node *hit, wg_node *weight)
 {
     wg_node *one = wg_lit(l->x, 1), *zero = wg_lit(l->x, 0);
     return wg_sum(wg_where(hit, weight ? weight : one, zero), (wg_axes){.n = -1}, 0);
 }
 
-/* log_p [n, classes, ..] to the loss.  What is not hit is not looked at, so that
- * a probability of 0 costs nothing where it is not the label's. */
+/* Computes the loss from log_p [n, classes, ..]. Only the label's elements are chosen, so that a
+ * probability of 0 costs nothing elsewhere. */
 static wg_node *likelihood(struct wg__in *c, const struct loss *l, wg_node *log_p)
 {
-    wg_node *hit = hits(c, l), *zero = wg_lit(log_p, 0), *weight = NULL;
+    wg_node *hit = label_mask(c, l), *zero = wg_lit(log_p, 0), *weight = NULL;
     if (l->weight) weight = wg_reshape(l->weight, along_classes(l->x));
     wg_node *term = wg_where(hit, l->weight ? wg_mul(log_p, weight) : log_p, zero);
     wg_node *each = wg_neg(wg_sum(term, (wg_axes){.n = 1, .axis = {1}}, 0));
     if (l->reduction == NONE) return each;
     if (l->reduction == MEAN && !l->weight && !l->ignores) return wg_mean(each, (wg_axes){.n = -1}, 0);
     wg_node *sum = wg_sum(each, (wg_axes){.n = -1}, 0);
-    return l->reduction == SUM ? sum : wg_div(sum, total(l, hit, weight));
+    return l->reduction == SUM ? sum : wg_div(sum, weight_sum(l, hit, weight));
 }
 
 static int nll(struct wg__in *c)

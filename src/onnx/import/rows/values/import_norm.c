@@ -15,11 +15,11 @@
 
 static int rank(const wg_node *x) { return wg_node_shape(x)->rank; }
 
-static bool wanted(const struct wg__in *c, int i) { return i < c->n_out && *c->node->out[i] != 0; }
+static bool is_wanted(const struct wg__in *c, int i) { return i < c->n_out && *c->node->out[i] != 0; }
 
 static double epsilon(const struct wg__in *c) { return wg__attr_real(c, "epsilon", (double)1e-5F); }
 
-/* The axes from `first` on. */
+/* Lists the axes first..end-1. */
 static wg_axes axes_from(int first, int end)
 {
     wg_axes a = {0};
@@ -41,7 +41,7 @@ static struct moments moments(wg_node *x, wg_axes axes)
 
 static wg_node *inverse_root(wg_node *var, double eps) { return wg_rsqrt(wg_shift(var, eps)); }
 
-static wg_node *standardised(wg_node *x, wg_axes axes, double eps)
+static wg_node *standardise(wg_node *x, wg_axes axes, double eps)
 {
     struct moments m = moments(x, axes);
     wg_node       *r = inverse_root(m.var, eps);
@@ -59,10 +59,11 @@ static wg_node *one_for_zero(wg_node *s)
 
 /* ---- Channels ---- */
 
-/* The channels of x: axis 1; a vector is a batch of one channel. */
+/* Returns the number of channels of x, the size of axis 1. A vector is a batch of one channel. */
 static int64_t channels(const wg_node *x) { return rank(x) == 1 ? 1 : wg_node_shape(x)->dim[1]; }
 
-/* Input 0, which has an axis of channels; NULL with or without a complaint. */
+/* Returns input 0, which must have an axis of channels. NULL on failure, with a complaint unless the
+ * input itself failed. */
 static wg_node *with_channels(struct wg__in *c)
 {
     wg_node *x = wg__in_node(c, 0);
@@ -71,7 +72,8 @@ static wg_node *with_channels(struct wg__in *c)
     return NULL;
 }
 
-/* Input i, one number for each of n channels, beside x: [n, 1, ..]; NULL with or without a complaint. */
+/* Returns input i, which must have one number for each of n channels, in a shape that broadcasts
+ * beside x: [n, 1, ..]. NULL on failure, with a complaint unless the input itself failed. */
 static wg_node *per_channel(struct wg__in *c, int i, const char *what, wg_node *x, int64_t n)
 {
     char     text[96], number[48];
@@ -89,7 +91,7 @@ static wg_node *per_channel(struct wg__in *c, int i, const char *what, wg_node *
 
 /* ---- BatchNormalization ---- */
 
-/* Of a vector too: see channels. */
+/* Lists all axes but the channels', of n axes; for a vector that is axis 0. */
 static wg_axes all_but_channels(int n)
 {
     wg_axes a = axes_from(2, n);
@@ -97,14 +99,14 @@ static wg_axes all_but_channels(int n)
     return a;
 }
 
-/* Until opset 6 an attribute says that the statistics are those of the batch,
- * until 13 more than one output, from then on an attribute again. */
-static bool trains(const struct wg__in *c)
+/* Tells whether the statistics are those of the batch. Until opset 6 an attribute says so, until 13 a
+ * second output, from 14 an attribute again. */
+static bool is_training(const struct wg__in *c)
 {
     if (c->opset < 7) return wg__attr_int(c, "is_test", 0) == 0;
     if (c->opset >= 14) return wg__attr_int(c, "training_mode", 0) != 0;
     for (int i = 1; i < c->n_out; i++)
-        if (wanted(c, i)) return true;
+        if (is_wanted(c, i)) return true;
     return false;
 }
 
@@ -129,7 +131,7 @@ static wg_node *running(wg_node *old, wg_node *now, double momentum)
     return wg_add(kept, added);
 }
 
-/* Running mean and variance, then those of the batch, as vectors of the inputs' dtypes. */
+/* Makes outputs 1 to 4, running mean and variance and those of the batch, as vectors of the inputs' dtypes. */
 static int batch_norm_statistics(struct wg__in *c, const struct batch_norm *b, const struct moments *m)
 {
     double   momentum = wg__attr_real(c, "momentum", (double)0.9F);
@@ -138,7 +140,7 @@ static int batch_norm_statistics(struct wg__in *c, const struct batch_norm *b, c
     wg_node *out[] = {next_mean, next_var, mean, var};
     for (int i = 0; i < 4; i++) {
         wg_dtype t = wg_node_dtype(wg__in_node(c, 3 + i % 2));
-        if (!wanted(c, 1 + i)) continue;
+        if (!is_wanted(c, 1 + i)) continue;
         int status = wg__out_node(c, 1 + i, wg_cast(wg_reshape(out[i], WG_SHAPE(WG_DIM_AUTO)), t));
         if (status) return status;
     }
@@ -152,7 +154,7 @@ static int batch_norm(struct wg__in *c)
     if (rank(b.x) == 0) return wg__malformed(c, "x is a scalar");
     if (!wg__attr_int(c, "spatial", 1)) return wg__unsupported(c, "statistics of each place alone (spatial = 0)");
     if (!batch_norm_inputs(c, &b)) return wg__out_node(c, 0, NULL);
-    bool           now = trains(c);
+    bool           now = is_training(c);
     struct moments m = now ? moments(b.x, all_but_channels(rank(b.x))) : (struct moments){.mean = b.mean, .var = b.var};
     if (!now) m.off = wg_sub(b.x, b.mean);
     wg_node *slope = wg_mul(inverse_root(m.var, epsilon(c)), b.scale);
@@ -169,10 +171,10 @@ static int instance_norm(struct wg__in *c)
     wg_node *scale = per_channel(c, 1, "scale", x, channels(x));
     wg_node *bias = scale ? per_channel(c, 2, "B", x, channels(x)) : NULL;
     if (!bias) return wg__out_node(c, 0, NULL);
-    return wg__out_node(c, 0, scaled(standardised(x, axes_from(2, rank(x)), epsilon(c)), scale, bias));
+    return wg__out_node(c, 0, scaled(standardise(x, axes_from(2, rank(x)), epsilon(c)), scale, bias));
 }
 
-/* The dtype in which mean and variance are made. */
+/* Finds the dtype in which mean and variance are computed. */
 static bool stash_dtype(struct wg__in *c, wg_dtype *t)
 {
     int64_t code = wg__attr_int(c, "stash_type", WG__ONNX_F32);
@@ -182,7 +184,7 @@ static bool stash_dtype(struct wg__in *c, wg_dtype *t)
     return real;
 }
 
-/* x y or x + y, where y may not make x wider; NULL with or without a complaint. */
+/* x y or x + y; y may not make x wider. NULL on failure, with a complaint unless an operand itself failed. */
 static wg_node *no_wider(struct wg__in *c, wg_node *x, wg_node *y, wg_node *z)
 {
     char have[96], want[96];
@@ -207,8 +209,8 @@ static int layer_norm(struct wg__in *c)
     if (wg__in_has(c, 2)) y = no_wider(c, x, bias, wg_add(y, bias));
     if (!y) return wg__out_node(c, 0, NULL);
     int status = wg__out_node(c, 0, y);
-    if (!status && wanted(c, 1)) status = wg__out_node(c, 1, m.mean);
-    if (!status && wanted(c, 2)) status = wg__out_node(c, 2, r);
+    if (!status && is_wanted(c, 1)) status = wg__out_node(c, 1, m.mean);
+    if (!status && is_wanted(c, 2)) status = wg__out_node(c, 2, r);
     return status;
 }
 
@@ -228,7 +230,8 @@ static wg_node *in_groups(struct wg__in *c, wg_node *x, int64_t groups)
     return wg_reshape(x, s);
 }
 
-/* Scale and bias are of a group in opset 18 and of a channel from 21 on. */
+/* Computes GroupNormalization. Scale and bias have one number for each group before opset 21, for each
+ * channel from 21 on. */
 static int group_norm(struct wg__in *c)
 {
     wg_dtype t;
@@ -241,7 +244,7 @@ static int group_norm(struct wg__in *c)
     wg_node *scale = per_channel(c, 1, "scale", beside, channels(beside));
     wg_node *bias = scale ? per_channel(c, 2, "bias", beside, channels(beside)) : NULL;
     if (!bias) return wg__out_node(c, 0, NULL);
-    wg_node *unit = standardised(wg_cast(parts, t), axes_from(2, rank(parts)), epsilon(c));
+    wg_node *unit = standardise(wg_cast(parts, t), axes_from(2, rank(parts)), epsilon(c));
     wg_node *y = scaled(wg_reshape(wg_cast(unit, wg_node_dtype(x)), *wg_node_shape(beside)), scale, bias);
     return wg__out_node(c, 0, wg_reshape(y, *wg_node_shape(x)));
 }
@@ -325,7 +328,7 @@ static int global_max(struct wg__in *c) { return global_pool(c, wg_max); }
 
 /* ---- Dropout ---- */
 
-/* Output 1, which elements stay, is of x's dtype before opset 10. */
+/* Makes output 1, the mask of the elements that stay, which has x's dtype before opset 10. */
 static int out_mask(struct wg__in *c, wg_node *kept)
 {
     wg_dtype t = wg_node_dtype(kept);
@@ -333,17 +336,17 @@ static int out_mask(struct wg__in *c, wg_node *kept)
     return wg__out_node(c, 1, c->opset < 10 ? wg_cast(mask, t) : mask);
 }
 
-/* A mask that is asked for is what becomes of ones. */
+/* Computes Dropout. If the mask is wanted, ones are dropped out and multiply x. */
 static int dropout(struct wg__in *c, double ratio)
 {
     wg_node *x = wg__in_node(c, 0);
-    if (!x || !wanted(c, 1)) return wg__out_node(c, 0, wg_dropout(x, ratio));
+    if (!x || !is_wanted(c, 1)) return wg__out_node(c, 0, wg_dropout(x, ratio));
     wg_node *kept = wg_dropout(wg_fill(c->g, wg_node_dtype(x), *wg_node_shape(x), 1), ratio);
     int      status = wg__out_node(c, 0, ratio == 0 ? x : wg_mul(x, kept));
     return status ? status : out_mask(c, kept);
 }
 
-/* A file of these opsets is taken to be for inference, whatever is_test is. */
+/* Computes Dropout before opset 12. A file of these opsets is taken to be for inference, whatever is_test says. */
 static int dropout_1(struct wg__in *c) { return dropout(c, c->options->dropout ? wg__attr_real(c, "ratio", 0.5) : 0); }
 
 /* training_mode = true asks for dropout whatever the options are. */

@@ -39,16 +39,17 @@ static int matmul(struct wg__in *c)
     return wg__out_node(c, 0, z);
 }
 
-/* Integers times what is no whole number go through f64. */
-static wg_node *times(wg_node *x, double factor)
+/* Multiplies x by a factor. Integers times a fraction go through f64. */
+static wg_node *scale_by(wg_node *x, double factor)
 {
     bool whole = factor == floor(factor) && fabs(factor) < 0x1p53;
     if (factor == 1 || !x) return x;
     return is_int(x) && !whole ? wg_cast(wg_scale(wg_cast(x, WG_F64), factor), wg_node_dtype(x)) : wg_scale(x, factor);
 }
 
-/* product + term, whose shape may not make the product wider; NULL with or without a complaint. */
-static wg_node *plus(struct wg__in *c, wg_node *product, wg_node *term)
+/* product + term; the term's shape may not make the product wider. NULL on failure, with a complaint unless an operand
+ * itself failed. */
+static wg_node *add_term(struct wg__in *c, wg_node *product, wg_node *term)
 {
     char     have[96], want[96];
     wg_node *sum = wg_add(product, term);
@@ -61,22 +62,22 @@ static wg_node *plus(struct wg__in *c, wg_node *product, wg_node *term)
     return NULL;
 }
 
-/* Rows and columns of a matrix exchanged. */
-static void turn(char *y, const char *x, int64_t rows, int64_t cols, size_t size)
+/* Transposes a matrix of `rows` rows. */
+static void transpose_values(char *y, const char *x, int64_t rows, int64_t cols, size_t size)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < cols; j++)
             memcpy(y + (size_t)(j * rows + i) * size, x + (size_t)(i * cols + j) * size, size);
 }
 
-/* The tensor of input 1 with its axes exchanged; NULL if it is not to be had. */
-static wg_node *exchanged(struct wg__in *c)
+/* Makes a constant of input 1, a matrix, transposed. NULL if its values are not known, or memory is short. */
+static wg_node *transposed_constant(struct wg__in *c)
 {
     wg_array known, other = {0};
     wg_node *y = NULL;
     if (!wg__in_known(c, 1, &known)) return NULL;
     if (!wg_array_new(&other, known.dtype, WG_SHAPE(known.shape.dim[1], known.shape.dim[0]))) {
-        turn(other.data, known.data, known.shape.dim[0], known.shape.dim[1], wg_dtype_size(known.dtype));
+        transpose_values(other.data, known.data, known.shape.dim[0], known.shape.dim[1], wg_dtype_size(known.dtype));
         y = wg_const(c->g, other.dtype, other.shape, other.data);
     }
     wg_array_free(&other);
@@ -84,13 +85,13 @@ static wg_node *exchanged(struct wg__in *c)
     return y;
 }
 
-/* A constant B that is stored as [out, in] is turned once, here, instead of in
- * each run: what only predicts need not keep the file's layout. */
-static wg_node *turned(struct wg__in *c, bool *tb)
+/* Returns input 1. A constant that is stored as [out, in] is transposed here once instead of in each
+ * run (*tb becomes false): a model for inference need not keep the file's layout. */
+static wg_node *read_weight(struct wg__in *c, bool *tb)
 {
     struct wg__import_value *b = wg__value_in(c, 1);
     if (!*tb || !c->options->constants || !b || !b->tensor || b->tensor->rank != 2) return wg__in_node(c, 1);
-    if (!b->turned) b->turned = exchanged(c);
+    if (!b->turned) b->turned = transposed_constant(c);
     *tb = !b->turned;
     return b->turned ? b->turned : wg__in_node(c, 1);
 }
@@ -99,13 +100,13 @@ static int gemm(struct wg__in *c)
 {
     double   alpha = wg__attr_real(c, "alpha", 1), beta = wg__attr_real(c, "beta", 1);
     bool     ta = wg__attr_int(c, "transA", 0) != 0, tb = wg__attr_int(c, "transB", 0) != 0;
-    wg_node *a = wg__in_node(c, 0), *b = turned(c, &tb);
+    wg_node *a = wg__in_node(c, 0), *b = read_weight(c, &tb);
     if (!a || !b) return wg__out_node(c, 0, NULL);
     if (rank(a) != 2 || rank(b) != 2) return wg__malformed(c, "A and B have ranks %d and %d, not 2", rank(a), rank(b));
-    wg_node *y = times(product(a, b, ta, tb), alpha);
+    wg_node *y = scale_by(product(a, b, ta, tb), alpha);
     if (y && wg__in_has(c, 2) && beta != 0) {
-        wg_node *term = times(wg__in_node(c, 2), beta);
-        y = plus(c, y, term);
+        wg_node *term = scale_by(wg__in_node(c, 2), beta);
+        y = add_term(c, y, term);
     }
     return wg__out_node(c, 0, y);
 }

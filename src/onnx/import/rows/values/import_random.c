@@ -2,7 +2,7 @@
  * graph's seed, the node and the run, as those of every random node here. */
 #include "onnx/import/import.h"
 
-/* Shape and dtype by attributes. */
+/* Reads shape and dtype from attributes. */
 static bool by_attr(struct wg__in *c, wg_dtype *t, wg_shape *s)
 {
     struct wg__ints list;
@@ -11,7 +11,7 @@ static bool by_attr(struct wg__in *c, wg_dtype *t, wg_shape *s)
     return *t != WG_DTYPES && wg__attr_ints(c, "shape", &list) && wg__in_shape(c, &list, s);
 }
 
-/* Shape and, unless an attribute says another, dtype of the input. */
+/* Takes the shape of x, and its dtype unless an attribute says another. */
 static bool by_input(struct wg__in *c, const wg_node *x, wg_dtype *t, wg_shape *s)
 {
     *s = *wg_node_shape(x);

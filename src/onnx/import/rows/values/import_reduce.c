@@ -12,7 +12,7 @@
 
 typedef wg_node *reducer(wg_node *x, wg_axes axes, int keep);
 
-/* Whether input 1 is a list of no axes, which its shape alone may say. */
+/* Tells whether input 1 is a list of no axes; its shape alone may say so. */
 static bool no_axes(struct wg__in *c)
 {
     struct wg__ints list;
@@ -62,7 +62,8 @@ static wg_node *sum_of_abs(wg_node *x, wg_axes axes, int keep) { return wg_sum(w
 
 static wg_node *sum_of_squares(wg_node *x, wg_axes axes, int keep) { return wg_sum(wg_square(x), axes, keep); }
 
-/* The slope of the root at 0 is infinite; here nothing flows back there. */
+/* Computes the root of the sum of squares. The slope of a root at 0 is infinite; here no gradient
+ * flows back there. */
 static wg_node *length(wg_node *x, wg_axes axes, int keep)
 {
     wg_node *s = sum_of_squares(x, axes, keep), *zero = wg_lit(s, 0), *one = wg_lit(s, 1);
@@ -73,7 +74,7 @@ static wg_node *length(wg_node *x, wg_axes axes, int keep)
 static wg_node *log_of_sum(wg_node *x, wg_axes axes, int keep) { return wg_log(wg_sum(x, axes, keep)); }
 
 static int sum(struct wg__in *c) { return reduce(c, wg_sum); }
-/* A sum that i32 does not hold may have a mean that it holds. */
+/* Computes ReduceMean. Integers go through i64: a sum that i32 does not hold may have a mean that it holds. */
 static int mean(struct wg__in *c) { return reduce_in(c, average, WG_DTYPE_BIT(WG_I32) | WG_DTYPE_BIT(WG_U8), WG_I64); }
 static int max(struct wg__in *c) { return reduce_small(c, wg_max); }
 static int min(struct wg__in *c) { return reduce_small(c, wg_min); }

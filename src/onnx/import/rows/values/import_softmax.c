@@ -17,7 +17,7 @@ static wg_node *hardmax(struct wg__in *c, wg_node *x, int axis)
     return wg__last_to(wg_one_hot(where, n, wg_node_dtype(x)), axis);
 }
 
-/* The axes before `axis` as one, and those from it on as another. */
+/* Computes the shape of x with the axes before `axis` merged into one, and the axes from it on into another. */
 static bool flat_shape(struct wg__in *c, const wg_shape *x, int axis, wg_shape *to)
 {
     wg_infer why = {.g = c->g};
@@ -29,7 +29,7 @@ static bool flat_shape(struct wg__in *c, const wg_shape *x, int axis, wg_shape *
     return true;
 }
 
-static int flattened(struct wg__in *c, along *f)
+static int run_flattened(struct wg__in *c, along *f)
 {
     wg_node *x = wg__in_node(c, 0);
     wg_shape flat;
@@ -51,11 +51,11 @@ static int on_one_axis(struct wg__in *c, along *f)
     return wg__out_node(c, 0, f(c, x, axis));
 }
 
-static int softmax_1(struct wg__in *c) { return flattened(c, softmax); }
+static int softmax_1(struct wg__in *c) { return run_flattened(c, softmax); }
 static int softmax_13(struct wg__in *c) { return on_one_axis(c, softmax); }
-static int log_softmax_1(struct wg__in *c) { return flattened(c, log_softmax); }
+static int log_softmax_1(struct wg__in *c) { return run_flattened(c, log_softmax); }
 static int log_softmax_13(struct wg__in *c) { return on_one_axis(c, log_softmax); }
-static int hardmax_1(struct wg__in *c) { return flattened(c, hardmax); }
+static int hardmax_1(struct wg__in *c) { return run_flattened(c, hardmax); }
 static int hardmax_13(struct wg__in *c) { return on_one_axis(c, hardmax); }
 
 const struct wg__row wg__rows_softmax[] = {
