@@ -323,7 +323,7 @@ WG_API wg_node *wg_shift(wg_node *x, double term);    /* x + term */
 WG_API wg_node *wg_one_minus(wg_node *x);             /* 1 - x */
 WG_API wg_node *wg_clip(wg_node *x, double lo, double hi);
 
-/* Comparisons give bool; logic takes and gives bool. */
+/* Compares element by element and gives bool; logic takes and gives bool. */
 WG_API wg_node *wg_less(wg_node *x, wg_node *y);
 WG_API wg_node *wg_less_equal(wg_node *x, wg_node *y);
 WG_API wg_node *wg_greater(wg_node *x, wg_node *y);

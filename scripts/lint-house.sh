@@ -143,6 +143,27 @@ shared_structs_are_one() {
         awk '$1 == last { print $2 ": struct " $1 " is also at " where } { last = $1; where = $2 }'
 }
 
+# The comment of a function begins with a verb of scripts/verbs.txt, or with a formula in lower case.
+comments_begin_with_a_verb() {
+    find src include examples tools bench -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | sort | xargs awk '
+        FILENAME == "scripts/verbs.txt" { verb[$1] = 1; next }
+        FNR == 1 { text = ""; open = 0 }
+        open { text = text " " $0; if (index($0, "*/")) { open = 0; ended = FNR } next }
+        /^\/\*/ && !/^\/\* ----/ {
+            text = $0
+            start = ended = FNR
+            open = !index($0, "*/")
+            next
+        }
+        text && ended == FNR - 1 && /^[a-zA-Z_][^=#]*\(/ && !/^typedef|^struct .*\{$/ && text !~ /\*\/[ \t]*[^ \t]/ {
+            word = text
+            sub(/^\/\*+[ \t]*/, "", word)
+            sub(/[^A-Za-z].*/, "", word)
+            if (word ~ /^[A-Z]/ && !(word in verb)) print FILENAME ":" start ": " word ": the comment of a function begins with a verb"
+        }
+        { text = "" }' scripts/verbs.txt
+}
+
 # No const is cast away, by way of an integer either (gcc's -Wcast-qual sees the rest): but what an old libmicrohttpd
 # gives as const is its own buffer, in which a line has to be mended (src/serve/http/refusal.c).
 const_is_true() {
@@ -165,7 +186,7 @@ blanks_are_clean() {
     sources | xargs grep -nE '	| +$'
 }
 
-for rule in includes_point_down folders_are_small names_are_one library_is_quiet files_are_short lines_are_short headers_explain shared_structs_are_one const_is_true commas_hide_nothing blanks_are_clean; do
+for rule in includes_point_down folders_are_small names_are_one library_is_quiet files_are_short lines_are_short headers_explain shared_structs_are_one comments_begin_with_a_verb const_is_true commas_hide_nothing blanks_are_clean; do
     $rule >> "$found"
 done
 cat "$found"

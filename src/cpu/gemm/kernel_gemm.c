@@ -18,7 +18,7 @@ static inline vec  load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 static inline vec  all(float x) { return _mm512_set1_ps(x); }
 static inline vec  multiply_add(vec x, vec y, vec z) { return _mm512_fmadd_ps(x, y, z); }
-/* Elements, or pairs of elements, of x and y by turns: of each four the first two, or the last two. */
+/* Takes elements, or pairs of elements, of x and y by turns: of each four the first two, or the last two. */
 static inline vec low(vec x, vec y) { return _mm512_unpacklo_ps(x, y); }
 static inline vec high(vec x, vec y) { return _mm512_unpackhi_ps(x, y); }
 static inline vec low_pairs(vec x, vec y) { return (vec)_mm512_unpacklo_pd((__m512d)x, (__m512d)y); }

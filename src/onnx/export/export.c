@@ -147,7 +147,7 @@ static void name_outputs(struct wg__export *e)
     }
 }
 
-/* Names that the graph gives come before any that is made up. */
+/* Takes the names that the graph gives, before any is made up. */
 static void name_given(struct wg__export *e, bool params)
 {
     for (int i = 0; i < e->n_order; i++) {

@@ -70,7 +70,8 @@ void wg__import_build(struct wg__import *p);
 /* Makes the wanted nodes before node n, in order. */
 void wg__import_nodes(struct wg__import *p, int n);
 void wg__import_node(struct wg__import *p, const struct wg__onnx_node *node, const struct wg__row *row);
-/* Names of a graph: its initialisers; of a node: every name is made once, before it is used. */
+/* Makes the values that a graph has by name: its initialisers; and those of a node, each of them once and before it is
+ * used. */
 int wg__import_tensors(struct wg__import *p, const struct wg__onnx_model *model);
 int wg__import_names(struct wg__import *p, const struct wg__onnx_node *node);
 
