@@ -21,8 +21,8 @@ endif
 LIBS      := -lopenblas -lxxhash -lz -lpthread -lm
 WEB_LIBS  := -lmicrohttpd
 TEST_LIBS := -lcriterion
-# Threads may have stacks of 128 KiB: what is larger belongs in a workspace (src/cpu/workspace.h) or on the heap.
-FRAMES    := $(if $(SANITIZE),,-Wframe-larger-than=20480)
+# In src/ no cast takes const away. Threads may have stacks of 128 KiB: what is larger belongs in a workspace (src/cpu/workspace.h) or on the heap.
+STRICT    := -Wcast-qual $(if $(SANITIZE),,-Wframe-larger-than=20480)
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Werror
 # No contraction: fused and unfused loops must give the same bits.
 CFLAGS    ?= -O2 -g
@@ -99,13 +99,13 @@ $(BUILD)/flags: FORCE
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(LINK)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(FLAGS) $(if $(filter src/%,$<),$(FRAMES)) -c $< -o $@
+	$(Q)$(CC) $(FLAGS) $(if $(filter src/%,$<),$(STRICT)) -c $< -o $@
 
 define level_rule
 $(BUILD)/src/cpu/%.$(1).o: src/cpu/%.c $(BUILD)/flags | $(LINK)
 	@mkdir -p $$(@D)
 	$$(call say,CC,"$$< ($(1))")
-	$$(Q)$(CC) $(FLAGS) $(FRAMES) -O3 $(FLAGS_$(1)) -DWG__LEVEL=$(1) -c $$< -o $$@
+	$$(Q)$(CC) $(FLAGS) $(STRICT) -O3 $(FLAGS_$(1)) -DWG__LEVEL=$(1) -c $$< -o $$@
 endef
 $(foreach l,$(LEVELS),$(eval $(call level_rule,$(l))))
 

@@ -187,8 +187,8 @@ WG_API wg_tape_stats wg_stats(const wg_tape *t);
 
 /* Prints a tape, one instruction a line: value, operator, operands, dtype, shape,
  * place in the buffer, the values that it frees; then instructions, FLOPs and peak
- * bytes.  This writer and those below return WG_OK, WG_EIO, or WG_EARG with the
- * reason on the graph. */
+ * bytes.  This writer and those below return WG_OK, WG_EIO, or WG_EARG or WG_ENOMEM
+ * with the reason on the graph. */
 WG_API int wg_tape_print(const wg_tape *t, FILE *f);
 /* Writes the part of a graph that out needs, or a compiled tape (WG_EARG for an eager
  * one), as a Graphviz graph. */

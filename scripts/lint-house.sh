@@ -16,7 +16,7 @@ loop  | loop graph base                    | graph graph_op
 cpu   | cpu loop graph base ops/*.def      | graph graph_op
 ops   | ops cpu loop graph                 | graph graph_op
 grad  | grad ops graph                     | graph graph_op
-tape  | tape grad ops cpu loop graph       | graph graph_op
+tape  | tape grad ops cpu loop graph base  | graph graph_op
 cuda  | cuda tape ops cpu loop graph       | graph graph_op
 data  | data tape cpu graph base           | graph data
 data/csv          | data/csv data/io_impl.h graph base              | graph data
@@ -143,12 +143,29 @@ shared_structs_are_one() {
         awk '$1 == last { print $2 ": struct " $1 " is also at " where } { last = $1; where = $2 }'
 }
 
+# No const is cast away, by way of an integer either (gcc's -Wcast-qual sees the rest): but what an old libmicrohttpd
+# gives as const is its own buffer, in which a line has to be mended (src/serve/http/refusal.c).
+const_is_true() {
+    grep -rnE '\*\) *\(uintptr_t\)' src examples tools --include='*.[ch]' | grep -v '^src/serve/http/http.c:.*wg__refusal_prevent'
+}
+
+# A comma hides no second action: `return x = y, 0;` and `a = 1, b = 2;` are two statements.  To report and leave in
+# one, `return wg__fail(..), NULL;`, is fine, and so are declarations and the head of a for.
+commas_hide_nothing() {
+    find src examples tools -name '*.[ch]' | sort | while IFS= read -r file; do
+        bare "$file" | grep -E \
+            -e ': *(.*[);:}] )?(else )?return [^(;=!<>]*(\[[^]]*\])?[^(;=!<>]* [-+*/|&^]?= [^;]*, [^;(]*;' \
+            -e '(: *|\) |else )[a-z_]+((->|\.)[a-z_]+|\[[^]]*\])* *(\+\+|--|[-+*/|&^]?= [^;(]*), *[a-z_*-]+((->|\.)[a-z_]+|\[[^]]*\])* *(\+\+|--|[-+*/|&^]?= )' |
+            grep -v 'for ('
+    done
+}
+
 # Spelling of the tree: no tabs, no blanks at a line'"'"'s end.
 blanks_are_clean() {
     sources | xargs grep -nE '	| +$'
 }
 
-for rule in includes_point_down folders_are_small names_are_one library_is_quiet files_are_short lines_are_short headers_explain shared_structs_are_one blanks_are_clean; do
+for rule in includes_point_down folders_are_small names_are_one library_is_quiet files_are_short lines_are_short headers_explain shared_structs_are_one const_is_true commas_hide_nothing blanks_are_clean; do
     $rule >> "$found"
 done
 cat "$found"

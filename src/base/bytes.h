@@ -5,13 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Reads a number of n bytes, at most eight; writes the low n bytes of a number. */
+/* Reads a number of n bytes, at most eight. */
 static inline uint64_t wg__little(const uint8_t *p, size_t n)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < n; i++) v |= (uint64_t)p[i] << 8 * i;
     return v;
 }
+/* Writes the low n bytes of a number. */
 static inline void wg__little_put(uint8_t *p, size_t n, uint64_t v)
 {
     for (size_t i = 0; i < n; i++) p[i] = (uint8_t)(v >> 8 * i);

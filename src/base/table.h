@@ -15,7 +15,7 @@ struct wg__table {
     size_t size; /* a power of two, at least twice the number of items */
 };
 
-/* Compute the hash (XXH3) of n bytes or of a text; a table takes 32 bits of the hash. */
+/* Computes the hash (XXH3) of n bytes or of a text; a table takes 32 bits of the hash. */
 uint64_t wg__hash64(const void *bytes, size_t n);
 uint32_t wg__hash(const void *bytes, size_t n);
 uint32_t wg__hash_text(const char *text);

@@ -108,7 +108,7 @@ struct wg__gemm {
 };
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
-/* The bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
+/* Counts the bytes of op(b) in panels, where keeping them is worth while by the product's shape; else 0. */
 size_t wg__gemm_packed_bytes(const struct wg__gemm *g);
 /* Packs op(b) of a product for which wg__gemm_packed_bytes is not 0; `packed` is aligned to 64. */
 void wg__gemm_pack(const struct wg__gemm *g, void *packed);
@@ -119,6 +119,9 @@ void wg__gemm_pack(const struct wg__gemm *g, void *packed);
  * for whose dtypes the operator has no function. */
 const struct wg__step *wg__loop_prepare(struct wg__loop *l);
 void                   wg__loop_run(const struct wg__loop *l, int threads);
+/* Makes a producer's call ready, and computes its result; take may be NULL. */
+void wg__production_ready(struct wg__production *p, const wg_call *c);
+void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);
 
 /* Makes a producer's call ready, and computes its result; take may be NULL. */
 void wg__production_ready(struct wg__production *p, const wg_call *c);

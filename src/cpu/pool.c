@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/system/cgroup.h"
+#include "base/system/clock.h"
 #include "cpu/cpu.h"
 #include "cpu/workspace.h"
 
@@ -122,18 +122,11 @@ static inline void pause_cpu(void)
 #endif
 }
 
-static int64_t read_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
 /* Looks for pieces for a while; tells whether there was one. A thread that spins yields now and then: where threads
  * outnumber CPUs, it must not hold up the threads that work. */
 static bool spin_for_pieces(uint64_t *generation)
 {
-    for (int64_t stop = read_clock() + SPIN_NS; read_clock() < stop; sched_yield())
+    for (uint64_t stop = wg__now_ns() + SPIN_NS; wg__now_ns() < stop; sched_yield())
         for (int i = 0; i < SPINS_A_YIELD; i++, pause_cpu())
             if (run_pieces(generation)) return true;
     return false;

@@ -75,7 +75,7 @@ static int check_column(const wg_batch_options *o, int k, wg_error *e)
     return WG_OK;
 }
 
-/* Looked for once, here, so that making a batch cannot fail. */
+/* Refuses a column with a value that its batch cannot hold.  Checked once, here, so that making a batch cannot fail. */
 static int check_values(const struct wg_batches *b, int k, wg_error *e)
 {
     const struct wg__source *s = &b->source[k];
@@ -176,7 +176,7 @@ static int fail(wg_batches *b, int status, const char *format, ...)
     return status;
 }
 
-/* Past the last batch is the end of the epoch, a place of its own. */
+/* Goes on to the next batch.  Position b->count, past the last batch, is the end of the epoch. */
 static void advance(wg_batches *b)
 {
     if (b->batch++ < b->count) return;

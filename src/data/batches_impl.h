@@ -20,15 +20,16 @@ struct wg__source {
 };
 /* Reads dtype, scale and shift; false if memory is short. */
 bool wg__source_prepare(struct wg__source *s);
-/* The first element of the array of which the batch's dtype holds no value, once scaled: a NaN or a number out of
- * range where whole numbers are wanted.  Fractions are cut off, as wg_cast does.  -1 if there is none. */
+/* Finds the first element of the array that the batch's dtype does not hold, once scaled: a NaN, or a number out of
+ * range of an integer dtype.  Fractions are cut off, as wg_cast does.  Returns its index, and its scaled value in
+ * *value; -1: there is none. */
 int64_t wg__source_misfit(const struct wg__source *s, double *value);
-/* Example `index` of the array as an example of a batch. */
+/* Copies example `index` of the array to the place of an example in a batch, converted and scaled. */
 void wg__source_row(const struct wg__source *s, int64_t index, void *to);
 
 /* ---- Order (shuffle.c) ---- */
 
-/* 0..n-1 in the order of an epoch: a function of n, seed and epoch alone. */
+/* Writes 0..n-1 in the order of an epoch, which depends on n, seed and epoch alone. */
 void wg__shuffle(int64_t n, int64_t *order, uint64_t seed, uint64_t epoch);
 
 /* ---- Batches (batches.c) ---- */
@@ -49,14 +50,15 @@ struct wg_batches {
     bool     ordered;
     char     message[240];
 };
-/* Examples in batch number `batch`. */
+/* Counts the examples of batch number `batch`. */
 int64_t wg__batch_size(const struct wg_batches *b, int64_t batch);
-/* Makes one; a column whose `to` is NULL is left out. */
+/* Makes a batch; a column whose `to` is NULL is left out. */
 void wg__batch_make(struct wg_batches *b, uint64_t epoch, int64_t batch, void *const to[]);
 
 /* ---- Made ahead by a thread (prefetch.c) ---- */
 
-/* WG_OK with b->ring, WG_ENOMEM, or WG_EINTERNAL if there is no thread to be had. */
+/* Starts the thread that makes `slots` batches ahead, and sets b->ring; WG_ENOMEM, or WG_EINTERNAL if the thread cannot
+ * be started. */
 int  wg__ring_start(struct wg_batches *b, int slots);
 void wg__ring_stop(struct wg_batches *b);
 /* Copies the oldest batch out, once it is there. */

@@ -34,7 +34,7 @@ static void narrow(wg_dtype t, const double *x, int64_t n, void *y)
         for (int64_t i = 0; i < n; i++) wg__store(t, y, i, x[i]);
 }
 
-/* The next k elements, scaled. */
+/* Converts the next k elements to f64 and scales them. */
 static void load_scaled(const struct wg__source *s, const char *x, int64_t k, double *block)
 {
     widen(s->array->dtype, x, k, block);
@@ -77,7 +77,7 @@ static void look_up(size_t size, const char *table, const uint8_t *x, int64_t n,
     for (int64_t i = 0; i < n; i++) memcpy(y + (size_t)i * size, table + x[i] * size, size);
 }
 
-/* A byte has 256 values: each is converted once. */
+/* Prepares the table of a byte's values where the array has bytes: each of the 256 is converted once. */
 bool wg__source_prepare(struct wg__source *s)
 {
     uint8_t byte[256];

@@ -69,7 +69,7 @@ void wg__swap_bytes(void *x, size_t n, size_t size)
         for (size_t i = 0; i < n; i++) d[i] = __builtin_bswap64(d[i]);
 }
 
-/* IEEE 754 binary16; every value is a binary32 value. */
+/* Converts IEEE 754 binary16 to binary32, which has every value of it. */
 static float from_half(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h >> 15) << 31, exponent = h >> 10 & 31, fraction = h & 1023, bits;
@@ -83,7 +83,7 @@ static float from_half(uint16_t h)
     return y;
 }
 
-/* bfloat16: the upper half of a binary32. */
+/* Converts bfloat16, which is the upper half of a binary32. */
 static float from_brain(uint16_t h)
 {
     uint32_t bits = (uint32_t)h << 16;
@@ -125,7 +125,7 @@ size_t wg__elements_fit(const struct wg__element *t, const void *raw, size_t n)
     return i;
 }
 
-static int widened(struct wg__file_stream *s, const struct wg__element *t, size_t n, void **data)
+static int widen_data(struct wg__file_stream *s, const struct wg__element *t, size_t n, void **data)
 {
     size_t size = wg_dtype_size(t->dtype), bytes;
     void  *wide = __builtin_mul_overflow(n, size, &bytes) ? NULL : wg__data_alloc(bytes);
@@ -146,8 +146,8 @@ static int check_fit(struct wg__file_stream *s, const struct wg__element *t, con
                        (unsigned long long)v);
 }
 
-/* numpy takes any byte but 0 for true; here true is 1. */
-static void normalise(uint8_t *x, size_t n)
+/* Makes every byte but 0 a 1: numpy takes any of them for true; here true is 1. */
+static void normalise_bools(uint8_t *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) x[i] = x[i] != 0;
 }
@@ -160,9 +160,9 @@ int wg__elements_read(struct wg__file_stream *s, const struct wg__element *t, bo
     if (status || (status = wg__stream_take(s, bytes, &data))) return status;
     size_t n = (size_t)bytes / t->size;
     if (big != WG__BIG_HOST) wg__swap_bytes(data, n, t->size);
-    if (t->kind == 'b') normalise(data, n);
+    if (t->kind == 'b') normalise_bools(data, n);
     status = check_fit(s, t, data, n);
-    if (!status && wg__element_widens(t)) status = widened(s, t, n, &data);
+    if (!status && wg__element_widens(t)) status = widen_data(s, t, n, &data);
     if (status) {
         wg__data_free(data);
         return status;

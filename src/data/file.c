@@ -11,7 +11,7 @@
 #include "data/io_impl.h"
 #include "graph/graph_impl.h"
 
-/* The end of a long path says more than its start. */
+/* Shortens a name to its last `most` bytes: the end of a long path says more than its start. */
 static const char *tail(const char *name, size_t most)
 {
     size_t n = strlen(name);
@@ -61,8 +61,8 @@ int wg__say_errno(wg_error *e, const char *name, const char *what)
     return bad_errno(&(struct wg__file){.name = name, .e = e}, what);
 }
 
-/* A pipe has neither size nor places: it is read to its end first. */
-static int drain(struct wg__file *f)
+/* Reads a pipe to its end into memory, as a pipe has neither size nor offsets. */
+static int read_pipe(struct wg__file *f)
 {
     enum { PIECE = 1 << 16 };
     struct wg__text t = {0};
@@ -80,12 +80,12 @@ static int drain(struct wg__file *f)
     return status;
 }
 
-static int size_up(struct wg__file *f)
+static int find_size(struct wg__file *f)
 {
     struct stat st;
     if (fstat(f->fd, &st)) return bad_errno(f, "read");
     if (S_ISDIR(st.st_mode)) return wg__bad(f, WG_EIO, -1, "is a directory");
-    if (!S_ISREG(st.st_mode)) return drain(f);
+    if (!S_ISREG(st.st_mode)) return read_pipe(f);
     f->size = (uint64_t)st.st_size;
     return WG_OK;
 }
@@ -96,7 +96,7 @@ int wg__file_open(struct wg__file *f, const char *path, wg_error *e)
     if (!path) return wg__bad(f, WG_EARG, -1, "nothing to read");
     f->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0) return bad_errno(f, "open");
-    int status = size_up(f);
+    int status = find_size(f);
     if (status) wg__file_close(f);
     return status;
 }

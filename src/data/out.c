@@ -57,7 +57,8 @@ static bool follow_link(char **at, const char *text)
     return true;
 }
 
-/* The path behind all links, in memory of its own.  The end of a chain need not exist. */
+/* Follows all links of the path; returns the path that they lead to, which the caller frees.  NULL with the failure
+ * noted.  The file at the end of a chain of links need not exist. */
 static char *resolve(struct wg__out *o)
 {
     enum { MOST_LINKS = 40 }; /* as in Linux */
@@ -96,7 +97,7 @@ static int open_place(struct wg__out *o)
 
 static const char prefix[] = "wg-", suffix[] = ".tmp";
 
-/* A hash tells the files of many names in one directory apart. */
+/* Makes a temporary name.  A hash of the file's name tells the temporary files of a directory apart. */
 static void name_temporary(struct wg__out *o, uint64_t random)
 {
     snprintf(o->temp, sizeof o->temp, "%s%016llx-%016llx%s", prefix,
@@ -113,7 +114,7 @@ static void remove_stale(int directory, const char *name)
 }
 
 /* Removes what killed writers of this file left.  Best effort: a failure here is no failure of the write. */
-static void sweep(struct wg__out *o)
+static void remove_all_stale(struct wg__out *o)
 {
     name_temporary(o, 0);
     size_t         n = strlen(o->temp), same = sizeof prefix - 1 + 16 + 1;
@@ -130,14 +131,14 @@ static void sweep(struct wg__out *o)
 }
 
 /* Locks the new file.  Between its creation and the lock another writer may have taken it for stale. */
-static bool hold(int fd)
+static bool lock_file(int fd)
 {
     struct stat st;
     (void)flock(fd, LOCK_EX); /* a file system without locks is not swept either */
     return fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
-static int create(struct wg__out *o)
+static int create_temporary(struct wg__out *o)
 {
     mode_t mode = o->mode ? (o->mode & 0777) | S_IRUSR | S_IWUSR : 0666;
     for (int i = 0; i < 100 && o->fd < 0; i++) {
@@ -146,7 +147,7 @@ static int create(struct wg__out *o)
         name_temporary(o, r);
         o->fd = openat(o->directory, o->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (o->fd < 0 && errno != EEXIST) break;
-        if (o->fd >= 0 && !hold(o->fd)) {
+        if (o->fd >= 0 && !lock_file(o->fd)) {
             close(o->fd);
             o->fd = -1;
             errno = EEXIST;
@@ -179,14 +180,14 @@ int wg__out_open(struct wg__out *o, const char *path, wg_error *e)
     o->status = WG_OK;
     if (!path) return wg__say(e, o->path, WG_EARG, -1, "nowhere to write");
     if (!check_target(o) && !open_place(o)) {
-        sweep(o);
-        create(o);
+        remove_all_stale(o);
+        create_temporary(o);
     }
     if (o->status) discard(o);
     return o->status;
 }
 
-static void put(struct wg__out *o, const uint8_t *x, size_t n)
+static void write_through(struct wg__out *o, const uint8_t *x, size_t n)
 {
     while (n && !o->status) {
         ssize_t k = wg__write_some(o->fd, x, n < 1u << 30 ? n : 1u << 30);
@@ -200,7 +201,7 @@ static void put(struct wg__out *o, const uint8_t *x, size_t n)
 
 static void flush(struct wg__out *o)
 {
-    put(o, o->hold, o->held);
+    write_through(o, o->hold, o->held);
     o->held = 0;
 }
 
@@ -208,7 +209,7 @@ void wg__out_write(struct wg__out *o, const void *bytes, size_t n)
 {
     o->at += n;
     if (n > sizeof o->hold - o->held) flush(o);
-    if (n > sizeof o->hold) put(o, bytes, n);
+    if (n > sizeof o->hold) write_through(o, bytes, n);
     else if (n) {
         memcpy(o->hold + o->held, bytes, n);
         o->held += n;

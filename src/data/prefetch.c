@@ -44,7 +44,7 @@ static void *work(void *context)
         pthread_mutex_unlock(&r->lock);
         wg__batch_make(b, epoch, batch, to);
         pthread_mutex_lock(&r->lock);
-        if (restarts != r->restarts) continue; /* nobody wants this one any more */
+        if (restarts != r->restarts) continue; /* nobody wants this batch any more */
         r->full++;
         advance(b, r);
         pthread_cond_broadcast(&r->changed);

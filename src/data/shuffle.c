@@ -8,7 +8,7 @@ __extension__ typedef unsigned __int128 wide;
 /* Sets these draws apart from those of random nodes with the same seed. */
 #define SHUFFLE_KEY UINT64_C(0x73687566666c6531)
 
-static uint64_t joined(uint32_t low, uint32_t high) { return (uint64_t)high << 32 | low; }
+static uint64_t join_words(uint32_t low, uint32_t high) { return (uint64_t)high << 32 | low; }
 
 /* Draws 2 * pair and 2 * pair + 1. */
 static void draw_pair(uint64_t seed, uint64_t epoch, uint64_t pair, uint64_t draw[2])
@@ -21,8 +21,8 @@ static void draw_pair(uint64_t seed, uint64_t epoch, uint64_t pair, uint64_t dra
                        .k = (uint32_t)key,
                        .l = (uint32_t)(key >> 32)};
     p = philox(p);
-    draw[0] = joined(p.a, p.b);
-    draw[1] = joined(p.c, p.d);
+    draw[0] = join_words(p.a, p.b);
+    draw[1] = join_words(p.c, p.d);
 }
 
 void wg__shuffle(int64_t n, int64_t *order, uint64_t seed, uint64_t epoch)

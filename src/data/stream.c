@@ -82,8 +82,8 @@ static int skip_padding(struct wg__file_stream *s, bool *more)
     }
 }
 
-/* The end of a deflate stream, or of one gzip member: gzip lets more members follow. */
-static int member_end(struct wg__file_stream *s)
+/* Ends a deflate stream, or one member of gzip, which lets more members follow. */
+static int end_member(struct wg__file_stream *s)
 {
     bool more = s->z.avail_in || s->next < s->end;
     int  status = s->packing == WG__GZIP ? skip_padding(s, &more) : WG_OK;
@@ -109,7 +109,7 @@ static int unpack(struct wg__file_stream *s, uint8_t *to, size_t n, size_t *got)
         if (z != Z_OK && z != Z_STREAM_END && z != Z_BUF_ERROR)
             return wg__bad(s->f, WG_EFORMAT, packed_offset(s), "the packed data are damaged (%s)",
                            s->z.msg ? s->z.msg : "no reason given");
-        if (z == Z_STREAM_END && (status = member_end(s))) return status;
+        if (z == Z_STREAM_END && (status = end_member(s))) return status;
     }
     return WG_OK;
 }

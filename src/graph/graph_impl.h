@@ -11,9 +11,8 @@
 #include "base/text/locale.h"
 #include "base/text/utf8.h"
 
-/* A result of an operator with several: result 0 is the operator's node itself, and result k a node of kind
- * WG__RESULT whose operand is that node.  They are made together, one behind the other: result k has the id of the
- * operator's node plus k. */
+/* A node of an operator with several results is result 0; result k is a node of kind WG__RESULT whose operand is that
+ * node. They are made together, one behind the other: result k has the id of the operator's node plus k. */
 enum wg__kind { WG__OP, WG__INPUT, WG__PARAM, WG__CONST, WG__ASSIGN, WG__GROUP, WG__RESULT };
 
 struct wg_node {
@@ -21,9 +20,9 @@ struct wg_node {
     const wg_op    *op; /* NULL unless kind is WG__OP */
     wg_node       **x;  /* [n] operands; an assignment has {param, next} */
     const wg_shape *shape;
-    const void     *attr;
+    void           *attr;
     const char     *name;   /* NULL: none */
-    const char     *call;   /* the composed builder that made the node, or NULL: a literal */
+    const char     *call;   /* the composed builder that made the node, a literal; or NULL */
     void           *data;   /* of a parameter or constant; of an eager node */
     const wg_node  *origin; /* on a tape: the user's node that this one computes */
     int             id;     /* place in g->node */
@@ -35,10 +34,10 @@ struct wg_node {
     bool            role_set;  /* of a parameter: the program has called wg_set_role */
     bool            of_solver; /* of a parameter: state of a solver */
     bool            watched;
-    bool            assigned; /* eager, of a tape's parameter: an assignment that was looked at writes it */
-    uint64_t        place;    /* in the user's graph: see wg__place */
-    uint8_t         stale;    /* of a parameter: data are older than what a device has; see wg__param_home */
-    uint32_t        version;  /* of a parameter: how often it was written, here or on a device */
+    bool     assigned; /* eager, of a tape's parameter: one of the assignments that were checked so far writes it */
+    uint64_t place;    /* in the user's graph: see wg__place */
+    uint8_t  stale;    /* of a parameter: a device has newer data; see wg__param_home */
+    uint32_t version;  /* of a parameter: how often it was written, here or on a device */
 };
 
 /* ---- Memory that lives as long as its owner ---- */
@@ -51,11 +50,10 @@ struct wg__block {
 struct wg__arena {
     struct wg__block *block;
 };
-/* Zeroed, 16-byte aligned; NULL if memory is short. */
+/* Allocates zeroed, 16-byte aligned memory; NULL if memory is short. */
 void *wg__arena_alloc(struct wg__arena *a, size_t n);
 void  wg__arena_free(struct wg__arena *a);
-/* Zeroed, 64-byte aligned memory for tensor data (n = 0 gives a pointer too);
- * released by wg__data_free. */
+/* Allocates zeroed, 64-byte aligned memory for tensor data (n = 0 gives a pointer too); released by wg__data_free. */
 void *wg__data_alloc(size_t n);
 void  wg__data_free(void *p);
 
@@ -65,32 +63,35 @@ struct wg__dims {
     struct wg__dim *dim;
     int             n, cap;
 };
-/* A symbolic dimension as a op b: '+', '-', '*', '/' (cut towards zero), '~' (what a and b broadcast to), ':' (a
- * range of a elements, by wg__dim_range_of), or 0 for a named one (or if memory is short). */
+/* Splits a symbolic dimension into a op b and returns op: '+', '-', '*', '/' (cut towards zero), '~' (the size that a
+ * and b broadcast to), ':' (a range of a elements, by wg__dim_range_of), or 0 for a named dimension (or if memory is
+ * short). */
 char wg__dim_split(wg_graph *g, int64_t d, int64_t *a, int64_t *b);
+/* Finds start, stop and step of a range. */
 void wg__dim_range_of(const wg_graph *g, int64_t d, int64_t *start, int64_t *stop, int64_t *step);
-/* Whether i is no symbol of g, though it may be negative. */
+/* Tells whether i is no symbol of g, though it may be negative. */
 bool wg__dim_is_number(const wg_graph *g, int64_t i);
-/* What wg_dim_add and the like do for a - b, whole or not below zero or not; a / b cut towards zero; and the number
- * of elements of start:stop:step (as Python counts, step > 0) of n. */
+/* Subtracts and divides dimensions, and counts the elements of a range, as wg_dim_add adds: a - b, which may be
+ * negative; a / b cut towards zero; and start:stop:step (as Python counts, step > 0) of n elements. */
 int     wg__dim_sub(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 int     wg__dim_floor(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 int     wg__dim_range(wg_infer *c, int64_t n, int64_t start, int64_t stop, int64_t step, int64_t *y);
 int64_t wg__range_count(int64_t n, int64_t start, int64_t stop, int64_t step);
-/* The least that d can be; INT64_MIN where its form does not say. */
+/* Finds the least value that d can have; INT64_MIN where its form does not say. */
 int64_t wg__dim_least(const wg_graph *g, int64_t d);
-/* What two sizes broadcast to; WG_ESHAPE without a text where they do not.  Where g is open, a symbol goes with
- * any size, and compiling finds out. */
+/* Finds the size that two sizes broadcast to; WG_ESHAPE without a text where they do not. Where g is open, a symbol
+ * goes with any size, and compiling finds out. */
 int  wg__dim_meet(wg_infer *c, int64_t a, int64_t b, int64_t *y);
 bool wg__dims_may_equal(const wg_graph *g, int64_t a, int64_t b);
 bool wg__shapes_may_equal(const wg_graph *g, const wg_shape *a, const wg_shape *b);
-/* Whether the symbol takes part in d. */
+/* Tells whether the symbol takes part in d. */
 bool wg__dim_has(wg_graph *g, int64_t d, int64_t symbol);
 bool wg__shape_has(wg_graph *g, const wg_shape *s, int64_t symbol);
-/* The value of d with the named symbols bound; negative with *unbound naming
- * the first symbol that has no size, or NULL where the sizes do not allow one. */
+/* Computes the value of d with the named symbols bound; negative with *unbound naming the first symbol that has no
+ * size, or NULL where the sizes do not allow one. */
 int64_t wg__dim_bind(const wg_graph *g, int64_t d, const wg_options *o, const char **unbound);
-/* WG_OK, or an error on g: a negative size, a name bound to two sizes, or one that is no dimension of g. */
+/* Checks the bindings of the options: WG_OK, or an error on g for a negative size, a name bound to two sizes, or a name
+ * that is no dimension of g. */
 int wg__dims_check_bind(wg_graph *g, const wg_options *o);
 /* Binds every dimension of s in place; WG_OK, or WG_EBOUND with an error on `to`. */
 int wg__shape_bind(const wg_graph *g, wg_graph *to, wg_shape *s, const wg_options *o);
@@ -105,7 +106,7 @@ struct wg__hooks {
     wg_node *(*constant)(void *context, wg_dtype t, const wg_shape *s, const void *data);
     /* After any node was made; 0 or the status that the builder fails with. */
     int (*made)(void *context, wg_node *x);
-    /* How far the private copy goes now, and: drops what was added to it since then. */
+    /* `reach` tells how far the private copy goes now; `drop` drops what was added since. */
     int (*reach)(void *context);
     void (*drop)(void *context, int reach);
 };
@@ -144,14 +145,15 @@ struct wg_graph {
     bool quiet;   /* a tape's private graph: errors are reported by the tape's owner */
 };
 
-/* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
- * that builder's name. */
 /* Copies options that a program gives (NULL: none), whose first member is struct_size, into own[0..size-1]; what the
  * program's struct does not have is 0.  False with the reason if it is larger than this library's. */
 bool wg__options_read(void *own, size_t size, const void *given, char why[static 160]);
-/* Whether a table of functions that a program gives is laid out as this library's: its struct_size is `size`, or 0. */
+/* Tells whether a table of functions that a program gives is laid out as this library's: its struct_size is `size`, or
+ * 0. False with the reason. */
 bool wg__table_fits(size_t said, size_t size, char why[static 160]);
 
+/* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
+ * that builder's name. */
 int wg__fail(wg_graph *g, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int wg__fail_nomem(wg_graph *g);
 /* Refuses NULL for a list of n > 0 elements, which the call `who` calls `what`: WG_OK or WG_EARG.  g may be NULL. */
@@ -163,19 +165,20 @@ const char *wg__enter(wg_graph *g, const char *call);
 /* Ends what wg__enter began and returns y. */
 wg_node *wg__leave(wg_graph *g, const char *outer, wg_node *y);
 
-/* Where a graph stood before a builder that may fail half-way (undo.c). */
+/* The size of a graph before a builder that may fail half-way (undo.c). */
 struct wg__mark {
     int n, n_param, n_update, reach;
 };
+/* Marks how far the graph goes now. */
 struct wg__mark wg__mark(const wg_graph *g);
 /* Takes the nodes, parameters and updates that were made since the mark out of the graph; the user knows none of
  * them. */
 void wg__undo(wg_graph *g, const struct wg__mark *m);
 
-/* Makes p->data what the parameter is: brings it back from a device where one has newer values.
- * WG_OK, or a status with its error on the graph.  Tapes that run in parallel may call it. */
+/* Brings p->data up to date from a device that has newer values. WG_OK, or a status with its error on the graph. Tapes
+ * that run in parallel may call it. */
 int wg__param_home(const wg_node *p);
-/* After p->data were written. */
+/* Notes that p->data were written. */
 void wg__param_written(wg_node *p);
 
 /* Gives result k of x, or NULL if x has not so many. */
@@ -187,31 +190,33 @@ static inline bool wg__is_computed(const wg_node *x) { return x->kind == WG__OP 
 /* Counts the results of an application; below 1 where the operator counts wrongly. */
 int wg__count_results(const wg_op *op, int n, const void *attr);
 
-/* The node of an operator without asking the hooks. */
+/* Makes the node of an operator without asking the hooks. */
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr);
-/* As wg_apply for an operator without operands, which cannot tell its graph. */
+/* Applies an operator without operands, which cannot tell its graph, as wg_apply does. */
 wg_node *wg__apply_leaf(wg_graph *g, const wg_op *op, const void *attr);
-/* Makes a constant of a copy of data, which lies as kernels like it; of data that outlive the graph. */
+/* Makes a constant without asking the hooks: of a copy of data, aligned as kernels like it; wg__const_borrow of data
+ * that outlive the graph. */
 wg_node *wg__const_copy(wg_graph *g, wg_dtype t, const wg_shape *s, const void *data);
 wg_node *wg__const_borrow(wg_graph *g, wg_dtype t, const wg_shape *s, void *data);
-/* Any other node; shape is copied. */
+/* Makes any other node; shape is copied. */
 wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shape *s, int n);
 
 bool   wg__shape_equal(const wg_shape *a, const wg_shape *b);
 size_t wg__bytes(wg_dtype t, const wg_shape *s); /* SIZE_MAX if it does not fit */
-/* Whether the sizes above 0 have a product in bytes that fits: so has every part of it, also where another is 0. */
+/* Tells whether the sizes above 0 have a product in bytes that fits: so has every part of it, also where another size
+ * is 0. */
 bool wg__shape_countable(const wg_shape *s);
 bool wg__shape_valid(wg_graph *g, const char *who, const wg_shape *s);
-/* "[64,batch]" into buf. */
+/* Writes a shape into buf: "[64,batch]". */
 const char *wg__shape_str(const wg_graph *g, const wg_shape *s, char *buf, size_t n);
-/* "h1[64,128]" into buf. */
+/* Writes a node's name and shape into buf: "h1[64,128]". */
 const char *wg__node_str(const wg_node *x, char *buf, size_t n);
-/* The same of a node that stands alone in a message: one without a name has its kind, "exp[64,128]", and an input its
- * number too, "input3[2]", as in the print of a tape. */
+/* Writes a node that stands alone in a message: where it has no name its kind stands in, "exp[64,128]", with the number
+ * of an input, "input3[2]", as in the print of a tape. */
 const char *wg__node_label(const wg_node *x, char *buf, size_t n);
 /* Appends to a text in buf of size n; *k counts what was wanted. */
 void wg__append(char *buf, size_t n, size_t *k, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* "axis=1, keep" into buf; "" without a field table. */
+/* Writes attributes into buf: "axis=1, keep"; "" without a field table. */
 const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, char *buf, size_t n);
 bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
 /* Copies the attributes into the graph's arena, with the lists and texts that they show; NULL with an error on g. */
@@ -226,27 +231,27 @@ struct wg__bytes_of {
 };
 struct wg__bytes_of wg__field_bytes(wg_field_type type, const void *at);
 
-/* Operands before users, left to right from the roots: *order is allocated by
- * the call and owned by the caller.  Returns how many, or a status.  Follows
- * the expression, not the order of construction: C leaves open in which order
- * arguments are evaluated, and compilers differ.  No recursion. */
+/* Lists the nodes that the roots need, operands before users, left to right from the roots: *order is allocated by the
+ * call and owned by the caller. Returns how many, or a status. Follows the expression, not the order of construction: C
+ * leaves open in which order arguments are evaluated, and compilers differ. No recursion. */
 int wg__postorder(wg_graph *g, int n, wg_node *const root[], wg_node ***order);
 
-/* Where the rows of the symbol lie in each y, for wg_rows_apart.  n >= 1, of one graph. */
+/* Finds where the rows of the symbol lie in each y, for wg_rows_apart. n >= 1, of one graph. */
 int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_error *why);
 
-/* The place of a node whose members are set and whose operands have theirs (place.c). */
+/* Computes the place of a node whose members are set and whose operands have their places (place.c). */
 uint64_t wg__place(const wg_node *x);
-/* Gives a random node the sequence of its name beside its place; other nodes stay as they are. */
+/* Gives a random node a sequence by its name beside its place; other nodes stay as they are. */
 void wg__place_named(wg_node *x, const char *name);
 
-/* Whether v is finite as a number of the real dtype t. */
+/* Tells whether v is finite as a number of the real dtype t. */
 bool wg__is_finite_as(wg_dtype t, double v);
-/* Reals and doubles: element i of data as double, and back. */
+/* Reads element i of data as a double. */
 double wg__load(wg_dtype t, const void *data, int64_t i);
-void   wg__store(wg_dtype t, void *data, int64_t i, double value);
-/* Whether the dtype has the number: a whole one in range for integers, 0 or 1 for bool; for reals any but a finite
- * one beyond the range, however it is rounded. */
+/* Writes a double as element i of data, converted as wg_cast does. */
+void wg__store(wg_dtype t, void *data, int64_t i, double value);
+/* Tells whether the dtype has the number: a whole one in range for integers, 0 or 1 for bool; for reals any but a
+ * finite number beyond the range, however it is rounded. */
 bool wg__holds(wg_dtype t, double value);
 /* Copies `bytes` bytes of a user's elements in; from may be to.  Bytes of bool other than 0 become 1. */
 void wg__take(wg_dtype t, void *to, const void *from, size_t bytes);

@@ -52,8 +52,8 @@ struct wg__loop_operand {
 
     /* By wg__loop_prepare: */
     size_t  size;   /* of one element */
-    int64_t period; /* element f of the domain is data[f % period]; 0: it is not so */
-    int     form;   /* how blocks of it are found */
+    int64_t period; /* element f of the domain is data[f % period]; 0: there is no period */
+    int     form;   /* how its blocks are found: enum wg__form */
 };
 
 /* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
@@ -62,7 +62,7 @@ typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, in
 /* An operand in the order in which a kernel reads it: packed once, then read by every run for as long as the operand's
  * values stay as they are. */
 struct wg__packed_form {
-    int     operand;   /* which operand of the call it is */
+    int     operand;   /* the operand of the call */
     size_t  bytes;     /* its memory, aligned to 64 */
     int64_t layout[3]; /* two forms of one operand with the same bytes and layout are the same */
 };
@@ -73,13 +73,13 @@ struct wg__packer {
     void (*prepare)(const wg_call *c, void *memory);
 };
 
-/* An operator that can head a loop, since it makes its result in tiles.  The result counts as
- * a matrix whose columns are the last axis and whose rows are all other axes. */
+/* An operator that can head a loop, since it makes its result in tiles. The result counts as a matrix whose columns are
+ * the last axis and whose rows are all other axes. */
 struct wg__producer {
-    /* Whether a loop behind the node, whose shapes are numbers, is worth while. */
+    /* Tells whether a loop behind the node, whose shapes are numbers, is worth while. */
     bool (*is_worth)(const wg_node *v);
-    /* Finds what can be known of a call before it runs; `plan` has plan_bytes bytes, and the
-     * call's memory may still change its contents, not its place. */
+    /* Fills in `plan`, of plan_bytes bytes, with what is known of a call before it runs; the call's memory may still
+     * change its contents, not its place. */
     void (*ready)(const wg_call *c, void *plan);
     size_t plan_bytes;
     /* Computes the call's result, with the bits of the operator alone, and hands over each
@@ -110,12 +110,12 @@ struct wg__loop {
     struct wg__loop_operand *in;   /* [inputs] */
     struct wg__loop_operand *out;  /* [outputs] dense over the domain: no strides */
     struct wg__step         *step; /* [steps] */
-    double                   cost; /* of one element, in nanoseconds or so: how finely to split */
+    double                   cost; /* of one element, about in nanoseconds: how finely to split */
 
-    struct wg__head *head; /* or NULL: what makes in[0], dense over the domain; no tail */
+    struct wg__head *head; /* the producer of in[0], which is dense over the domain; no tail. NULL: none */
 
     int      tail;      /* enum wg__reduce, or -1: none */
-    int      tail_slot; /* what is reduced: any slot */
+    int      tail_slot; /* the slot that is reduced: any */
     wg_dtype tail_dtype;
     int64_t  outer, reduced, inner; /* the domain as the reduction sees it */
     void    *tail_out;              /* [outer, inner] */
@@ -133,6 +133,7 @@ struct wg__loop_room {
     struct wg__loop_operand in[WG__LOOP_INPUTS], out[WG__LOOP_OUTPUTS];
     struct wg__step         step[WG__LOOP_STEPS];
 };
+/* Gives a loop that room. */
 static inline void wg__loop_use(struct wg__loop *l, struct wg__loop_room *r)
 {
     l->in = r->in;
@@ -140,8 +141,8 @@ static inline void wg__loop_use(struct wg__loop *l, struct wg__loop_room *r)
     l->step = r->step;
 }
 
-/* Fills in rank, dim and strides from the domain and each operand's shape,
- * which broadcasts to it: merges axes that every operand walks alike.
- * keep_last keeps the last axis apart. */
+/* Fills in rank, dim and strides from the domain and each operand's shape, which broadcasts to the domain: merges axes
+ * that every operand walks alike. keep_last keeps the last axis apart. */
 void wg__loop_domain(struct wg__loop *l, const wg_shape *domain, const wg_shape *const in_shape[], bool keep_last);
+
 #endif

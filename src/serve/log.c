@@ -14,7 +14,7 @@
 
 enum { MANY = 1 << 16, MOST = 1 << 20, PIECE = 4096, PATIENCE_MS = 1000 };
 
-/* RFC 3339, UTC, milliseconds */
+/* Begins a line with the time (RFC 3339, UTC, milliseconds), the level and the message. */
 static void open_line(struct wg__text *t, const char *level, const char *message)
 {
     struct timespec now;
@@ -29,25 +29,26 @@ static void open_line(struct wg__text *t, const char *level, const char *message
 
 /* ---- Where lines go ---- */
 
-/* A pipe that has room takes PIPE_BUF bytes at once: pipe(7). */
+/* Tells whether the log can be written to without waiting longer than wait_ms.  A pipe that has room takes PIPE_BUF
+ * bytes at once: pipe(7). */
 static bool has_room(const struct wg__log *l, int wait_ms)
 {
     struct pollfd p = {.fd = l->fd, .events = POLLOUT};
     return l->fd < 0 || poll(&p, 1, wait_ms) != 0;
 }
 
-static ssize_t put(struct wg__log *l, const char *at, size_t n)
+static ssize_t write_piece(struct wg__log *l, const char *at, size_t n)
 {
     if (l->fd >= 0) return write(l->fd, at, n < PIECE ? n : PIECE);
     return fwrite(at, 1, n, l->file) == n && !fflush(l->file) ? (ssize_t)n : -1;
 }
 
-/* As much as is taken now; all of it goes if nobody ever takes it. */
-static void pour(struct wg__log *l)
+/* Writes as many lines as the file takes now; drops all where writing fails. */
+static void write_lines(struct wg__log *l)
 {
     size_t at = 0;
     while (at < l->lines.n && has_room(l, 0)) {
-        ssize_t n = put(l, l->lines.at + at, l->lines.n - at);
+        ssize_t n = write_piece(l, l->lines.at + at, l->lines.n - at);
         if (n < 0 && errno == EINTR) continue;
         at = n < 0 ? l->lines.n : at + (size_t)n;
     }
@@ -55,8 +56,8 @@ static void pour(struct wg__log *l)
     if (at && l->lines.n) memmove(l->lines.at, l->lines.at + at, l->lines.n);
 }
 
-/* A line that finds no room takes none of those before it along. */
-static void add(struct wg__log *l, const struct wg__text *t)
+/* Adds a line.  If it finds no room, it is counted as lost, and the lines before it stay. */
+static void add_line(struct wg__log *l, const struct wg__text *t)
 {
     size_t whole = l->lines.n;
     bool   room = !t->failed && whole + t->n <= MOST;
@@ -76,8 +77,8 @@ static void end_line(struct wg__log *l, struct wg__text *t, bool at_once)
 {
     wg__text_add(t, "}\n", 2);
     pthread_mutex_lock(&l->lock);
-    add(l, t);
-    if (at_once || l->lines.n >= MANY) pour(l);
+    add_line(l, t);
+    if (at_once || l->lines.n >= MANY) write_lines(l);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -91,13 +92,13 @@ void wg__log_open(struct wg__log *l, FILE *f, bool quiet)
 void wg__log_flush(struct wg__log *l)
 {
     pthread_mutex_lock(&l->lock);
-    pour(l);
+    write_lines(l);
     pthread_mutex_unlock(&l->lock);
 }
 
 void wg__log_close(struct wg__log *l)
 {
-    while (l->lines.n && has_room(l, PATIENCE_MS)) pour(l);
+    while (l->lines.n && has_room(l, PATIENCE_MS)) write_lines(l);
     wg__text_free(&l->lines);
     pthread_mutex_destroy(&l->lock);
 }

@@ -18,7 +18,7 @@ struct histogram {
     atomic_ullong bucket[BOUNDS + 1], sum_ns;
 };
 
-/* Of one model; the last row counts what concerns none. */
+/* The counters of one model; the last row counts what concerns no model. */
 struct row {
     const char      *model;
     struct histogram request, predict;
@@ -60,7 +60,7 @@ static void observe(struct histogram *h, uint64_t ns)
     atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
 }
 
-/* The counters of a version; the last place is shared by all that come late. */
+/* Finds the counters of a version, or takes free ones; the last place is shared by all versions that find none. */
 static struct by_version *version_of(struct row *row, int64_t number)
 {
     int64_t tag = number < 0 ? 1 : number + 2;
@@ -103,8 +103,8 @@ static void title(struct wg__text *t, const char *name, const char *type, const 
     wg__text_say(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* \ and " and newlines are escaped in values of labels. */
-static void label(struct wg__text *t, const char *name, const char *value)
+/* Writes a label; \, " and newlines are escaped in its value. */
+static void write_label(struct wg__text *t, const char *name, const char *value)
 {
     wg__text_say(t, "%s=\"", name);
     for (; *value; value++) {
@@ -131,7 +131,7 @@ static void say_requests(struct wg__text *t, struct wg__metrics *m)
                 int64_t            tag = atomic_load(&b->tag);
                 if (!n) continue;
                 wg__text_say(t, "wengert_requests_total{");
-                label(t, "model", m->row[i].model);
+                write_label(t, "model", m->row[i].model);
                 if (v == VERSIONS - 1) wg__text_say(t, ",version=\"other\"");
                 else if (tag < 2) wg__text_say(t, ",version=\"\"");
                 else wg__text_say(t, ",version=\"%lld\"", (long long)tag - 2);
@@ -145,14 +145,14 @@ static void say_histogram(struct wg__text *t, const char *name, const char *key,
     for (int i = 0; i <= BOUNDS; i++) {
         n += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
         wg__text_say(t, "%s_bucket{", name);
-        label(t, key, model);
+        write_label(t, key, model);
         if (i < BOUNDS) wg__text_say(t, ",le=\"%g\"} %llu\n", bounds[i], n);
         else wg__text_say(t, ",le=\"+Inf\"} %llu\n", n);
     }
     wg__text_say(t, "%s_sum{", name);
-    label(t, key, model);
+    write_label(t, key, model);
     wg__text_say(t, "} %.9f\n%s_count{", (double)atomic_load_explicit(&h->sum_ns, memory_order_relaxed) * 1e-9, name);
-    label(t, key, model);
+    write_label(t, key, model);
     wg__text_say(t, "} %llu\n", n);
 }
 
@@ -202,7 +202,7 @@ static void say_family(struct wg__text *t, const struct family *f, int n, const 
     title(t, f->name, f->type, f->help);
     for (int i = 0; i < n; i++) {
         wg__text_say(t, "%s{", f->name);
-        label(t, "model", all[i].version->model);
+        write_label(t, "model", all[i].version->model);
         wg__text_say(t, ",version=\"%lld\"} %.15g\n", (long long)all[i].version->number, f->value(&all[i]));
     }
 }
@@ -233,7 +233,7 @@ static void say_models(struct wg__text *t, struct wg__server *s)
     title(t, "wengert_model_loaded", "gauge", "1 for each version that serves.");
     for (int i = 0; i < n; i++) {
         wg__text_say(t, "wengert_model_loaded{");
-        label(t, "model", all[i].version->model);
+        write_label(t, "model", all[i].version->model);
         wg__text_say(t, ",version=\"%lld\",digest=\"%s\"} 1\n", (long long)all[i].version->number,
                      all[i].version->digest);
     }
@@ -247,7 +247,7 @@ static void say_loads(struct wg__text *t, struct wg__repository *r)
     title(t, "wengert_model_load_failures_total", "counter", "Loads of a model that failed.");
     for (int i = 0; (name = wg__repository_model(r, i)); i++) {
         wg__text_say(t, "wengert_model_load_failures_total{");
-        label(t, "model", name);
+        write_label(t, "model", name);
         wg__text_say(t, "} %llu\n", (unsigned long long)wg__repository_failures(r, i));
     }
 }

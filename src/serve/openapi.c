@@ -3,20 +3,20 @@
 
 #include "serve/server_impl.h"
 
-static void say(struct wg__text *t, const char *s) { wg__text_add(t, s, strlen(s)); }
+static void write_text(struct wg__text *t, const char *s) { wg__text_add(t, s, strlen(s)); }
 
-/* Each {name} of the pattern. */
+/* Writes a parameter for each {name} of the pattern. */
 static void say_parameters(struct wg__text *t, const char *pattern)
 {
     const char *between = "";
-    say(t, "\"parameters\": [");
+    write_text(t, "\"parameters\": [");
     for (const char *at = strchr(pattern, '{'); at; at = strchr(at + 1, '{')) {
         int n = (int)strcspn(at + 1, "}");
         wg__text_say(t, "%s{\"name\": \"%.*s\", \"in\": \"path\", \"required\": true, \"schema\": {\"type\": \"%s\"}}",
                      between, n, at + 1, strncmp(at, "{version}", 9) ? "string" : "integer");
         between = ", ";
     }
-    say(t, "]");
+    write_text(t, "]");
 }
 
 static const char *body_of(const struct wg__route *r)
@@ -40,9 +40,9 @@ static void say_operation(struct wg__text *t, const struct wg__route *r)
     const char *body = body_of(r);
     wg__text_say(t, "\"%s\": {\"summary\": ", r->verbs & WG__GET ? "get" : "post");
     wg__text_string(t, r->doc);
-    say(t, ", ");
+    write_text(t, ", ");
     say_parameters(t, r->pattern);
-    if (r->verbs & WG__ADMIN) say(t, ", \"security\": [{\"operator\": []}, {}]");
+    if (r->verbs & WG__ADMIN) write_text(t, ", \"security\": [{\"operator\": []}, {}]");
     if (body)
         wg__text_say(t,
                      ", \"requestBody\": {\"required\": true, \"content\": {\"application/json\": {\"schema\": "
@@ -50,9 +50,9 @@ static void say_operation(struct wg__text *t, const struct wg__route *r)
                      body);
     wg__text_say(t, ", \"responses\": {\"200\": {\"description\": \"as asked\", \"content\": {\"%s\": {\"schema\": ",
                  type_of(r));
-    say(t, strcmp(type_of(r), "application/json") ? "{\"type\": \"string\"}" : "{}");
-    say(t, "}}}, \"default\": {\"description\": \"why not\", \"content\": {\"application/json\": {\"schema\": "
-           "{\"$ref\": \"#/components/schemas/error\"}}}}}}");
+    write_text(t, strcmp(type_of(r), "application/json") ? "{\"type\": \"string\"}" : "{}");
+    write_text(t, "}}}, \"default\": {\"description\": \"why not\", \"content\": {\"application/json\": {\"schema\": "
+                  "{\"$ref\": \"#/components/schemas/error\"}}}}}}");
 }
 
 static const char schemas[] =
@@ -82,14 +82,15 @@ void wg__openapi_page(struct wg__request *q)
                  "\"paths\": {",
                  WG_VERSION);
     for (const struct wg__route *r = wg__routes; r->pattern; r++) {
-        if (r != wg__routes) say(t, ", ");
+        if (r != wg__routes) write_text(t, ", ");
         wg__text_string(t, r->pattern);
-        say(t, ": {");
+        write_text(t, ": {");
         say_operation(t, r);
-        say(t, "}");
+        write_text(t, "}");
     }
-    say(t, "}, \"components\": {\"securitySchemes\": {\"operator\": {\"type\": \"http\", \"scheme\": \"bearer\"}}, "
-           "\"schemas\": {");
-    say(t, schemas);
-    say(t, "}}}\n");
+    write_text(t,
+               "}, \"components\": {\"securitySchemes\": {\"operator\": {\"type\": \"http\", \"scheme\": \"bearer\"}}, "
+               "\"schemas\": {");
+    write_text(t, schemas);
+    write_text(t, "}}}\n");
 }

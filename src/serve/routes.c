@@ -69,7 +69,8 @@ static bool take(struct wg__request *q, const char *name, const char *at, size_t
     return take_number(at, n, &q->at.version);
 }
 
-/* Each path has one spelling, so that a front that lets some paths through lets no others through. */
+/* Tells whether the path matches the pattern.  Each path has one spelling, so that a front that lets some paths through
+ * lets no others through. */
 static bool matches(struct wg__request *q, const char *pattern)
 {
     const char *at = q->path;

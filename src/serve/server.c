@@ -51,7 +51,7 @@ static struct wg__server_options resolve(const struct wg__server_options *o)
 
 /* ---- The clock and the keeper ---- */
 
-/* Memory that is free goes back to the system where there is much of it. */
+/* Gives free memory back to the system, where there is much of it. */
 static void shrink(struct wg__server *s, uint64_t now)
 {
     if (now - s->shrunk_ns < SECOND) return;
@@ -96,7 +96,7 @@ static void look_for_models(void *context)
     s->polled_ns = wg__now_ns();
 }
 
-/* What is kept for later requests is nothing to refuse a request for. */
+/* Releases what is kept for later requests: no request is refused for its sake. */
 static void relieve(void *context)
 {
     struct wg__server *s = context;
@@ -131,7 +131,7 @@ static struct wg__server *create(const struct wg__server_options *o)
     return s;
 }
 
-/* In reverse; of what was never started there is nothing to release. */
+/* Destroys the server, in reverse order of its start.  What was never started needs no release. */
 static void destroy(struct wg__server *s)
 {
     wg__aside_free(s->clock);
@@ -220,17 +220,17 @@ void wg__server_unready(struct wg__server *s) { atomic_store(&s->unready, true);
 
 static void sleep_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
 
-/* Requests under way that somebody waits for. */
-static int waited_for(struct wg__server *s)
+/* Counts the requests under way that somebody waits for. */
+static int count_waited_for(struct wg__server *s)
 {
     int n = atomic_load(&s->inflight);
     return n ? n - wg__peers_gone(s) : 0;
 }
 
-/* No request is under way, and none has come for a moment. */
+/* Tells whether no request is under way, and none has come for a moment. */
 static bool is_quiet(struct wg__server *s)
 {
-    return waited_for(s) <= 0 && wg__now_ns() - atomic_load(&s->last_ns) > QUIET_MS * 1000000u;
+    return count_waited_for(s) <= 0 && wg__now_ns() - atomic_load(&s->last_ns) > QUIET_MS * 1000000u;
 }
 
 static bool wait_quiet(struct wg__server *s, uint64_t until)
@@ -242,7 +242,7 @@ static bool wait_quiet(struct wg__server *s, uint64_t until)
     return true;
 }
 
-/* What has connected before the socket closes is still served. */
+/* Stops listening.  Connections made before the socket closes are still served. */
 static void stop_listening(struct wg__server *s)
 {
     if (MHD_quiesce_daemon(s->daemon) == MHD_INVALID_SOCKET) return;
@@ -271,8 +271,8 @@ int wg__server_stop(struct wg__server *s)
     wait_quiet(s, begin + all);
     /* A suspended connection may not be closed: its job is under way and ends by itself. */
     while (atomic_load(&s->suspended)) sleep_ms(1);
-    int cut = waited_for(s);
-    if (cut < 0) cut = 0; /* one has ended in between */
+    int cut = count_waited_for(s);
+    if (cut < 0) cut = 0; /* a request has ended in between */
     wg__log_say(&s->log, cut ? "warn" : "info", "stopped; requests cut off: %d", cut);
     destroy(s);
     return cut;

@@ -55,13 +55,13 @@ struct wg__server_options { /* 0 and NULL: the default in parentheses */
 /* Loads the models and listens.  NULL with the reason in e. */
 struct wg__server *wg__server_start(const struct wg__server_options *o, wg_error *e);
 int                wg__server_port(const struct wg__server *s);
-/* Ready turns 503 at once.  New connections are taken for delay_s and until
- * none asks any more, at most for most of drain_s; requests in flight finish;
- * then everything is released.  Gives how many requests had to be cut off. */
+/* Stops the server.  Readiness turns 503 at once.  New connections are taken for delay_s and until none asks any more,
+ * for most of drain_s at the longest; requests in flight finish; then everything is released.  Returns how many
+ * requests had to be cut off. */
 int wg__server_stop(struct wg__server *s);
-/* From another thread: all models are loaded again, soon. */
+/* Asks for all models to be loaded again, soon.  May be called from another thread. */
 void wg__server_reload(struct wg__server *s);
-/* From a signal handler or another thread: readiness turns off now. */
+/* Turns readiness off now.  May be called from a signal handler or another thread. */
 void wg__server_unready(struct wg__server *s);
 
 #endif

@@ -46,14 +46,14 @@ struct wg__exchange {
     struct wg__exchange    *next; /* in the free list, or in a queue of threads aside */
     enum { WG__HEAD, WG__BODY, WG__ANSWER, WG__ASKED } phase;
     enum { WG__READ, WG__WRITE } aside; /* what the clerks do with it */
-    atomic_int       meet;              /* of the connection's suspension and the job's end, the second resumes */
-    bool             incoming, discard, head, predicted, gzip;
-    const char      *uri; /* as it came */
-    size_t           n_uri;
-    uint64_t         began_ns;
-    uint64_t         predict_ns;
-    int64_t          version; /* that answered; -1: none */
-    int64_t          length;  /* of the body, as promised; -1: unknown */
+    atomic_int  meet; /* 1 after the first of two: the connection's suspension, the job's end; the second resumes */
+    bool        incoming, discard, head, predicted, gzip;
+    const char *uri; /* as it came */
+    size_t      n_uri;
+    uint64_t    began_ns;
+    uint64_t    predict_ns;
+    int64_t     version; /* of the model that answered; -1: none */
+    int64_t     length;  /* of the body, as promised; -1: unknown */
     struct wg__bytes body;
     size_t           sent;
     char             method[16];
@@ -61,45 +61,45 @@ struct wg__exchange {
     char             path[WG__MAX_URI + 1];
     struct wg__text  line; /* of the log */
 };
-/* NULL if memory is short. */
+/* Takes an exchange from the free list, or allocates one; NULL: memory is short. */
 struct wg__exchange *wg__exchange_new(struct wg__server *s, struct MHD_Connection *c);
 void                 wg__exchange_release(struct wg__exchange *x);
 void                 wg__exchange_free_all(struct wg__server *s);
-/* Frees the exchanges that nobody has needed since the last call, but for a few; gives how many. */
+/* Frees the exchanges that nobody has needed since the last call, but for a few; returns their number. */
 int wg__exchange_shrink(struct wg__server *s);
-/* Room for so many bytes of body in all. */
+/* Makes room for n bytes of body in all; false: memory is short. */
 bool wg__exchange_reserve(struct wg__exchange *x, size_t n);
 
 /* ---- Connections, and the time that they have (peers.c) ---- */
 
-/* due_ns is when a request has to be here, or an answer to be gone; whoever swaps it for another value
- * first, the thread of the connection or the clock, decides what happens. */
+/* due_ns is the time by which a request has to be here, or an answer to be gone.  The connection's thread and the clock
+ * both try to swap it for another value; the first to do so decides what happens. */
 enum { WG__NOT_DUE = 0, WG__CUT = 1 };
 struct wg__peer {
     struct wg__peer *next, *prev;
     int              fd;
     int              requests; /* that began */
-    atomic_bool      open;     /* one is under way */
-    bool             ended;    /* the clock's: there was nothing more to read when it looked last */
+    atomic_bool      open;     /* a request is under way */
+    bool             ended;    /* the clock's: at its last look nothing was left to read */
     uint64_t         turn;     /* of its last prediction (crowd.c) */
-    atomic_bool      answers;  /* what is due is the end of an answer */
+    atomic_bool      answers;  /* due_ns is for the end of an answer */
     _Atomic uint64_t due_ns;
 };
 struct wg__peer *wg__peer_new(struct wg__server *s, int fd);
 void             wg__peer_free(struct wg__server *s, struct wg__peer *p);
-/* Whether the client has gone: nothing more will come from it.  The connection may not be closed meanwhile. */
+/* Tells whether the client has gone: nothing more will come from it.  The connection may not be closed meanwhile. */
 bool wg__peer_has_left(const struct wg__peer *p);
-/* Requests under way that nobody waits for: the clock has cut the connection, or the client has gone, and MHD has not
- * noticed yet. */
+/* Counts the requests under way that nobody waits for: the clock has cut the connection, or the client has gone, and
+ * MHD has not noticed yet. */
 int wg__peers_gone(struct wg__server *s);
-/* False if the clock has cut the connection. */
+/* Sets when the request or answer is due; false: the clock has cut the connection. */
 bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns);
-/* An answer of n bytes to a request that began then: it has to be taken in time. */
+/* Sets when an answer of n bytes to a request that began at began_ns is due. */
 void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n, uint64_t began_ns);
 /* Cuts the connections whose requests are too slow, and with `look` those
  * whose clients have gone in the midst of one. */
 void wg__peers_sweep(struct wg__server *s, bool look);
-/* An answer past MHD, where that takes none: 408, 413 and 503 in the midst of a request. */
+/* Answers 408, 413 or 503 past MHD, which accepts no answer in the midst of a request. */
 void wg__peer_say(int fd, int code);
 
 /* ---- Connections that are closed before the client has sent all (linger.c) ---- */
@@ -112,11 +112,11 @@ struct wg__linger {
     uint64_t           until_ns;
 };
 void wg__linger(struct wg__server *s, int fd);
-/* Takes what has come; closes what has ended or has had its time. */
+/* Throws away the bytes that have come; closes the sockets that have ended or have had their time. */
 void wg__linger_sweep(struct wg__server *s, bool all);
 
-/* How many more connections are likely to ask before this one asks again:
- * called for each prediction, by the thread of its connection.  (crowd.c) */
+/* Estimates how many more connections are likely to ask before this connection asks again.  Called for each prediction,
+ * by the thread of its connection.  (crowd.c) */
 int wg__crowd(struct wg__server *s, struct wg__peer *p);
 
 /* ---- The log (log.c) ---- */
@@ -135,7 +135,7 @@ void wg__log_close(struct wg__log *l);
 void wg__log_event(void *log, const char *level, const char *message);
 void wg__log_say(struct wg__log *l, const char *level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void wg__log_request(struct wg__log *l, struct wg__exchange *x, uint64_t us);
-/* A line for what was no request: it has a code and nothing else. */
+/* Writes a line for a refusal without a request: it has a code and nothing else. */
 void wg__log_refusal(struct wg__log *l, int code);
 
 /* ---- Counters (metrics.c) ---- */
@@ -144,48 +144,50 @@ struct wg__metrics;
 struct wg__metrics *wg__metrics_new(struct wg__repository *r); /* NULL if memory is short */
 void                wg__metrics_free(struct wg__metrics *m);
 void                wg__metrics_count(struct wg__metrics *m, const struct wg__exchange *x, uint64_t ns);
-/* A request that the HTTP library refused before there was an exchange. */
+/* Counts a request that the HTTP library refused before there was an exchange. */
 void wg__metrics_refusal(struct wg__metrics *m, int code);
 
 /* ---- HTTP (http.c, answer.c, identify.c, listen.c, strict.c, page.c) ---- */
 
 int wg__http_start(struct wg__server *s, wg_error *e);
 
-/* What a thread of connections does with a request that is complete, and with one that comes back. */
+/* Begins to answer a request that is complete, and ends the answer of a request that comes back from other threads.
+ * Both run on the connection's thread. */
 enum MHD_Result wg__answer_begin(struct wg__exchange *x);
 enum MHD_Result wg__answer_end(struct wg__exchange *x);
-/* Sends what q says; close: and nothing more on this connection. */
+/* Sends the answer in q; close: the connection ends after the answer. */
 enum MHD_Result wg__answer_send(struct wg__exchange *x, bool close);
-/* The request is no longer on its way. */
+/* Takes the request out of the count of requests that are still coming. */
 void wg__answer_came(struct wg__exchange *x);
-/* On a thread aside: reads a large body, or writes a large answer; handles what an operator asks for. */
+/* Handles a request on a thread aside: a clerk reads a large body or writes a large answer, the keeper does what an
+ * operator asks for. */
 void wg__answer_clerk(struct wg__exchange *x);
 void wg__answer_keeper(struct wg__exchange *x);
 
-/* The body unpacked in its place; false with the answer filled in.  (gzip.c) */
+/* Unpacks the body in its place; false with the answer filled in.  (gzip.c) */
 bool wg__gzip_unpack(struct wg__exchange *x);
 
-/* Whether who asks may load models: false with the answer filled in.  (admin.c) */
+/* Tells whether the client may load models; false with the answer filled in.  (admin.c) */
 bool wg__admin_may(struct wg__exchange *x);
-/* Whether the file of the token can be used; or why not. */
+/* Checks that the file of the token can be used; else a status with the reason in e. */
 int wg__admin_check(const char *file, wg_error *e);
 
-/* What MHD refuses, and the heads that it would answer twice.  (refusal.c) */
+/* Notes the refusal that a line of MHD's log tells of.  (refusal.c) */
 void wg__refusal_heard(const char *format, va_list args);
-/* A request that began was refused with that code. */
+/* Takes a refusal with that code out of the notes: a request accounts for it. */
 void wg__refusal_known(int code);
-/* The connection ends. */
+/* Counts a refusal that no request accounts for, at the end of its connection. */
 void wg__refusal_at_end(struct wg__server *s, const struct wg__peer *p);
 /* Puts values right in the head that lies behind a request line, before MHD reads them. */
 void wg__refusal_prevent(struct MHD_Connection *c, char *uri);
 
-/* A listening socket, or -1 with the reason in e; *port becomes the real one. */
+/* Opens a listening socket; -1 with the reason in e.  *port becomes the real port. */
 int wg__listen(const char *host, int *port, wg_error *e);
 
-/* As many connections as the limit of open files allows. */
+/* Lowers the number of connections to what the limit of open files allows. */
 void wg__limit_connections(struct wg__server *s);
 
-/* The caller's identifiers, or a number of our own. */
+/* Takes the caller's identifiers, or makes a number for the request. */
 void wg__identify(struct wg__exchange *x);
 
 /* What is wrong with a head in spite of MHD: an HTTP code with the reason, or
@@ -194,14 +196,14 @@ struct wg__request_head {
     const char *method, *uri, *version;
     size_t      n_uri; /* to its end or its first blank */
     /* What wg__strict finds. */
-    int64_t length; /* of the body; -1: there is none; less: it does not say */
+    int64_t length; /* of the body; -1: there is none; less: the head does not tell the length */
 };
 int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char **why);
-/* The bytes of a value without the blanks around it (RFC 9112, 5.1). */
+/* Finds the n bytes of a value without the blanks around it (RFC 9112, 5.1). */
 const char *wg__trim(const char *value, size_t *n);
 
-/* The path without the query and scheme://authority, as far as it fits; false if it is malformed or too
- * long.  Nothing is decoded: no path that is served needs %xx, so none has a second spelling. */
+/* Copies the path without the query and scheme://authority, as far as it fits; false: it is malformed or too long.
+ * Nothing is decoded: no path that is served needs %xx, so none has a second spelling. */
 bool wg__path_take(const char *uri, size_t size, char to[]);
 
 const char *wg__page_etag(char to[static 24]);

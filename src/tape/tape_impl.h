@@ -199,16 +199,16 @@ int wg__bind_memory(wg_tape *t);
 void wg__bind_instr(wg_tape *t, int i, bool host);
 /* Makes ready what the CPU is to run, with memory for scratch. */
 int wg__prepare_instrs(wg_tape *t);
-/* The call of an instruction and its operator: all of the instruction, or a loop's head; NULL: none. */
+/* Finds the call of an instruction and its operator: all of the instruction, or a loop's head. NULL: there is none. */
 wg_call *wg__call_of(struct wg__instr *p, const wg_op **op);
-/* Whether the CPU runs instruction i. */
+/* Tells whether the CPU runs instruction i. */
 bool wg__on_cpu(const wg_tape *t, int i);
 /* Finds the operands that are worth keeping packed, and room for them: WG_OK, or an error on the user's graph. */
 int wg__keep_packed(wg_tape *t);
-/* Before a run: gives the instructions the packed operands that are up to date, and packs others. */
+/* Gives the instructions, before a run, the packed operands that are up to date, and packs others. */
 void wg__take_packed(wg_tape *t);
 void wg__packed_release(wg_tape *t);
-/* The bytes of packed operands that the tape reads, of each once. */
+/* Counts the bytes of packed operands that the tape reads, of each once. */
 int64_t wg__packed_bytes(const wg_tape *t);
 /* Makes bools 0 and 1 that a user wrote into lent memory. */
 void wg__take_lent(wg_tape *t);

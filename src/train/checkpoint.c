@@ -30,8 +30,8 @@ static int check_save(const wg_graph *g, const wg_save_options *o, wg_error *e)
     return WG_OK;
 }
 
-/* Parameters as tensors that borrow their values; returns how many. */
-static int gather(const wg_graph *g, bool weights_only, wg_safetensor *x)
+/* Lists the parameters as tensors that borrow their values; returns the length of the list. */
+static int list_params(const wg_graph *g, bool weights_only, wg_safetensor *x)
 {
     int n = 0;
     for (int i = 0; i < wg_param_count(g); i++) {
@@ -65,7 +65,7 @@ int wg_checkpoint_save(const wg_graph *g, const wg_tape *t, const char *path, co
             memcpy(meta[n++], (const char *[]){OWN_KEYS "run", run}, sizeof *meta);
         }
         for (int i = 0; i < o.n_meta; i++) memcpy(meta[n++], o.meta[i], sizeof *meta);
-        status = wg_safetensors_write(path, gather(g, o.weights_only, x), x, n, (const char *const(*)[2])meta, e);
+        status = wg_safetensors_write(path, list_params(g, o.weights_only, x), x, n, (const char *const(*)[2])meta, e);
     } else status = wg__say(e, "checkpoint_save", WG_ENOMEM, -1, "out of memory");
     free(roles);
     free(meta);
@@ -94,7 +94,8 @@ static int complain(const struct load *l, int status, const char *why, const cha
     return wg__say(l->e, l->path, status, -1, "%s %.120s", why, name);
 }
 
-/* A whole number in decimal, as saved; anything else is not ours. */
+/* Reads a whole number from the metadata, in decimal as wg_save writes it; *has: the key is there.  Any other text is
+ * an error. */
 static int read_number(const struct load *l, const char *key, int *has, uint64_t *value)
 {
     const char *text = wg_safetensors_meta(l->f, key);
@@ -123,12 +124,12 @@ static int check_metadata(struct load *l)
                    l->info.seed, wg_seed(l->g));
 }
 
-static wg_shape turned(const wg_shape *s)
+static wg_shape transposed_shape(const wg_shape *s)
 {
     return s->rank == 2 ? wg_shape_make(2, (int64_t[]){s->dim[1], s->dim[0]}) : *s;
 }
 
-/* Whether the caller says that the file has this matrix the other way round. */
+/* Tells whether the caller says that this matrix of the file is the transpose of its parameter. */
 static bool is_transposed(const struct load *l, const wg_safetensor *x)
 {
     return l->o.transpose && x->shape.rank == 2 && fnmatch(l->o.transpose, x->name, 0) == 0;
@@ -137,7 +138,7 @@ static bool is_transposed(const struct load *l, const wg_safetensor *x)
 static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor *x, const wg_shape *file)
 {
     char     have[96], want[96];
-    wg_shape other = is_transposed(l, x) ? *file : turned(file);
+    wg_shape other = is_transposed(l, x) ? *file : transposed_shape(file);
     bool     hint = x->dtype == wg_node_dtype(p) && wg__shape_equal(&other, wg_node_shape(p));
     return wg__say(l->e, l->path, x->dtype != wg_node_dtype(p) ? WG_EDTYPE : WG_ESHAPE, -1,
                    "%.60s is %s %s in the graph but %s %s in the file%s", x->name, wg_dtype_name(wg_node_dtype(p)),
@@ -148,7 +149,8 @@ static int mismatch(const struct load *l, const wg_node *p, const wg_safetensor 
                                          : ", its transpose: load with .transpose = \"*.weight\"");
 }
 
-/* A square matrix fits either way.  PyTorch's files keep Linear's weights [out,in], so the caller has to say. */
+/* Refuses a square matrix of PyTorch's unless the caller says whether to transpose: it fits either way, and PyTorch
+ * keeps the weights of Linear as [out,in]. */
 static int check_square(const struct load *l, const wg_safetensor *x)
 {
     const char *format = wg_safetensors_meta(l->f, "format");
@@ -164,26 +166,27 @@ static int check_square(const struct load *l, const wg_safetensor *x)
 
 static int check_tensor(const struct load *l, const wg_node *p, const wg_safetensor *x)
 {
-    wg_shape s = is_transposed(l, x) ? turned(&x->shape) : x->shape;
+    wg_shape s = is_transposed(l, x) ? transposed_shape(&x->shape) : x->shape;
     if (x->dtype != wg_node_dtype(p) || !wg__shape_equal(&s, wg_node_shape(p))) return mismatch(l, p, x, &x->shape);
     return check_square(l, x);
 }
 
-/* Whether tensor i of the file is a solver's state, as the parameter of its name says; where there is none, the file.
- */
+/* Tells whether tensor i of the file is a solver's state: by the parameter of its name, or, where there is none, by the
+ * file. */
 static bool is_solvers(const struct load *l, int i)
 {
     const wg_node *p = wg_param_find(l->g, wg_safetensors_at(l->f, i)->name);
     return p ? p->of_solver : l->role[i] == WG__KEPT_SOLVER;
 }
 
-/* What lets a file without a solver's state into a graph that has some, and the other way round. */
-static const char *way_out(bool of_solver)
+/* Returns what a message adds on a solver's state: how to load a file without the state into a graph that has some, and
+ * the other way round. */
+static const char *say_weights_only(bool of_solver)
 {
     return of_solver ? ", which is a solver's: to load the weights alone, say .weights_only" : "";
 }
 
-/* A pattern that names no matrix of the file is misspelt; "" says that there is none. */
+/* Refuses a pattern that matches no matrix of the file, as it is misspelt.  "" says that no matrix is transposed. */
 static int check_pattern(const struct load *l)
 {
     if (!l->o.transpose || !*l->o.transpose) return WG_OK;
@@ -192,8 +195,8 @@ static int check_pattern(const struct load *l)
     return wg__say(l->e, l->path, WG_EARG, -1, ".transpose = \"%.100s\" matches no matrix of the file", l->o.transpose);
 }
 
-/* Each parameter finds its tensor. */
-static int match(struct load *l)
+/* Finds the tensor of each parameter. */
+static int match_params(struct load *l)
 {
     for (int i = 0; i < wg_param_count(l->g); i++) {
         const wg_node *p = wg_param_at(l->g, i);
@@ -204,7 +207,8 @@ static int match(struct load *l)
         if (reason) return complain(l, WG_EDTYPE, "cannot take", reason);
         if (!x && l->o.partial) continue;
         if (!x)
-            return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name, way_out(p->of_solver));
+            return wg__say(l->e, l->path, WG_EARG, -1, "no tensor for parameter %.100s%s", name,
+                           say_weights_only(p->of_solver));
         int status = check_tensor(l, p, x);
         if (status) return status;
         l->from[i] = x;
@@ -214,8 +218,8 @@ static int match(struct load *l)
     return complain(l, WG_EARG, "no tensor for any parameter of", "the graph");
 }
 
-/* Each tensor found its parameter.  Names are unique on both sides, so
- * counting tells whether one is left; only then it is looked for. */
+/* Refuses tensors without a parameter.  Each parameter has found its tensor, and names are unique on both sides, so a
+ * count tells whether a tensor is left; only then is it searched for. */
 static int check_left(const struct load *l)
 {
     int wanted = 0;
@@ -227,15 +231,15 @@ static int check_left(const struct load *l)
         if (l->o.weights_only && is_solvers(l, i)) continue;
         if (!wg_param_find(l->g, name))
             return wg__say(l->e, l->path, WG_EARG, -1, "the graph has no parameter for tensor %.100s%s", name,
-                           way_out(is_solvers(l, i)));
+                           say_weights_only(is_solvers(l, i)));
     }
     return complain(l, WG_EINTERNAL, "tensors do not match", "the graph");
 }
 
 /* ---- Loading: the copy ---- */
 
-/* y[j][i] = x[i][j] for elements of `size` bytes; x may be unaligned. */
-static void copy_turned(const wg_safetensor *x, char *y)
+/* Writes the transpose, y[j][i] = x[i][j].  x may be unaligned. */
+static void copy_transposed(const wg_safetensor *x, char *y)
 {
     size_t  size = wg_dtype_size(x->dtype);
     int64_t rows = x->shape.dim[0], columns = x->shape.dim[1];
@@ -245,19 +249,19 @@ static void copy_turned(const wg_safetensor *x, char *y)
 }
 
 /* Turns every matrix that the caller asks for in memory of its own before any parameter is written. */
-static int turn_all(struct load *l)
+static int transpose_all(struct load *l)
 {
     for (int i = 0; i < wg_param_count(l->g); i++) {
         const wg_safetensor *x = l->from[i];
         if (!x || !is_transposed(l, x)) continue;
         if (!(l->turned[i] = malloc(wg__bytes(x->dtype, &x->shape) + 1)))
             return wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
-        copy_turned(x, l->turned[i]);
+        copy_transposed(x, l->turned[i]);
     }
     return WG_OK;
 }
 
-/* Roles that the program has given stay; others are those of the file, if it has any. */
+/* Gives p the role that the file has for it, if the file has roles.  A role that the program has set stays. */
 static void take_role(const struct load *l, wg_node *p, const wg_safetensor *x)
 {
     if (!l->has_roles || p->role_set) return;
@@ -266,7 +270,7 @@ static void take_role(const struct load *l, wg_node *p, const wg_safetensor *x)
     p->of_solver = role == WG__KEPT_SOLVER;
 }
 
-static void commit(const struct load *l)
+static void write_params(const struct load *l)
 {
     for (int i = 0; i < wg_param_count(l->g); i++)
         if (l->from[i]) wg_param_set(wg_param_at(l->g, i), l->turned[i] ? l->turned[i] : l->from[i]->data);
@@ -283,9 +287,9 @@ static int load(struct load *l)
     l->turned = calloc((size_t)wg_param_count(l->g) + 1, sizeof *l->turned);
     l->role = calloc((size_t)wg_safetensors_count(l->f) + 1, sizeof *l->role);
     if (!l->from || !l->turned || !l->role) status = wg__say(l->e, l->path, WG_ENOMEM, -1, "out of memory");
-    else if (!(status = check_metadata(l)) && !(status = check_pattern(l)) && !(status = match(l)) &&
-             !(status = check_left(l)) && !(status = turn_all(l)))
-        commit(l);
+    else if (!(status = check_metadata(l)) && !(status = check_pattern(l)) && !(status = match_params(l)) &&
+             !(status = check_left(l)) && !(status = transpose_all(l)))
+        write_params(l);
     for (int i = 0; l->turned && i < wg_param_count(l->g); i++) free(l->turned[i]);
     free(l->role);
     free(l->turned);

@@ -40,7 +40,7 @@ struct dense {
     wg_node         *weight, *bias; /* bias NULL: none */
 };
 
-/* "fc1.weight" of two layers: says how one layer is applied twice. */
+/* Refuses the name of a layer whose parameters ("fc1.weight") exist: the message says how to apply one layer twice. */
 static bool check_unused(wg_graph *g, const char *name)
 {
     size_t n = strlen(name);
@@ -80,7 +80,7 @@ static int make_dense(wg_layer *l, void *data)
     return WG_OK;
 }
 
-/* Whether an input of the layer is real and has a last axis of known size. */
+/* Checks that an input of the layer is real and has a last axis of known size. */
 static bool check_input(const wg_node *x, const char *name)
 {
     char text[160];
@@ -95,14 +95,14 @@ static bool check_input(const wg_node *x, const char *name)
     return false;
 }
 
-/* One matrix product whatever the rank: leading axes become rows, so that the
- * weight's gradient is one product too. */
-static wg_node *as_rows(wg_node *x, int64_t in)
+/* Reshapes x to rows of `in` elements.  So any rank takes one matrix product, and the weight's gradient takes one
+ * too. */
+static wg_node *to_rows(wg_node *x, int64_t in)
 {
     return x->shape->rank == 2 ? x : wg_reshape(x, wg_shape_make(2, (int64_t[]){WG_DIM_AUTO, in}));
 }
 
-static wg_node *as_before(wg_node *y, const wg_shape *x, int64_t units)
+static wg_node *restore_axes(wg_node *y, const wg_shape *x, int64_t units)
 {
     wg_shape s = *x;
     s.dim[s.rank - 1] = units;
@@ -119,9 +119,9 @@ static wg_node *apply_dense(wg_layer *l, wg_node *const x[], void *data)
         return wg__fail(x[0]->g, WG_ESHAPE, "%s(%s): the last axis is not that of %s", x[0]->g->call,
                         wg__node_str(x[0], a, sizeof a), wg__node_str(d->weight, b, sizeof b)),
                NULL;
-    wg_node *y = wg_matmul(as_rows(x[0], d->in), d->weight);
+    wg_node *y = wg_matmul(to_rows(x[0], d->in), d->weight);
     if (d->bias) y = wg_add(y, d->bias);
-    return as_before(activation[d->options.activation](y), s, d->units);
+    return restore_axes(activation[d->options.activation](y), s, d->units);
 }
 
 static const wg_layer_kind dense_kind = {

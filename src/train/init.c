@@ -33,7 +33,7 @@ struct draw {
 
 static uint64_t stream_of(const char *name) { return XXH3_64bits(name, strlen(name)); }
 
-/* WG_OK, or the error that numbers of up to `most` are none of the parameter's dtype. */
+/* Checks that the parameter's dtype holds numbers of up to `most`; else an error. */
 static int check_reach(const struct draw *d, double most)
 {
     if (wg__is_finite_as((wg_dtype)d->p->dtype, most)) return WG_OK;
@@ -57,7 +57,7 @@ static int normal(const struct draw *d, double mean, double sd)
     return WG_OK;
 }
 
-static int fill(const struct draw *d, double value)
+static int fill_constant(const struct draw *d, double value)
 {
     int status = check_reach(d, fabs(value));
     for (int64_t i = 0; i < d->count && !status; i++) wg__store((wg_dtype)d->p->dtype, d->p->data, i, value);
@@ -128,9 +128,9 @@ static int fill_in(enum wg_init_kind kind, const struct draw *d)
 {
     double r;
     switch (kind) {
-    case WG_INIT_ZEROS: return fill(d, 0);
-    case WG_INIT_ONES: return fill(d, 1);
-    case WG_INIT_CONSTANT: return fill(d, d->a);
+    case WG_INIT_ZEROS: return fill_constant(d, 0);
+    case WG_INIT_ONES: return fill_constant(d, 1);
+    case WG_INIT_CONSTANT: return fill_constant(d, d->a);
     case WG_INIT_UNIFORM: return uniform(d, d->a, d->b);
     case WG_INIT_NORMAL: return normal(d, d->a, d->b);
     case WG_INIT_GLOROT_UNIFORM: r = d->gain * sqrt(6 / (d->fan_in + d->fan_out)); return uniform(d, -r, r);

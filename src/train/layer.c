@@ -9,9 +9,9 @@ struct wg_layer {
     const wg_layer_kind *kind;
     const char          *name;  /* "": none */
     void                *data;  /* [kind->size] */
-    wg_node            **param; /* [n] its own and those of its parts, each once */
+    wg_node            **param; /* [n] the layer's own and its parts', each once */
     int                  n, cap;
-    bool                 making, failed; /* kind->make runs; something that it asked for could not be made */
+    bool                 making, failed; /* kind->make runs; a parameter or part that it asked for could not be made */
 };
 
 static void *refuse(wg_graph *g, const char *why) { return wg__fail(g, WG_EARG, "%s", why), NULL; }
@@ -41,7 +41,7 @@ static bool owns(const wg_layer *l, const wg_node *p)
     return false;
 }
 
-static bool own(wg_layer *l, wg_node *p)
+static bool add_param(wg_layer *l, wg_node *p)
 {
     if (l->n == l->cap) {
         int       cap = l->cap ? 2 * l->cap : 4;
@@ -61,7 +61,7 @@ static wg_node *make_param(wg_layer *l, const char *name, wg_dtype t, const wg_s
     if (!*l->name) return refuse(l->g, "layer_param: a layer that makes parameters needs a name");
     if (!name || !*name) return refuse(l->g, "layer_param: the parameter needs a name");
     wg_node *p = wg__param_printed(l->g, t, s, "%s.%s", l->name, name);
-    if (!p || !own(l, p)) return NULL;
+    if (!p || !add_param(l, p)) return NULL;
     return !(WG_DTYPE_BIT(t) & WG_DTYPE_REALS) || wg_init(p, init) == WG_OK ? p : NULL;
 }
 
@@ -79,7 +79,7 @@ static bool add_part(wg_layer *l, const wg_layer *part)
     if (!part) return l->g->status ? false : refuse(l->g, "layer_part: the part is NULL");
     if (part->g != l->g) return refuse(l->g, "layer_part: the part belongs to another graph");
     for (int i = 0; i < part->n; i++)
-        if (!owns(l, part->param[i]) && !own(l, part->param[i])) return false;
+        if (!owns(l, part->param[i]) && !add_param(l, part->param[i])) return false;
     return true;
 }
 

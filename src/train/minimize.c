@@ -19,8 +19,8 @@ struct job {
 
 /* ---- Which parameters ---- */
 
-/* Real weights under loss, in the order of the expression: *found is owned by the caller.  Returns how many, or a
- * status. */
+/* Finds the real weights that loss depends on, in the order of the expression; the caller frees *found.  Returns their
+ * number, or a status. */
 static int find_weights(const char *who, wg_node *loss, wg_node ***found)
 {
     int n = 0, others = 0, nodes = wg__postorder(loss->g, 1, &loss, found);
@@ -46,7 +46,7 @@ static bool contains(int n, wg_node *const x[], const wg_node *one)
     return false;
 }
 
-/* The first group whose pattern matches. */
+/* Finds the first group whose pattern matches; a status: none does. */
 static int group_of(int n, const wg_param_group group[], const wg_node *p)
 {
     for (int i = 0; i < n; i++)
@@ -54,7 +54,7 @@ static int group_of(int n, const wg_param_group group[], const wg_node *p)
     return wg__fail(p->g, WG_EARG, "minimize_groups: no pattern matches parameter %s: end with \"*\"", p->name);
 }
 
-/* A parameter that the pattern matches and that is no weight, or NULL. */
+/* Finds a parameter that the pattern matches and that is no weight; NULL: there is none. */
 static const wg_node *find_other(const wg_graph *g, const char *pattern)
 {
     for (int i = 0; i < g->n_param; i++)
@@ -79,7 +79,7 @@ static int check_patterns(wg_graph *g, int groups, const wg_param_group group[],
     return WG_OK;
 }
 
-/* Parameters that are trained, sorted by group; the order within stays. */
+/* Sorts the parameters that are trained by group; within a group their order stays. */
 static int sort_by_group(struct job *j, int groups, const wg_param_group group[], int n, wg_node *const p[])
 {
     int status = check_patterns(j->g, groups, group, n, p);
@@ -96,7 +96,7 @@ static int sort_by_group(struct job *j, int groups, const wg_param_group group[]
 
 /* ---- Clipping ---- */
 
-/* min(1, clip / (norm + 1e-6)) over n gradients, in f64 */
+/* Builds min(1, clip / (norm + 1e-6)), where norm is that of all n gradients together; in f64. */
 static wg_node *norm_factor(double clip, int n, wg_node *const grad[])
 {
     static const wg_axes every_axis = {.n = -1};
@@ -109,7 +109,7 @@ static wg_node *norm_factor(double clip, int n, wg_node *const grad[])
     return wg_minimum(wg_div(wg_lit(norm, clip), norm), one);
 }
 
-static int clip(const wg_solver *s, int n, wg_node *grad[])
+static int clip_gradients(const wg_solver *s, int n, wg_node *grad[])
 {
     wg_graph *g = grad[0]->g;
     for (int i = 0; i < n && s->clip_value > 0; i++)
@@ -128,7 +128,7 @@ static int clip(const wg_solver *s, int n, wg_node *grad[])
 
 static int build_group(struct wg__update *u, int n, wg_node *const param[], wg_node *grad[])
 {
-    int status = clip(&u->s, n, grad);
+    int status = clip_gradients(&u->s, n, grad);
     if (!status) status = wg__update_begin(u);
     for (int i = 0; !status && i < n; i++) status = wg__update_add(u, param[i], grad[i]);
     return status;
@@ -186,8 +186,8 @@ static wg_node *minimize_all(const char *who, wg_node *loss, int n, wg_node *con
     return step;
 }
 
-/* The step, or NULL after everything that was made for it has left the graph. */
-static wg_node *whole(wg_graph *g, const char *outer, const struct wg__mark *before, wg_node *step)
+/* Returns the step.  If it is NULL, all nodes that were made for it leave the graph. */
+static wg_node *finish_step(wg_graph *g, const char *outer, const struct wg__mark *before, wg_node *step)
 {
     if (!step) wg__undo(g, before);
     return wg__leave(g, outer, step);
@@ -202,7 +202,7 @@ wg_node *wg_minimize(wg_node *loss, const wg_solver *solver)
     int             n = find_weights("minimize", loss, &all);
     if (n > 0) step = minimize_all("minimize", loss, n, all, solver);
     free(all);
-    return whole(loss->g, outer, &before, step);
+    return finish_step(loss->g, outer, &before, step);
 }
 
 static bool check_params(wg_node *loss, int n, wg_node *const param[], int known, wg_node *const all[])
@@ -241,7 +241,7 @@ wg_node *wg_minimize_over(wg_node *loss, int n, wg_node *const param[], const wg
     if (known > 0 && check_params(loss, n, param, known, all))
         step = minimize_all("minimize_over", loss, n, param, solver);
     free(all);
-    return whole(loss->g, outer, &before, step);
+    return finish_step(loss->g, outer, &before, step);
 }
 
 static wg_node *minimize_groups(wg_node *loss, int n, const wg_param_group group[], int known, wg_node *const all[])
@@ -269,5 +269,5 @@ wg_node *wg_minimize_groups(wg_node *loss, int n, const wg_param_group group[])
     int             known = find_weights("minimize_groups", loss, &all);
     if (known > 0) step = minimize_groups(loss, n, group, known, all);
     free(all);
-    return whole(loss->g, outer, &before, step);
+    return finish_step(loss->g, outer, &before, step);
 }

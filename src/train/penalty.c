@@ -17,7 +17,7 @@ static wg_node *sum_of(int n, wg_node *const x[], wg_node *(*f)(wg_node *))
 
 static wg_graph *graph_of(int n, wg_node *const x[]) { return n > 0 && x ? wg_node_graph(x[0]) : NULL; }
 
-/* Whether there are nodes to sum up. */
+/* Checks that there are nodes to sum up and that none is NULL. */
 static bool check_list(const char *who, int n, wg_node *const x[])
 {
     if (n < 1) wg__fail(NULL, WG_EARG, "%s: there are no nodes", who);

@@ -5,12 +5,13 @@
 
 static const double pi = 3.14159265358979323846;
 
-/* From a to b along half a cosine, at 0 <= u <= 1. */
+/* Interpolates from a (u = 0) to b (u = 1) along half a cosine. */
 static double cosine(double a, double b, double u) { return b + (a - b) * (1 + cos(pi * u)) / 2; }
 
 static double or_default(double value, double usual) { return value == 0 ? usual : value < 0 ? 0 : value; }
 
-/* Both turning points are one step before the end of their phase, as in OneCycleLR. */
+/* Computes the rate at step t of OneCycleLR's schedule.  As there, both turning points are one step before the end of
+ * their phase. */
 static double one_cycle(const wg_schedule *s, double t)
 {
     double first = s->rate / or_default(s->div, 25), last = first / or_default(s->final_div, 1e4);

@@ -103,7 +103,8 @@ int wg__solver_read(wg_graph *g, const wg_solver *given, wg_solver *read)
     return check_rate_node(g, s);
 }
 
-/* After the kind's name in a name of state: "", or "#2"; NULL if it is something else. */
+/* Skips the kind's name in a name of state, and "#2" where it follows, and a point; NULL: the name is no state of that
+ * kind. */
 static const char *after_prefix(const char *name, const char *kind)
 {
     size_t n = strlen(kind);

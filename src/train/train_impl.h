@@ -7,11 +7,11 @@
 
 #include <wengert/train.h>
 
-/* A parameter whose name is printed; NULL with the reason on g. */
+/* Makes a parameter whose name is printed by format; NULL with the reason on g. */
 wg_node *wg__param_printed(wg_graph *g, wg_dtype t, const wg_shape *s, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* How many operands a layer takes. */
+/* Returns the number of operands that a layer takes. */
 int wg__layer_inputs(const wg_layer *l);
 
 /* ---- Solvers ---- */
@@ -33,13 +33,13 @@ struct wg__update {
 int wg__solver_read(wg_graph *g, const wg_solver *s, wg_solver *read);
 /* Begins a group: prefix, step counter, factors that all its parameters share. */
 int wg__update_begin(struct wg__update *u);
-/* Assignments of p and its state, from its gradient. */
+/* Adds the assignments of p and of its state, computed from p's gradient dp; WG_OK or a status. */
 int wg__update_add(struct wg__update *u, wg_node *p, wg_node *dp);
-/* At most so many assignments for n parameters. */
+/* Returns the largest number of assignments that n parameters take. */
 int wg__update_room(int n);
-/* Names of the tensors that a solver keeps for each parameter, NULL where there are fewer. */
+/* Returns the name of tensor i that a solver of this kind keeps for each parameter; NULL: it keeps fewer. */
 const char *wg__solver_slot(int kind, int i);
-/* Whether a parameter of this name was a solver's in files without roles: "adam.step", "adam#2.m/w". */
+/* Tells whether a parameter of this name was a solver's in files without roles: "adam.step", "adam#2.m/w". */
 bool wg__is_solver_state(const char *name);
 
 /* ---- Roles in checkpoints (roles.c) ---- */
@@ -52,15 +52,16 @@ void wg__set_solver_state(wg_node *param);
 /* Appends a pair for each parameter that is no plain weight to the n pairs of meta, which has room for all.  The text
  * of the keys, which the caller frees; NULL if memory is short. */
 char *wg__roles_write(const wg_graph *g, bool weights_only, const char *(*meta)[2], int *n);
-/* The role of each tensor of f into role, which begins as zeros.  WG_OK, or WG_EFORMAT with *bad what is no role. */
+/* Reads the role of each tensor of f into role, which begins as zeros.  WG_OK, or WG_EFORMAT with the text that is no
+ * role in *bad. */
 int wg__roles_read(const wg_safetensors *f, uint8_t role[], const char **bad);
-/* The same for a checkpoint without roles, which tells a solver's state by its name alone. */
+/* Guesses the same of a checkpoint without roles, where the name alone tells a solver's state. */
 void wg__roles_guess(const wg_safetensors *f, uint8_t role[]);
 
 /* ---- Updates of layers ---- */
 
-/* The assignments that a step of y takes along into list, which has room for all updates of the graph: how many, or -1
- * with the reason on the graph. */
+/* Lists the assignments that a step of y includes.  list has room for all updates of the graph.  Returns the length, or
+ * -1 with the reason on the graph. */
 int wg__updates_of(wg_node *y, wg_node *list[]);
 
 #endif

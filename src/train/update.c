@@ -18,7 +18,7 @@ struct one {
     wg_node                 *old[STATE], *next[STATE];
 };
 
-/* factor * rate, of p's dtype: a constant unless the rate is a node. */
+/* Builds factor * rate, of p's dtype: a constant unless the rate is a node. */
 static wg_node *rate_times(const struct one *o, double factor)
 {
     const wg_solver *s = &o->u->s;
@@ -32,7 +32,7 @@ static wg_node *decayed(wg_node *sum, double factor, wg_node *x)
     return factor == 0 ? x : wg_add(wg_scale(sum, factor), x);
 }
 
-/* p - factor rate direction */
+/* Builds p - factor rate direction. */
 static wg_node *descend(const struct one *o, double factor, wg_node *direction)
 {
     wg_node *rate = rate_times(o, factor);
@@ -60,7 +60,7 @@ static wg_node *adagrad(struct one *o)
     return descend(o, 1, wg_div(o->g, root));
 }
 
-/* sqrt s + eps = k (sqrt S + eps/k), k = sqrt(1-rho); the velocity is kept times k. */
+/* Builds sqrt s + eps = k (sqrt S + eps/k), k = sqrt(1-rho); the velocity is kept times k. */
 static wg_node *rmsprop(struct one *o)
 {
     const wg_solver *s = &o->u->s;
@@ -71,7 +71,7 @@ static wg_node *rmsprop(struct one *o)
     return descend(o, 1 / k, move);
 }
 
-/* (a + eps) / (s + eps) = (A + e) / (S + e), e = eps/(1-rho) */
+/* Builds (a + eps) / (s + eps) = (A + e) / (S + e), e = eps/(1-rho). */
 static wg_node *adadelta(struct one *o)
 {
     const wg_solver *s = &o->u->s;
@@ -83,7 +83,8 @@ static wg_node *adadelta(struct one *o)
     return descend(o, 1, move);
 }
 
-/* With M = m/(1-beta1), S = s/(1-beta2), c1 = 1-beta1^t, c2 = 1-beta2^t and k = sqrt((1-beta2)/c2):
+/* Builds Adam's step.  With M = m/(1-beta1), S = s/(1-beta2), c1 = 1-beta1^t, c2 = 1-beta2^t and k =
+ * sqrt((1-beta2)/c2):
  * rate m/c1 / (sqrt(s/c2) + eps) = alpha M / (sqrt S + eps/k), alpha = rate (1-beta1) / (c1 k). */
 static wg_node *adam(struct one *o)
 {
@@ -109,7 +110,7 @@ static wg_node *(*const formula[WG_SOLVERS])(struct one *) = {
 
 static bool counts_steps(const wg_solver *s) { return s->kind == WG_SOLVER_ADAM || s->kind == WG_SOLVER_ADAMW; }
 
-static bool taken(const wg_graph *g, const char *prefix)
+static bool prefix_is_taken(const wg_graph *g, const char *prefix)
 {
     size_t n = strlen(prefix);
     for (int i = 0; i < wg_param_count(g); i++) {
@@ -123,10 +124,10 @@ static void choose_prefix(struct wg__update *u)
 {
     const char *name = wg_solver_name((int)u->s.kind);
     snprintf(u->prefix, sizeof u->prefix, "%s", name);
-    for (int k = 2; taken(u->g, u->prefix); k++) snprintf(u->prefix, sizeof u->prefix, "%s#%d", name, k);
+    for (int k = 2; prefix_is_taken(u->g, u->prefix); k++) snprintf(u->prefix, sizeof u->prefix, "%s#%d", name, k);
 }
 
-static int add(struct wg__update *u, wg_node *p, wg_node *next)
+static int add_assignment(struct wg__update *u, wg_node *p, wg_node *next)
 {
     wg_node *a = wg_assign(p, next);
     if (!a) return wg_status(u->g);
@@ -134,7 +135,7 @@ static int add(struct wg__update *u, wg_node *p, wg_node *next)
     return WG_OK;
 }
 
-/* 1 - beta^t without loss near beta = 1, t = 1 */
+/* Builds 1 - beta^t, without loss of digits near beta = 1, t = 1. */
 static wg_node *correction(wg_node *t, double beta)
 {
     return beta == 0 ? wg_lit(t, 1) : wg_neg(wg_expm1(wg_scale(t, log(beta))));
@@ -156,7 +157,7 @@ static int adam_factors(struct wg__update *u)
     if (s->kind == WG_SOLVER_ADAMW && s->weight_decay > 0 &&
         !(u->shrink = wg_one_minus(wg_scale(rate, s->weight_decay))))
         return wg_status(u->g);
-    return u->alpha && u->eps ? add(u, step, t) : wg_status(u->g);
+    return u->alpha && u->eps ? add_assignment(u, step, t) : wg_status(u->g);
 }
 
 int wg__update_room(int n) { return 1 + n * (1 + STATE); }
@@ -167,13 +168,13 @@ int wg__update_begin(struct wg__update *u)
     return counts_steps(&u->s) ? adam_factors(u) : WG_OK;
 }
 
-/* Whether slot i is needed: a velocity without momentum is not. */
+/* Tells whether slot i is needed: RMSProp without momentum keeps no velocity. */
 static bool uses_slot(const wg_solver *s, int i)
 {
     return wg__solver_slot((int)s->kind, i) && !(s->kind == WG_SOLVER_RMSPROP && i == 1 && s->momentum == 0);
 }
 
-static wg_node *penalised(const wg_solver *s, wg_node *p, wg_node *g)
+static wg_node *add_penalty(const wg_solver *s, wg_node *p, wg_node *g)
 {
     double l2 = s->l2 + (s->kind == WG_SOLVER_ADAMW ? 0 : s->weight_decay);
     if (l2 > 0) g = wg_add(g, wg_scale(p, l2));
@@ -182,7 +183,7 @@ static wg_node *penalised(const wg_solver *s, wg_node *p, wg_node *g)
 
 int wg__update_add(struct wg__update *u, wg_node *p, wg_node *dp)
 {
-    struct one o = {.u = u, .p = p, .g = penalised(&u->s, p, dp)};
+    struct one o = {.u = u, .p = p, .g = add_penalty(&u->s, p, dp)};
     for (int i = 0; i < STATE; i++) {
         if (!uses_slot(&u->s, i)) continue;
         o.old[i] = wg__param_printed(u->g, wg_node_dtype(p), wg_node_shape(p), "%s.%s/%s", u->prefix,
@@ -191,8 +192,8 @@ int wg__update_add(struct wg__update *u, wg_node *p, wg_node *dp)
         wg__set_solver_state(o.old[i]);
     }
     wg_node *next = o.g ? formula[u->s.kind](&o) : NULL;
-    int      status = next ? add(u, p, next) : wg_status(u->g);
+    int      status = next ? add_assignment(u, p, next) : wg_status(u->g);
     for (int i = 0; !status && i < STATE; i++)
-        if (o.old[i]) status = add(u, o.old[i], o.next[i]);
+        if (o.old[i]) status = add_assignment(u, o.old[i], o.next[i]);
     return status;
 }

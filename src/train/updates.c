@@ -1,6 +1,6 @@
-/* Updates that layers bring: assignments of state that every step of a loss takes along which depends on the layer's
- * value.  Several of one parameter act one after the other: the next value of the later one is built again over that of
- * the one before it. */
+/* Updates that layers bring: assignments of state, which every step includes whose loss depends on the layer's value.
+ * Several updates of one parameter act one after the other: the next value of the later update is built again over the
+ * next value of the earlier update. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "grad/grad_impl.h"
 #include "train/train_impl.h"
 
-static bool check(wg_node *y, wg_node *assign)
+static bool check_update(wg_node *y, wg_node *assign)
 {
     char text[160];
     if (assign->g != y->g) wg__fail(y->g, WG_EARG, "with_update: the assignment belongs to another graph");
@@ -25,7 +25,7 @@ static bool check(wg_node *y, wg_node *assign)
 }
 
 /* Appends to the graph's updates: see struct wg__layer_update. */
-static bool keep(wg_graph *g, wg_node *y, wg_node *assign, const wg_node *before, const wg_node *of)
+static bool keep_update(wg_graph *g, wg_node *y, wg_node *assign, const wg_node *before, const wg_node *of)
 {
     struct wg__layer_update *p = wg__list_grow(g->update, &g->cap_update, g->n_update + 1, sizeof *p);
     if (!p) return wg__fail_nomem(g), false;
@@ -37,12 +37,12 @@ static bool keep(wg_graph *g, wg_node *y, wg_node *assign, const wg_node *before
 wg_node *wg_with_update(wg_node *y, wg_node *assign)
 {
     if (!y || !assign) return NULL;
-    return check(y, assign) && keep(y->g, y, assign, NULL, NULL) ? y : NULL;
+    return check_update(y, assign) && keep_update(y->g, y, assign, NULL, NULL) ? y : NULL;
 }
 
-/* ---- One after the other ---- */
+/* ---- Several updates of one parameter ---- */
 
-/* x over operands some of which have been built again. */
+/* Builds x again over its operands' replacements in map; returns x itself where no operand has changed. */
 static wg_node *build_again(wg_node *x, wg_node *const map[])
 {
     wg_node *few[8], **operand = x->n <= 8 ? few : malloc((size_t)x->n * sizeof *operand);
@@ -59,8 +59,8 @@ static wg_node *build_again(wg_node *x, wg_node *const map[])
     return y;
 }
 
-/* y with `now` in the place of the parameter p. */
-static wg_node *replace(wg_node *y, const wg_node *p, wg_node *now)
+/* Builds y again with `now` in the place of the parameter p. */
+static wg_node *replace_param(wg_node *y, const wg_node *p, wg_node *now)
 {
     wg_graph *g = y->g;
     wg_node **order = NULL, **map = calloc((size_t)g->n + 1, sizeof *map), *again = NULL;
@@ -75,14 +75,15 @@ static wg_node *replace(wg_node *y, const wg_node *p, wg_node *now)
     return again;
 }
 
-/* The assignment that does what `before` does and then `a`, made once, so that two steps on a tape share it. */
-static wg_node *follow(wg_node *before, wg_node *a)
+/* Returns the assignment that does what `before` does and then `a`.  It is made once, so that two steps on a tape share
+ * it. */
+static wg_node *chain_assignments(wg_node *before, wg_node *a)
 {
     wg_graph *g = a->g;
     for (int i = 0; i < g->n_update; i++)
         if (g->update[i].before == before && g->update[i].of == a) return g->update[i].assign;
-    wg_node *both = wg_assign(a->x[0], replace(a->x[1], a->x[0], before->x[1]));
-    return both && keep(g, NULL, both, before, a) ? both : NULL;
+    wg_node *both = wg_assign(a->x[0], replace_param(a->x[1], a->x[0], before->x[1]));
+    return both && keep_update(g, NULL, both, before, a) ? both : NULL;
 }
 
 /* ---- Those of a value ---- */
@@ -100,13 +101,13 @@ static char *mark_needed(wg_node *y)
     return NULL;
 }
 
-/* Puts an update into the list of n, where no parameter stands twice.  The new n, or -1.  In eager mode each update
- * has happened when it was built, and the next was built on the value that it gave. */
-static int add(wg_node *list[], int n, wg_node *assign)
+/* Puts an update into the list of n, where no parameter stands twice.  Returns the new n, or -1.  In eager mode an
+ * update happens when it is built, so the next update was built on the value that it gave. */
+static int add_update(wg_node *list[], int n, wg_node *assign)
 {
     bool eager = assign->g->hook.made;
     for (int i = 0; i < n && !eager; i++)
-        if (list[i]->x[0] == assign->x[0]) return (list[i] = follow(list[i], assign)) ? n : -1;
+        if (list[i]->x[0] == assign->x[0]) return (list[i] = chain_assignments(list[i], assign)) ? n : -1;
     list[n] = assign;
     return n + 1;
 }
@@ -119,7 +120,7 @@ int wg__updates_of(wg_node *y, wg_node *list[])
     if (all && !needed) return -1;
     for (int i = 0; i < all && n >= 0; i++) {
         wg_node *by = g->update[i].y;
-        if (by && needed[by->id]) n = add(list, n, g->update[i].assign);
+        if (by && needed[by->id]) n = add_update(list, n, g->update[i].assign);
     }
     free(needed);
     return n;
@@ -132,7 +133,8 @@ wg_node *wg_updates(wg_node *y)
     const char     *outer = wg__enter(y->g, "updates");
     struct wg__mark before = wg__mark(y->g);
     wg_node       **list = malloc(((size_t)y->g->n_update + 1) * sizeof *list);
-    int             n = list ? wg__updates_of(y, list) : (wg__fail_nomem(y->g), -1);
+    int             n = list ? wg__updates_of(y, list) : -1;
+    if (!list) wg__fail_nomem(y->g);
     if (n >= 0) group = n ? wg_group(n, list) : wg__node_new(y->g, WG__GROUP, WG_F32, &(wg_shape){0}, 0);
     free(list);
     if (!group) wg__undo(y->g, &before);

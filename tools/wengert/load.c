@@ -51,7 +51,8 @@ void unload(struct loaded *l)
 
 void bindings_free(struct bindings *b)
 {
-    for (int i = 0; i < b->n; i++) free((char *)b->at[i].name);
+    for (int i = 0; i < b->n; i++) free(b->name[i]);
+    free(b->name);
     free(b->at);
     *b = (struct bindings){0};
 }
@@ -68,9 +69,11 @@ static int add_binding(const struct command *c, struct bindings *b, char *name, 
 {
     if (name && b->n == b->cap) {
         int   cap = b->cap ? 2 * b->cap : 8;
-        void *wider = realloc(b->at, (size_t)cap * sizeof *b->at);
-        if (wider) {
-            b->at = wider;
+        void *at = realloc(b->at, (size_t)cap * sizeof *b->at);
+        if (at) b->at = at;
+        void *names = at ? realloc(b->name, (size_t)cap * sizeof *b->name) : NULL;
+        if (names) {
+            b->name = names;
             b->cap = cap;
         }
     }
@@ -78,6 +81,7 @@ static int add_binding(const struct command *c, struct bindings *b, char *name, 
         free(name);
         return complain(c, "out of memory");
     }
+    b->name[b->n] = name;
     b->at[b->n++] = (wg_binding){name, size};
     return DONE;
 }

@@ -58,7 +58,8 @@ struct loaded {
 struct bindings {
     int         n, cap;
     int         known; /* the first so many are sizes of the model since it was imported: nothing is left to bind */
-    wg_binding *at;    /* names and list are its own */
+    wg_binding *at;    /* [n] */
+    char      **name;  /* [n] the names in at, which are its own */
 };
 void bindings_free(struct bindings *b);
 

@@ -40,9 +40,9 @@ struct wg__json_keys {
     struct wg__table   table;
     size_t             n, size;
     uint64_t           seed;
-    struct wg__budget *budget; /* that the bytes are of; NULL: none */
+    struct wg__budget *budget; /* which the bytes are taken from; NULL: none */
 };
-/* Bytes that it takes. */
+/* Tells how many bytes k holds, as its budget counts them. */
 size_t wg__json_keys_bytes(const struct wg__json_keys *k);
 void   wg__json_keys_free(struct wg__json_keys *k);
 
@@ -61,20 +61,20 @@ struct wg__json_text {
     bool        escaped;
 };
 
-/* text need not end with a zero and is borrowed. */
+/* Starts reading the n bytes at text, which are borrowed and need not end with a zero. */
 void wg__json_open(struct wg__json *j, const char *text, size_t n);
-/* The same, but an object that has a key twice is an error. */
+/* Starts reading as wg__json_open does, but a key that an object has twice is an error.  `keys` is borrowed. */
 void wg__json_open_strict(struct wg__json *j, const char *text, size_t n, struct wg__json_keys *keys);
 /* Records the first error at `at` (NULL: here); gives false. */
 bool wg__json_bad(struct wg__json *j, const char *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* What the next value is; nothing is taken. */
+/* Finds the kind of the next value without taking the value. */
 enum wg__json_kind wg__json_peek(struct wg__json *j);
-/* "array" */
+/* Returns the name of a kind: "array". */
 const char *wg__json_kind_name(enum wg__json_kind k);
 
-/* Takes '{' or '['; then, until false, each key (a value has to be taken after
- * it) or a hint that there is one more element.  At the end the bracket is
- * taken; false with status set is an error.
+/* Takes '{' or '['.  Then wg__json_key takes a key, after which its value has to be taken, and wg__json_more tells
+ * whether an element follows.  Both return false at the closing bracket, which they take; false with status set is an
+ * error.
  *
  *   if (wg__json_object(j)) while (wg__json_key(j, &key)) ...take a value...
  *   if (wg__json_array(j)) while (wg__json_more(j)) ...take a value... */
@@ -89,9 +89,9 @@ bool wg__json_int64(struct wg__json *j, int64_t *v); /* a whole number in range 
 bool wg__json_bool(struct wg__json *j, bool *v);
 /* Takes a null; false, and nothing is taken, if the next value is none. */
 bool wg__json_null(struct wg__json *j);
-/* Any value, checked as it is passed over. */
+/* Takes a value of any kind, which is checked but not kept. */
 bool wg__json_skip(struct wg__json *j);
-/* Blanks and the end, or an error at what follows. */
+/* Checks that only blanks are left; else false with an error at the first byte that is none. */
 bool wg__json_finish(struct wg__json *j);
 
 /* Unescapes into to (n bytes with the zero at the end); false if it is too
@@ -99,19 +99,17 @@ bool wg__json_finish(struct wg__json *j);
 bool wg__json_text_copy(const struct wg__json_text *s, char *to, size_t n);
 bool wg__json_text_is(const struct wg__json_text *s, const char *what);
 
-/* A JSON number at `at` (not past end) as the nearest double: strtod's bits,
- * by Eisel and Lemire's way with strtod behind it.  Where it ends, or NULL if
- * there is none.  (Lemire, "Number parsing at a gigabyte per
- * second", 2021) */
+/* Reads the JSON number at `at` (not past end) as the nearest double, with the bits that strtod gives: by the algorithm
+ * of Eisel and Lemire, and by strtod where that cannot decide.  Returns the end of the number; NULL: there is none.
+ * (Lemire, "Number parsing at a gigabyte per second", 2021) */
 const char *wg__json_number(const char *at, const char *end, double *v);
 
 /* ---- Out (json_write.c) ---- */
 
-/* "a \"quoted\" text": escapes what JSON wants escaped; bytes that are no UTF-8 become U+FFFD. */
+/* Writes a text in quotes and escapes what JSON wants escaped; bytes that are no UTF-8 become U+FFFD. */
 void wg__text_string(struct wg__text *t, const char *s);
-/* The fewest digits that read back as the same value of that type; NaN,
- * Infinity and -Infinity as such.  (Giulietti, "The Schubfach way to render
- * doubles", 2021) */
+/* Writes the fewest digits that read back as the same value of the same type; NaN, Infinity and -Infinity as these
+ * words.  (Giulietti, "The Schubfach way to render doubles", 2021) */
 void wg__text_float(struct wg__text *t, float v);
 void wg__text_double(struct wg__text *t, double v);
 /* Writes the same text into at most WG__JSON_REAL bytes, without a zero at the end; returns how many. */

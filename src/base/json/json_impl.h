@@ -32,10 +32,10 @@ bool wg__json_keys_add(struct wg__json *j, const struct wg__json_text *key);
 /* Forgets the keys of objects at that depth and deeper. */
 void wg__json_keys_forget(struct wg__json_keys *k, int depth);
 
-/* NaN, Infinity, -Infinity; where it ends, or NULL. */
+/* Reads the word NaN, Infinity or -Infinity at p; returns the word's end, or NULL if none of the three is there. */
 const char *wg__json_word(const char *p, const char *end, double *v);
 
-/* A number or one of those words. */
+/* Reads a number or one of the words of wg__json_word; returns its end, or NULL if there is neither. */
 static inline const char *wg__json_real(const char *p, const char *end, double *v)
 {
     struct wg__decimal d;

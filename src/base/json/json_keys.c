@@ -35,8 +35,8 @@ void wg__json_keys_forget(struct wg__json_keys *k, int depth)
         wg__table_remove(&k->table, k->key[k->n - 1].hash, (uint32_t)k->n - 1);
 }
 
-/* The hash of the unescaped key, block after block.  Its seed is random: who
- * writes a request cannot choose keys that meet in the table. */
+/* Hashes the unescaped key, block after block.  The seed is random, so that who writes a request cannot choose keys
+ * that collide in the table. */
 static uint32_t hash_of(const struct wg__json_keys *k, const struct wg__json_text *s)
 {
     char                block[256];
@@ -67,7 +67,7 @@ static bool has(const void *owner, uint32_t i, const void *key)
     return j->keys->key[i].depth == j->depth && same(&j->keys->key[i].text, key);
 }
 
-/* Twice the room, where the number of a key still fits into the table. */
+/* Doubles the room for keys; false if memory is short, or if a key's number would no longer fit into the table. */
 static bool grow(struct wg__json_keys *k)
 {
     size_t size = k->size ? 2 * k->size : FIRST, more = bytes_for(size) - bytes_for(k->size);

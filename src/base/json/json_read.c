@@ -14,7 +14,7 @@ void wg__json_open(struct wg__json *j, const char *text, size_t n)
 void wg__json_open_strict(struct wg__json *j, const char *text, size_t n, struct wg__json_keys *keys)
 {
     wg__json_open(j, text, n);
-    wg__json_keys_forget(keys, 0); /* what an error has left of the text before */
+    wg__json_keys_forget(keys, 0); /* keys that a text with an error has left */
     j->keys = keys;
 }
 
@@ -42,7 +42,7 @@ static const char *const kinds[][2] = {
 
 const char *wg__json_kind_name(enum wg__json_kind k) { return kinds[k][1]; }
 
-/* First bytes of values. */
+/* Finds the kind of a value by its first byte. */
 static enum wg__json_kind kind_of(char c)
 {
     switch (c) {
@@ -128,10 +128,9 @@ static bool enter(struct wg__json *j, enum wg__json_kind k)
 bool wg__json_object(struct wg__json *j) { return enter(j, WG__JSON_OBJECT); }
 bool wg__json_array(struct wg__json *j) { return enter(j, WG__JSON_ARRAY); }
 
-/* Whether a member follows in what began with `open`: at its start, or after a
- * comma.  Takes the comma or the closing bracket.  No value ends with an
- * opening bracket, so the byte before tells the start. */
-static bool follows(struct wg__json *j, char open, char close, const char *what)
+/* Tells whether a member follows in what began with `open`: at its start, or after a comma.  Takes the comma or the
+ * closing bracket.  No value ends with an opening bracket, so the byte before tells the start. */
+static bool member_follows(struct wg__json *j, char open, char close, const char *what)
 {
     if (j->status) return false;
     bool        first = j->at[-1] == open;
@@ -148,11 +147,11 @@ static bool follows(struct wg__json *j, char open, char close, const char *what)
     return true;
 }
 
-bool wg__json_more(struct wg__json *j) { return follows(j, '[', ']', "',' or ']'"); }
+bool wg__json_more(struct wg__json *j) { return member_follows(j, '[', ']', "',' or ']'"); }
 
 bool wg__json_key(struct wg__json *j, struct wg__json_text *key)
 {
-    if (!follows(j, '{', '}', "',' or '}'")) return false;
+    if (!member_follows(j, '{', '}', "',' or '}'")) return false;
     if (wg__json_peek(j) != WG__JSON_STRING) return wg__json_wrong(j, "a key");
     if (!wg__json_string(j, key)) return false;
     const char *p = wg__json_blanks(j->at, j->end);
@@ -191,8 +190,8 @@ bool wg__json_int64(struct wg__json *j, int64_t *v)
     return true;
 }
 
-/* The whole word, or an error. */
-static bool word(struct wg__json *j, enum wg__json_kind k)
+/* Takes the whole word of kind k (true, false, null); else false with an error. */
+static bool take_word(struct wg__json *j, enum wg__json_kind k)
 {
     const char *text = kinds[k][1];
     size_t      n = strlen(text);
@@ -208,14 +207,14 @@ bool wg__json_bool(struct wg__json *j, bool *v)
     enum wg__json_kind k = wg__json_peek(j);
     if (k != WG__JSON_TRUE && k != WG__JSON_FALSE) return wg__json_wrong(j, "true or false");
     *v = k == WG__JSON_TRUE;
-    return word(j, k);
+    return take_word(j, k);
 }
 
-bool wg__json_null(struct wg__json *j) { return wg__json_peek(j) == WG__JSON_NULL && word(j, WG__JSON_NULL); }
+bool wg__json_null(struct wg__json *j) { return wg__json_peek(j) == WG__JSON_NULL && take_word(j, WG__JSON_NULL); }
 
 /* ---- Any value ---- */
 
-static bool pass_number(struct wg__json *j)
+static bool take_any_number(struct wg__json *j)
 {
     struct wg__decimal d;
     double             v;
@@ -227,18 +226,18 @@ static bool pass_number(struct wg__json *j)
     return true;
 }
 
-/* A simple value, or the opening bracket of another. */
-static bool pass(struct wg__json *j, enum wg__json_kind k)
+/* Takes a simple value, or the opening bracket of an object or array. */
+static bool take_any(struct wg__json *j, enum wg__json_kind k)
 {
     struct wg__json_text s;
     switch (k) {
     case WG__JSON_OBJECT: return wg__json_object(j);
     case WG__JSON_ARRAY: return wg__json_array(j);
     case WG__JSON_STRING: return wg__json_string(j, &s);
-    case WG__JSON_NUMBER: return pass_number(j);
+    case WG__JSON_NUMBER: return take_any_number(j);
     case WG__JSON_TRUE:
     case WG__JSON_FALSE:
-    case WG__JSON_NULL: return word(j, k);
+    case WG__JSON_NULL: return take_word(j, k);
     default: return wg__json_wrong(j, "a value");
     }
 }
@@ -251,7 +250,7 @@ bool wg__json_skip(struct wg__json *j)
     int                  base = j->depth;
     do {
         enum wg__json_kind k = wg__json_peek(j);
-        if (!pass(j, k)) return false;
+        if (!take_any(j, k)) return false;
         if (k == WG__JSON_OBJECT || k == WG__JSON_ARRAY) {
             uint64_t bit = UINT64_C(1) << (j->depth - 1);
             objects = k == WG__JSON_OBJECT ? objects | bit : objects & ~bit;

@@ -6,8 +6,8 @@
 
 /* ---- Escapes ---- */
 
-/* Four hexadecimal digits; -1 if they are not. */
-static int32_t hex(const char *p, const char *end)
+/* Reads four hexadecimal digits at p; -1: they are not there. */
+static int32_t read_hex(const char *p, const char *end)
 {
     int32_t u = 0;
     if (end - p < 4) return -1;
@@ -20,24 +20,24 @@ static int32_t hex(const char *p, const char *end)
     return u;
 }
 
-/* \u at p, with the second half of a pair; the character, or -1. */
-static int32_t unicode(const char *p, const char *end, int *taken)
+/* Reads the character of the \u at p, with the second half of a surrogate pair; -1: there is none. */
+static int32_t read_unicode(const char *p, const char *end, int *taken)
 {
-    int32_t high = hex(p + 2, end);
+    int32_t high = read_hex(p + 2, end);
     *taken = 6;
     if (high < 0xd800 || high > 0xdfff) return high;
     if (high > 0xdbff || end - p < 12 || p[6] != '\\' || p[7] != 'u') return -1;
-    int32_t low = hex(p + 8, end);
+    int32_t low = read_hex(p + 8, end);
     *taken = 12;
     return low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00) : -1;
 }
 
-/* The character of the escape at p; -1 if it is none. */
-static int32_t escape(const char *p, const char *end, int *taken)
+/* Reads the character of the escape at p, which takes *taken bytes; -1: there is none. */
+static int32_t read_escape(const char *p, const char *end, int *taken)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     if (end - p < 2) return -1;
-    if (p[1] == 'u') return unicode(p, end, taken);
+    if (p[1] == 'u') return read_unicode(p, end, taken);
     const char *name = p[1] ? strchr(names, p[1]) : NULL;
     *taken = 2;
     return name ? values[name - names] : -1;
@@ -45,11 +45,10 @@ static int32_t escape(const char *p, const char *end, int *taken)
 
 /* ---- Taking a string ---- */
 
-/* Bytes from p that are plain ASCII: no quote, backslash or control character.
- * Eight at a time: a byte is marked if it is 0x80 or more, below 0x20, or
- * becomes zero when xored with what is looked for.  (A mark may be wrong only
- * above a right one.) */
-static const char *plain(const char *p, const char *end)
+/* Skips plain ASCII: no quote, backslash or control character.  Eight bytes at a time: a byte is marked if it is 0x80
+ * or more, below 0x20, or becomes zero when xored with a quote or a backslash.  (A mark may be wrong only above a right
+ * one.) */
+static const char *skip_plain(const char *p, const char *end)
 {
     const uint64_t ones = 0x0101010101010101;
     uint64_t       v;
@@ -76,12 +75,12 @@ bool wg__json_string(struct wg__json *j, struct wg__json_text *s)
     const char *first = j->at + 1, *p = first;
     bool        escaped = false;
     for (int n = 0;; p += n) {
-        p = plain(p, j->end);
+        p = skip_plain(p, j->end);
         if (p == j->end) return wg__json_bad(j, NULL, "a string without an end");
         if (*p == '"') break;
         if (*p != '\\')
             n = (unsigned char)*p < 0x20 ? 0 : (int)wg__utf8((const unsigned char *)p, (size_t)(j->end - p));
-        else if (escape(p, j->end, &n) < 0) n = 0;
+        else if (read_escape(p, j->end, &n) < 0) n = 0;
         if (n == 0) return complain(j, p);
         escaped |= *p == '\\';
     }
@@ -90,17 +89,17 @@ bool wg__json_string(struct wg__json *j, struct wg__json_text *s)
     return true;
 }
 
-/* ---- Using it ---- */
+/* ---- Using a string ---- */
 
-/* The next character of a checked string, as bytes; returns how many. */
-static int next(const char **p, const char *end, char to[4])
+/* Writes the next character of a checked string as UTF-8; returns its number of bytes. */
+static int put_next(const char **p, const char *end, char to[4])
 {
     int taken;
     if (**p != '\\') {
         to[0] = *(*p)++;
         return 1;
     }
-    uint32_t u = (uint32_t)escape(*p, end, &taken);
+    uint32_t u = (uint32_t)read_escape(*p, end, &taken);
     *p += taken;
     return wg__utf8_put(u, to);
 }
@@ -110,7 +109,7 @@ size_t wg__json_run_bytes(struct wg__json_run *r, char *to, size_t n)
     size_t used = 0;
     while (used < n && (r->n || r->at < r->end)) {
         if (!r->n) {
-            r->n = next(&r->at, r->end, r->left);
+            r->n = put_next(&r->at, r->end, r->left);
             r->i = 0;
         }
         to[used++] = r->left[r->i++];
@@ -125,7 +124,7 @@ bool wg__json_text_copy(const struct wg__json_text *s, char *to, size_t n)
     size_t      used = 0;
     const char *end = s->at + s->n;
     for (const char *p = s->at; p < end;) {
-        size_t bytes = (size_t)next(&p, end, c);
+        size_t bytes = (size_t)put_next(&p, end, c);
         if (bytes >= n - used || c[0] == 0) return false;
         memcpy(to + used, c, bytes);
         used += bytes;
@@ -140,10 +139,10 @@ bool wg__json_text_is(const struct wg__json_text *s, const char *what)
     char        c[4];
     const char *end = s->at + s->n;
     for (const char *p = s->at; p < end;) {
-        int n = next(&p, end, c);
+        int n = put_next(&p, end, c);
         if (c[0] == 0) return false;
         for (int i = 0; i < n; i++)
-            if (*what++ != c[i]) return false; /* and stops at what's own zero */
+            if (*what++ != c[i]) return false; /* stops at the zero that ends what */
     }
     return *what == 0;
 }

@@ -9,8 +9,8 @@
 
 /* ---- Strings ---- */
 
-/* The escape of c, or NULL if it needs none. */
-static const char *escape(unsigned char c, char to[8])
+/* Writes the escape of c into `to`, which is returned; NULL: c needs no escape. */
+static const char *write_escape(unsigned char c, char to[8])
 {
     static const char from[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
     const char       *at = c ? strchr(from, c) : NULL;
@@ -26,7 +26,7 @@ void wg__text_string(struct wg__text *t, const char *s)
     wg__text_add(t, "\"", 1);
     while (s < end) {
         size_t      n = wg__utf8((const unsigned char *)s, (size_t)(end - s));
-        const char *other = n == 0 ? "\xef\xbf\xbd" : n == 1 ? escape((unsigned char)*s, buffer) : NULL;
+        const char *other = n == 0 ? "\xef\xbf\xbd" : n == 1 ? write_escape((unsigned char)*s, buffer) : NULL;
         if (other) {
             wg__text_add(t, kept, (size_t)(s - kept));
             wg__text_add(t, other, strlen(other));

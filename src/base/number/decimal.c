@@ -40,8 +40,8 @@ const uint64_t wg__ten[20] = {
 const double wg__ten_real[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* The first 19 digits from the first that is not zero.  q was set for all the
- * digits and counts those that are left out. */
+/* Reads the first 19 digits from the first that is not zero.  q was set for all digits; those left out are added to
+ * it. */
 void wg__decimal_long(const char *p, const char *stop, struct wg__decimal *d)
 {
     int n = 0;
@@ -62,15 +62,12 @@ void wg__decimal_long(const char *p, const char *stop, struct wg__decimal *d)
 
 static const uint64_t INFINITE = UINT64_C(0x7ff) << 52;
 
-/* The bits of the double nearest to w 10^q, w > 0; false if that is too close
- * to call.
+/* Finds the bits of the double nearest to w 10^q, w > 0; false if the product is too close to a midpoint to decide.
  *
- * With g from the table, 10^q = (g + x) 2^(e - 127), 0 <= x < 1, and x = 0 if
- * exact.  w is moved up to 64 bits.  high:middle:low = w g has 191 or 192 bits;
- * the true product is less than w < 2^64 above it, that is, counted in units of
- * middle, less than one above high:middle:low.  Of high, the leading 53 bits
- * are the significand, fewer of a subnormal number; the rest is compared with a
- * half. */
+ * With g from the table, 10^q = (g + x) 2^(e - 127), 0 <= x < 1, and x = 0 if exact.  w is moved up to 64 bits.
+ * high:middle:low = w g has 191 or 192 bits; the true product is less than w < 2^64 above it, that is, counted in units
+ * of middle, less than one above high:middle:low.  Of high, the leading 53 bits are the significand, fewer of a
+ * subnormal number; the rest is compared with a half. */
 static bool nearest(uint64_t w, int64_t q, uint64_t *bits)
 {
     *bits = q < 0 ? 0 : INFINITE;
@@ -101,10 +98,10 @@ static bool nearest(uint64_t w, int64_t q, uint64_t *bits)
 
 enum { DIGITS = 800, TEXT = DIGITS + 32 };
 
-/* The number from p to stop without a point, which a locale would see
- * differently, in a few hundred digits: a midpoint of two doubles has at most
- * 767, so that of what follows only matters whether it is zero. */
-static void normal(const char *p, const char *stop, char to[TEXT])
+/* Writes the number from p to stop without a point, which strtod reads by the locale, in DIGITS digits at most.  A
+ * midpoint of two doubles has no more than 767 digits, so of the digits left out it only matters whether one is not
+ * zero: then a 1 follows. */
+static void write_without_point(const char *p, const char *stop, char to[TEXT])
 {
     int64_t q = 0;
     int     n = 0;
@@ -133,17 +130,17 @@ static void normal(const char *p, const char *stop, char to[TEXT])
     snprintf(to + n, 16, "e%d", (int)q);
 }
 
-static double slow(const char *p, const char *stop)
+static double read_by_strtod(const char *p, const char *stop)
 {
     char text[TEXT];
-    normal(p, stop, text);
+    write_without_point(p, stop, text);
     return strtod(text, NULL);
 }
 
 float wg__decimal_float(const char *p, const char *stop)
 {
     char text[TEXT];
-    normal(p, stop, text);
+    write_without_point(p, stop, text);
     return strtof(text, NULL);
 }
 
@@ -153,7 +150,7 @@ double wg__decimal_nearest(const struct wg__decimal *d, const char *p, const cha
     double   v;
     /* Of a cut number both neighbours must round to the same. */
     if (d->w && (!nearest(d->w, d->q, &bits) || (d->cut && (!nearest(d->w + 1, d->q, &next) || next != bits))))
-        return slow(p, stop);
+        return read_by_strtod(p, stop);
     bits |= (uint64_t)d->minus << 63;
     memcpy(&v, &bits, sizeof v);
     return v;

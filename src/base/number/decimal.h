@@ -19,7 +19,7 @@ extern const uint64_t wg__powers[WG__POWER_MAX - WG__POWER_MIN + 1][2];
 
 static inline bool wg__power_exact(int64_t k) { return k >= 0 && k <= 55; }
 
-/* floor(log2 10^k); right for |k| <= 1233.  (>> of a negative number rounds down in gcc and clang.) */
+/* Computes floor(log2 10^k); right for |k| <= 1233.  (>> of a negative number rounds down in gcc and clang.) */
 static inline int64_t wg__log2_power(int64_t k) { return (k * 1741647) >> 19; }
 
 /* 10^k for 0 <= k <= 19, and 0 <= k <= 22. */
@@ -39,8 +39,8 @@ void wg__decimal_long(const char *p, const char *stop, struct wg__decimal *d);
 
 static inline bool wg__digit(char c) { return (unsigned char)(c - '0') < 10; }
 
-/* Up to eight digits at p; returns how many and makes w = w 10^n + digits.  Digits
- * are added in pairs, pairs of pairs, and pairs of those: three multiplications. */
+/* Reads up to eight digits at p: w becomes w 10^n + digits; returns n.  Digits are added in pairs, pairs of pairs, and
+ * pairs of those: three multiplications. */
 static inline int wg__eight(const char *p, uint64_t *w)
 {
     uint64_t v;
@@ -56,7 +56,8 @@ static inline int wg__eight(const char *p, uint64_t *w)
     return n;
 }
 
-/* The bytes before `room`, at `end` or behind it, may be read.  Where that is behind, the byte at `end` is no digit. */
+/* Reads digits from p on into w; returns their end.  The bytes before `room`, at `end` or behind it, may be read.
+ * Where `room` is behind `end`, the byte at `end` is no digit. */
 static inline const char *wg__digits(const char *p, const char *end, const char *room, uint64_t *w)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -66,8 +67,8 @@ static inline const char *wg__digits(const char *p, const char *end, const char 
     return p;
 }
 
-/* What follows "e"; NULL if that is no exponent.  Past 10^15 it does not matter:
- * no text is long enough to make up for it. */
+/* Adds the exponent at p, which follows "e", to q; returns its end, or NULL if there is none.  An exponent past 10^15
+ * is cut: no text has enough digits to make up for it. */
 static inline const char *wg__exponent(const char *p, const char *end, int64_t *q)
 {
     int64_t e = 0;
@@ -80,7 +81,7 @@ static inline const char *wg__exponent(const char *p, const char *end, int64_t *
     return p;
 }
 
-/* RFC 8259's number at p.  Where it ends, or NULL if there is none. */
+/* Reads the number at p, as RFC 8259 writes numbers; returns its end, or NULL if there is none. */
 static inline const char *wg__decimal_read(const char *p, const char *end, struct wg__decimal *d)
 {
     *d = (struct wg__decimal){.minus = p < end && *p == '-'};
@@ -101,13 +102,13 @@ static inline const char *wg__decimal_read(const char *p, const char *end, struc
     return p < end && (*p | 0x20) == 'e' ? wg__exponent(p + 1, end, &d->q) : p;
 }
 
-/* The double nearest to d, which was read from p to stop; infinite where strtod is. */
+/* Returns the double nearest to d, which was read from p to stop; infinite where strtod is. */
 double wg__decimal_nearest(const struct wg__decimal *d, const char *p, const char *stop);
-/* What strtof says of the number from p to stop. */
+/* Reads the number from p to stop by strtof. */
 float wg__decimal_float(const char *p, const char *stop);
 
-/* Clinger, "How to read floating point numbers accurately", 1990: two exact
- * doubles and one rounding. */
+/* Returns the nearest double: of small numbers as two exact doubles and one rounding.  (Clinger, "How to read floating
+ * point numbers accurately", 1990) */
 static inline double wg__decimal_double(const struct wg__decimal *d, const char *p, const char *stop)
 {
     if (d->w > (UINT64_C(1) << 53) || d->cut || d->q < -22 || d->q > 22) return wg__decimal_nearest(d, p, stop);
@@ -116,8 +117,8 @@ static inline double wg__decimal_double(const struct wg__decimal *d, const char 
     return d->minus ? -v : v;
 }
 
-/* Rounding to double and then to float can go wrong only if the double is the
- * midpoint of two floats.  (Subnormal floats are multiples of 2^-149.) */
+/* Tells whether v is the midpoint of two floats: only there can rounding to double and then to float go wrong.
+ * (Subnormal floats are multiples of 2^-149.) */
 static inline bool wg__between_floats(double v)
 {
     uint64_t bits;
@@ -134,7 +135,7 @@ static inline float wg__decimal_narrow(double v, const char *p, const char *stop
 }
 
 enum wg__whole { WG__WHOLE, WG__FRACTION, WG__TOO_LARGE };
-/* |d| as a whole number, however it is written: 5, 5.0, 0.5e1. */
+/* Finds |d| as a whole number in any spelling: 5, 5.0, 0.5e1. */
 enum wg__whole wg__decimal_whole(const struct wg__decimal *d, uint64_t *magnitude);
 
 #endif

@@ -23,7 +23,7 @@ bool wg__count_read(const char *text, size_t n, uint64_t most, uint64_t *v);
 
 /* ---- Out (shortest.c) ---- */
 
-/* Writes the fewest digits that read back as the same value of that type, always with a point or an exponent:
+/* Writes the fewest digits that read back as the same value of the same type, always with a point or an exponent:
  * at most 24 characters without a zero at the end; returns how many.  v is finite. */
 int wg__shortest_float(float v, char to[static 32]);
 int wg__shortest_double(double v, char to[static 32]);

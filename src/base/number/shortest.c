@@ -12,13 +12,12 @@
 #include "base/number/decimal.h"
 #include "base/number/number.h"
 
-/* floor(log10 2^q), and floor(log10 (3/4 2^q)) */
+/* Computes floor(log10 2^q); floor(log10 (3/4 2^q)) where closer. */
 static int log10_of(int q, bool closer) { return (int)(((int64_t)q * 1262611 - (closer ? 524031 : 0)) >> 22); }
 
-/* Four times a bound in units of 10^k: c 10^-k 2^h, rounded to odd, which keeps
- * comparisons right.  g is at least as large as the power and by less than one
- * unit, so that a product which is whole leaves 0 or 1 below the point. */
-static uint64_t scaled(const uint64_t g[2], uint64_t c)
+/* Computes four times a bound in units of 10^k: c 10^-k 2^h, rounded to odd, which keeps comparisons right.  g exceeds
+ * the power by less than one unit, so that a product which is whole leaves 0 or 1 below the point. */
+static uint64_t scale_bound(const uint64_t g[2], uint64_t c)
 {
     wg__u128 low = (wg__u128)g[1] * c, high = (wg__u128)g[0] * c + (uint64_t)(low >> 64);
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
@@ -29,7 +28,7 @@ struct digits {
     int      k; /* d 10^k */
 };
 
-/* Whether just one of s and s + 1 units (of a quarter of `unit`) lies inside the bounds; which. */
+/* Tells whether just one of s and s + 1 units (of a quarter of `unit`) lies inside the bounds; *d is that one. */
 static bool only_one(uint64_t s, uint64_t unit, uint64_t lower, uint64_t upper, uint64_t *d)
 {
     bool below = lower <= unit * s, above = unit * (s + 1) <= upper;
@@ -37,15 +36,15 @@ static bool only_one(uint64_t s, uint64_t unit, uint64_t lower, uint64_t upper, 
     return below != above;
 }
 
-/* c 2^q, c > 0; closer: the neighbour below is half as far as the one above. */
+/* Finds the shortest digits of c 2^q, c > 0.  closer: the neighbour below is half as far as the one above. */
 static struct digits shortest(uint64_t c, int q, bool closer)
 {
     int      k = log10_of(q, closer), h = q + (int)wg__log2_power(-k) + 1;
     uint64_t g[2] = {wg__powers[-k - WG__POWER_MIN][0], wg__powers[-k - WG__POWER_MIN][1]}, d;
     if (!wg__power_exact(-k)) g[0] += ++g[1] == 0;
     uint64_t odd = c & 1; /* a midpoint reads as its even neighbour */
-    uint64_t lower = scaled(g, (4 * c - 2 + closer) << h) + odd, upper = scaled(g, (4 * c + 2) << h) - odd;
-    uint64_t v = scaled(g, (4 * c) << h), s = v / 4;
+    uint64_t lower = scale_bound(g, (4 * c - 2 + closer) << h) + odd, upper = scale_bound(g, (4 * c + 2) << h) - odd;
+    uint64_t v = scale_bound(g, (4 * c) << h), s = v / 4;
     if (s >= 10 && only_one(s / 10, 40, lower, upper, &d)) return (struct digits){d, k + 1};
     if (only_one(s, 4, lower, upper, &d)) return (struct digits){d, k};
     uint64_t middle = 4 * s + 2;
@@ -70,8 +69,8 @@ static int put_zeros(int n, char *to)
     return n;
 }
 
-/* As JavaScript and Python do: plainly where that takes few zeros, always with a
- * point or an exponent, so that a reader knows a real number. */
+/* Writes a real number as JavaScript and Python do: without an exponent where that takes few zeros, but always with a
+ * point or an exponent, so that a reader sees that the number is real.  Returns the number of bytes. */
 static int put_decimal(struct digits v, char *to)
 {
     while (v.d % 10 == 0) {
@@ -98,8 +97,8 @@ static int put_decimal(struct digits v, char *to)
     return (int)(p - to);
 }
 
-/* The value with this sign, biased exponent and fraction of so many bits. */
-static int put(bool minus, int exponent, uint64_t fraction, int bits, int bias, char *to)
+/* Writes the value with this sign, biased exponent and fraction of `bits` bits; returns the number of bytes. */
+static int put_real(bool minus, int exponent, uint64_t fraction, int bits, int bias, char *to)
 {
     int n = minus;
     if (minus) *to++ = '-';
@@ -116,12 +115,12 @@ int wg__shortest_float(float v, char to[static 32])
 {
     uint32_t b;
     memcpy(&b, &v, sizeof b);
-    return put(b >> 31, (int)(b >> 23 & 0xff), b & 0x7fffff, 23, 127, to);
+    return put_real(b >> 31, (int)(b >> 23 & 0xff), b & 0x7fffff, 23, 127, to);
 }
 
 int wg__shortest_double(double v, char to[static 32])
 {
     uint64_t b;
     memcpy(&b, &v, sizeof b);
-    return put(b >> 63, (int)(b >> 52 & 0x7ff), b & ((UINT64_C(1) << 52) - 1), 52, 1023, to);
+    return put_real(b >> 63, (int)(b >> 52 & 0x7ff), b & ((UINT64_C(1) << 52) - 1), 52, 1023, to);
 }

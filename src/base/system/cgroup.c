@@ -14,7 +14,8 @@
 
 enum { PATH = 1024 };
 
-/* The first whole number of a file; -1 where there is none ("max", or no file). */
+/* Reads the first whole number of a file, and the second where `second` is given; -1: there is none ("max", or no
+ * file). */
 static int64_t read_number(const char *folder, const char *name, int64_t *second)
 {
     char    path[PATH];
@@ -30,7 +31,7 @@ static int64_t read_number(const char *folder, const char *name, int64_t *second
 
 static int64_t least(int64_t a, int64_t b) { return a < 0 ? b : b < 0 || a < b ? a : b; }
 
-/* CPUs that a quota allows, rounded up; -1: any. */
+/* Finds how many CPUs the quota of a folder allows, rounded up; -1: any number. */
 static int64_t cpus_at(const char *folder)
 {
     int64_t period = -1, quota = read_number(folder, "cpu.max", &period);
@@ -46,8 +47,8 @@ static int64_t bytes_at(const char *folder)
     return least(read_number(folder, "memory.max", NULL), read_number(folder, "memory.limit_in_bytes", NULL));
 }
 
-/* The least of the folder and those above it, down to the mount at `root`.  What a container
- * names may lie outside of what it sees; then only the root counts. */
+/* Finds the least limit of the folder and the folders above it, up to the mount at `root`.  The group that a container
+ * reads may lie outside of the mount that it sees; then only the root counts. */
 static int64_t least_above(const char *root, const char *group, int64_t (*at)(const char *folder))
 {
     char    folder[PATH];
@@ -63,7 +64,7 @@ static int64_t least_above(const char *root, const char *group, int64_t (*at)(co
     return found;
 }
 
-static bool holds(const char *list, const char *word)
+static bool list_holds(const char *list, const char *word)
 {
     size_t n = strlen(word);
     for (const char *at = list; (at = strstr(at, word)); at += n)
@@ -71,7 +72,8 @@ static bool holds(const char *list, const char *word)
     return false;
 }
 
-static int64_t find(const char *proc, const char *mount, const char *controller, int64_t (*at)(const char *folder))
+static int64_t find_limit(const char *proc, const char *mount, const char *controller,
+                          int64_t (*at)(const char *folder))
 {
     char    line[PATH], root[PATH];
     int64_t found = -1;
@@ -82,7 +84,7 @@ static int64_t find(const char *proc, const char *mount, const char *controller,
         *group++ = '\0';
         group[strcspn(group, "\n")] = '\0';
         if (!strcmp(group, "/")) *group = '\0';
-        if (*++list && !holds(list, controller)) continue;
+        if (*++list && !list_holds(list, controller)) continue;
         int n = snprintf(root, sizeof root, "%s%s%s", mount, *list ? "/" : "", list);
         if (n > 0 && (size_t)n < sizeof root) found = least(found, least_above(root, group, at));
     }
@@ -94,12 +96,12 @@ int wg__cgroup_cpus(const char *proc, const char *mount)
 {
     cpu_set_t set;
     int64_t   n = sched_getaffinity(0, sizeof set, &set) ? sysconf(_SC_NPROCESSORS_ONLN) : CPU_COUNT(&set);
-    n = least(find(proc, mount, "cpu", cpus_at), n);
+    n = least(find_limit(proc, mount, "cpu", cpus_at), n);
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 }
 
 int64_t wg__cgroup_bytes(const char *proc, const char *mount)
 {
     int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return least(find(proc, mount, "memory", bytes_at), pages > 0 && page > 0 ? pages * page : -1);
+    return least(find_limit(proc, mount, "memory", bytes_at), pages > 0 && page > 0 ? pages * page : -1);
 }

@@ -9,9 +9,9 @@
 #define WG__CGROUP_PROC "/proc/self/cgroup"
 #define WG__CGROUP_MOUNT "/sys/fs/cgroup"
 
-/* CPUs of the process's affinity, or fewer where a quota allows fewer; at least 1. */
+/* Counts the CPUs of the process's affinity, or fewer where a quota allows fewer; at least 1. */
 int wg__cgroup_cpus(const char *proc, const char *mount);
-/* Bytes: the group's limit or the machine's memory, whichever is less; -1 if neither is known. */
+/* Finds the group's memory limit or the machine's memory, whichever is less, in bytes; -1: neither is known. */
 int64_t wg__cgroup_bytes(const char *proc, const char *mount);
 
 #endif

@@ -13,11 +13,11 @@
 struct wg__text {
     char              *at; /* no zero ends the text */
     size_t             n, size;
-    struct wg__budget *budget;   /* that the bytes are of; NULL: none */
+    struct wg__budget *budget;   /* which the bytes are taken from; NULL: none */
     uint64_t           until_ns; /* of wg__now_ns: long lists are not written past this time; 0: no end */
-    size_t             looked;   /* at the clock, at that length */
+    size_t             looked;   /* the length at which the clock was looked at last */
     bool               failed;   /* memory was short; later calls do nothing */
-    bool               late;     /* failed, and that is because the time was over */
+    bool               late;     /* failed because the time was over */
 };
 void wg__text_free(struct wg__text *t);
 

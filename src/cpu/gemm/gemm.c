@@ -1,9 +1,8 @@
-/* Matrix products: a grid of pieces of the result, each made by one thread,
- * with the library's own kernel where that is the quicker one, else with BLAS.
+/* Matrix products: a grid of pieces of the result, each made by one thread, with the library's own kernel where that is
+ * quicker, else with BLAS.
  *
- * What BLAS makes depends on the piece, so its grid is a law of the shape alone:
- * one thread makes the same pieces as many, with the same bits.  The own
- * kernel's bits do not depend on pieces, and one thread alone takes larger ones. */
+ * What BLAS makes depends on the piece, so its grid is a law of the shape alone: one thread makes the same pieces as
+ * many, with the same bits. The own kernel's bits do not depend on pieces, and one thread alone takes larger pieces. */
 #include <cblas.h>
 #include <limits.h>
 #include <pthread.h>
@@ -18,7 +17,7 @@ enum { SMALL = 600000, LARGE = 32000000, FEW = 8, MANY = 32, MIN_SIDE = 32, ALIG
 /* BLAS counts in int. */
 static const int64_t most_blas = 1 << 30;
 
-static void one_blas_thread(void) { openblas_set_num_threads(1); }
+static void use_one_blas_thread(void) { openblas_set_num_threads(1); }
 
 /* ---- One piece ---- */
 
@@ -26,16 +25,17 @@ struct span {
     int64_t begin, end;
 };
 
-static struct span part(struct span s, int64_t begin, int64_t most)
+static struct span cut_span(struct span s, int64_t begin, int64_t most)
 {
     return (struct span){begin, s.end - begin < most ? s.end : begin + most};
 }
 
-/* A distance between rows that does not fit is of rows that are passed one at a time. */
-static int distance(int64_t d) { return d > INT_MAX ? INT_MAX : (int)d; }
+/* Makes an int of a distance between rows. BLAS takes strides as int; where a stride does not fit, rows are passed one
+ * at a time and the stride is not read. */
+static int clip_stride(int64_t d) { return d > INT_MAX ? INT_MAX : (int)d; }
 
-/* c = or += op(a) op(b) over rows i, columns j and inner k, each within what BLAS can count. */
-static void blas(const struct wg__gemm *g, struct span i, struct span j, struct span k)
+/* Computes c = or += op(a) op(b) over rows i, columns j and inner k, each within what BLAS can count. */
+static void call_blas(const struct wg__gemm *g, struct span i, struct span j, struct span k)
 {
     size_t      size = wg_dtype_size(g->dtype);
     int64_t     a_row = g->ta ? g->m : g->k, b_row = g->tb ? g->k : g->n;
@@ -44,7 +44,7 @@ static void blas(const struct wg__gemm *g, struct span i, struct span j, struct 
     const void *a = (const char *)g->a + (size_t)a_at * size, *b = (const char *)g->b + (size_t)b_at * size;
     void       *c = (char *)g->c + (size_t)(i.begin * g->n + j.begin) * size;
     int         m = (int)(i.end - i.begin), n = (int)(j.end - j.begin), d = (int)(k.end - k.begin);
-    int         lda = distance(a_row), ldb = distance(b_row), ldc = distance(g->n);
+    int         lda = clip_stride(a_row), ldb = clip_stride(b_row), ldc = clip_stride(g->n);
     double      beta = k.begin > 0;
 
     enum CBLAS_TRANSPOSE ta = g->ta ? CblasTrans : CblasNoTrans, tb = g->tb ? CblasTrans : CblasNoTrans;
@@ -52,7 +52,7 @@ static void blas(const struct wg__gemm *g, struct span i, struct span j, struct 
     else cblas_dgemm(CblasRowMajor, ta, tb, m, n, d, 1, a, lda, b, ldb, beta, c, ldc);
 }
 
-static void multiply(const struct wg__gemm *g, struct span i, struct span j)
+static void multiply_by_blas(const struct wg__gemm *g, struct span i, struct span j)
 {
     struct span k = {0, g->k};
     int64_t     i_most = most_blas, j_most = most_blas, k_most = most_blas;
@@ -62,10 +62,10 @@ static void multiply(const struct wg__gemm *g, struct span i, struct span j)
     for (int64_t i0 = i.begin; i0 < i.end; i0 += i_most)
         for (int64_t j0 = j.begin; j0 < j.end; j0 += j_most)
             for (int64_t k0 = 0; k0 < k.end; k0 += k_most)
-                blas(g, part(i, i0, i_most), part(j, j0, j_most), part(k, k0, k_most));
+                call_blas(g, cut_span(i, i0, i_most), cut_span(j, j0, j_most), cut_span(k, k0, k_most));
 }
 
-static void zero(const struct wg__gemm *g, struct span i, struct span j)
+static void clear_piece(const struct wg__gemm *g, struct span i, struct span j)
 {
     size_t size = wg_dtype_size(g->dtype), n = (size_t)(j.end - j.begin) * size;
     for (int64_t r = i.begin; r < i.end; r++) memset((char *)g->c + (size_t)(r * g->n + j.begin) * size, 0, n);
@@ -79,18 +79,19 @@ struct grid {
     void                  *context;
     int64_t                rows, cols; /* of a piece */
     int64_t                down, across;
-    bool                   own, alone; /* own kernel; one thread does it all */
+    bool                   own, alone; /* the own kernel makes the pieces; one thread makes all of them */
 };
 
-static int64_t split(int64_t n, int64_t pieces)
+static int64_t choose_side(int64_t n, int64_t pieces)
 {
     int64_t size = (n - 1) / pieces + 1;
     return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
 }
 
-/* Where the own kernel is ahead of OpenBLAS (docs/performance.md): f32 pieces that are wide enough for its panels, with
- * few rows or an op(a) that stays in the second-level cache and whose rows do not all fall into the same cache sets.
- * The shape alone decides: neither the threads nor whether b is packed, since the two differ in their last bits. */
+/* Tells whether the own kernel is ahead of OpenBLAS (docs/performance.md): on f32 pieces that are wide enough for its
+ * panels, with few rows or an op(a) that stays in the second-level cache and whose rows do not all fall into the same
+ * cache sets. The shape alone decides: neither the threads nor whether b is packed, since the two kernels differ in
+ * their last bits. */
 static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 {
     enum { NARROW = 32, FEW_ROWS = 32, CACHE = 1 << 18, SETS = 1024 };
@@ -99,8 +100,8 @@ static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
     return g->m <= FEW_ROWS || (rows <= CACHE / g->k && row % SETS);
 }
 
-/* The own kernel copies op(b) for each piece, so pieces are cut along one side
- * only: whole rows of c where it is high, whole panels of columns where it is wide. */
+/* Plans the pieces for the own kernel, which copies op(b) for each of them: so pieces are cut along one side only,
+ * whole rows of c where it is high, whole panels of columns where it is wide. */
 static void plan_own(struct grid *p, int64_t least_rows)
 {
     enum { WORK = 1000000, LOW = 3, MOST = 16, ROWS = 12, PANEL = 32, PANELS = 128 };
@@ -118,7 +119,7 @@ static void plan_own(struct grid *p, int64_t least_rows)
     p->cols = !high && pieces > 1 ? size : g->n;
 }
 
-/* Halves the longer side of the pieces for as long as that pays. */
+/* Plans the pieces for BLAS: halves the longer side of the pieces for as long as that pays. */
 static void plan_blas(struct grid *p)
 {
     const struct wg__gemm *g = p->g;
@@ -130,8 +131,8 @@ static void plan_blas(struct grid *p)
         if (m > n) down *= 2;
         else across *= 2;
     }
-    p->rows = split(g->m, down);
-    p->cols = split(g->n, across);
+    p->rows = choose_side(g->m, down);
+    p->cols = choose_side(g->n, across);
 }
 
 static void plan(struct grid *p)
@@ -148,10 +149,10 @@ static void plan(struct grid *p)
 static void run_piece(void *context, int64_t index)
 {
     const struct grid *p = context;
-    struct span        i = part((struct span){0, p->g->m}, index / p->across * p->rows, p->rows);
-    struct span        j = part((struct span){0, p->g->n}, index % p->across * p->cols, p->cols);
+    struct span        i = cut_span((struct span){0, p->g->m}, index / p->across * p->rows, p->rows);
+    struct span        j = cut_span((struct span){0, p->g->n}, index % p->across * p->cols, p->cols);
     if (p->own) wg__kernels()->gemm_f32(p->g, i.begin, i.end, j.begin, j.end);
-    else (p->g->k ? multiply : zero)(p->g, i, j);
+    else (p->g->k ? multiply_by_blas : clear_piece)(p->g, i, j);
     if (p->take) p->take(p->context, i.begin, i.end, j.begin, j.end);
 }
 
@@ -160,13 +161,13 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct grid           p = {.g = g, .take = take, .context = context, .alone = threads == 1 || wg__threads() == 1};
     if (!g->m || !g->n) return;
-    pthread_once(&once, one_blas_thread);
+    pthread_once(&once, use_one_blas_thread);
     plan(&p);
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }
 
-/* The own kernel copies op(b) of MOST_ROWS rows for a tenth of its time, and does not copy a b that is not transposed
- * for IN_PLACE rows. */
+/* Counts the bytes of packed panels. The own kernel copies op(b) of MOST_ROWS rows for a tenth of its time, and does
+ * not copy a b that is not transposed for IN_PLACE rows. */
 size_t wg__gemm_packed_bytes(const struct wg__gemm *g)
 {
     enum { IN_PLACE = 3, MOST_ROWS = 64, VECTOR = 16 };

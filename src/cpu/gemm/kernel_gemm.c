@@ -132,7 +132,8 @@ static const struct {
 
 /* ---- Panels ---- */
 
-/* panel[p][j] = b[p][j], j < cols, padded with 0 to width: whole vectors, then the one that the columns do not fill. */
+/* Copies b into a panel: panel[p][j] = b[p][j], j < cols, padded with 0 to width: whole vectors, then the vector that
+ * the columns do not fill. */
 static void pack(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
 {
     int  whole = cols / LANES * LANES;
@@ -143,7 +144,7 @@ static void pack(float *panel, const float *b, int64_t row, int64_t k, int cols,
     }
 }
 
-/* The same for a b that is stored transposed: panel[p][j] = b[j][p]. */
+/* Copies a b that is stored transposed into a panel: panel[p][j] = b[j][p]. */
 static void pack_transposed(float *panel, const float *b, int64_t row, int64_t k, int cols, int width)
 {
     int     j = 0;
@@ -184,8 +185,8 @@ static void pack_block(const struct block *x, float *panels)
     }
 }
 
-/* How many panels beside the column where `left` columns are left one tile of so many rows covers. */
-static int panels_of(int64_t rows, int64_t left)
+/* Counts the panels that one tile of so many rows covers where `left` columns are left. */
+static int count_panels(int64_t rows, int64_t left)
 {
     int over = low_tiles[rows].over;
     return over && left > (over - 1) * WIDTH + LANES ? over : 1;
@@ -208,7 +209,7 @@ static void run_block(const struct block *x, const float *panels, int64_t deep, 
         rows = left <= ROWS ? left : left < 2 * ROWS ? (left + 1) / 2 : ROWS; /* no tile much lower than the others */
         t.a = (const float *)g->a + i * t.row + x->p0 * t.step;
         for (int64_t j = x->j0; j < x->j1; j += t.cols) {
-            int over = panels_of(rows, x->j1 - j), most = over * WIDTH;
+            int over = count_panels(rows, x->j1 - j), most = over * WIDTH;
             t.cols = (int)(x->j1 - j < most ? x->j1 - j : most);
             t.b = panels + (j - x->j0) * deep + from * (t.cols > LANES ? WIDTH : LANES);
             t.c = (float *)g->c + i * g->n + j;
@@ -218,7 +219,7 @@ static void run_block(const struct block *x, const float *panels, int64_t deep, 
     }
 }
 
-#include "cpu/few_rows.h"
+#include "cpu/gemm/few_rows.h"
 
 /* Makes the piece from op(b) as wg__gemm_pack left it; panels begin at multiples of WIDTH, and so does the piece. */
 static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)

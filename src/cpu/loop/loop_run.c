@@ -233,10 +233,14 @@ static void run_span(struct wg__frame *f, int64_t begin, int64_t end)
     }
 }
 
+struct behind {
+    const struct wg__loop *l;
+};
+
 /* Continues the rows of a tile; many at once where nothing keeps the rows apart. */
 static void continue_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
-    const struct wg__loop *l = context;
+    const struct wg__loop *l = ((const struct behind *)context)->l;
     struct wg__frame      *f = &wg__workspace()->frame;
     int64_t                n = l->columns;
     wg__frame_open(f, l);
@@ -248,7 +252,7 @@ static void continue_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int
 void wg__loop_run(const struct wg__loop *l, int threads)
 {
     if (l->small) run_small(l);
-    else if (l->head) wg__production_run(&l->head->made, threads, continue_tile, (void *)l);
+    else if (l->head) wg__production_run(&l->head->made, threads, continue_tile, &(struct behind){l});
     else if (l->tail >= 0) wg__loop_tail(l, threads);
     else if (l->count) run_blocks(l, threads);
 }

@@ -70,7 +70,7 @@ static int find_name(const struct table *t, const char *name)
     return -1;
 }
 
-/* The field of a record that an option names by index or by name; -1 with a complaint. */
+/* Finds the field of a record that an option names by index or by name; -1 with a complaint. */
 static int find_field(const struct table *t, int i, const int *columns, const char *const *names)
 {
     int k = names ? find_name(t, names[i]) : columns[i];
@@ -113,7 +113,7 @@ static int mark_classes(struct table *t, int i)
     return wg__bad(t->r.s.f, WG_EARG, -1, "column %d is to be classes, but is not picked", k);
 }
 
-/* The classes that an earlier file has in column i of this one, or NULL. */
+/* Finds the classes that an earlier file has in column i of this one; NULL: it has none. */
 static const wg_csv_classes *earlier_classes(const struct table *t, int i)
 {
     const wg_csv *like = t->o->like;
@@ -130,8 +130,8 @@ static int take_earlier_classes(struct table *t, int i)
     return wg__csv_classes_like(&t->column[i].classes, c) ? WG_OK : wg__bad_memory(t->r.s.f);
 }
 
-/* The first record says how many columns there are. */
-static int first_record(struct table *t)
+/* Makes the columns when the first record tells how many fields there are. */
+static int take_first_record(struct table *t)
 {
     int n = t->o->n_columns ? t->o->n_columns : t->r.fields, status = WG_OK;
     t->sized = true;
@@ -164,7 +164,7 @@ static bool is_missing(const struct table *t, struct wg__csv_field *f)
     return strspn(f->text, " \t") == f->n || is_marker(t->o, f->text);
 }
 
-static int class_value(struct table *t, struct column *c, double *value)
+static int read_class(struct table *t, struct column *c, double *value)
 {
     enum { MOST_IN_F32 = 1 << 24 };
     struct wg__csv_field *f = &t->r.field[c->field];
@@ -186,7 +186,7 @@ static int parse_field(struct table *t, struct column *c, double *value)
 {
     struct wg__csv_field *f = &t->r.field[c->field];
     *value = NAN;
-    if (c->kind == CLASSES) return class_value(t, c, value);
+    if (c->kind == CLASSES) return read_class(t, c, value);
     if (t->o->markers && is_missing(t, f)) return WG_OK; /* a marker may look like a number */
     const char *why = wg__csv_number(f->text, f->n, t->o->dtype, value);
     if (why) {
@@ -195,13 +195,14 @@ static int parse_field(struct table *t, struct column *c, double *value)
         if (c->kind == NUMBERS || f->n == 0)
             return wg__csv_bad(&t->r, c->field, WG_EFORMAT, "'%.40s' %s", f->text, why);
         c->kind = CLASSES;
-        return class_value(t, c, value);
+        return read_class(t, c, value);
     }
     c->kind = NUMBERS;
     return WG_OK;
 }
 
-/* Bytes of values that the whole file has if its records go on being as long as those read; 0 if nobody knows. */
+/* Estimates the bytes of all values of the file from the length of the records so far; 0: there is nothing to estimate
+ * from. */
 static size_t expected_bytes(const struct table *t)
 {
     enum { ENOUGH = 1 << 14 };
@@ -220,7 +221,7 @@ static int make_room(struct table *t, size_t more)
     return WG_OK;
 }
 
-static int value_record(struct table *t)
+static int take_value_record(struct table *t)
 {
     size_t size = wg_dtype_size(t->o->dtype);
     if (t->r.fields != t->width)
@@ -242,15 +243,15 @@ static int read_records(struct table *t)
     int status;
     while (!(status = wg__csv_record(&t->r)) && t->r.fields) {
         bool header = !t->sized && t->o->header;
-        if (!t->sized && (status = first_record(t))) return status;
-        if (!header && (status = value_record(t))) return status;
+        if (!t->sized && (status = take_first_record(t))) return status;
+        if (!header && (status = take_value_record(t))) return status;
     }
     return status;
 }
 
 /* ---- The end ---- */
 
-/* Numbers the classes of column i in the order of their texts, and hands them out. */
+/* Assigns numbers to the classes of column i in the order of their texts, and moves them to the result. */
 static int finish_classes(struct table *t, int i)
 {
     struct wg__csv_dictionary *d = &t->column[i].classes;
@@ -272,8 +273,9 @@ static int finish_classes(struct table *t, int i)
     return WG_OK;
 }
 
-/* Values grew by doubling, or as was expected: gives back what is not used, unless that is little. */
-static int finish(struct table *t)
+/* Completes the result.  Room for values grew by doubling or by estimate: what is not used is given back, unless it is
+ * little. */
+static int finish_table(struct table *t)
 {
     wg_array *v = &t->out->values;
     bool      any = false;
@@ -301,7 +303,7 @@ static int read_file(struct wg__file *f, const wg_csv_options *options, wg_csv *
     int status = check_options(f, t.o);
     if (status || (status = wg__csv_open(&t.r, f, t.o))) return status;
     status = read_records(&t);
-    if (!status) status = finish(&t);
+    if (!status) status = finish_table(&t);
     wg__csv_close(&t.r);
     for (int i = 0; t.column && i < out->columns; i++) wg__csv_dictionary_free(&t.column[i].classes);
     free(t.column);

@@ -11,7 +11,7 @@ static bool has(const void *owner, uint32_t i, const void *text)
     return strcmp(d->c.name[i], text) == 0;
 }
 
-static int add(struct wg__csv_dictionary *d, const char *text, size_t n)
+static int add_class(struct wg__csv_dictionary *d, const char *text, size_t n)
 {
     char **p = wg__list_grow(d->c.name, &d->cap, d->c.n + 1, sizeof *p);
     if (p) d->c.name = p;
@@ -28,13 +28,13 @@ int wg__csv_class(struct wg__csv_dictionary *d, const char *text, size_t n)
 {
     int64_t there = wg__table_find(&d->by_text, wg__hash(text, n), has, d, text);
     if (there >= 0) return (int)there;
-    return d->given ? WG__CSV_NO_CLASS : add(d, text, n);
+    return d->given ? WG__CSV_NO_CLASS : add_class(d, text, n);
 }
 
 bool wg__csv_classes_like(struct wg__csv_dictionary *d, const wg_csv_classes *c)
 {
     for (int i = 0; i < c->n; i++)
-        if (add(d, c->name[i], strlen(c->name[i])) < 0) return false;
+        if (add_class(d, c->name[i], strlen(c->name[i])) < 0) return false;
     d->given = true;
     return true;
 }

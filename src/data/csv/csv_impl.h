@@ -33,7 +33,7 @@ struct wg__csv_reader {
 /* Reads the options delimiter, comment and skip. */
 int  wg__csv_open(struct wg__csv_reader *c, struct wg__file *f, const wg_csv_options *o);
 void wg__csv_close(struct wg__csv_reader *c);
-/* The next record that is not an empty line; fields is 0 at the end. */
+/* Reads the next record that is not an empty line; fields is 0 at the end of the file. */
 int wg__csv_record(struct wg__csv_reader *c);
 /* Splits the n bytes at buf[pos] into fields, in place.  `newline` says that a line feed follows them. */
 int wg__csv_split(struct wg__csv_reader *c, size_t n, bool newline);
@@ -60,7 +60,7 @@ struct wg__csv_dictionary {
     bool             given; /* the texts are those of an earlier file: no other is taken */
 };
 enum { WG__CSV_NO_MEMORY = -1, WG__CSV_NO_CLASS = -2 };
-/* The number of a text, which is new or was there; or one of the two above. */
+/* Finds the number of a text, or gives a new text the next number; or one of the two above. */
 int wg__csv_class(struct wg__csv_dictionary *d, const char *text, size_t n);
 /* Takes over the texts of an earlier file; false if memory is short. */
 bool wg__csv_classes_like(struct wg__csv_dictionary *d, const wg_csv_classes *c);

@@ -30,7 +30,7 @@ static int refill(struct wg__csv_reader *c)
     return WG_OK;
 }
 
-static void pass(struct wg__csv_reader *c, size_t n)
+static void advance(struct wg__csv_reader *c, size_t n)
 {
     c->pos += n;
     c->at += n;
@@ -39,7 +39,7 @@ static void pass(struct wg__csv_reader *c, size_t n)
 static int skip_mark(struct wg__csv_reader *c)
 {
     int status = refill(c);
-    if (!status && c->len >= 3 && memcmp(c->buf, "\xef\xbb\xbf", 3) == 0) pass(c, 3);
+    if (!status && c->len >= 3 && memcmp(c->buf, "\xef\xbb\xbf", 3) == 0) advance(c, 3);
     return status;
 }
 
@@ -48,7 +48,7 @@ static int skip_line(struct wg__csv_reader *c)
 {
     for (;;) {
         char *p = c->buf + c->pos, *end = memchr(p, '\n', c->len - c->pos);
-        pass(c, end ? (size_t)(end - p) + 1 : c->len - c->pos);
+        advance(c, end ? (size_t)(end - p) + 1 : c->len - c->pos);
         c->line += end != NULL;
         if (end || c->ended) return WG_OK;
         int status = refill(c);
@@ -123,7 +123,7 @@ static int find_record(struct wg__csv_reader *c, size_t *n, bool *newline)
     }
 }
 
-static bool empty_line(const struct wg__csv_reader *c)
+static bool is_empty_line(const struct wg__csv_reader *c)
 {
     return c->fields == 0 || (c->fields == 1 && c->field[0].n == 0 && !c->field[0].quoted);
 }
@@ -138,8 +138,8 @@ int wg__csv_record(struct wg__csv_reader *c)
         if ((status = find_record(c, &n, &newline))) return status;
         if (n == 0 && !newline) return WG_OK;
         if ((status = wg__csv_split(c, n, newline))) return status;
-        pass(c, n + newline);
+        advance(c, n + newline);
         c->line += newline;
-    } while (empty_line(c));
+    } while (is_empty_line(c));
     return WG_OK;
 }

@@ -53,7 +53,7 @@ static int split_simple(struct split *s)
 
 /* ---- All others ---- */
 
-static int plain_field(struct split *s)
+static int split_plain_field(struct split *s)
 {
     struct wg__csv_field *f = &s->c->field[s->c->fields - 1];
     char                 *p = s->at;
@@ -68,8 +68,8 @@ static int plain_field(struct split *s)
     return WG_OK;
 }
 
-/* Two quotes stand for one; what follows the last one ends the field. */
-static int quoted_field(struct split *s)
+/* Takes a quoted field: two quotes stand for a quote, and what follows the last quote ends the field. */
+static int split_quoted_field(struct split *s)
 {
     struct wg__csv_reader *c = s->c;
     struct wg__csv_field  *f = &c->field[c->fields - 1];
@@ -103,7 +103,7 @@ static int split_careful(struct split *s)
         skip_blanks(s);
         if (s->c->blanks && (s->at == s->end || (s->c->comment && *s->at == s->c->comment))) return WG_OK;
         int status = begin_field(s, s->at);
-        if (!status) status = s->at < s->end && *s->at == '"' ? quoted_field(s) : plain_field(s);
+        if (!status) status = s->at < s->end && *s->at == '"' ? split_quoted_field(s) : split_plain_field(s);
         if (status) return status;
         more = s->at < s->end;
         s->at += more;
@@ -111,13 +111,13 @@ static int split_careful(struct split *s)
     return WG_OK;
 }
 
-/* Behind each text stands what ended it, which nobody needs any more. */
+/* Ends each text with a zero, which overwrites the delimiter or line feed after the text. */
 static void end_texts(struct wg__csv_reader *c)
 {
     for (int i = 0; i < c->fields; i++) c->field[i].text[c->field[i].n] = 0;
 }
 
-/* A line of a comment and blanks is an empty line. */
+/* Drops the field of a line that has only blanks before a comment: an empty line. */
 static void drop_blank_comment(struct wg__csv_reader *c, const struct split *s, const char *end)
 {
     if (s->end == end || c->fields != 1 || c->field[0].quoted) return;

@@ -9,7 +9,7 @@ static void copy_strided(size_t size, int64_t n, char *y, const char *x, int64_t
     for (int64_t i = 0; i < n; i++) memcpy(y + (size_t)i * size, x + (size_t)(i * stride) * size, size);
 }
 
-/* memcpy of a constant size is one move. */
+/* Copies n elements, `stride` elements apart in x, side by side.  A memcpy of a constant size is a single move. */
 static void gather(size_t size, int64_t n, char *y, const char *x, int64_t stride)
 {
     if (size == 1) copy_strided(1, n, y, x, stride);
@@ -17,7 +17,7 @@ static void gather(size_t size, int64_t n, char *y, const char *x, int64_t strid
     else copy_strided(8, n, y, x, stride);
 }
 
-/* y row-major from x whose first axis is the dense one. */
+/* Copies x, whose first axis is the dense one, to y in row-major order. */
 static void to_row_major(const wg_shape *s, size_t size, char *y, const char *x)
 {
     int64_t stride[WG_MAX_RANK], index[WG_MAX_RANK] = {0}, at = 0;

@@ -47,8 +47,8 @@ static bool take_word(struct text *t, const char *word)
     return true;
 }
 
-/* A quoted string without escapes, shorter than WORD. */
-static int quoted(struct text *t, char *word, const char *what)
+/* Takes a quoted string without escapes, shorter than WORD. */
+static int take_quoted(struct text *t, char *word, const char *what)
 {
     skip_space(t);
     const char *from = t->at;
@@ -64,14 +64,14 @@ static int quoted(struct text *t, char *word, const char *what)
     return WG_OK;
 }
 
-/* '<f4': byte order, kind, size. */
-static int descr(struct text *t, struct wg__npy_header *h)
+/* Takes the value of descr, as '<f4': byte order, kind, size. */
+static int take_descr(struct text *t, struct wg__npy_header *h)
 {
     char word[WORD] = {0};
     skip_space(t);
     const char *from = t->at;
     t->s->f->unsupported = from < t->end && *from == '['; /* a list of fields */
-    int status = quoted(t, word, "descr is not one simple dtype (structured dtypes are not supported)");
+    int status = take_quoted(t, word, "descr is not one simple dtype (structured dtypes are not supported)");
     if (status) return status;
     size_t n = strlen(word);
     bool   shaped = n == 3 && strchr("<>|=", word[0]) && strchr("buif", word[1]) && word[2] >= '1' && word[2] <= '8';
@@ -84,13 +84,13 @@ static int descr(struct text *t, struct wg__npy_header *h)
     return WG_OK;
 }
 
-static int fortran_order(struct text *t, struct wg__npy_header *h)
+static int take_fortran_order(struct text *t, struct wg__npy_header *h)
 {
     h->fortran = take_word(t, "True");
     return h->fortran || take_word(t, "False") ? WG_OK : bad(t, t->at, "fortran_order is neither True nor False");
 }
 
-static int dimension(struct text *t, int64_t *d)
+static int take_dimension(struct text *t, int64_t *d)
 {
     const char *from = t->at;
     uint64_t    v = 0;
@@ -102,8 +102,8 @@ static int dimension(struct text *t, int64_t *d)
     return t->at > from ? WG_OK : bad(t, from, "shape: expected a dimension");
 }
 
-/* (), (3,), (3, 4) and (3, 4,), each number with or without Python 2's L; but (3) is no tuple. */
-static int shape(struct text *t, struct wg__npy_header *h)
+/* Takes the value of shape: (), (3,), (3, 4) or (3, 4,), each number with or without Python 2's L.  (3) is no tuple. */
+static int take_shape(struct text *t, struct wg__npy_header *h)
 {
     bool comma = true;
     if (!take(t, '(')) return bad(t, t->at, "shape is not a tuple");
@@ -111,7 +111,7 @@ static int shape(struct text *t, struct wg__npy_header *h)
         if (!comma) return bad(t, t->at, "shape: expected a comma");
         t->s->f->unsupported = h->shape.rank == WG_MAX_RANK;
         if (t->s->f->unsupported) return bad(t, t->at, "shape has more than 8 dimensions");
-        int status = dimension(t, &h->shape.dim[h->shape.rank]);
+        int status = take_dimension(t, &h->shape.dim[h->shape.rank]);
         if (status) return status;
         h->shape.rank++;
         comma = take(t, ',');
@@ -122,15 +122,15 @@ static int shape(struct text *t, struct wg__npy_header *h)
 static const struct entry {
     const char *key;
     int (*parse)(struct text *t, struct wg__npy_header *h);
-} entries[] = {{"descr", descr}, {"fortran_order", fortran_order}, {"shape", shape}};
+} entries[] = {{"descr", take_descr}, {"fortran_order", take_fortran_order}, {"shape", take_shape}};
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
-static int entry(struct text *t, struct wg__npy_header *h, unsigned *seen)
+static int take_entry(struct text *t, struct wg__npy_header *h, unsigned *seen)
 {
     char key[WORD] = {0};
     skip_space(t);
     const char *from = t->at;
-    int         status = quoted(t, key, "expected a key in quotes");
+    int         status = take_quoted(t, key, "expected a key in quotes");
     if (status) return status;
     for (unsigned i = 0; i < ENTRIES; i++) {
         if (strcmp(key, entries[i].key) != 0) continue;
@@ -143,14 +143,14 @@ static int entry(struct text *t, struct wg__npy_header *h, unsigned *seen)
     return bad(t, from, "a key that .npy does not have");
 }
 
-static int dictionary(struct text *t, struct wg__npy_header *h)
+static int take_dictionary(struct text *t, struct wg__npy_header *h)
 {
     unsigned seen = 0;
     bool     comma = true;
     if (!take(t, '{')) return bad(t, t->at, "is not a dictionary");
     while (!take(t, '}')) {
         if (!comma) return bad(t, t->at, "expected a comma");
-        int status = entry(t, h, &seen);
+        int status = take_entry(t, h, &seen);
         if (status) return status;
         comma = take(t, ',');
     }
@@ -188,7 +188,7 @@ int wg__npy_header_read(struct wg__file_stream *s, struct wg__npy_header *h)
     t.end = text + n;
     *h = (struct wg__npy_header){0};
     status = wg__stream_exact(s, text, n, "the header");
-    if (!status) status = dictionary(&t, h);
+    if (!status) status = take_dictionary(&t, h);
     free(text);
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include "data/numpy/zip_impl.h"
 
-/* Whether a member is an array by its name; *n is the name's length without ".npy". */
+/* Tells whether a member is an array by its name; *n is the name's length without ".npy". */
 static bool is_npy(const struct wg__zip_member *m, size_t *n)
 {
     *n = strlen(m->name);
@@ -26,7 +26,8 @@ static int read_array(struct wg__file *f, const struct wg__zip_member *m, wg_arr
     return status;
 }
 
-/* On a failure f->unsupported tells what is foreign here from what is damaged. */
+/* Reads a member that has to be an array.  On failure f->unsupported tells data that are not supported from damaged
+ * data. */
 static int read_member(struct wg__file *f, const struct wg__zip_member *m, wg_array *out, bool list)
 {
     size_t n;
@@ -44,7 +45,7 @@ static char *copy_text(const struct wg__file *f, const char *text, size_t n)
     return copy;
 }
 
-/* One entry; what is foreign leaves its reason there and no error. */
+/* Reads an entry.  An array that is not supported leaves the reason in the entry and is no error. */
 static int read_entry(struct wg__file *f, const struct wg__zip_member *m, struct wg_npz_entry *to, bool list)
 {
     wg_error own = {0}, *e = f->e;
@@ -104,7 +105,7 @@ int wg_npz_parse(const void *bytes, size_t n, wg_npz *out, wg_error *e)
     return read_all(&f, out, false);
 }
 
-/* The member of an array's name, else a member of exactly that name; NULL if there is neither. */
+/* Finds the member of an array's name, else a member of exactly that name; NULL if there is neither. */
 static const struct wg__zip_member *find_member(const struct wg__zip *z, const char *name)
 {
     const struct wg__zip_member *exact = NULL;

@@ -20,7 +20,7 @@ struct item {
 static void put16(uint8_t *p, uint32_t v) { wg__little_put(p, 2, v); }
 static void put32(uint8_t *p, uint32_t v) { wg__little_put(p, 4, v); }
 
-/* From version to name length: alike in a local header and in a directory entry. */
+/* Writes the fields from version to name length, which a local header and a directory entry have alike. */
 static void put_common(uint8_t *p, const struct item *t)
 {
     put16(p, VERSION);
@@ -74,7 +74,7 @@ static void write_end(struct wg__out *o, int n, uint64_t directory)
     wg__out_write(o, h, sizeof h);
 }
 
-static int prepare(const char *path, int i, struct item *t, const char *name, const wg_array *a, wg_error *e)
+static int prepare_item(const char *path, int i, struct item *t, const char *name, const wg_array *a, wg_error *e)
 {
     int status = wg__array_check(path, a, e);
     if (status) return status;
@@ -139,7 +139,7 @@ int wg_npz_write(const char *path, int n, const char *const name[], const wg_arr
     if (n < 0) return wg__say(e, path, WG_EARG, -1, "%d arrays to write", n);
     struct item *t = calloc(n ? (size_t)n : 1, sizeof *t);
     int          status = t ? WG_OK : wg__say(e, path, WG_ENOMEM, -1, "out of memory");
-    for (int i = 0; !status && i < n; i++) status = prepare(path, i, &t[i], name[i], array[i], e);
+    for (int i = 0; !status && i < n; i++) status = prepare_item(path, i, &t[i], name[i], array[i], e);
     if (!status) status = check_names(path, n, t, e);
     if (!status) status = check_size(path, n, t, e);
     if (!status) status = write_all(path, n, t, e);

@@ -13,8 +13,7 @@ struct directory {
 
 /* ---- Where the directory is ---- */
 
-/* The end record is the last thing in the file but for a comment whose length
- * it gives. */
+/* Finds the end record.  It is the last thing in the file but for a comment, whose length it gives. */
 static int find_end(const struct wg__file *f, uint8_t *end, uint64_t *at)
 {
     uint64_t most = WG__ZIP_END_SIZE + MOST_COMMENT, n = f->size < most ? f->size : most;
@@ -44,10 +43,11 @@ static int read_locator(const struct wg__file *f, uint64_t end, uint8_t *locator
     return status;
 }
 
-/* Whether a field of the end record that is not all ones agrees with the zip64 record's. */
+/* Tells whether a field of the end record is all ones or agrees with the field of the zip64 record. */
 static bool agrees(uint64_t narrow, uint64_t ones, uint64_t wide) { return narrow == ones || narrow == wide; }
 
-/* A zip64 record has all fields of the end record with 64 bits.  Writers may put it where none is needed. */
+/* Reads the zip64 end record, which has all fields of the end record with 64 bits.  Writers may put it where none is
+ * needed. */
 static int read_end64(const struct wg__file *f, uint64_t end, const uint8_t *locator, struct directory *d,
                       uint64_t *limit)
 {
@@ -90,7 +90,8 @@ static int find_directory(const struct wg__file *f, struct directory *d)
 
 /* ---- Its entries ---- */
 
-/* The zip64 extra field has, in this order, those that are all ones. */
+/* Reads the sizes and the offset that are all ones in the entry from its zip64 extra field, where they come in this
+ * order. */
 static int read_extra64(const struct wg__file *f, struct wg__zip_member *m, const uint8_t *p, size_t n)
 {
     uint64_t *wide[] = {&m->size, &m->packed, &m->header};
@@ -119,7 +120,7 @@ static int check_entry(const struct wg__file *f, const struct wg__zip_member *m,
     return WG_OK;
 }
 
-/* The entry at offset `entry`, whose bytes start at p and may fill n.  *used: its size. */
+/* Reads the entry at offset `entry`, whose bytes start at p and may fill n.  *used: its size. */
 static int read_entry(const struct wg__file *f, struct wg__zip_member *m, const uint8_t *p, uint64_t n, size_t *used)
 {
     if (n < WG__ZIP_ENTRY_SIZE || wg__le32(p) != WG__ZIP_ENTRY)
@@ -223,8 +224,8 @@ void wg__zip_free(struct wg__zip *z)
     *z = (struct wg__zip){0};
 }
 
-/* Sizes in a local header may be missing (they follow the data): those of the
- * directory count.  Its name and extra field only move the data. */
+/* Opens a member's data.  The sizes in a local header may be missing (then they follow the data), so the directory's
+ * are used.  The header's name and extra field only tell where the data begin. */
 int wg__zip_open(struct wg__file_stream *s, struct wg__file *f, const struct wg__zip_member *m)
 {
     uint8_t h[WG__ZIP_LOCAL_SIZE];

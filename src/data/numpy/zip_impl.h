@@ -25,7 +25,7 @@ int  wg__zip_read(struct wg__file *f, struct wg__zip *z);
 void wg__zip_free(struct wg__zip *z);
 /* Opens a member, to be closed by wg__stream_close. */
 int wg__zip_open(struct wg__file_stream *s, struct wg__file *f, const struct wg__zip_member *m);
-/* At the end of a member: its size and checksum are those of the directory. */
+/* Checks at the end of a member that its size and checksum are those of the directory. */
 int wg__zip_check(const struct wg__file_stream *s, const struct wg__zip_member *m);
 
 #define WG__ZIP_LOCAL 0x04034b50u

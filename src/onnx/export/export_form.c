@@ -135,7 +135,10 @@ static void attribute(struct emit *c, const struct wg__form_item *i)
     wg__pb_bytes(p, NAME, i->name.at, (size_t)i->name.n);
     switch (i->kind) {
     case WG__FORM_DTYPE: wg__pb_int(p, I, wg__onnx_dtype_out(i->dtype == WG_DTYPES ? c->t : i->dtype)); break;
-    case WG__FORM_TEXT: wg__pb_bytes(p, S, i->text.at, (size_t)i->text.n), type = STRING_TYPE; break;
+    case WG__FORM_TEXT:
+        wg__pb_bytes(p, S, i->text.at, (size_t)i->text.n);
+        type = STRING_TYPE;
+        break;
     case WG__FORM_INTS:
         for (int k = 0; k < i->n; k++) {
             if (v[k].symbol) fail(c, "an attribute holds a symbolic dimension");

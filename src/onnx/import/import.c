@@ -39,6 +39,7 @@ int wg_onnx_import(wg_onnx *m, wg_graph *g, const wg_onnx_import_options *option
     struct wg__import p = {
         .in = {.m = m, .g = g, .options = &o}, .elements = WG__BUDGET_ELEMENTS, .bytes = WG__BUDGET_BYTES};
     struct wg__mark before = wg__mark(g);
+    p.in.import = &p;
     m->imported = true;
     import(&p);
     int status = wg__complaints_tell(&p);

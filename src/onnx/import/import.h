@@ -66,7 +66,9 @@ struct wg__import_value {
 };
 
 /* One ONNX node while it is built. */
+struct wg__import;
 struct wg__in {
+    struct wg__import            *import; /* that this is a part of */
     struct wg_onnx               *m;
     wg_graph                     *g;
     const struct wg__onnx_node   *node;

@@ -18,7 +18,7 @@ static const struct wg__onnx_attr *find_typed(const struct wg__in *c, const char
 {
     const struct wg__onnx_attr *a = wg__attr_find(c, name);
     if (!a || a->type == type || a->type == 0) return a;
-    wg__complain_node(wg__import_of(c), WG_EFORMAT, "attribute '%s' is no %s", name, text);
+    wg__complain_node(c->import, WG_EFORMAT, "attribute '%s' is no %s", name, text);
     return NULL;
 }
 
@@ -47,8 +47,7 @@ bool wg__attr_ints(const struct wg__in *c, const char *name, struct wg__ints *to
     const struct wg__onnx_attr *a = find_typed(c, name, INTS, "list of integers");
     if (!a) return false;
     if (a->n_ints > WG__MAX_INTS) {
-        wg__complain_node(wg__import_of(c), WG_EARG, "attribute '%s' has %d integers, over %d", name, a->n_ints,
-                          WG__MAX_INTS);
+        wg__complain_node(c->import, WG_EARG, "attribute '%s' has %d integers, over %d", name, a->n_ints, WG__MAX_INTS);
         return false;
     }
     *to = (struct wg__ints){.n = a->n_ints, .raw = true};

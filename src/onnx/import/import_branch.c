@@ -142,7 +142,7 @@ static int pass_on(struct wg__import *p, const struct wg__onnx_node *node, int i
 
 static int make_branch(struct wg__in *c, const struct wg__onnx_model *graph)
 {
-    struct wg__import    *p = wg__import_of(c);
+    struct wg__import    *p = c->import;
     struct wg__in         before = *c;
     int64_t               said = p->said;
     struct wg__onnx_model g;

@@ -39,7 +39,6 @@ struct wg__import {
     int                    at; /* the node of the model that is being made */
     bool                   nomem;
 };
-static inline struct wg__import *wg__import_of(const struct wg__in *c) { return (struct wg__import *)(uintptr_t)c; }
 
 /* ---- Phases (import_look.c, import_uses.c, import_build.c) ---- */
 

@@ -110,7 +110,7 @@ static bool copy_given(struct wg__import *p, const wg_array *a, wg_array *to)
 
 bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 {
-    struct wg__import       *p = wg__import_of(c);
+    struct wg__import       *p = c->import;
     struct wg__import_value *v = wg__value_in(c, i);
     *to = (wg_array){0};
     if (!v || v->broken) return false;
@@ -125,8 +125,7 @@ bool wg__in_known(struct wg__in *c, int i, wg_array *to)
 void *wg__in_data(struct wg__in *c, int64_t n, wg_dtype t)
 {
     int64_t bytes;
-    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) ||
-        !take_from_budget(&wg__import_of(c)->bytes, bytes)) {
+    if (__builtin_mul_overflow(n, (int64_t)wg_dtype_size(t), &bytes) || !take_from_budget(&c->import->bytes, bytes)) {
         wg__unsupported(c, "constants of %lld elements: in all a model may make %d MiB of them", (long long)n,
                         WG__BUDGET_BYTES >> 20);
         return NULL;
@@ -211,7 +210,7 @@ bool wg__is_unclear(const struct wg__ints *v, int i) { return v->raw && wg__like
 
 bool wg__in_ints(struct wg__in *c, int i, struct wg__ints *to)
 {
-    struct wg__import       *p = wg__import_of(c);
+    struct wg__import       *p = c->import;
     struct wg__import_value *v = wg__value_in(c, i);
     const struct wg__ints   *list = v ? wg__value_ints(p, v) : NULL;
     wg_array                 a;

@@ -66,7 +66,7 @@ int wg__unsupported(struct wg__in *c, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    of_node(wg__import_of(c), WG_EARG, format, ap);
+    of_node(c->import, WG_EARG, format, ap);
     va_end(ap);
     return WG_EARG;
 }
@@ -75,7 +75,7 @@ int wg__malformed(struct wg__in *c, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    of_node(wg__import_of(c), WG_EFORMAT, format, ap);
+    of_node(c->import, WG_EFORMAT, format, ap);
     va_end(ap);
     return WG_EFORMAT;
 }

@@ -126,7 +126,7 @@ bool wg__in_has(const struct wg__in *c, int i) { return i >= 0 && i < c->n_in &&
 wg_node *wg__in_node(struct wg__in *c, int i)
 {
     struct wg__import_value *v = wg__value_in(c, i);
-    return v ? wg__value_node(wg__import_of(c), v) : NULL;
+    return v ? wg__value_node(c->import, v) : NULL;
 }
 
 wg_dtype wg__in_dtype(struct wg__in *c, int i)
@@ -145,7 +145,7 @@ static struct wg__import_value *output_value(struct wg__in *c, int i)
 
 int wg__out_node(struct wg__in *c, int i, wg_node *x)
 {
-    struct wg__import       *p = wg__import_of(c);
+    struct wg__import       *p = c->import;
     struct wg__import_value *v = output_value(c, i);
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (p->nomem) return WG_ENOMEM;
@@ -159,7 +159,7 @@ int wg__out_node(struct wg__in *c, int i, wg_node *x)
 
 int wg__out_ints(struct wg__in *c, int i, const struct wg__ints *list, wg_dtype t, bool rank0)
 {
-    struct wg__import       *p = wg__import_of(c);
+    struct wg__import       *p = c->import;
     struct wg__import_value *v = output_value(c, i);
     if (wg_status(c->g)) return wg__complain_graph(p);
     if (!v) return WG_OK;

@@ -11,7 +11,7 @@ struct attr {
 };
 static const wg_field fields[] = {WG_FIELD(struct attr, ta, FLAG), WG_FIELD(struct attr, tb, FLAG), {0}};
 
-static wg_shape leading(const wg_shape *s)
+static wg_shape find_leading(const wg_shape *s)
 {
     wg_shape l = *s;
     l.rank -= 2;
@@ -32,7 +32,7 @@ static int infer(wg_infer *c)
     if (!wg__dims_may_equal(c->g, k, l))
         return wg_reject(c, WG_ESHAPE, "inner dimensions differ: %s and %s", wg_dim_name(c->g, k, left, sizeof left),
                          wg_dim_name(c->g, l, right, sizeof right));
-    wg_shape p = leading(a), q = leading(b);
+    wg_shape p = find_leading(a), q = find_leading(b);
     int      status = wg_broadcast(c, &p, &q, c->y);
     if (status) return status;
     c->y->dim[c->y->rank++] = m;
@@ -49,7 +49,7 @@ struct products {
     int64_t         dim[WG_MAX_RANK], astep[WG_MAX_RANK], bstep[WG_MAX_RANK]; /* in matrices */
 };
 
-static void steps(const wg_shape *s, int rank, int64_t step[WG_MAX_RANK])
+static void find_steps(const wg_shape *s, int rank, int64_t step[WG_MAX_RANK])
 {
     int64_t n = 1;
     for (int i = 1; i <= rank; i++) {
@@ -59,7 +59,7 @@ static void steps(const wg_shape *s, int rank, int64_t step[WG_MAX_RANK])
     }
 }
 
-static struct products products(const wg_call *c)
+static struct products plan_products(const wg_call *c)
 {
     const struct attr *t = c->attr;
     const wg_shape    *a = &c->x[0].shape, *b = &c->x[1].shape, *y = &c->y->shape;
@@ -75,8 +75,8 @@ static struct products products(const wg_call *c)
                             .b = c->x[1].data,
                             .c = c->y->data};
     for (int i = 0; i < p.rank; i++) p.count *= p.dim[i] = y->dim[i];
-    steps(a, p.rank, p.astep);
-    steps(b, p.rank, p.bstep);
+    find_steps(a, p.rank, p.astep);
+    find_steps(b, p.rank, p.bstep);
     p.ysize = p.g.m * p.g.n * size;
     p.asize = p.g.m * p.g.k * size;
     p.bsize = p.g.k * p.g.n * size;
@@ -90,11 +90,12 @@ static struct products products(const wg_call *c)
     return p;
 }
 
-/* ---- Computing them ---- */
+/* ---- Computing the products ---- */
 
 enum { TILE = 8192 /* elements of small products that are handed over at once */ };
 
-/* What follows a stack of larger products is quicker by itself, where another tensor is read along. */
+/* Tells whether a loop behind the products is worth while: behind a stack of larger products it is quicker by itself,
+ * where another tensor is read along. */
 static bool is_worth(const wg_node *v)
 {
     const struct attr *t = v->attr;
@@ -102,19 +103,19 @@ static bool is_worth(const wg_node *v)
     return v->shape->rank == 2 || (!t->ta && v->x[1]->shape->rank == 2) || y[0] == 0 || y[1] <= TILE / y[0];
 }
 
-/* Tiles of product `first / m` are tiles of the result, so many rows further down. */
+/* Passes on the tiles of one product as tiles of the result, `first` rows further down. */
 struct taker {
     wg__take_tile *take;
     void          *context;
     int64_t        first;
 };
-static void take_below(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
+static void pass_below(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
     const struct taker *t = context;
     t->take(t->context, t->first + i0, t->first + i1, j0, j1);
 }
 
-/* packed: b as `prepare` left it, or NULL. */
+/* Computes product i. packed: b as `prepare` left it, or NULL. */
 static void multiply(const struct products *p, const char *packed, int64_t i, int threads, wg__take_tile *take,
                      void *context)
 {
@@ -130,10 +131,10 @@ static void multiply(const struct products *p, const char *packed, int64_t i, in
     g.b = (const char *)g.b + at_b * p->bsize;
     g.c = (char *)g.c + i * p->ysize;
     if (packed) g.packed = (const float *)(const void *)(packed + (size_t)at_b * p->packed);
-    wg__gemm(&g, threads, take ? take_below : NULL, &below);
+    wg__gemm(&g, threads, take ? pass_below : NULL, &below);
 }
 
-/* Many products, each by one thread; small ones are handed over several at a time. */
+/* A stack of products, each computed by one thread; small ones are handed over several at a time. */
 struct many {
     const struct products *p;
     const char            *packed;
@@ -172,13 +173,13 @@ static void run(const void *plan, const void *packed, int threads, wg__take_tile
 static void ready(const wg_call *c, void *plan)
 {
     struct products *p = plan;
-    *p = products(c);
+    *p = plan_products(c);
     p->packed = wg__gemm_packed_bytes(&p->g);
 }
 
 /* ---- Keeping b packed ---- */
 
-static int64_t matrices_of_b(const wg_call *c)
+static int64_t count_matrices_of_b(const wg_call *c)
 {
     const wg_shape *b = &c->x[1].shape;
     int64_t         n = 1;
@@ -188,18 +189,18 @@ static int64_t matrices_of_b(const wg_call *c)
 
 static bool form(const wg_call *c, struct wg__packed_form *f)
 {
-    struct products p = products(c);
+    struct products p = plan_products(c);
     size_t          each = p.count ? wg__gemm_packed_bytes(&p.g) : 0;
     *f = (struct wg__packed_form){.operand = 1, .layout = {p.g.k, p.g.n, p.g.tb}};
-    return each && !__builtin_mul_overflow(each, (size_t)matrices_of_b(c), &f->bytes);
+    return each && !__builtin_mul_overflow(each, (size_t)count_matrices_of_b(c), &f->bytes);
 }
 
 static void prepare(const wg_call *c, void *memory)
 {
-    struct products p = products(c);
+    struct products p = plan_products(c);
     size_t          each = wg__gemm_packed_bytes(&p.g);
     char           *to = memory;
-    for (int64_t i = matrices_of_b(c); i > 0; i--, to += each) {
+    for (int64_t i = count_matrices_of_b(c); i > 0; i--, to += each) {
         wg__gemm_pack(&p.g, to);
         p.g.b = (const char *)p.g.b + p.bsize;
     }
@@ -212,13 +213,13 @@ const struct wg__producer wg__matmul_producer = {
 
 static int cpu(wg_call *c)
 {
-    struct products p = products(c);
+    struct products p = plan_products(c);
     run(&p, NULL, c->threads, NULL, NULL);
     return WG_OK;
 }
 
-/* All axes but the last as one. */
-static wg_node *tall(wg_node *x)
+/* Reshapes x to a matrix: all axes but the last as one. */
+static wg_node *flatten_rows(wg_node *x)
 {
     wg_infer c = {.g = x->g};
     wg_shape s = {.rank = 2, .dim = {0, x->shape->dim[x->shape->rank - 1]}};
@@ -233,8 +234,8 @@ static void grad(wg_adjoint *v)
     if (v->need[0]) v->dx[0] = t->ta ? wg_matmul_t(b, g, t->tb, 1) : wg_matmul_t(g, b, 0, !t->tb);
     if (!v->need[1]) return;
     if (!t->ta && a->shape->rank > 2 && b->shape->rank == 2) { /* one product instead of a sum over many */
-        a = tall(a);
-        g = tall(g);
+        a = flatten_rows(a);
+        g = flatten_rows(g);
         if (!a || !g) return;
     }
     v->dx[1] = t->tb ? wg_matmul_t(g, a, 1, t->ta) : wg_matmul_t(a, g, !t->ta, 0);
@@ -242,11 +243,11 @@ static void grad(wg_adjoint *v)
 
 static double flops(const wg_call *c)
 {
-    struct products p = products(c);
+    struct products p = plan_products(c);
     return 2.0 * (double)p.count * (double)p.g.m * (double)p.g.n * (double)p.g.k;
 }
 
-/* "x", or its transpose over the last two axes. */
+/* Writes "x" or "y", or its transpose over the last two axes. */
 static void say_operand(wg_onnx_form *f, int i, int turned)
 {
     int     rank = wg_node_shape(wg_node_operand(f->y, i))->rank;
@@ -268,7 +269,8 @@ static int onnx(wg_onnx_form *f)
     return wg_onnx_say(f, ")");
 }
 
-/* The stack is among the leading axes, or a matrix's rows or columns that are the result's; never k. */
+/* Finds the rows: they may be stacked along a leading axis, or along the rows or columns of a matrix that are rows or
+ * columns of the result; never along k. */
 static int rows(wg_stack *s)
 {
     const struct attr *t = s->attr;

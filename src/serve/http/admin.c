@@ -17,7 +17,7 @@
 
 enum { TOKEN = 4096 };
 
-/* The file's text without blanks around it; the length, or a negative errno. */
+/* Reads the file's text, without the blanks at its end; returns the length, or a negative errno. */
 static int read_token(const char *file, char to[static TOKEN])
 {
     int     fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -41,14 +41,14 @@ int wg__admin_check(const char *file, wg_error *e)
 }
 
 /* Takes the same time wherever two texts differ. */
-static bool same(const char *shown, size_t n_shown, const char *token, size_t n)
+static bool is_same_token(const char *shown, size_t n_shown, const char *token, size_t n)
 {
     unsigned char differ = n_shown != n;
     for (size_t i = 0; i < n; i++) differ |= (unsigned char)(token[i] ^ shown[n_shown ? i % n_shown : 0]);
     return !differ && n > 0;
 }
 
-/* The file is read each time: a token that is changed counts at once. */
+/* Tells whether the request shows the token.  The file is read each time, so that a changed token counts at once. */
 static bool shows_token(const struct wg__exchange *x)
 {
     char        token[TOKEN], shown[TOKEN + 8];
@@ -57,7 +57,7 @@ static bool shows_token(const struct wg__exchange *x)
     if (n <= 0 || !v || strncasecmp(v, "Bearer ", 7) != 0) return false;
     v += 7;
     while (*v == ' ') v++;
-    return same(v, strlen(v), token, (size_t)n);
+    return is_same_token(v, strlen(v), token, (size_t)n);
 }
 
 static bool is_loopback(const struct sockaddr *a)

@@ -37,58 +37,59 @@ static const char *header(const struct wg__request *q, const char *name, size_t 
     return to;
 }
 
-static void forget_data(struct wg__json_data *d, size_t above)
+static void empty_data(struct wg__json_data *d, size_t above)
 {
     if (d->size > above) wg__json_data_free(d);
 }
 
-static void forget_text(struct wg__text *t, size_t above)
+static void empty_text(struct wg__text *t, size_t above)
 {
     if (t->size > above || t->failed) wg__text_free(t);
     t->n = t->looked = 0;
     t->until_ns = 0;
 }
 
-/* Lets go of every buffer larger than that. */
-static void forget(struct wg__exchange *x, size_t above)
+/* Empties the buffers, and frees those buffers that are larger than `above` bytes. */
+static void empty_buffers(struct wg__exchange *x, size_t above)
 {
     struct wg__request *q = &x->q;
-    for (int i = 0; i < q->n_tensors; i++) forget_data(&q->data[i], above);
-    forget_data(&q->scratch, above);
-    forget_text(&q->text, above);
-    forget_text(&x->line, above);
+    for (int i = 0; i < q->n_tensors; i++) empty_data(&q->data[i], above);
+    empty_data(&q->scratch, above);
+    empty_text(&q->text, above);
+    empty_text(&x->line, above);
     if (x->body.size > above) wg__bytes_free(&q->server->budget, &x->body);
     if (wg__json_keys_bytes(&q->keys) > above) wg__json_keys_free(&q->keys);
 }
 
-static void fill(int byte, void *at, size_t n)
+static void overwrite(int byte, void *at, size_t n)
 {
     if (at) memset(at, byte, n);
 }
 
-/* For tests: whatever of a request were seen by another could be told by these bytes. */
+/* Overwrites what the exchange holds of a request, for tests: if another request saw any of it, these bytes would
+ * tell. */
 static void poison(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
     int                 byte = q->server->o.poison;
     for (int i = 0; i < q->n_tensors; i++) {
-        fill(byte, q->data[i].data, q->data[i].size);
-        fill(byte, &q->data[i].shape, sizeof q->data[i].shape);
+        overwrite(byte, q->data[i].data, q->data[i].size);
+        overwrite(byte, &q->data[i].shape, sizeof q->data[i].shape);
     }
-    fill(byte, q->given, (size_t)q->n_tensors * sizeof *q->given);
-    fill(byte, q->scratch.data, q->scratch.size);
-    fill(byte, q->protocol, q->n_protocol);
-    fill(byte, q->text.at, q->text.size);
-    fill(byte, x->body.at, x->body.size);
-    fill(byte, &q->at, sizeof q->at);
-    fill(byte, x->path, sizeof x->path);
-    fill(byte, x->id, sizeof x->id);
-    fill(byte, x->trace, sizeof x->trace);
+    overwrite(byte, q->given, (size_t)q->n_tensors * sizeof *q->given);
+    overwrite(byte, q->scratch.data, q->scratch.size);
+    overwrite(byte, q->protocol, q->n_protocol);
+    overwrite(byte, q->text.at, q->text.size);
+    overwrite(byte, x->body.at, x->body.size);
+    overwrite(byte, &q->at, sizeof q->at);
+    overwrite(byte, x->path, sizeof x->path);
+    overwrite(byte, x->id, sizeof x->id);
+    overwrite(byte, x->trace, sizeof x->trace);
 }
 
 static void destroy(struct wg__exchange *x)
 {
-    forget(x, 0);
+    empty_buffers(x, 0);
     wg__text_free(&x->q.text);
     wg__text_free(&x->line);
     free(x->q.data);
@@ -100,7 +101,7 @@ static void destroy(struct wg__exchange *x)
 
 /* ---- The free list ---- */
 
-static struct wg__exchange *take(struct wg__server *s)
+static struct wg__exchange *take_free(struct wg__server *s)
 {
     pthread_mutex_lock(&s->free_lock);
     struct wg__exchange *x = s->free;
@@ -120,7 +121,8 @@ static void free_list(struct wg__exchange *x)
     }
 }
 
-/* The list is a stack, so those that nobody has needed are at its end. */
+/* Cuts the list of free exchanges after the first `keep`; returns the rest.  The list is a stack, so the exchanges that
+ * nobody has needed are at its end. */
 static struct wg__exchange *cut_list(struct wg__server *s, int keep)
 {
     struct wg__exchange **at = &s->free;
@@ -149,7 +151,7 @@ void wg__exchange_free_all(struct wg__server *s) { free_list(cut_list(s, 0)); }
 
 /* ---- From request to request ---- */
 
-/* As at the start, but for the buffers. */
+/* Sets all fields as in a new exchange, but keeps the buffers. */
 static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Connection *c)
 {
     struct wg__request *q = &x->q;
@@ -189,7 +191,7 @@ static void reset(struct wg__exchange *x, struct wg__server *s, struct MHD_Conne
 
 struct wg__exchange *wg__exchange_new(struct wg__server *s, struct MHD_Connection *c)
 {
-    struct wg__exchange *x = take(s);
+    struct wg__exchange *x = take_free(s);
     if (x) reset(x, s, c);
     return x;
 }
@@ -200,7 +202,7 @@ void wg__exchange_release(struct wg__exchange *x)
     wg__job_free(&x->q.job);
     if (x->q.job.version) wg__version_release(x->q.job.version);
     x->q.job = (struct wg__job){0};
-    forget(x, WG__KEEP_BYTES);
+    empty_buffers(x, WG__KEEP_BYTES);
     if (s->o.poison) poison(x);
     pthread_mutex_lock(&s->free_lock);
     x->next = s->free;
@@ -209,7 +211,8 @@ void wg__exchange_release(struct wg__exchange *x)
     pthread_mutex_unlock(&s->free_lock);
 }
 
-/* At most twice what has come, and no more than what was promised: a promise alone takes no memory. */
+/* Makes room for a body of n bytes: at most twice what has come, and no more than was promised.  A promise alone takes
+ * no memory. */
 bool wg__exchange_reserve(struct wg__exchange *x, size_t n)
 {
     size_t size = x->body.size ? x->body.size : 16384;

@@ -12,8 +12,8 @@ static bool refuse(struct wg__exchange *x, int code, const char *why)
     return false;
 }
 
-/* Twice the room for what is unpacked, up to the limit and one byte: that byte tells that there is more. */
-static bool widen(struct wg__exchange *x, struct wg__bytes *to)
+/* Doubles the room for the unpacked body, up to the limit and one byte: a body that fills this byte is too large. */
+static bool grow_room(struct wg__exchange *x, struct wg__bytes *to)
 {
     size_t most = (size_t)x->q.server->o.max_body + 1, size = to->size ? 2 * to->size : LEAST;
     if (to->size >= most) return refuse(x, 413, "the unpacked body is larger than this server takes");
@@ -21,12 +21,12 @@ static bool widen(struct wg__exchange *x, struct wg__bytes *to)
            refuse(x, 503, "the server's memory is taken by other requests");
 }
 
-/* All members of the body, one after the other. */
+/* Unpacks all members of the body, one after the other. */
 static bool inflate_all(struct wg__exchange *x, z_stream *z, struct wg__bytes *to, size_t *n)
 {
     int status = Z_OK;
     for (;;) {
-        if (*n == to->size && !widen(x, to)) return false;
+        if (*n == to->size && !grow_room(x, to)) return false;
         size_t room = to->size - *n;
         z->next_out = (unsigned char *)to->at + *n;
         z->avail_out = (unsigned)room;

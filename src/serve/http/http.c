@@ -26,7 +26,7 @@ static void name_verb(struct wg__exchange *x, const char *method)
     x->head = strcmp(method, "HEAD") == 0;
 }
 
-static void allow(struct wg__request *q, int verbs)
+static void say_allowed(struct wg__request *q, int verbs)
 {
     snprintf(q->allow, sizeof q->allow, "%s%sOPTIONS", verbs & WG__GET ? "GET, HEAD, " : "",
              verbs & WG__POST ? "POST, " : "");
@@ -34,7 +34,7 @@ static void allow(struct wg__request *q, int verbs)
 
 static bool is_v1(const char *path) { return strncasecmp(path, "/v1/", 4) == 0; }
 
-/* The row of the table, or the answer why there is none. */
+/* Finds the route of the request, or fills in the answer why there is none. */
 static void find_route(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
@@ -47,12 +47,12 @@ static void find_route(struct wg__exchange *x)
                        strchr(q->path, '%') ? ": a path is written without %" : "");
     } else if (q->verb == WG__OPTIONS) {
         q->code = 204;
-        allow(q, verbs);
+        say_allowed(q, verbs);
     } else if (is_v1(q->path)) { /* as TensorFlow Serving has it */
         wg__http_error(q, 400, "Malformed request: %s %.200s", q->method, q->path);
     } else {
         wg__http_error(q, 405, "%s has no %s", q->path, q->method);
-        allow(q, verbs);
+        say_allowed(q, verbs);
     }
 }
 
@@ -62,7 +62,7 @@ static enum MHD_Result refuse(struct wg__exchange *x, int code, const char *why)
     return wg__answer_send(x, true);
 }
 
-/* gzip, or nothing. */
+/* Takes Content-Encoding, which may be gzip or identity; false with the answer filled in for any other. */
 static bool take_encoding(struct wg__exchange *x)
 {
     char        text[32];
@@ -76,7 +76,7 @@ static bool take_encoding(struct wg__exchange *x)
     return false;
 }
 
-/* What is known of the answer before the body comes: true if nothing is wrong so far. */
+/* Checks what can be checked before the body comes; false with the answer filled in. */
 static bool check_body(struct wg__exchange *x)
 {
     struct wg__server *s = x->q.server;
@@ -88,7 +88,7 @@ static bool check_body(struct wg__exchange *x)
     return false;
 }
 
-static enum MHD_Result head(struct wg__exchange *x, const char *url, struct wg__request_head *h)
+static enum MHD_Result take_head(struct wg__exchange *x, const char *url, struct wg__request_head *h)
 {
     struct wg__request *q = &x->q;
     struct wg__server  *s = q->server;
@@ -113,8 +113,8 @@ static enum MHD_Result head(struct wg__exchange *x, const char *url, struct wg__
     return MHD_YES;
 }
 
-/* A body that may not go on: the answer goes past MHD, which takes none in the midst of a request. */
-static enum MHD_Result cut(struct wg__exchange *x, int code)
+/* Refuses a body that may not go on.  The answer is written past MHD, which accepts none in the midst of a request. */
+static enum MHD_Result refuse_body(struct wg__exchange *x, int code)
 {
     x->q.code = code;
     if (!x->peer) return MHD_NO;
@@ -123,15 +123,15 @@ static enum MHD_Result cut(struct wg__exchange *x, int code)
     return MHD_NO;
 }
 
-static enum MHD_Result more(struct wg__exchange *x, const char *data, size_t *n_data)
+static enum MHD_Result take_body(struct wg__exchange *x, const char *data, size_t *n_data)
 {
     struct wg__request *q = &x->q;
     size_t              n = q->n_body + *n_data;
     uint64_t            due = x->began_ns + ((uint64_t)q->server->o.slow_s + n / WG__BODY_RATE) * SECOND;
     if (x->peer && !wg__peer_set_due(x->peer, due)) return MHD_NO;
-    if (n > (size_t)q->server->o.max_body) return cut(x, 413);
+    if (n > (size_t)q->server->o.max_body) return refuse_body(x, 413);
     if (!x->discard) {
-        if (!wg__exchange_reserve(x, n)) return cut(x, 503);
+        if (!wg__exchange_reserve(x, n)) return refuse_body(x, 503);
         memcpy(x->body.at + q->n_body, data, *n_data);
     }
     q->n_body = n;
@@ -139,7 +139,7 @@ static enum MHD_Result more(struct wg__exchange *x, const char *data, size_t *n_
     return MHD_YES;
 }
 
-static enum MHD_Result whole(struct wg__exchange *x)
+static enum MHD_Result finish_body(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
     if (x->peer && !wg__peer_set_due(x->peer, WG__NOT_DUE)) return MHD_NO;
@@ -149,8 +149,8 @@ static enum MHD_Result whole(struct wg__exchange *x)
     return wg__answer_begin(x);
 }
 
-static enum MHD_Result handle(void *context, struct MHD_Connection *c, const char *url, const char *method,
-                              const char *version, const char *data, size_t *n_data, void **state)
+static enum MHD_Result continue_exchange(void *context, struct MHD_Connection *c, const char *url, const char *method,
+                                         const char *version, const char *data, size_t *n_data, void **state)
 {
     struct wg__exchange *x = *state;
     (void)context;
@@ -158,9 +158,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *c, const cha
     if (!x) return MHD_NO;
     switch (x->phase) {
     case WG__HEAD:
-        return head(x, url,
-                    &(struct wg__request_head){.method = method, .uri = x->uri, .version = version, .n_uri = x->n_uri});
-    case WG__BODY: return *n_data ? more(x, data, n_data) : whole(x);
+        return take_head(
+            x, url, &(struct wg__request_head){.method = method, .uri = x->uri, .version = version, .n_uri = x->n_uri});
+    case WG__BODY: return *n_data ? take_body(x, data, n_data) : finish_body(x);
     case WG__ANSWER: return wg__answer_end(x);
     default: *n_data = 0; return MHD_YES;
     }
@@ -174,8 +174,8 @@ static struct wg__peer *peer_of(struct MHD_Connection *c)
     return i ? i->socket_context : NULL;
 }
 
-/* The request line is here. */
-static void *begin(void *context, const char *uri, struct MHD_Connection *c)
+/* Begins an exchange: MHD has read the request line. */
+static void *begin_exchange(void *context, const char *uri, struct MHD_Connection *c)
 {
     struct wg__server   *s = context;
     struct wg__exchange *x = wg__exchange_new(s, c);
@@ -195,7 +195,8 @@ static void *begin(void *context, const char *uri, struct MHD_Connection *c)
     return x;
 }
 
-/* What MHD answered itself, 408 for a request that the clock has cut, or 499 for a client that went away. */
+/* Finds the code of a request without an answer of the server's: the code that MHD answered, 408 if the clock has cut
+ * the connection, or 499 if the client went away. */
 static int code_without_answer(const struct wg__exchange *x)
 {
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_HTTP_STATUS);
@@ -206,7 +207,7 @@ static int code_without_answer(const struct wg__exchange *x)
     return x->peer && atomic_load(&x->peer->due_ns) == WG__CUT ? 408 : 499;
 }
 
-static void complete(void *context, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how)
+static void end_exchange(void *context, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode how)
 {
     struct wg__server   *s = context;
     struct wg__exchange *x = *state;
@@ -224,7 +225,8 @@ static void complete(void *context, struct MHD_Connection *c, void **state, enum
     atomic_fetch_sub(&s->inflight, 1);
 }
 
-static void connected(void *context, struct MHD_Connection *c, void **state, enum MHD_ConnectionNotificationCode what)
+static void count_connection(void *context, struct MHD_Connection *c, void **state,
+                             enum MHD_ConnectionNotificationCode what)
 {
     struct wg__server *s = context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -241,7 +243,7 @@ static void connected(void *context, struct MHD_Connection *c, void **state, enu
     atomic_fetch_sub(&s->connections, 1);
 }
 
-/* One too many is closed at once, not left waiting. */
+/* Accepts a connection while there are not too many: a connection too many is closed at once, not left waiting. */
 static enum MHD_Result accept_policy(void *context, const struct sockaddr *a, socklen_t n)
 {
     struct wg__server *s = context;
@@ -250,21 +252,21 @@ static enum MHD_Result accept_policy(void *context, const struct sockaddr *a, so
     return atomic_load(&s->connections) < s->o.connections ? MHD_YES : MHD_NO;
 }
 
-/* The path is taken as it is: wg__path_take. */
-static size_t as_it_is(void *context, struct MHD_Connection *c, char *s)
+/* Leaves the path as it is, where MHD would unescape it: wg__path_take reads it. */
+static size_t leave_path(void *context, struct MHD_Connection *c, char *s)
 {
     (void)context;
     (void)c;
     return strlen(s);
 }
 
-static void listen_to(void *context, const char *format, va_list args)
+static void hear_log(void *context, const char *format, va_list args)
 {
     (void)context;
     wg__refusal_heard(format, args);
 }
 
-/* Newer ones refuse by themselves what strict.c finds in older ones: LF alone, folded lines, blanks. */
+/* Newer versions of MHD refuse by themselves what strict.c finds for older versions: LF alone, folded lines, blanks. */
 static const struct MHD_OptionItem strictness[] = {
 #if MHD_VERSION >= 0x00097701
     {MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
@@ -279,12 +281,12 @@ int wg__http_start(struct wg__server *s, wg_error *e)
     unsigned limit = threads * ((unsigned)s->o.connections + 16);
     s->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, accept_policy, s,
-        handle, s, MHD_OPTION_EXTERNAL_LOGGER, listen_to, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
+        continue_exchange, s, MHD_OPTION_EXTERNAL_LOGGER, hear_log, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
         MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)s->o.idle_s, MHD_OPTION_ARRAY, strictness, MHD_OPTION_URI_LOG_CALLBACK, begin, s,
-        MHD_OPTION_NOTIFY_COMPLETED, complete, s, MHD_OPTION_NOTIFY_CONNECTION, connected, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, as_it_is, s, MHD_OPTION_END);
+        (unsigned)s->o.idle_s, MHD_OPTION_ARRAY, strictness, MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, s,
+        MHD_OPTION_NOTIFY_COMPLETED, end_exchange, s, MHD_OPTION_NOTIFY_CONNECTION, count_connection, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_path, s, MHD_OPTION_END);
     if (s->daemon) return WG_OK;
     *e = (wg_error){.status = WG_EIO, .offset = -1};
     snprintf(e->message, sizeof e->message, "HTTP could not be started on port %d", s->port);

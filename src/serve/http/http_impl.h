@@ -50,23 +50,23 @@ struct wg__request {
     void (*answer)(struct wg__request *q);
 };
 
-/* {"error": "text"} with that code. */
+/* Answers {"error": "text"} with that code. */
 void wg__http_error(struct wg__request *q, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The HTTP code of a job's or library's status, and the error as the answer. */
+/* Answers the error `why` with the HTTP code of a job's or the library's status. */
 void wg__http_fail(struct wg__request *q, int status, const char *why);
 
-/* The version that the path asks for, held in q->job; false with the answer filled in if there is none.
- * The first call decides, be it before the body is read or after. */
+/* Holds the version that the path asks for in q->job; false with the answer filled in if there is none.  The first call
+ * decides, whether it comes before the body is read or after. */
 bool wg__request_version(struct wg__request *q);
-/* Room for the inputs of that version, kept from request to request. */
+/* Makes room for the inputs of that version, which is kept from request to request; false with the answer filled in. */
 bool wg__request_tensors(struct wg__request *q);
-/* n zero bytes for the protocol, kept from request to answer; NULL with the answer filled in. */
+/* Allocates n zero bytes for the protocol, kept from request to answer; NULL with the answer filled in. */
 void *wg__request_keep(struct wg__request *q, size_t n);
-/* The number of an input by name, or -1. */
+/* Finds the number of an input by its name; -1: there is none. */
 int wg__request_input(const struct wg__request *q, const struct wg__json_text *name);
-/* "a", "b" and "c": the names that there are, for messages. */
+/* Writes the names of n tensors for messages: "a", "b" and "c". */
 const char *wg__tensor_names(int n, const struct wg__model_tensor *t, size_t size, char to[]);
-/* What the JSON reader found wrong, as the answer. */
+/* Answers with what the JSON reader found wrong. */
 void wg__http_bad_json(struct wg__request *q, const struct wg__json *j);
 /* Loads the newest version of the path's model; false with the answer filled in. */
 bool wg__request_reload(struct wg__request *q);
@@ -80,7 +80,7 @@ struct wg__route {
     const char *doc; /* of /openapi.json */
 };
 extern const struct wg__route wg__routes[]; /* ends with pattern NULL */
-/* The row of a path; NULL if none.  *verbs: those that the path has. */
+/* Finds the route of q's path and verb; NULL: there is none.  *verbs: the verbs that the path has. */
 const struct wg__route *wg__route_find(struct wg__request *q, int *verbs);
 
 /* ---- Protocols ---- */

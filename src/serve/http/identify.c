@@ -4,7 +4,7 @@
 
 #include "serve/server_impl.h"
 
-/* A header of at most max visible characters. */
+/* Finds a header of at most max visible characters; NULL: there is none, or it has other characters or more. */
 static const char *given_header(struct wg__exchange *x, const char *name, size_t max, char to[])
 {
     const char *v = x->q.header(&x->q, name, max + 1, to);
@@ -14,7 +14,8 @@ static const char *given_header(struct wg__exchange *x, const char *name, size_t
     return v;
 }
 
-/* version 00 of W3C's Trace Context: 00-trace-parent-flags in lower-case digits, neither number 0 */
+/* Tells whether v is a trace of version 00 (W3C, Trace Context): 00-trace-parent-flags in lower-case digits, where
+ * neither number is 0. */
 static bool is_trace(const char *v)
 {
     static const char form[] = "00-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
@@ -28,7 +29,7 @@ static bool is_trace(const char *v)
     return !v[i] && trace && parent;
 }
 
-/* The caller's identifiers if they are decent; a number of our own for the request if not. */
+/* Takes the caller's identifiers if they are well-formed; else makes an identifier of the server's own. */
 void wg__identify(struct wg__exchange *x)
 {
     struct wg__server *s = x->q.server;

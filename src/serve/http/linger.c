@@ -25,7 +25,8 @@ void wg__linger(struct wg__server *s, int fd)
     if (!room) free(l);
 }
 
-/* Throws away what has come; true at the end of it.  The kernel drops the bytes: nothing is copied. */
+/* Throws away the bytes that have come; true at the end of the stream.  The kernel drops the bytes: nothing is copied.
+ */
 static bool has_ended(int fd)
 {
     for (int i = 0; i < PIECES; i++) {

@@ -56,8 +56,8 @@ int wg__listen(const char *host, int *port, wg_error *e)
     return fd;
 }
 
-/* Each connection is a descriptor; some are left for files.  The limit that
- * the process may raise itself is raised. */
+/* Limits the connections to the files that the process may open: each connection is a descriptor, and some descriptors
+ * are left for files.  The process's soft limit is raised first, as far as it may. */
 void wg__limit_connections(struct wg__server *s)
 {
     enum { FILES = 64 };

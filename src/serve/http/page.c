@@ -17,7 +17,7 @@ __asm__(".pushsection .rodata\n"
 /* clang-format on */
 extern const char wg__page_begin[], wg__page_end[];
 
-/* The hash of the page, in quotes. */
+/* Writes the hash of the page, in quotes; returns `to`. */
 const char *wg__page_etag(char to[static 24])
 {
     uint64_t h = wg__hash64(wg__page_begin, (size_t)(wg__page_end - wg__page_begin));

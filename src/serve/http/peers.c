@@ -24,8 +24,7 @@ struct wg__peer *wg__peer_new(struct wg__server *s, int fd)
     return p;
 }
 
-/* The lock is held while the clock uses the socket, so that its number still
- * means this connection. */
+/* Frees p.  The clock holds the lock while it uses a socket, so that the descriptor still means this connection. */
 void wg__peer_free(struct wg__server *s, struct wg__peer *p)
 {
     pthread_mutex_lock(&s->peers_lock);
@@ -45,7 +44,8 @@ bool wg__peer_set_due(struct wg__peer *p, uint64_t due_ns)
     return true;
 }
 
-/* A deadline covers the way of the answer too, but for the time that any request has. */
+/* Sets when the answer has to be gone.  A deadline covers the answer's way too, but each answer has at least the time
+ * of any request. */
 void wg__peer_answers(struct wg__server *s, struct wg__peer *p, size_t n, uint64_t began_ns)
 {
     uint64_t now = wg__now_ns(), least = now + (uint64_t)s->o.slow_s * 1000000000u;
@@ -81,9 +81,8 @@ bool wg__peer_has_left(const struct wg__peer *p)
     return recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-/* MHD waits for news of a socket that had its last bytes and its end at once:
- * there are none.  An end seen twice is one, and not a request that is just
- * being read. */
+/* Tells whether the client has left.  MHD waits for news of a socket whose last bytes and end came together, and none
+ * come.  The end has to be seen twice: seen once, it may belong to a request that is just being read. */
 static bool has_left(struct wg__peer *p)
 {
     bool before = p->ended;
@@ -98,7 +97,7 @@ static void cut(struct wg__peer *p, uint64_t due, int code)
     else shutdown(p->fd, SHUT_RDWR);
 }
 
-/* Whether the client has closed its side, though MHD may not have read all that came before. */
+/* Tells whether the client has closed its side, though MHD may not have read all that came before. */
 static bool has_hung_up(const struct wg__peer *p)
 {
     struct pollfd f = {.fd = p->fd, .events = POLLRDHUP};

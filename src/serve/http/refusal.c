@@ -33,7 +33,7 @@ void wg__refusal_known(int code)
     n_heard--;
 }
 
-/* Bytes that ever came on a connection. */
+/* Counts the bytes that ever came on a connection. */
 static uint64_t bytes_received(int fd)
 {
     struct tcp_info info = {0};
@@ -41,8 +41,9 @@ static uint64_t bytes_received(int fd)
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) ? 0 : info.tcpi_bytes_received;
 }
 
-/* Where MHD cannot even make out a request line it closes the connection without a word; where none comes,
- * the clock does. */
+/* Finds the code of a connection that ends without a request and without a refusal that MHD told of.  MHD closes it
+ * without an answer where it cannot make out a request line; the clock closes it where no request line comes.  0:
+ * nothing came. */
 static int code_of_silence(const struct wg__peer *p)
 {
     if (p->requests) return 0;
@@ -69,12 +70,11 @@ void wg__refusal_at_end(struct wg__server *s, const struct wg__peer *p)
 
 /* ---- Heads that MHD would answer twice ---- */
 
-/* MHD up to 0.9.76 answers a Content-Length that is no number with two heads, and takes blanks behind a
- * number for a part of it.  When the request line is there, MHD has most heads whole in its buffer: the
- * lines up to the empty one are put right there, byte for byte.  Blanks go before the number, where they are
- * skipped; a name with a value that is none, or too large, changes its last letter, by which wg__strict
- * knows it.  Lines
- * that come later are read by MHD as they are. */
+/* MHD up to 0.9.76 answers a Content-Length that is no number with two heads, and takes blanks behind a number for a
+ * part of the number.  When the request line has come, MHD mostly has the whole head in its buffer: there the lines up
+ * to the empty line are put right, byte for byte.  Blanks move before the number, where MHD skips them.  Where the
+ * value is no number, or too large a number, the last letter of the header's name is changed, by which wg__strict knows
+ * the header.  Lines that come later are read by MHD as they are. */
 static const char length_name[] = "Content-Length";
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }

@@ -104,7 +104,7 @@ static bool is_port(const char *s, size_t n)
     return n == 0 || wg__count_read(s, n, 65535, &port);
 }
 
-/* uri-host [":" port]: a name, an address, or "[" an address of IPv6 "]" (RFC 3986, 3.2.2). */
+/* Checks uri-host [":" port]: a name, an address, or "[" an address of IPv6 "]" (RFC 3986, 3.2.2). */
 static bool is_host(const char *s, size_t n)
 {
     static const char name[] = "-._~!$&'()*+,;=%", address[] = ":.abcdefABCDEF0123456789";
@@ -123,7 +123,8 @@ static bool is_host(const char *s, size_t n)
     return i == n || (s[i] == ':' && is_port(s + i + 1, n - i - 1));
 }
 
-/* 0, or 1 for HTTP/1.1 and those after it, which are read as 1.1 (RFC 9110, 2.5); -1 for others. */
+/* Reads the version: 0 for HTTP/1.0; 1 for HTTP/1.1 and later 1.x, which are read as 1.1 (RFC 9110, 2.5); -1 for any
+ * other. */
 static int minor_of(const char *version)
 {
     if (strncmp(version, "HTTP/1.", 7) != 0 || version[7] < '0' || version[7] > '9' || version[8]) return -1;
@@ -135,7 +136,7 @@ static bool is_chunked(const struct look *l)
     return l->n[CODING] == 7 && !strncasecmp(l->value[CODING], "chunked", 7);
 }
 
-/* How long the body is, and that both sides know. */
+/* Finds how long the body is, and checks that both sides read the length alike; 0, or an HTTP code with the reason. */
 static int check_length(const struct look *l, struct wg__request_head *h, int minor, const char **why)
 {
     h->length = -1;
@@ -155,10 +156,15 @@ static int check_length(const struct look *l, struct wg__request_head *h, int mi
         *why = "a body has to say how long it is: Content-Length";
         return 411;
     }
-    if (!l->times[LENGTH]) return h->length = l->times[CODING] ? INT64_MIN : -1, 0;
+    if (!l->times[LENGTH]) {
+        h->length = l->times[CODING] ? INT64_MIN : -1;
+        return 0;
+    }
     uint64_t length;
-    if (l->n[LENGTH] > 18 || !wg__count_read(l->value[LENGTH], l->n[LENGTH], INT64_MAX, &length))
-        return *why = "malformed Content-Length", 400;
+    if (l->n[LENGTH] > 18 || !wg__count_read(l->value[LENGTH], l->n[LENGTH], INT64_MAX, &length)) {
+        *why = "malformed Content-Length";
+        return 400;
+    }
     h->length = (int64_t)length;
     return 0;
 }
@@ -179,8 +185,10 @@ int wg__strict(struct MHD_Connection *c, struct wg__request_head *h, const char 
         *why = "malformed method";
         return 400;
     }
-    if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version))
-        return *why = "malformed request line", 400;
+    if (!one_space(h->method, strlen(h->method), h->uri) || !one_space(h->uri, h->n_uri, h->version)) {
+        *why = "malformed request line";
+        return 400;
+    }
     if (h->n_uri > WG__MAX_URI) {
         *why = "the URI is longer than 8192 bytes";
         return 414;
@@ -213,7 +221,7 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* http://host/path, as a proxy would be asked for it */
+/* Skips the http://host of an absolute URI, as a proxy is asked for it. */
 static const char *without_authority(const char *uri)
 {
     size_t skip = strncasecmp(uri, "http://", 7) == 0 ? 7 : strncasecmp(uri, "https://", 8) == 0 ? 8 : 0;
@@ -221,7 +229,7 @@ static const char *without_authority(const char *uri)
     return uri + skip + strcspn(uri + skip, "/?#");
 }
 
-/* %xx, and not of a control character. */
+/* Tells whether a %xx is at `at`, and not that of a control character. */
 static bool is_escape(const char *at)
 {
     int high = hex(at[1]), low = high < 0 ? -1 : hex(at[2]), c = high * 16 + low;

@@ -21,8 +21,8 @@ static void stamp(const char *file, uint64_t to[static 5])
     to[4] = (uint64_t)st.st_mtim.tv_nsec;
 }
 
-/* A regular file becomes what was found. */
-static bool found(struct wg__look *l, int64_t number)
+/* Checks that l->file is a regular file; if so, fills in the rest of l. */
+static bool check_file(struct wg__look *l, int64_t number)
 {
     struct stat st;
     char        data[sizeof l->file + 8];
@@ -36,7 +36,7 @@ static bool found(struct wg__look *l, int64_t number)
 
 enum { NAME = 256 };
 
-/* Of "12" and of "00000012", not of "12a"; -1 if it is none. */
+/* Reads the number of a folder's name: "12" or "00000012", but not "12a"; -1: the name is no number. */
 static int64_t number_of(const char *name)
 {
     const uint64_t most = UINT64_C(999999999999999999);
@@ -45,8 +45,9 @@ static int64_t number_of(const char *name)
     return n < NAME && wg__count_read(name, n, most, &number) ? (int64_t)number : -1;
 }
 
-/* The highest number below `below` among a folder's names, and the shortest of its names; -1 if there is none. */
-static int64_t highest(const char *folder, int64_t below, char name[static NAME])
+/* Finds the highest number below `below` among a folder's names, and the shortest name of that number; -1: there is
+ * none. */
+static int64_t find_highest(const char *folder, int64_t below, char name[static NAME])
 {
     DIR    *d = opendir(folder);
     int64_t best = -1;
@@ -71,10 +72,10 @@ struct wg__look wg__look_at(const char *path)
     struct wg__look l = {.number = -1};
     char            name[NAME];
     int             n = snprintf(l.file, sizeof l.file, "%s", path);
-    if (n < 0 || (size_t)n >= sizeof l.file || found(&l, 1)) return l;
-    for (int64_t v = INT64_MAX; (v = highest(path, v, name)) >= 0;)
-        if (name_file(&l, path, name) && found(&l, v)) return l;
-    if (!name_file(&l, path, NULL) || !found(&l, 1)) snprintf(l.file, sizeof l.file, "%s", path);
+    if (n < 0 || (size_t)n >= sizeof l.file || check_file(&l, 1)) return l;
+    for (int64_t v = INT64_MAX; (v = find_highest(path, v, name)) >= 0;)
+        if (name_file(&l, path, name) && check_file(&l, v)) return l;
+    if (!name_file(&l, path, NULL) || !check_file(&l, 1)) snprintf(l.file, sizeof l.file, "%s", path);
     return l;
 }
 

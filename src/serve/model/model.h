@@ -73,36 +73,35 @@ struct wg__version_status {
 
 struct wg__repository;
 
-/* Models come from n specifications "name=path": path is a file *.onnx, a
- * folder with numeric folders 1, 2, .. that hold model.onnx (the highest
- * serves), or a folder that holds model.onnx.  Loads all; NULL with the reason
- * (which model, why) in e. */
+/* Opens the models of n specifications "name=path": path is a file *.onnx, a folder with numeric folders 1, 2, .. that
+ * hold model.onnx (the highest serves), or a folder that holds model.onnx.  Loads all; NULL with the reason (which
+ * model, why) in e. */
 struct wg__repository *wg__repository_open(int n, const char *const spec[], const struct wg__model_options *o,
                                            wg_error *e);
-/* Waits for the jobs that run and wait. */
+/* Waits for the jobs that run or wait, and frees r. */
 void wg__repository_close(struct wg__repository *r);
-/* Looks once whether files have changed, loads what did beside what serves,
- * and swaps.  One thread at a time. */
+/* Looks once whether files have changed.  A changed model is loaded while its old version serves, and then takes that
+ * version's place.  One thread at a time. */
 void wg__repository_poll(struct wg__repository *r);
 /* Answers the jobs whose deadline has passed while they waited. */
 void wg__repository_expire(struct wg__repository *r);
-/* Releases the tapes of all models that nobody uses now, but for those that are small (all: those too). */
+/* Releases the idle tapes of all models, except small tapes (all: small tapes too). */
 void wg__repository_relieve(struct wg__repository *r, bool all);
-/* Loads of model i that have failed. */
+/* Counts the loads of model i that have failed. */
 uint64_t wg__repository_failures(struct wg__repository *r, int i);
-/* Loads the newest of one model now, whatever the clock says.  WG_OK, WG_EARG
- * for an unknown name, or why the load failed (the old one goes on serving). */
+/* Loads the newest version of a model now, whatever the clock says.  WG_OK, WG_EARG for an unknown name, or why the
+ * load failed (the old version goes on serving). */
 int wg__repository_reload(struct wg__repository *r, const char *model, wg_error *e);
 
-/* Models by number, in the order of the specifications; NULL past the last. */
+/* Returns the name of model i, in the order of the specifications; NULL past the last. */
 const char *wg__repository_model(struct wg__repository *r, int i);
 bool        wg__repository_has(struct wg__repository *r, const char *model);
-/* The version that serves (number < 0: the newest), held for the caller; NULL
- * if there is none.  Given back by wg__version_release. */
+/* Holds the version that serves (number < 0: the newest) for the caller, who gives it back by wg__version_release.
+ * NULL: there is none. */
 struct wg__version *wg__version_hold(struct wg__repository *r, const char *model, int64_t number);
 void                wg__version_release(struct wg__version *v);
-/* At most max states of a model's versions, newest first, failed loads with
- * their reason among them; how many, or -1 for an unknown name. */
+/* Lists at most max states of a model's versions, newest first, with failed loads and their reasons among them.
+ * Returns their number; -1 for an unknown name. */
 int wg__repository_status(struct wg__repository *r, const char *model, int max, struct wg__version_status to[]);
 
 /* ---- Predictions (predict.c, batch.c) ---- */
@@ -131,11 +130,11 @@ struct wg__job {
     int  status; /* WG_OK, a wg_status, or of wg__job_status */
     char why[240];
     struct wg__result {
-        wg_shape    shape;
-        const void *data; /* until wg__job_free */
-    } * out;              /* [version->n_out] */
-    int64_t  rows;        /* of the batch axis; 1 where there is none */
-    int      batch;       /* rows that ran together */
+        wg_shape shape;
+        void    *data; /* until wg__job_free */
+    } * out;           /* [version->n_out] */
+    int64_t  rows;     /* of the batch axis; 1 where there is none */
+    int      batch;    /* rows that ran together */
     uint64_t queue_ns, run_ns;
 
     /* batch.c's own. */
@@ -144,10 +143,9 @@ struct wg__job {
     size_t          n_memory;
 };
 
-/* Checks the shapes, then computes at once where a worker's tape is free and
- * nobody else is waiting, or puts the job into the queue.  1: it is done
- * (done is not called); 0: done will be called.  incoming: requests of this
- * server that have arrived and are not yet here (a batch waits only for such). */
+/* Checks the shapes, then computes at once where a worker's tape is free and nobody else is waiting, or puts the job
+ * into the queue.  1: the job is done (job->done is not called); 0: job->done will be called.  incoming: requests that
+ * this server has begun to receive and that have not come to this call (a batch waits only for such requests). */
 int  wg__predict(struct wg__job *job, int incoming);
 void wg__job_free(struct wg__job *job);
 

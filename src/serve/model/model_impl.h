@@ -18,7 +18,7 @@ enum { WG__MAX_SYMBOLS = 64 };
 
 /* ---- Tapes (tape_pool.c) ---- */
 
-/* A tape for one size of each symbol.  Who took it has it alone. */
+/* A tape for one size of each symbol.  The thread that took the tape has it alone. */
 struct wg__pooled {
     wg_tape           *tape;
     int64_t            size[WG__MAX_SYMBOLS];
@@ -38,17 +38,17 @@ struct wg__pool {
 
 struct wg__crew;
 
-/* The queue of a version.  All of it belongs to the crew's lock. */
+/* The queue of a version.  The crew's lock guards all members. */
 struct wg__lane {
     struct wg__lane *next;          /* lanes with waiting jobs */
     struct wg__job  *first, **last; /* in order of arrival */
     int              n;             /* jobs */
     int64_t          rows;
-    bool             gathering; /* a worker waits for more of them */
-    pthread_cond_t   more;      /* what it waits on */
+    bool             gathering; /* a worker waits for more jobs */
+    pthread_cond_t   more;      /* signalled when a job comes, for that worker */
 };
 
-/* Threads for all versions of a repository.  NULL with the reason in e. */
+/* Starts the threads that all versions of a repository share.  NULL with the reason in e. */
 struct wg__crew *wg__crew_new(const struct wg__model_options *o, wg_error *e);
 /* Refuses new jobs, waits for those that run and wait, and ends the threads. */
 void wg__crew_free(struct wg__crew *c);
@@ -104,20 +104,20 @@ void wg__pool_shrink(struct wg__loaded *v, int64_t bytes);
 
 /* ---- Computing (predict.c) ---- */
 
-/* The size of each symbol from a job's inputs, and job->rows; or why not. */
+/* Finds the size of each symbol from a job's inputs, and sets job->rows; else a status with the reason in job. */
 int wg__job_bind(struct wg__job *job, int64_t size[WG__MAX_SYMBOLS]);
-/* Whether both can run as one batch. */
+/* Tells whether two jobs can run as one batch. */
 bool wg__job_alike(const struct wg__job *a, const struct wg__job *b);
-/* Rows of the tape that a batch of so many rows runs on. */
+/* Returns the rows of the tape that a batch of so many rows runs on: 1, 2, 3, 4, 6, 8, 12, 16, .. */
 int64_t wg__batch_room(const struct wg__loaded *v, int64_t rows);
 /* Computes a list of jobs that are alike, as one; sets the status of each. */
 void wg__jobs_compute(struct wg__loaded *v, struct wg__job *jobs);
-/* Each with its status and why; results it has are released. */
+/* Fails a job with a status and the reason; results that it has are released.  Returns status. */
 int wg__job_fail(struct wg__job *job, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- What lies on the disk (look.c) ---- */
 
-/* Which file a path leads to now, and what tells it from another. */
+/* Which file a path leads to now, and what tells whether the file has changed. */
 struct wg__look {
     int64_t  number;    /* of the version; -1: there is none */
     uint64_t stamp[10]; /* device, inode, size, time of the file and of its external data */

@@ -32,7 +32,7 @@ void wg__job_free(struct wg__job *job)
 
 /* ---- Shapes ---- */
 
-/* "[batch,784]", or the sizes alone. */
+/* Writes a shape: with the names of symbols, "[batch,784]", or with sizes alone where symbol is NULL. */
 static const char *shape_text(const struct wg__loaded *v, const wg_shape *s, const int8_t *symbol, char *to, size_t n)
 {
     size_t k = 1;
@@ -47,7 +47,7 @@ static const char *shape_text(const struct wg__loaded *v, const wg_shape *s, con
     return to;
 }
 
-static int misfit(struct wg__job *job, int i)
+static int refuse_shape(struct wg__job *job, int i)
 {
     const struct wg__loaded *v = wg__loaded_of(job->version);
     char                     given[90], wanted[90];
@@ -56,13 +56,14 @@ static int misfit(struct wg__job *job, int i)
                         shape_text(v, &v->pub.in[i].shape, v->in[i].symbol, wanted, sizeof wanted));
 }
 
-/* One axis of input i: a fixed size, or a symbol that has its size from here or from before. */
+/* Checks an axis of input i against its fixed size, or against its symbol's size, which the symbol's first axis
+ * sets. */
 static int bind_axis(struct wg__job *job, int i, int axis, int64_t size[])
 {
     const struct wg__loaded *v = wg__loaded_of(job->version);
     int64_t                  d = job->in[i].shape.dim[axis];
     int                      symbol = v->in[i].symbol[axis];
-    if (symbol < 0) return d == v->pub.in[i].shape.dim[axis] ? WG_OK : misfit(job, i);
+    if (symbol < 0) return d == v->pub.in[i].shape.dim[axis] ? WG_OK : refuse_shape(job, i);
     if (d < 0 || (d == 0 && !(symbol == 0 && v->batch_axis)))
         return wg__job_fail(job, WG_ESHAPE, "input \"%.80s\": axis %d is %lld", v->pub.in[i].name, axis, (long long)d);
     if (size[symbol] >= 0 && size[symbol] != d)
@@ -77,7 +78,7 @@ int wg__job_bind(struct wg__job *job, int64_t size[WG__MAX_SYMBOLS])
     const struct wg__loaded *v = wg__loaded_of(job->version);
     for (int s = 0; s < WG__MAX_SYMBOLS; s++) size[s] = s < v->n_symbol ? -1 : 0;
     for (int i = 0; i < v->pub.n_in; i++) {
-        if (job->in[i].shape.rank != v->pub.in[i].shape.rank) return misfit(job, i);
+        if (job->in[i].shape.rank != v->pub.in[i].shape.rank) return refuse_shape(job, i);
         for (int axis = 0; axis < job->in[i].shape.rank; axis++)
             if (bind_axis(job, i, axis, size)) return job->status;
     }
@@ -107,7 +108,7 @@ struct window {
     int64_t            at, n, room;
 };
 
-/* 1, 2, 3, 4, 6, 8, 12, 16, ..: few tapes, and less than a third of the room unused. */
+/* Rounds up to 1, 2, 3, 4, 6, 8, 12, 16, ..: few tapes, and less than a third of the room unused. */
 int64_t wg__batch_room(const struct wg__loaded *v, int64_t rows)
 {
     int64_t room = 1;
@@ -130,8 +131,8 @@ static struct overlap overlap(const struct window *w, const struct wg__job *job,
     return (struct overlap){lo - before, lo - w->at, hi > lo ? hi - lo : 0};
 }
 
-/* Unused room repeats the first row: data of this batch, and no others'. */
-static void fill(const struct window *w)
+/* Copies the window's rows to the tape's inputs.  Unused room repeats the first row: data of this batch alone. */
+static void fill_inputs(const struct window *w)
 {
     for (int i = 0; i < w->v->pub.n_in; i++) {
         char *to = wg_input_buffer(w->tape, w->v->in[i].node); /* NULL: nothing reads it */
@@ -153,8 +154,8 @@ static void fill(const struct window *w)
 
 static size_t aligned(size_t n) { return (n + 63) / 64 * 64; }
 
-/* Memory for the results of one job, in one piece; their shapes are known from the tape. */
-static void make_room(const struct window *w, struct wg__job *job)
+/* Allocates the results of a job, in one piece; their shapes are known from the tape. */
+static void alloc_results(const struct window *w, struct wg__job *job)
 {
     int64_t            rows = w->v->batch_axis && !job->rows ? 0 : rows_of(w->v, job);
     int                n_out = w->v->pub.n_out;
@@ -188,17 +189,17 @@ static void make_room(const struct window *w, struct wg__job *job)
     job->out = out;
 }
 
-static void collect(const struct window *w)
+static void collect_results(const struct window *w)
 {
     int64_t before = 0;
     for (struct wg__job *job = w->jobs; job; before += rows_of(w->v, job), job = job->next) {
         struct overlap o = overlap(w, job, before);
-        if (o.n && !job->status && !job->memory) make_room(w, job);
+        if (o.n && !job->status && !job->memory) alloc_results(w, job);
         for (int i = 0; i < w->v->pub.n_out && o.n && !job->status; i++) {
             const char *from = wg_view(w->tape, w->v->out[i].node);
             size_t      all = bytes_of(&job->out[i].shape, w->v->pub.out[i].dtype);
             size_t      row = all / (size_t)rows_of(w->v, job);
-            char       *to = (char *)(uintptr_t)job->out[i].data;
+            char       *to = job->out[i].data;
             if (row) memcpy(to + (size_t)o.first * row, from + (size_t)o.place * row, (size_t)o.n * row);
         }
     }
@@ -206,23 +207,24 @@ static void collect(const struct window *w)
 
 /* ---- Running ---- */
 
-static int run(struct window *w, const int64_t size[], uint64_t *ns, wg_error *e)
+static int run_window(struct window *w, const int64_t size[], uint64_t *ns, wg_error *e)
 {
     struct wg__pooled *p = wg__pool_take(w->v, size, e);
     if (!p) return e->status;
     uint64_t start = wg__now_ns();
     w->tape = p->tape;
-    fill(w);
+    fill_inputs(w);
     int status = wg_run(p->tape);
     if (status) wg__model_say(e, status, "%s", wg_tape_message(p->tape));
-    else collect(w);
+    else collect_results(w);
     wg__pool_give(w->v, p);
     *ns += wg__now_ns() - start;
     atomic_fetch_add_explicit(&w->v->batches, 1, memory_order_relaxed);
     return status;
 }
 
-/* A request without rows has results without rows; their shapes are those of a tape of one row. */
+/* Makes the results of a request without rows, which have no rows either; their shapes are those of a tape of one
+ * row. */
 static int run_no_rows(struct wg__loaded *v, struct wg__job *job, wg_error *e)
 {
     int64_t size[WG__MAX_SYMBOLS];
@@ -231,7 +233,7 @@ static int run_no_rows(struct wg__loaded *v, struct wg__job *job, wg_error *e)
     size[0] = 1;
     struct wg__pooled *p = wg__pool_take(v, size, e);
     if (!p) return e->status;
-    make_room(&(struct window){.v = v, .jobs = job, .tape = p->tape, .room = 1}, job);
+    alloc_results(&(struct window){.v = v, .jobs = job, .tape = p->tape, .room = 1}, job);
     wg__pool_give(v, p);
     return job->status;
 }
@@ -242,7 +244,7 @@ static bool all_failed(const struct wg__job *job)
     return !job;
 }
 
-static int slide(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint64_t *ns, wg_error *e)
+static int run_windows(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint64_t *ns, wg_error *e)
 {
     int64_t size[WG__MAX_SYMBOLS];
     int     status = wg__job_bind(jobs, size);
@@ -250,13 +252,13 @@ static int slide(struct wg__loaded *v, struct wg__job *jobs, int64_t rows, uint6
         int64_t       left = rows - at, n = left < v->options.max_batch ? left : v->options.max_batch;
         struct window w = {.v = v, .jobs = jobs, .at = at, .n = n, .room = 1};
         if (v->pub.batched) size[0] = w.room = wg__batch_room(v, n);
-        status = run(&w, size, ns, e);
+        status = run_window(&w, size, ns, e);
         if (all_failed(jobs)) break;
     }
     return status;
 }
 
-static void count(struct wg__loaded *v, const struct wg__job *job, uint64_t ns, int64_t rows)
+static void count_run(struct wg__loaded *v, const struct wg__job *job, uint64_t ns, int64_t rows)
 {
     atomic_fetch_add_explicit(&v->run_ns, ns, memory_order_relaxed);
     if (rows) atomic_store_explicit(&v->row_ns, ns / (uint64_t)rows, memory_order_relaxed);
@@ -264,7 +266,7 @@ static void count(struct wg__loaded *v, const struct wg__job *job, uint64_t ns, 
         if (!job->status) atomic_fetch_add_explicit(&v->rows, (uint64_t)job->rows, memory_order_relaxed);
 }
 
-static void alone(struct wg__loaded *v, struct wg__job *jobs)
+static void run_each_alone(struct wg__loaded *v, struct wg__job *jobs)
 {
     for (struct wg__job *job = jobs, *next; job; job = next) {
         next = job->next;
@@ -285,9 +287,9 @@ void wg__jobs_compute(struct wg__loaded *v, struct wg__job *jobs)
         rows += rows_of(v, job);
     }
     bool none = v->batch_axis && !jobs->rows;
-    int  status = none ? run_no_rows(v, jobs, &e) : slide(v, jobs, rows, &ns, &e);
+    int  status = none ? run_no_rows(v, jobs, &e) : run_windows(v, jobs, rows, &ns, &e);
     if (status && jobs->next) { /* who did it fails alone */
-        alone(v, jobs);
+        run_each_alone(v, jobs);
         return;
     }
     if (status && !jobs->status) wg__job_fail(jobs, status, "%s", e.message);
@@ -295,5 +297,5 @@ void wg__jobs_compute(struct wg__loaded *v, struct wg__job *jobs)
         job->batch = (int)(v->pub.batched ? rows : job->rows);
         job->run_ns = ns;
     }
-    count(v, jobs, ns, v->pub.batched ? rows : jobs->rows);
+    count_run(v, jobs, ns, v->pub.batched ? rows : jobs->rows);
 }

@@ -34,7 +34,7 @@ static const struct wg__look nothing = {.number = -1};
 
 /* ---- One load at a time ---- */
 
-/* Waits for its turn, or (not patient) says that another thread has it. */
+/* Takes the right to load m.  If another thread has it, waits, or returns false if not patient. */
 static bool begin_load(struct wg__repository *r, struct model *m, bool patient)
 {
     pthread_mutex_lock(&r->lock);
@@ -81,8 +81,8 @@ static void note_failure(struct wg__repository *r, struct model *m, const struct
                   e->message, m->serves ? " (the one before goes on serving)" : "");
 }
 
-/* The new version serves from here on; the old one until its last request is done. */
-static void swap(struct wg__repository *r, struct model *m, const struct wg__look *l, struct wg__loaded *v)
+/* Lets the new version serve from here on; the old version lives until its last request is done. */
+static void swap_versions(struct wg__repository *r, struct model *m, const struct wg__look *l, struct wg__loaded *v)
 {
     m->served = *l;
     m->failed = nothing;
@@ -104,7 +104,7 @@ static int load(struct wg__repository *r, struct model *m, const struct wg__look
     m->loading_number = l->number < 0 ? 1 : l->number;
     pthread_mutex_unlock(&r->lock);
     struct wg__loaded *v = read_version(r, m, l, e);
-    if (v) swap(r, m, l, v);
+    if (v) swap_versions(r, m, l, v);
     else note_failure(r, m, l, e);
     return v ? WG_OK : e->status;
 }
@@ -118,8 +118,8 @@ static void say_gone(struct wg__repository *r, struct model *m)
     m->gone = true;
 }
 
-/* Back to what serves: a version that did not load is forgotten. */
-static void settle(struct wg__repository *r, struct model *m)
+/* Forgets that a version did not load, as the files are again those of the version that serves. */
+static void forget_failure(struct wg__repository *r, struct model *m)
 {
     m->gone = false;
     m->failed = nothing;
@@ -128,8 +128,9 @@ static void settle(struct wg__repository *r, struct model *m)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* A change counts once it was seen twice the same: who writes in place has then stopped. */
-static void look(struct wg__repository *r, struct model *m)
+/* Looks at the model's files, and loads what has changed.  A change counts once two looks have seen the same: then
+ * nobody is writing any more. */
+static void look_for_change(struct wg__repository *r, struct model *m)
 {
     wg_error        e = {0};
     struct wg__look now = wg__look_at(m->path);
@@ -137,7 +138,7 @@ static void look(struct wg__repository *r, struct model *m)
     m->seen = now;
     if (now.number < 0) say_gone(r, m);
     else if (!stable) return;
-    else if (wg__look_same(&now, &m->served)) settle(r, m);
+    else if (wg__look_same(&now, &m->served)) forget_failure(r, m);
     else if (!wg__look_same(&now, &m->failed)) load(r, m, &now, &e);
 }
 
@@ -145,7 +146,7 @@ void wg__repository_poll(struct wg__repository *r)
 {
     for (int i = 0; i < r->n; i++) {
         if (!begin_load(r, &r->model[i], false)) continue;
-        look(r, &r->model[i]);
+        look_for_change(r, &r->model[i]);
         end_load(r, &r->model[i]);
     }
 }
@@ -189,7 +190,7 @@ int wg__repository_reload(struct wg__repository *r, const char *name, wg_error *
 
 /* ---- Opening and closing ---- */
 
-static struct wg__model_options sensible(const struct wg__model_options *given)
+static struct wg__model_options fill_defaults(const struct wg__model_options *given)
 {
     struct wg__model_options o = *given;
     if (o.threads < 1) o.threads = wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
@@ -202,14 +203,14 @@ static struct wg__model_options sensible(const struct wg__model_options *given)
     return o;
 }
 
-/* What can stand in a path of a request as it is. */
+/* Tells whether a name can stand in the path of a request without being escaped. */
 static bool is_name(const char *s, size_t n)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     return n > 0 && n < 128 && strspn(s, allowed) >= n && *s != '.';
 }
 
-static int add(struct wg__repository *r, const char *spec, wg_error *e)
+static int add_model(struct wg__repository *r, const char *spec, wg_error *e)
 {
     const char   *equals = strchr(spec, '=');
     size_t        n = equals ? (size_t)(equals - spec) : 0;
@@ -228,7 +229,7 @@ static int add(struct wg__repository *r, const char *spec, wg_error *e)
     return e->status;
 }
 
-/* "name=on" or "name=off" of models that there are. */
+/* Checks that each text is "name=on" or "name=off" of a model that there is. */
 static int check_batching(struct wg__repository *r, wg_error *e)
 {
     for (int i = 0; i < r->options.n_batching; i++) {
@@ -242,7 +243,7 @@ static int check_batching(struct wg__repository *r, wg_error *e)
     return WG_OK;
 }
 
-/* What is written here goes out with the model's name before it. */
+/* Loads a model when the server starts; the model's name goes before the message of a failure. */
 static int load_first(struct wg__repository *r, struct model *m, wg_error *e)
 {
     wg_error        why = {0};
@@ -262,13 +263,13 @@ struct wg__repository *wg__repository_open(int n, const char *const spec[], cons
     if (!e) e = &own;
     *e = (wg_error){.offset = -1};
     if (!r) return wg__model_say(e, WG_ENOMEM, "out of memory"), NULL;
-    r->options = sensible(o);
+    r->options = fill_defaults(o);
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->loaded, NULL);
     int status = WG_OK;
     if (n < 1) status = wg__model_say(e, WG_EARG, "no models to serve");
     else if (!(r->model = calloc((size_t)n, sizeof *r->model))) status = wg__model_say(e, WG_ENOMEM, "out of memory");
-    for (int i = 0; i < n && !status; i++) status = add(r, spec[i], e);
+    for (int i = 0; i < n && !status; i++) status = add_model(r, spec[i], e);
     if (!status) status = check_batching(r, e);
     if (!status && !(r->crew = wg__crew_new(&r->options, e))) status = e->status;
     for (int i = 0; i < n && !status; i++) status = load_first(r, &r->model[i], e);
@@ -312,8 +313,8 @@ struct wg__version *wg__version_hold(struct wg__repository *r, const char *model
     return v ? &v->pub : NULL;
 }
 
-/* Newest first; of one number, what serves comes first. */
-static int rank(const void *a, const void *b)
+/* Orders states: newest version first; of one number, the state that serves first. */
+static int compare_states(const void *a, const void *b)
 {
     const struct wg__version_status *x = a, *y = b;
     if (x->number != y->number) return x->number < y->number ? 1 : -1;
@@ -332,7 +333,7 @@ int wg__repository_status(struct wg__repository *r, const char *model, int max, 
     if (m->loading && m->loading_number >= 0)
         all[n++] = (struct wg__version_status){.number = m->loading_number, .state = WG__LOADING};
     pthread_mutex_unlock(&r->lock);
-    qsort(all, (size_t)n, sizeof *all, rank);
+    qsort(all, (size_t)n, sizeof *all, compare_states);
     if (n > max) n = max;
     memcpy(to, all, (size_t)n * sizeof *to);
     return n;

@@ -30,7 +30,7 @@ void wg__model_log(const struct wg__model_options *o, const char *level, const c
     o->log(o->log_context, level, line);
 }
 
-/* A message of several lines becomes one. */
+/* Fills in e; a message of several lines becomes one line. */
 int wg__model_say(wg_error *e, int status, const char *format, ...)
 {
     va_list ap;
@@ -57,7 +57,7 @@ struct wg__note {
     char             text[];
 };
 
-static const char *keep(struct wg__loaded *v, const char *text)
+static const char *keep_text(struct wg__loaded *v, const char *text)
 {
     size_t           n = strlen(text) + 1;
     struct wg__note *note = malloc(sizeof *note + n);
@@ -70,7 +70,7 @@ static const char *keep(struct wg__loaded *v, const char *text)
 
 /* ---- Inputs, outputs, symbols ---- */
 
-/* The number of a symbol, new ones added; or a status. */
+/* Finds the number of a symbol, or gives a new symbol the next number if `add`; or a status. */
 static int symbol_of(struct wg__loaded *v, int64_t dim, bool add, wg_error *e)
 {
     char name[SYMBOL_NAME];
@@ -82,16 +82,16 @@ static int symbol_of(struct wg__loaded *v, int64_t dim, bool add, wg_error *e)
         return wg__model_say(e, WG_EARG, "the name of a symbolic dimension is too long: %.60s..", name);
     if (v->n_symbol == WG__MAX_SYMBOLS)
         return wg__model_say(e, WG_EARG, "more than %d symbolic dimensions", WG__MAX_SYMBOLS);
-    if (!(v->symbol[v->n_symbol] = keep(v, name))) return wg__model_say(e, WG_ENOMEM, "out of memory");
+    if (!(v->symbol[v->n_symbol] = keep_text(v, name))) return wg__model_say(e, WG_ENOMEM, "out of memory");
     return v->n_symbol++;
 }
 
-/* An output may have a symbol that follows from others ("2*batch"): it stays without a number. */
-static int describe(struct wg__loaded *v, struct wg__port *p, struct wg__model_tensor *t, wg_node *x, const char *name,
-                    bool input, wg_error *e)
+/* Describes an input or output.  An output's symbol that follows from others ("2*batch") has no number. */
+static int describe_port(struct wg__loaded *v, struct wg__port *p, struct wg__model_tensor *t, wg_node *x,
+                         const char *name, bool input, wg_error *e)
 {
     p->node = x;
-    *t = (struct wg__model_tensor){keep(v, name), wg_node_dtype(x), *wg_node_shape(x)};
+    *t = (struct wg__model_tensor){keep_text(v, name), wg_node_dtype(x), *wg_node_shape(x)};
     if (!t->name) return wg__model_say(e, WG_ENOMEM, "out of memory");
     for (int i = 0; i < WG_MAX_RANK; i++) {
         bool symbolic = i < t->shape.rank && t->shape.dim[i] < 0;
@@ -103,8 +103,9 @@ static int describe(struct wg__loaded *v, struct wg__port *p, struct wg__model_t
     return WG_OK;
 }
 
-/* Symbol 0 leads, and is nowhere else; whether outputs hold it in an expression is seen by warm.c. */
-static bool leads(const struct wg__port *p, const struct wg__model_tensor *t)
+/* Tells whether symbol 0 is the first axis and no other.  Whether outputs hold it in an expression is seen by
+ * warm.c. */
+static bool is_batch_axis(const struct wg__port *p, const struct wg__model_tensor *t)
 {
     if (t->shape.rank < 1 || p->symbol[0] != 0) return false;
     for (int i = 1; i < t->shape.rank; i++)
@@ -122,17 +123,17 @@ static int take_ports(struct wg__loaded *v, const wg_onnx *m, wg_error *e)
     if (!v->in || !v->tensor || !v->root) return wg__model_say(e, WG_ENOMEM, "out of memory");
     v->out = v->in + n_in;
     for (int i = 0; i < n_in && !status; i++)
-        status = describe(v, &v->in[i], &v->tensor[i], wg_onnx_input(m, i), wg_onnx_input_name(m, i), true, e);
+        status = describe_port(v, &v->in[i], &v->tensor[i], wg_onnx_input(m, i), wg_onnx_input_name(m, i), true, e);
     for (int i = 0; i < n_out && !status; i++) {
         v->root[i] = wg_onnx_output(m, i);
-        status = describe(v, &v->out[i], &v->tensor[n_in + i], v->root[i], wg_onnx_output_name(m, i), false, e);
+        status = describe_port(v, &v->out[i], &v->tensor[n_in + i], v->root[i], wg_onnx_output_name(m, i), false, e);
     }
     v->pub.n_in = n_in;
     v->pub.n_out = n_out;
     v->pub.in = v->tensor;
     v->pub.out = v->tensor + n_in;
     v->batch_axis = n_in > 0 && !status;
-    for (int i = 0; i < n_in + n_out && v->batch_axis; i++) v->batch_axis = leads(&v->in[i], &v->tensor[i]);
+    for (int i = 0; i < n_in + n_out && v->batch_axis; i++) v->batch_axis = is_batch_axis(&v->in[i], &v->tensor[i]);
     return status;
 }
 
@@ -147,13 +148,13 @@ static int take_texts(struct wg__loaded *v, const wg_onnx *m, wg_error *e)
     for (int i = 0; i < about.meta; i++) {
         const char *key, *text;
         if (!wg_onnx_meta_at(m, i, &key, &text)) continue;
-        v->meta[v->pub.n_meta][0] = keep(v, key);
-        v->meta[v->pub.n_meta][1] = keep(v, text);
+        v->meta[v->pub.n_meta][0] = keep_text(v, key);
+        v->meta[v->pub.n_meta][1] = keep_text(v, text);
         whole = whole && v->meta[v->pub.n_meta][0] && v->meta[v->pub.n_meta][1];
         v->pub.n_meta++;
     }
-    v->pub.producer = keep(v, about.producer);
-    v->pub.doc = keep(v, about.doc);
+    v->pub.producer = keep_text(v, about.producer);
+    v->pub.doc = keep_text(v, about.doc);
     v->pub.meta = (const char *const(*)[2])v->meta;
     if (whole && v->pub.producer && v->pub.doc) return WG_OK;
     return wg__model_say(e, WG_ENOMEM, "out of memory");
@@ -190,8 +191,8 @@ static int take_digest(struct wg__loaded *v, const char *file, wg_error *e)
 
 /* ---- The whole ---- */
 
-/* Weights become constants, laid out as products like them best; all tapes read the same memory. */
-static int import(struct wg__loaded *v, const char *file, wg_error *e)
+/* Imports the model.  Weights become constants, laid out as products like them best; all tapes read the same memory. */
+static int import_model(struct wg__loaded *v, const char *file, wg_error *e)
 {
     wg_onnx *m = wg_onnx_read(file);
     if (!m) return wg__model_say(e, WG_ENOMEM, "out of memory");
@@ -240,11 +241,11 @@ struct wg__loaded *wg__loaded_new(const char *model, int64_t number, const char 
     }
     int status = WG_OK;
     v->pub.number = number;
-    v->pub.model = keep(v, model);
+    v->pub.model = keep_text(v, model);
     v->graph = wg_graph_new();
     if (!v->pub.model || !v->graph) status = wg__model_say(e, WG_ENOMEM, "out of memory");
     if (!status) status = take_digest(v, file, e);
-    if (!status) status = import(v, file, e);
+    if (!status) status = import_model(v, file, e);
     if (!status) status = wg__loaded_warm(v, e);
     v->pub.load_seconds = (double)(wg__now_ns() - start) * 1e-9;
     if (!status) return v;

@@ -31,7 +31,7 @@ struct trial {
 
 /* ---- Values ---- */
 
-/* Marsaglia 2003 */
+/* Draws 32 random bits (Marsaglia, "Xorshift RNGs", 2003). */
 static uint32_t draw(uint32_t *x)
 {
     *x ^= *x << 13;
@@ -39,7 +39,7 @@ static uint32_t draw(uint32_t *x)
     return *x ^= *x << 5;
 }
 
-/* Reals in [-1, 1); whole numbers are 0 or 1, as they may be indices. */
+/* Draws n elements: reals in [-1, 1); whole numbers that are 0 or 1, as they may be indices. */
 static void randomise(wg_dtype t, int64_t n, void *data, uint32_t *state)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -60,7 +60,7 @@ static bool close_real(double x, double y)
     return x == y || (isnan(x) && isnan(y)) || fabs(x - y) <= 1e-5 + 1e-4 * fabs(y);
 }
 
-static bool agree(wg_dtype t, int64_t n, const void *x, const void *y)
+static bool elements_agree(wg_dtype t, int64_t n, const void *x, const void *y)
 {
     bool same = true;
     if (t == WG_F32)
@@ -73,7 +73,7 @@ static bool agree(wg_dtype t, int64_t n, const void *x, const void *y)
 
 /* ---- Rows ---- */
 
-static void end(struct trial *t)
+static void free_trial(struct trial *t)
 {
     wg__job_free(&t->full);
     for (int k = 0; k < PICKED; k++) wg__job_free(&t->alone[k]);
@@ -83,7 +83,7 @@ static void end(struct trial *t)
     free(t->read);
 }
 
-static wg_shape bound(const struct trial *t, int i)
+static wg_shape bind_shape(const struct trial *t, int i)
 {
     wg_shape s = t->v->pub.in[i].shape;
     for (int axis = 0; axis < s.rank; axis++)
@@ -91,30 +91,31 @@ static wg_shape bound(const struct trial *t, int i)
     return s;
 }
 
-/* Bytes of input i and a few more; too many to have if they do not fit, none if nothing reads it. */
-static size_t room(const struct trial *t, int i)
+/* Computes the bytes of input i, rounded up to 64: PTRDIFF_MAX where the size overflows, 0 where no tape reads the
+ * input. */
+static size_t bytes_of_input(const struct trial *t, int i)
 {
-    wg_shape s = bound(t, i);
+    wg_shape s = bind_shape(t, i);
     size_t   n = t->read[i] ? wg_dtype_size(t->v->pub.in[i].dtype) : 0;
     for (int axis = 0; axis < s.rank; axis++)
         if (__builtin_mul_overflow(n, (size_t)s.dim[axis], &n)) return PTRDIFF_MAX;
     return n < PTRDIFF_MAX - 64 ? (n + 63) / 64 * 64 : PTRDIFF_MAX;
 }
 
-/* Random inputs of t->size. */
-static bool begin(struct trial *t)
+/* Draws random inputs of the sizes t->size; false: memory is short. */
+static bool draw_inputs(struct trial *t)
 {
     int      n_in = t->v->pub.n_in;
     size_t   total = 64;
     uint32_t state = 2463534242u;
     for (int i = 0; i < n_in; i++)
-        if (__builtin_add_overflow(total, room(t, i), &total) || total > PTRDIFF_MAX) return false;
+        if (__builtin_add_overflow(total, bytes_of_input(t, i), &total) || total > PTRDIFF_MAX) return false;
     t->in = calloc((size_t)(n_in + 1) * (PICKED + 1), sizeof *t->in);
     t->data = aligned_alloc(64, total);
     if (!t->in || !t->data) return false;
     char *at = t->data;
-    for (int i = 0; i < n_in; at += room(t, i), i++) {
-        t->in[i] = (struct wg__given){at, bound(t, i)};
+    for (int i = 0; i < n_in; at += bytes_of_input(t, i), i++) {
+        t->in[i] = (struct wg__given){at, bind_shape(t, i)};
         if (t->read[i]) randomise(t->v->pub.in[i].dtype, wg_count(&t->in[i].shape), at, &state);
     }
     t->one = t->in + n_in;
@@ -122,7 +123,7 @@ static bool begin(struct trial *t)
     return true;
 }
 
-/* Row `row` of all inputs as a job. */
+/* Makes a job of row `row` of all inputs. */
 static struct wg__job job_of(const struct trial *t, struct wg__given *in, int64_t row)
 {
     for (int i = 0; i < t->v->pub.n_in; i++) {
@@ -134,8 +135,8 @@ static struct wg__job job_of(const struct trial *t, struct wg__given *in, int64_
     return (struct wg__job){.version = &t->v->pub, .in = in, .rows = 1};
 }
 
-/* The name of the first output that differs between row i of a and the one row of b, or NULL. */
-static const char *differs(const struct trial *t, const struct wg__job *a, int64_t i, const struct wg__job *b)
+/* Finds the first output that differs between row i of a and the only row of b; returns its name, or NULL. */
+static const char *find_difference(const struct trial *t, const struct wg__job *a, int64_t i, const struct wg__job *b)
 {
     for (int o = 0; o < t->v->pub.n_out; o++) {
         wg_shape x = a->out[o].shape, y = b->out[o].shape;
@@ -144,39 +145,39 @@ static const char *differs(const struct trial *t, const struct wg__job *a, int64
         if (x.rank != y.rank || memcmp(x.dim, y.dim, (size_t)x.rank * sizeof *x.dim) != 0) return t->v->pub.out[o].name;
         size_t      row = (size_t)wg_count(&x) * wg_dtype_size(type);
         const char *p = (const char *)a->out[o].data + (size_t)i * row;
-        if (!agree(type, wg_count(&x), p, b->out[o].data)) return t->v->pub.out[o].name;
+        if (!elements_agree(type, wg_count(&x), p, b->out[o].data)) return t->v->pub.out[o].name;
     }
     return NULL;
 }
 
 /* ---- Verdicts ---- */
 
-static bool off(const struct trial *t, const char *why, const char *what)
+static bool refuse_batching(const struct trial *t, const char *why, const char *what)
 {
     wg__model_log(&t->v->options, "warn", "model %s version %lld: requests are not batched: %s%s", t->v->pub.model,
                   (long long)t->v->pub.number, why, what);
     return false;
 }
 
-/* Too little memory says nothing about the model. */
+/* Computes the jobs; false if one fails.  Short memory says nothing about the model, so it becomes t->status. */
 static bool compute(struct trial *t, struct wg__job *jobs)
 {
     wg__jobs_compute(t->v, jobs);
     const struct wg__job *bad = jobs;
     while (bad && !bad->status) bad = bad->next;
     if (!bad) return true;
-    if (bad->status != WG_ENOMEM) return off(t, "", bad->why);
+    if (bad->status != WG_ENOMEM) return refuse_batching(t, "", bad->why);
     t->status = WG_ENOMEM;
     return false;
 }
 
-static bool same(const struct trial *t, const struct wg__job *a, int64_t i, const struct wg__job *b)
+static bool check_same_row(const struct trial *t, const struct wg__job *a, int64_t i, const struct wg__job *b)
 {
-    const char *name = differs(t, a, i, b);
-    return name ? off(t, "a row changes with the rows beside it in output ", name) : true;
+    const char *name = find_difference(t, a, i, b);
+    return name ? refuse_batching(t, "a row changes with the rows beside it in output ", name) : true;
 }
 
-/* Four rows alone as in the full batch, and three of them in another order. */
+/* Tells whether rows give the same results in a full batch, alone (four of them) and in another order (three). */
 static bool rows_stay_apart(struct trial *t)
 {
     const int64_t picked[PICKED] = {0, t->rows / 2, t->rows - 1, t->rows / 3};
@@ -184,18 +185,18 @@ static bool rows_stay_apart(struct trial *t)
     if (!compute(t, &t->full)) return false;
     for (int k = 0; k < PICKED; k++) {
         t->alone[k] = job_of(t, t->one + k * n_in, picked[k]);
-        if (!compute(t, &t->alone[k]) || !same(t, &t->full, picked[k], &t->alone[k])) return false;
+        if (!compute(t, &t->alone[k]) || !check_same_row(t, &t->full, picked[k], &t->alone[k])) return false;
     }
     for (int k = 0; k < SHUFFLED; k++) {
         t->again[k] = job_of(t, t->one + (SHUFFLED - k) * n_in, picked[SHUFFLED - k]);
         t->again[k].next = k + 1 < SHUFFLED ? &t->again[k + 1] : NULL;
     }
     bool apart = compute(t, t->again);
-    for (int k = 0; k < SHUFFLED && apart; k++) apart = same(t, &t->again[k], 0, &t->alone[SHUFFLED - k]);
+    for (int k = 0; k < SHUFFLED && apart; k++) apart = check_same_row(t, &t->again[k], 0, &t->alone[SHUFFLED - k]);
     return apart;
 }
 
-static uint64_t quickest(struct trial *t, struct wg__job *jobs)
+static uint64_t time_quickest(struct trial *t, struct wg__job *jobs)
 {
     uint64_t best = UINT64_MAX;
     for (int k = 0; k < TIMED && compute(t, jobs); k++)
@@ -203,16 +204,16 @@ static uint64_t quickest(struct trial *t, struct wg__job *jobs)
     return best;
 }
 
-/* What a row saves in a full batch. */
-static void weigh(struct trial *t)
+/* Measures what a row saves in a full batch. */
+static void measure_gain(struct trial *t)
 {
-    uint64_t alone = quickest(t, &t->alone[0]), together = quickest(t, &t->full) / (uint64_t)t->rows;
+    uint64_t alone = time_quickest(t, &t->alone[0]), together = time_quickest(t, &t->full) / (uint64_t)t->rows;
     t->v->pub.gain_ns = alone > together ? alone - together : 0;
 }
 
 /* ---- Sizes ---- */
 
-/* Sizes that the model takes, for symbols that only a request knows. */
+/* Finds sizes that the model takes, for symbols that only a request knows. */
 static int find_sizes(struct trial *t, wg_error *e)
 {
     static const int64_t candidate[] = {4, 8, 16, 32, 64, 128, 224, 1, 2, 3};
@@ -231,17 +232,17 @@ static int find_sizes(struct trial *t, wg_error *e)
     return status;
 }
 
-/* A run whose result does not matter: random values need not suit the model. */
+/* Runs the model once.  The result does not matter: random values need not suit the model. */
 static int run_once(struct trial *t, wg_error *e)
 {
     t->rows = 1;
-    if (!begin(t)) return wg__model_say(e, WG_ENOMEM, "out of memory");
+    if (!draw_inputs(t)) return wg__model_say(e, WG_ENOMEM, "out of memory");
     wg__jobs_compute(t->v, &t->full);
     return t->full.status == WG_ENOMEM ? wg__model_say(e, WG_ENOMEM, "%s", t->full.why) : WG_OK;
 }
 
-/* What the option says of the model: 1 on, 0 off, -1 nothing. */
-static int said_of(const struct wg__model_options *o, const char *model)
+/* Finds what the option says of the model: 1 on, 0 off, -1 nothing. */
+static int find_option(const struct wg__model_options *o, const char *model)
 {
     size_t n = strlen(model);
     for (int i = o->n_batching - 1; i >= 0; i--)
@@ -254,22 +255,22 @@ static bool may_batch(struct trial *t)
 {
     struct wg__loaded *v = t->v;
     wg_error           why = {0};
-    int                said = said_of(&v->options, v->pub.model);
-    if (said >= 0) return said || off(t, "the option says so", "");
+    int                said = find_option(&v->options, v->pub.model);
+    if (said >= 0) return said || refuse_batching(t, "the option says so", "");
     int64_t rows = wg_node_shape(v->in[0].node)->dim[0];
     int     status = wg_rows_apart(v->pub.n_out, v->root, rows, &why);
     if (status == WG_ENOMEM) t->status = status;
-    return !status || (status != WG_ENOMEM && off(t, why.message, ""));
+    return !status || (status != WG_ENOMEM && refuse_batching(t, why.message, ""));
 }
 
 static int try_batches(struct trial *t, wg_error *e)
 {
     if (!may_batch(t)) return t->status ? wg__model_say(e, t->status, "out of memory") : run_once(t, e);
     t->size[0] = t->rows = t->v->options.max_batch;
-    if (!begin(t)) return wg__model_say(e, WG_ENOMEM, "out of memory");
+    if (!draw_inputs(t)) return wg__model_say(e, WG_ENOMEM, "out of memory");
     t->v->pub.batched = true;
     t->v->pub.batched = rows_stay_apart(t);
-    if (t->v->pub.batched) weigh(t);
+    if (t->v->pub.batched) measure_gain(t);
     return t->status ? wg__model_say(e, t->status, "out of memory") : WG_OK;
 }
 
@@ -290,7 +291,7 @@ int wg__loaded_warm(struct wg__loaded *v, wg_error *e)
 {
     struct trial t = {.v = v};
     int          status = try_out(&t, e);
-    end(&t);
+    free_trial(&t);
     atomic_store(&v->rows, 0);
     atomic_store(&v->batches, 0);
     atomic_store(&v->run_ns, 0);

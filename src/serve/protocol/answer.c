@@ -73,7 +73,7 @@ static void add_headers(const struct wg__exchange *x, struct MHD_Response *r, bo
     if (close) MHD_add_response_header(r, "Connection", "close");
 }
 
-/* A text that could not be written becomes the reason. */
+/* Answers with the reason why the text could not be written. */
 static void say_failure(struct wg__request *q)
 {
     bool late = q->text.late;
@@ -83,7 +83,7 @@ static void say_failure(struct wg__request *q)
     else wg__http_fail(q, WG_ENOMEM, "the server's memory is taken by other requests");
 }
 
-/* The body stays the exchange's until the request is complete. */
+/* Queues the answer.  MHD borrows the exchange's text until the request is complete. */
 enum MHD_Result wg__answer_send(struct wg__exchange *x, bool close)
 {
     struct wg__request *q = &x->q;
@@ -103,8 +103,9 @@ enum MHD_Result wg__answer_send(struct wg__exchange *x, bool close)
 
 /* ---- Changes of threads ---- */
 
-/* The second of two, the connection's thread and the one that has the request, resumes. */
-static void meet(struct wg__exchange *x)
+/* Resumes the connection when both threads have come: the connection's, which suspends it, and the thread that has its
+ * request.  The second of the two calls resumes. */
+static void resume_second(struct wg__exchange *x)
 {
     struct MHD_Connection *c = x->connection;
     struct wg__server     *s = x->q.server;
@@ -132,7 +133,7 @@ void wg__answer_came(struct wg__exchange *x)
 
 /* ---- Predictions ---- */
 
-/* Whether the results of the job are too many to be written on a connection's thread. */
+/* Tells whether the results of the job are too many to be written on a connection's thread. */
 static bool is_large(const struct wg__job *job)
 {
     int64_t bytes = 0;
@@ -147,7 +148,7 @@ static bool is_late(const struct wg__exchange *x)
     return ms && wg__now_ns() > x->began_ns + (uint64_t)ms * 1000000;
 }
 
-/* From the job's end to the text of the answer. */
+/* Writes the text of the answer, now that the job is done. */
 static void write_answer(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
@@ -169,12 +170,12 @@ static void write_aside(struct wg__exchange *x)
     wg__aside_put(x->q.server->clerks, x);
 }
 
-/* On the thread of a worker, which has other jobs to do. */
-static void done(struct wg__job *job)
+/* Hands a finished job back.  This runs on the thread of a worker, which has other jobs to do. */
+static void hand_back(struct wg__job *job)
 {
     struct wg__exchange *x = job->context;
     if (is_large(job)) write_aside(x);
-    else meet(x);
+    else resume_second(x);
 }
 
 static bool has_left(struct wg__job *job)
@@ -183,9 +184,9 @@ static bool has_left(struct wg__job *job)
     return x->peer && wg__peer_has_left(x->peer);
 }
 
-/* Requests that are on their way: seen, or to be expected.  Waiting for them
- * costs a request a change of threads and back, so a row has to save more. */
-static int others(struct wg__exchange *x)
+/* Estimates how many more requests are on their way: seen, or to be expected.  Waiting for them costs a request a
+ * change of threads and back, so a row has to save more. */
+static int estimate_others(struct wg__exchange *x)
 {
     enum { HANDOVER_NS = 8000 };
     struct wg__server *s = x->q.server;
@@ -194,16 +195,16 @@ static int others(struct wg__exchange *x)
     return x->q.job.version->gain_ns < HANDOVER_NS ? 0 : expected > seen ? expected : seen;
 }
 
-/* 1: the job is done; 0: done will be called. */
+/* Starts the job.  1: the job is done; 0: job->done will be called. */
 static int start_job(struct wg__exchange *x)
 {
     struct wg__job *job = &x->q.job;
     wg__answer_came(x);
     job->arrived_ns = x->began_ns;
     job->context = x;
-    job->done = done;
+    job->done = hand_back;
     job->left = has_left;
-    return wg__predict(job, others(x));
+    return wg__predict(job, estimate_others(x));
 }
 
 static enum MHD_Result predict(struct wg__exchange *x)
@@ -218,13 +219,13 @@ static enum MHD_Result predict(struct wg__exchange *x)
     }
     MHD_suspend_connection(x->connection);
     if (is_done) write_aside(x);
-    meet(x);
+    resume_second(x);
     return MHD_YES;
 }
 
 /* ---- Threads aside ---- */
 
-/* The body, as far as the job; true if that is done or there is none. */
+/* Reads the body and starts the job; true: the job is done, or there is none. */
 static bool read_request(struct wg__exchange *x)
 {
     struct wg__request *q = &x->q;
@@ -237,13 +238,13 @@ void wg__answer_clerk(struct wg__exchange *x)
 {
     if (x->aside == WG__READ && !read_request(x)) return;
     if (x->q.answer) write_answer(x);
-    meet(x);
+    resume_second(x);
 }
 
 void wg__answer_keeper(struct wg__exchange *x)
 {
     x->route->handle(&x->q);
-    meet(x);
+    resume_second(x);
 }
 
 /* ---- On the connection's thread ---- */
@@ -258,7 +259,7 @@ enum MHD_Result wg__answer_begin(struct wg__exchange *x)
     return q->answer ? predict(x) : wg__answer_send(x, false);
 }
 
-/* A client that has left gets no answer: its connection is closed. */
+/* Ends a prediction.  A client that has left gets no answer: its connection is closed. */
 enum MHD_Result wg__answer_end(struct wg__exchange *x)
 {
     if (x->q.answer) write_answer(x);

@@ -4,7 +4,7 @@
 
 #include "serve/server_impl.h"
 
-static bool unknown(struct wg__request *q)
+static bool refuse_version(struct wg__request *q)
 {
     bool v1 = q->path[1] == 'v' && q->path[2] == '1';
     if (!v1 && q->at.version < 0) wg__http_error(q, 404, "Request for unknown model: '%s' is not found", q->at.model);
@@ -22,13 +22,13 @@ bool wg__request_version(struct wg__request *q)
 {
     struct wg__server *s = q->server;
     if (q->job.version) return true;
-    if (!wg__repository_has(s->repository, q->at.model)) return unknown(q);
+    if (!wg__repository_has(s->repository, q->at.model)) return refuse_version(q);
     q->job.version = wg__version_hold(s->repository, q->at.model, q->at.version);
     if (q->job.version) {
         ((struct wg__exchange *)q)->version = q->job.version->number;
         return true;
     }
-    if (q->at.version >= 0) return unknown(q);
+    if (q->at.version >= 0) return refuse_version(q);
     wg__http_error(q, 503, "model '%s' has no version that is loaded", q->at.model);
     return false;
 }
@@ -37,7 +37,7 @@ bool wg__request_reload(struct wg__request *q)
 {
     struct wg__server *s = q->server;
     wg_error           e = {0};
-    if (!wg__repository_has(s->repository, q->at.model)) return unknown(q);
+    if (!wg__repository_has(s->repository, q->at.model)) return refuse_version(q);
     int status = wg__repository_reload(s->repository, q->at.model, &e);
     if (!status) return true;
     wg__http_error(q, status == WG_ENOMEM ? 503 : 500, "model '%s' was not loaded: %s", q->at.model,

@@ -16,7 +16,7 @@ struct fill {
     size_t                used; /* bytes */
 };
 
-/* ---- One element: where it ends, or NULL if it is none of this dtype ---- */
+/* ---- One element: returns where it ends; NULL: no element of this dtype is there ---- */
 
 typedef const char *element(const char *p, const char *end, void *to);
 
@@ -40,7 +40,7 @@ static inline const char *read_f32(const char *p, const char *end, void *to)
     return stop;
 }
 
-/* A whole number from -most - 1 to most, or from 0 if not negative. */
+/* Reads a whole number from -most - 1 to most, or from 0 if not negative. */
 static inline const char *read_whole(const char *p, const char *end, uint64_t most, bool negative, int64_t *v)
 {
     struct wg__decimal d;
@@ -83,9 +83,8 @@ static inline const char *read_bool(const char *p, const char *end, void *to)
 
 /* ---- Room ---- */
 
-/* Twice the room, but never more than what is left of the text can fill: an
- * element and its comma are two bytes. */
-static bool grow(struct fill *f, const char *p)
+/* Doubles the room, but to no more than the rest of the text can fill: an element and its comma are two bytes. */
+static bool grow_data(struct fill *f, const char *p)
 {
     size_t size = wg_dtype_size(f->type), most = f->used + ((size_t)(f->j->end - p) / 2 + 1) * size;
     size_t want = f->used ? 2 * f->used : FIRST;
@@ -124,7 +123,7 @@ void wg__json_data_free(struct wg__json_data *d)
 
 /* ---- Rows ---- */
 
-/* Why there is no element of the dtype at p. */
+/* Complains why there is no element of the dtype at p. */
 static bool refuse(struct fill *f, const char *p)
 {
     struct wg__json   *j = f->j;
@@ -143,8 +142,8 @@ static bool refuse(struct fill *f, const char *p)
     return wg__json_bad(j, NULL, "%.*s is out of range of %s", n, p, name);
 }
 
-/* Elements from p, separated by commas if many; *count of them.  Where what is
- * no comma follows, or NULL after an error. */
+/* Reads elements from p on, separated by commas if many, and sets *count.  Returns where no comma follows an element;
+ * NULL after an error. */
 typedef const char *row(struct fill *f, const char *p, bool many, int64_t *count);
 
 static inline __attribute__((always_inline)) const char *read_row(struct fill *f, const char *p, bool many,
@@ -154,7 +153,7 @@ static inline __attribute__((always_inline)) const char *read_row(struct fill *f
     char       *at = (char *)f->to->data + f->used, *full = (char *)f->to->data + f->to->size;
     for (*count = 0;;) {
         if ((size_t)(full - at) < size) {
-            if (!grow(f, p)) return NULL;
+            if (!grow_data(f, p)) return NULL;
             at = (char *)f->to->data + f->used;
             full = (char *)f->to->data + f->to->size;
         }
@@ -229,7 +228,7 @@ static bool open_lists(struct wg__json *j, struct nest *s, bool *empty)
     return true;
 }
 
-/* Elements at j->at, all at the same depth as those before. */
+/* Takes elements at j->at, all at the same depth as the elements before. */
 static bool take_row(struct fill *f, struct nest *s)
 {
     struct wg__json *j = f->j;
@@ -279,7 +278,7 @@ bool wg__json_tensor(struct wg__json *j, wg_dtype t, struct wg__json_data *to)
     bool        empty;
     if (j->status) return false;
     for (int i = 0; i < WG_MAX_RANK; i++) s.dim[i] = -1;
-    if (!to->data && !grow(&f, j->at)) return false;
+    if (!to->data && !grow_data(&f, j->at)) return false;
     do {
         if (!open_lists(j, &s, &empty)) return false;
         if (!empty && !take_row(&f, &s)) return false;

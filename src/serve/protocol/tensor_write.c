@@ -93,8 +93,8 @@ void wg__text_flat_null(struct wg__text *t, wg_dtype type, int64_t n, const void
     write_list(t, type == WG_F32 ? write_f32_null : type == WG_F64 ? write_f64_null : writers[type], n, data);
 }
 
-/* The axes of s from `axis`; where the data behind them are. */
-static const char *nest(struct wg__text *t, wg_dtype type, const wg_shape *s, int axis, const char *data)
+/* Writes the axes of s from `axis` on; returns where the data behind them are. */
+static const char *write_nested(struct wg__text *t, wg_dtype type, const wg_shape *s, int axis, const char *data)
 {
     int64_t n = s->dim[axis];
     if (axis == s->rank - 1) {
@@ -104,7 +104,7 @@ static const char *nest(struct wg__text *t, wg_dtype type, const wg_shape *s, in
     wg__text_add(t, "[", 1);
     for (int64_t i = 0; i < n && !t->failed; i++) {
         if (i > 0) wg__text_add(t, ",", 1);
-        data = nest(t, type, s, axis + 1, data);
+        data = write_nested(t, type, s, axis + 1, data);
     }
     wg__text_add(t, "]", 1);
     return data;
@@ -112,6 +112,6 @@ static const char *nest(struct wg__text *t, wg_dtype type, const wg_shape *s, in
 
 void wg__text_tensor(struct wg__text *t, wg_dtype type, const wg_shape *s, const void *data)
 {
-    if (s->rank > 0) nest(t, type, s, 0, data);
+    if (s->rank > 0) write_nested(t, type, s, 0, data);
     else if (wg__text_reserve(t, LONGEST)) t->n += (size_t)writers[type](data, 0, t->at + t->n);
 }

@@ -17,15 +17,18 @@ struct keep {
     int64_t   seen[]; /* [n_in] rows that each input has so far */
 };
 
-/* ---- The request ---- */
+/* ---- The request ----
+ *
+ * A reader returns false on failure.  Where the JSON is malformed (j->status), the caller answers; any other failure
+ * has been answered. */
 
 static const char *input_names(const struct wg__request *q, char to[static 400])
 {
     return wg__tensor_names(q->job.version->n_in, q->job.version->in, 400, to);
 }
 
-/* Where the reader fails by j, the caller says so; other failures are q's. */
-static bool no_input(struct wg__request *q, const struct wg__json_text *key)
+/* Answers that the model has no input of that name; false. */
+static bool refuse_input(struct wg__request *q, const struct wg__json_text *key)
 {
     char names[400];
     wg__http_error(q, 400, "unknown input \"%.*s\": the model has %s", (int)(key->n < 100 ? key->n : 100), key->at,
@@ -33,7 +36,7 @@ static bool no_input(struct wg__request *q, const struct wg__json_text *key)
     return false;
 }
 
-static bool one_input(struct wg__request *q, const char *what)
+static bool check_one_input(struct wg__request *q, const char *what)
 {
     char names[400];
     if (q->job.version->n_in == 1) return true;
@@ -54,8 +57,8 @@ static int64_t count_of(const wg_shape *s)
     return n;
 }
 
-/* Room for n bytes, twice as much as before, of which `used` stay. */
-static bool grow(struct wg__json_data *d, size_t used, size_t n)
+/* Makes room for n bytes, twice as much as before, of which `used` stay. */
+static bool reserve(struct wg__json_data *d, size_t used, size_t n)
 {
     size_t size = d->size < 4096 ? 4096 : d->size;
     while (size < n) size *= 2;
@@ -81,7 +84,7 @@ static bool add_row(struct wg__request *q, struct wg__json *j, struct keep *k, i
     } else if (!same_row(&d->shape, row)) {
         return wg__json_bad(j, at, "\"%s\" has another shape than in the first instance", name);
     }
-    if (!grow(d, (size_t)k->rows * n, (size_t)(k->rows + 1) * n)) {
+    if (!reserve(d, (size_t)k->rows * n, (size_t)(k->rows + 1) * n)) {
         wg__http_error(q, 503, "out of memory");
         return false;
     }
@@ -96,7 +99,7 @@ static bool read_object_row(struct wg__request *q, struct wg__json *j, struct ke
     if (!wg__json_object(j)) return false;
     while (wg__json_key(j, &key)) {
         int i = wg__request_input(q, &key);
-        if (i < 0) return no_input(q, &key);
+        if (i < 0) return refuse_input(q, &key);
         const char *at = j->at;
         if (!read_tensor(q, j, i, &q->scratch) || !add_row(q, j, k, i, at)) return false;
     }
@@ -110,11 +113,11 @@ static bool read_object_row(struct wg__request *q, struct wg__json *j, struct ke
     return true;
 }
 
-/* Rows need an axis to lie along: that all inputs and outputs begin with the same axis. */
-static bool has_rows(struct wg__request *q)
+/* Checks that the model has rows: an axis with which all inputs and outputs begin. */
+static bool check_rows(struct wg__request *q)
 {
     const struct wg__version *v = q->job.version;
-    if (!v->n_in) return one_input(q, "each instance");
+    if (!v->n_in) return check_one_input(q, "each instance");
     for (int i = 0; i < v->n_in + v->n_out; i++) {
         const struct wg__model_tensor *x = i < v->n_in ? &v->in[i] : &v->out[i - v->n_in];
         if (x->shape.rank && x->shape.dim[0] == v->in[0].shape.dim[0]) continue;
@@ -125,8 +128,8 @@ static bool has_rows(struct wg__request *q)
     return true;
 }
 
-/* "instances": []: each input has no row, and any size along its other symbols. */
-static bool no_rows(struct wg__request *q, struct keep *k)
+/* Takes "instances": []: each input has no row, and size 1 along its other symbols. */
+static bool take_no_rows(struct wg__request *q, struct keep *k)
 {
     const struct wg__version *v = q->job.version;
     k->rows = 0;
@@ -141,15 +144,15 @@ static bool no_rows(struct wg__request *q, struct keep *k)
 static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
 {
     struct wg__json mark = *j;
-    if (!has_rows(q) || !wg__json_array(j)) return false;
+    if (!check_rows(q) || !wg__json_array(j)) return false;
     bool some = wg__json_more(j);
     if (j->status) return false;
     k->rows = 0;
     for (int i = 0; i < q->job.version->n_in; i++) k->seen[i] = 0;
-    if (!some) return no_rows(q, k);
+    if (!some) return take_no_rows(q, k);
     if (wg__json_peek(j) != WG__JSON_OBJECT) {
         *j = mark;
-        if (!one_input(q, "each instance") || !read_tensor(q, j, 0, &q->data[0])) return false;
+        if (!check_one_input(q, "each instance") || !read_tensor(q, j, 0, &q->data[0])) return false;
         k->rows = q->data[0].shape.dim[0];
         return true;
     }
@@ -165,12 +168,13 @@ static bool read_rows(struct wg__request *q, struct wg__json *j, struct keep *k)
 static bool read_columns(struct wg__request *q, struct wg__json *j, struct keep *k)
 {
     struct wg__json_text key;
-    if (wg__json_peek(j) != WG__JSON_OBJECT) return one_input(q, "\"inputs\"") && read_tensor(q, j, 0, &q->data[0]);
+    if (wg__json_peek(j) != WG__JSON_OBJECT)
+        return check_one_input(q, "\"inputs\"") && read_tensor(q, j, 0, &q->data[0]);
     for (int i = 0; i < q->job.version->n_in; i++) k->seen[i] = 0;
     if (!wg__json_object(j)) return false;
     while (wg__json_key(j, &key)) {
         int i = wg__request_input(q, &key);
-        if (i < 0) return no_input(q, &key);
+        if (i < 0) return refuse_input(q, &key);
         if (!read_tensor(q, j, i, &q->data[i])) return false;
         k->seen[i] = 1;
     }

@@ -43,7 +43,8 @@ static void say_status(struct wg__text *t, const struct wg__version_status *v)
     wg__text_add(t, "}}", 2);
 }
 
-/* One answer for TensorFlow Serving (model_version_status) and for KServe (name, ready). */
+/* Answers with the states of a model's versions, in one text for TensorFlow Serving (model_version_status) and for
+ * KServe (name, ready). */
 void wg__v1_status(struct wg__request *q)
 {
     struct wg__version_status all[16];

@@ -41,7 +41,7 @@ static bool read_shape(struct wg__json *j, wg_shape *s)
     return !j->status;
 }
 
-/* Of the parameters only those of the binary extension mean something. */
+/* Reads parameters, of which only those of the binary extension mean something. */
 static bool read_parameters(struct wg__json *j, const char *flag, bool *on, bool *is_set, int64_t *size)
 {
     struct wg__json_text key;
@@ -70,7 +70,7 @@ static bool read_data(struct wg__request *q, struct wg__json *j, struct given *g
     return wg__json_tensor(j, q->job.version->in[g->input].dtype, &q->data[g->input]);
 }
 
-/* Only finds out where data may go at once: the input counts when its object is complete. */
+/* Reads an input's name, to know where data may go at once.  The input counts when its object is complete. */
 static bool read_name(struct wg__request *q, struct wg__json *j, struct wg__v2 *k, struct given *g)
 {
     if (!wg__json_string(j, &g->name)) return false;
@@ -90,8 +90,8 @@ static bool read_input_key(struct wg__request *q, struct wg__json *j, struct wg_
     return wg__json_skip(j);
 }
 
-/* A flat list, or one nested as the shape says. */
-static bool fits(struct wg__request *q, const struct given *g)
+/* Checks that the data are a flat list, or nested as the shape says. */
+static bool check_nesting(struct wg__request *q, const struct given *g)
 {
     const wg_shape *s = &q->data[g->input].shape;
     int64_t         have = wg__v2_count(s), want = wg__v2_count(&g->shape);
@@ -140,7 +140,7 @@ static bool read_input(struct wg__request *q, struct wg__json *j, struct wg__v2 
         *j = g.data;
         return false;
     }
-    if (!fits(q, &g)) return false;
+    if (!check_nesting(q, &g)) return false;
     q->given[g.input] = (struct wg__given){q->data[g.input].data, g.shape};
     return true;
 }
@@ -240,9 +240,9 @@ static void say_output(struct wg__request *q, int i, bool binary)
     wg__text_add(&q->text, "}", 1);
 }
 
-/* JSON has no NaN and no infinity (RFC 8259, 6): null stands for them, unless the server was told to refuse
- * such an answer.  False with the error filled in. */
-static bool are_sayable(struct wg__request *q, const struct wg__v2 *k)
+/* Checks that JSON can say the answer: it has no NaN and no infinity (RFC 8259, 6).  null stands for them, unless the
+ * server was told to refuse such an answer.  False with the error filled in. */
+static bool check_finite(struct wg__request *q, const struct wg__v2 *k)
 {
     const struct wg__version *v = q->job.version;
     if (q->server->o.non_finite != WG__NON_FINITE_ERROR) return true;
@@ -266,7 +266,7 @@ static void answer(struct wg__request *q)
         for (int i = 0; i < v->n_out; i++) k->out[k->n_wanted++] = (struct wg__v2_output){.output = i, .binary = -1};
     for (int i = 0; i < k->n_wanted; i++)
         if (k->out[i].binary < 0) k->out[i].binary = k->all_binary;
-    if (!are_sayable(q, k)) return;
+    if (!check_finite(q, k)) return;
     wg__text_add(&q->text, "{\"model_name\": ", 15);
     wg__text_string(&q->text, v->model);
     wg__text_say(&q->text, ", \"model_version\": \"%lld\", ", (long long)v->number);
@@ -289,8 +289,8 @@ static void answer(struct wg__request *q)
         if (k->out[i].binary) wg__v2_append(q, k->out[i].output);
 }
 
-/* curl -d says form-urlencoded if it is not told. */
-static bool right_type(struct wg__request *q)
+/* Checks Content-Type.  application/x-www-form-urlencoded is accepted, as curl -d sends it unless told otherwise. */
+static bool check_type(struct wg__request *q)
 {
     static const char *const table[] = {"application/json", "application/octet-stream",
                                         "application/x-www-form-urlencoded"};
@@ -308,7 +308,7 @@ void wg__v2_infer(struct wg__request *q)
 {
     struct wg__json j;
     size_t          n_json;
-    if (!right_type(q) || !wg__request_version(q) || !wg__request_tensors(q)) return;
+    if (!check_type(q) || !wg__request_version(q) || !wg__request_tensors(q)) return;
     const struct wg__version *v = q->job.version;
     struct wg__v2            *k = wg__request_keep(q, sizeof *k + (size_t)(v->n_in + v->n_out) * sizeof *k->out);
     if (!k || !wg__v2_split(q, k, &n_json)) return;

@@ -72,7 +72,7 @@ size_t wg__v2_size(const struct wg__request *q, int output)
     return (size_t)wg__v2_count(&q->job.out[output].shape) * wg_dtype_size(q->job.version->out[output].dtype);
 }
 
-/* As in memory: all machines that this is built for are little-endian. */
+/* Lets tensors travel as they are in memory: all machines that the server is built for are little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel as little-endian bytes");
 
 void wg__v2_append(struct wg__request *q, int output)

@@ -22,18 +22,18 @@ struct wg__v2 {
 
 /* Splits the body into JSON and bytes; false with the answer filled in. */
 bool wg__v2_split(struct wg__request *q, struct wg__v2 *k, size_t *n_json);
-/* The next n bytes as an input of that shape; false with the answer filled in. */
+/* Takes the next n bytes as an input of that shape; false with the answer filled in. */
 bool wg__v2_take(struct wg__request *q, struct wg__v2 *k, int input, const wg_shape *s, int64_t n);
-/* Behind the JSON of the answer. */
+/* Appends an output's bytes behind the JSON of the answer. */
 void wg__v2_append(struct wg__request *q, int output);
-/* Bytes of an output. */
+/* Counts the bytes of an output. */
 size_t wg__v2_size(const struct wg__request *q, int output);
-/* -1 where the product overflows. */
+/* Counts the elements of a shape; -1: the product overflows. */
 int64_t wg__v2_count(const wg_shape *s);
 
 /* "FP32" */
 extern const char *const wg__v2_dtypes[WG_DTYPES];
-/* "[2, 3]" */
+/* Writes a shape: "[2, 3]". */
 void wg__v2_say_shape(struct wg__text *t, const wg_shape *s);
 
 #endif

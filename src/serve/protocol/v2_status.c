@@ -87,7 +87,7 @@ void wg__v2_model_ready(struct wg__request *q)
     wg__text_say(&q->text, ", \"ready\": %s}\n", ready ? "true" : "false");
 }
 
-/* Triton's model repository extension, as far as it reads. */
+/* Answers the index of Triton's model repository extension, as far as it only reads. */
 void wg__v2_index(struct wg__request *q)
 {
     struct wg__version_status all[16];

@@ -7,8 +7,8 @@
 struct wg__exchange;
 struct wg__aside_threads;
 
-/* n threads that call work(x) for each exchange that is put, in order of arrival, and where idle is not
- * NULL idle(context) about every 100 ms.  NULL if a thread could not be started. */
+/* Starts n threads that call work(x) for each exchange that is put, in order of arrival, and idle(context), unless idle
+ * is NULL, about every 100 ms.  NULL: a thread could not be started. */
 struct wg__aside_threads *wg__aside_new(int   n, void (*work)(struct wg__exchange *x), void (*idle)(void *context),
                                         void *context);
 void                      wg__aside_put(struct wg__aside_threads *a, struct wg__exchange *x);

@@ -53,7 +53,7 @@ static void lane_remove(struct wg__crew *c, struct wg__lane *l)
     *at = l->next;
 }
 
-static void push(struct wg__crew *c, struct wg__lane *l, struct wg__job *job)
+static void queue_job(struct wg__crew *c, struct wg__lane *l, struct wg__job *job)
 {
     if (!l->n) lane_append(c, l);
     job->next = NULL;
@@ -65,7 +65,7 @@ static void push(struct wg__crew *c, struct wg__lane *l, struct wg__job *job)
 }
 
 /* Takes the job that *at points to. */
-static struct wg__job *take(struct wg__crew *c, struct wg__lane *l, struct wg__job **at)
+static struct wg__job *take_job(struct wg__crew *c, struct wg__lane *l, struct wg__job **at)
 {
     struct wg__job *job = *at;
     *at = job->next;
@@ -87,16 +87,16 @@ static struct wg__job **take_late(struct wg__crew *c, struct wg__lane *l, struct
 {
     uint64_t now = wg__now_ns();
     for (struct wg__job **at = &l->first; *at;)
-        if (is_late(c, *at, now)) to = &(*to = take(c, l, at))->next;
+        if (is_late(c, *at, now)) to = &(*to = take_job(c, l, at))->next;
         else at = &(*at)->next;
     return to;
 }
 
-/* The oldest job, and those after it that are like it, up to a full batch. */
+/* Takes the oldest job, and the jobs after it that can run with it, up to a full batch. */
 static struct wg__job *take_batch(struct wg__crew *c, struct wg__lane *l)
 {
     struct wg__loaded *v = version_of(l);
-    struct wg__job    *batch = l->first ? take(c, l, &l->first) : NULL, **to = batch ? &batch->next : NULL;
+    struct wg__job    *batch = l->first ? take_job(c, l, &l->first) : NULL, **to = batch ? &batch->next : NULL;
     int64_t            rows = batch ? rows_of(v, batch) : 0, most = v->pub.batched ? c->options.max_batch : 0;
     for (struct wg__job **at = &l->first; *at && rows < most;) {
         if (!wg__job_alike(batch, *at)) {
@@ -105,12 +105,12 @@ static struct wg__job *take_batch(struct wg__crew *c, struct wg__lane *l)
         }
         if (rows + (*at)->rows > most) break;
         rows += (*at)->rows;
-        to = &(*to = take(c, l, at))->next;
+        to = &(*to = take_job(c, l, at))->next;
     }
     return batch;
 }
 
-/* Every slot is free and nobody waits: what closing waits for. */
+/* Wakes who waits to close the crew, once every slot is free and no job waits. */
 static void tell_if_idle(struct wg__crew *c)
 {
     if (c->slots == c->options.threads && !c->lanes) pthread_cond_broadcast(&c->idle);
@@ -118,8 +118,8 @@ static void tell_if_idle(struct wg__crew *c)
 
 /* ---- Answers: without the lock ---- */
 
-/* What came too late is no answer. */
-static void settle(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job, uint64_t start)
+/* Finishes a job's counters and status: results that come after the deadline are no answer. */
+static void finish_job(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job, uint64_t start)
 {
     job->queue_ns = start > job->queue_ns ? start - job->queue_ns : 0;
     atomic_fetch_add_explicit(&v->queue_ns, job->queue_ns, memory_order_relaxed);
@@ -129,7 +129,7 @@ static void settle(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job
         atomic_fetch_add_explicit(job->status == WG__LATE ? &v->late : &v->failed, 1, memory_order_relaxed);
 }
 
-static void answer(struct wg__job *jobs)
+static void answer_jobs(struct wg__job *jobs)
 {
     for (struct wg__job *job = jobs, *next; job; job = next) {
         next = job->next;
@@ -143,9 +143,9 @@ static void answer_late(struct wg__crew *c, struct wg__job *jobs)
     uint64_t now = wg__now_ns();
     for (struct wg__job *job = jobs; job; job = job->next) {
         wg__job_fail(job, WG__LATE, "the deadline of %d ms passed while the request waited", c->options.deadline_ms);
-        settle(c, wg__loaded_of(job->version), job, now);
+        finish_job(c, wg__loaded_of(job->version), job, now);
     }
-    answer(jobs);
+    answer_jobs(jobs);
 }
 
 static void compute(struct wg__crew *c, struct wg__job *jobs)
@@ -153,10 +153,10 @@ static void compute(struct wg__crew *c, struct wg__job *jobs)
     struct wg__loaded *v = wg__loaded_of(jobs->version);
     uint64_t           start = wg__now_ns();
     wg__jobs_compute(v, jobs);
-    for (struct wg__job *job = jobs; job; job = job->next) settle(c, v, job, start);
+    for (struct wg__job *job = jobs; job; job = job->next) finish_job(c, v, job, start);
 }
 
-/* Takes those out of a batch that nobody waits for any more.  Who came just now is not asked. */
+/* Takes the jobs out of a batch that nobody waits for any more.  A job that came just now is kept without asking. */
 static struct wg__job *drop_left(struct wg__crew *c, struct wg__job *batch)
 {
     enum { PATIENCE_NS = 1000000 };
@@ -172,23 +172,23 @@ static struct wg__job *drop_left(struct wg__crew *c, struct wg__job *batch)
         job->next = NULL;
         to = &(*to = job)->next;
         wg__job_fail(job, WG__LEFT, "the client left");
-        settle(c, wg__loaded_of(job->version), job, now);
+        finish_job(c, wg__loaded_of(job->version), job, now);
     }
-    answer(left);
+    answer_jobs(left);
     return batch;
 }
 
 /* ---- Workers ---- */
 
-/* A lane that no other worker is waiting at. */
-static struct wg__lane *pick(struct wg__crew *c)
+/* Picks a lane that no other worker is waiting at. */
+static struct wg__lane *pick_lane(struct wg__crew *c)
 {
     struct wg__lane *l = c->slots > 0 ? c->lanes : NULL;
     while (l && l->gathering) l = l->next;
     return l;
 }
 
-static void gather(struct wg__crew *c, struct wg__lane *l)
+static void wait_for_rows(struct wg__crew *c, struct wg__lane *l)
 {
     const struct wg__loaded *v = version_of(l);
     if (!v->pub.batched || !c->options.max_delay_us) return;
@@ -200,27 +200,27 @@ static void gather(struct wg__crew *c, struct wg__lane *l)
     l->gathering = false;
 }
 
-/* One turn, with the lock but while it computes.  The version is held: its jobs
- * may all be answered, and let go of it, while this thread still waits at its lane. */
-static void turn(struct wg__crew *c, struct wg__lane *l)
+/* Runs one batch of a lane.  The lock is held but while the batch computes.  The version is held too: its jobs may all
+ * be answered, and let go of it, while this thread still waits at its lane. */
+static void run_turn(struct wg__crew *c, struct wg__lane *l)
 {
     struct wg__loaded *v = version_of(l);
     struct wg__job    *late = NULL, **to = &late, *batch = NULL;
     atomic_fetch_add(&v->users, 1);
     c->slots--;
     to = take_late(c, l, to);
-    if (l->n) gather(c, l);
+    if (l->n) wait_for_rows(c, l);
     take_late(c, l, to);
     if (l->n) batch = take_batch(c, l);
     if (l->n) { /* to the end: other versions come first */
         lane_remove(c, l);
         lane_append(c, l);
     }
-    if (pick(c)) pthread_cond_signal(&c->wake);
+    if (pick_lane(c)) pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->lock);
     answer_late(c, late);
     if ((batch = drop_left(c, batch))) compute(c, batch);
-    answer(batch);
+    answer_jobs(batch);
     wg__version_release(&v->pub);
     pthread_mutex_lock(&c->lock);
     c->slots++;
@@ -232,8 +232,8 @@ static void *worker(void *context)
     struct wg__crew *c = context;
     pthread_mutex_lock(&c->lock);
     for (;;) {
-        struct wg__lane *l = pick(c);
-        if (l) turn(c, l);
+        struct wg__lane *l = pick_lane(c);
+        if (l) run_turn(c, l);
         else if (c->closing && !c->lanes) break;
         else pthread_cond_wait(&c->wake, &c->lock);
     }
@@ -303,7 +303,7 @@ void wg__crew_expire(struct wg__crew *c)
 
 /* ---- A request ---- */
 
-/* Whether the caller computes this job, with a slot taken for it. */
+/* Tells whether the caller computes this job; if so, a slot is taken for it. */
 static bool is_inline(struct wg__crew *c, struct wg__loaded *v, const struct wg__job *job, const int64_t bound[])
 {
     int64_t size[WG__MAX_SYMBOLS];
@@ -321,12 +321,12 @@ static void give_slot(struct wg__crew *c)
 {
     pthread_mutex_lock(&c->lock);
     c->slots++;
-    if (pick(c)) pthread_cond_signal(&c->wake);
+    if (pick_lane(c)) pthread_cond_signal(&c->wake);
     tell_if_idle(c);
     pthread_mutex_unlock(&c->lock);
 }
 
-/* WG_OK, or why the job may not wait. */
+/* Puts the job into its version's queue; else returns why it may not wait. */
 static int enqueue(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job)
 {
     struct wg__lane *l = &v->lane;
@@ -335,7 +335,7 @@ static int enqueue(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job
     if (c->closing) status = WG__CLOSING;
     else if (l->n >= c->options.queue) status = WG__BUSY;
     else {
-        push(c, l, job);
+        queue_job(c, l, job);
         if (!l->gathering && c->slots > 0) pthread_cond_signal(&c->wake);
     }
     if (l->gathering && (l->rows >= c->options.max_batch || !atomic_load(&c->incoming))) pthread_cond_signal(&l->more);
@@ -343,7 +343,7 @@ static int enqueue(struct wg__crew *c, struct wg__loaded *v, struct wg__job *job
     return status;
 }
 
-static int refuse(struct wg__loaded *v, struct wg__job *job, int status)
+static int refuse_job(struct wg__loaded *v, struct wg__job *job, int status)
 {
     atomic_fetch_add_explicit(&v->refused, 1, memory_order_relaxed);
     return status == WG__BUSY ? wg__job_fail(job, status, "%d requests wait already", v->options.queue)
@@ -379,6 +379,6 @@ int wg__predict(struct wg__job *job, int incoming)
     int status = enqueue(c, v, job);
     if (!status) return 0;
     job->queue_ns = 0;
-    refuse(v, job, status);
+    refuse_job(v, job, status);
     return 1;
 }

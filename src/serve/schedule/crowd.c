@@ -17,6 +17,6 @@ int wg__crowd(struct wg__server *s, struct wg__peer *p)
     int      seen = atomic_load(&s->crowd), n = since < MOST ? (int)since : MOST;
     p->turn = turn;
     seen = now > before + quiet_ns ? ONE : seen + (n * ONE - seen) / SMOOTH;
-    atomic_store(&s->crowd, seen); /* of two threads at once one may be lost: it is an estimate */
+    atomic_store(&s->crowd, seen); /* of two threads' stores one may be lost: this is an estimate */
     return (seen + ONE / 2) / ONE - 1;
 }

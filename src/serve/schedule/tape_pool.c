@@ -10,7 +10,7 @@
 
 /* Bytes that idle tapes may take, of one version. */
 #define IDLE_BYTES (INT64_C(1) << 30)
-/* From so many floating-point operations on (some milliseconds) a run is worth more than one thread. */
+/* A run of more floating-point operations than this (some milliseconds) is worth more than one thread. */
 #define LARGE_FLOPS 2e8
 
 bool wg__pool_init(struct wg__pool *p, int keep, struct wg__budget *budget)
@@ -40,8 +40,8 @@ void wg__pool_clear(struct wg__pool *p)
     pthread_mutex_destroy(&p->compile);
 }
 
-/* Where the list points to an idle tape of these sizes, or to its end. */
-static struct wg__pooled **find(struct wg__loaded *v, const int64_t size[])
+/* Finds the pointer of the list to an idle tape of these sizes, or the pointer at the list's end. */
+static struct wg__pooled **find_idle(struct wg__loaded *v, const int64_t size[])
 {
     struct wg__pooled **at = &v->pool.idle;
     while (*at && memcmp((*at)->size, size, (size_t)v->n_symbol * sizeof *size) != 0) at = &(*at)->next;
@@ -51,7 +51,7 @@ static struct wg__pooled **find(struct wg__loaded *v, const int64_t size[])
 bool wg__pool_has(struct wg__loaded *v, const int64_t size[])
 {
     pthread_mutex_lock(&v->pool.lock);
-    bool has = *find(v, size) != NULL;
+    bool has = *find_idle(v, size) != NULL;
     pthread_mutex_unlock(&v->pool.lock);
     return has;
 }
@@ -59,7 +59,7 @@ bool wg__pool_has(struct wg__loaded *v, const int64_t size[])
 static struct wg__pooled *take_idle(struct wg__loaded *v, const int64_t size[])
 {
     pthread_mutex_lock(&v->pool.lock);
-    struct wg__pooled **at = find(v, size), *p = *at;
+    struct wg__pooled **at = find_idle(v, size), *p = *at;
     if (p) {
         *at = p->next;
         v->pool.n--;
@@ -69,8 +69,9 @@ static struct wg__pooled *take_idle(struct wg__loaded *v, const int64_t size[])
     return p;
 }
 
-/* Of one thread, as several requests run side by side; a large one takes all that there are. */
-static wg_tape *compile(struct wg__loaded *v, const int64_t size[], wg_error *e)
+/* Compiles a tape of one thread, as several requests run side by side; a large tape takes all threads that there
+ * are. */
+static wg_tape *compile_tape(struct wg__loaded *v, const int64_t size[], wg_error *e)
 {
     wg_binding bind[WG__MAX_SYMBOLS];
     wg_options o = {
@@ -89,7 +90,7 @@ static wg_tape *compile(struct wg__loaded *v, const int64_t size[], wg_error *e)
     return t;
 }
 
-/* Inputs and what is computed from them. */
+/* Counts the bytes of a tape's inputs and of what is computed from them. */
 static int64_t bytes_of(const struct wg__loaded *v, wg_tape *t)
 {
     int64_t bytes = wg_stats(t).peak_bytes;
@@ -114,7 +115,7 @@ struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_
     if (p) return p;
     if (!(p = calloc(1, sizeof *p))) return wg__model_say(e, WG_ENOMEM, "out of memory"), NULL;
     memcpy(p->size, size, (size_t)v->n_symbol * sizeof *size);
-    if (!(p->tape = compile(v, size, e))) {
+    if (!(p->tape = compile_tape(v, size, e))) {
         free(p);
         return NULL;
     }
@@ -125,8 +126,8 @@ struct wg__pooled *wg__pool_take(struct wg__loaded *v, const int64_t size[], wg_
     return wg__model_say(e, WG_ENOMEM, "the server's memory is taken by other requests"), NULL;
 }
 
-/* The list from the first tape on that is one too many. */
-static struct wg__pooled *cut(struct wg__pool *pool, int64_t most)
+/* Cuts the list at the first tape that is one too many; returns the rest. */
+static struct wg__pooled *cut_list(struct wg__pool *pool, int64_t most)
 {
     struct wg__pooled **at = &pool->idle, *old;
     int64_t             bytes = 0;
@@ -146,7 +147,7 @@ void wg__pool_give(struct wg__loaded *v, struct wg__pooled *p)
     p->next = v->pool.idle;
     v->pool.idle = p;
     v->pool.bytes += p->bytes;
-    if (++v->pool.n > v->pool.keep || v->pool.bytes > IDLE_BYTES) old = cut(&v->pool, IDLE_BYTES);
+    if (++v->pool.n > v->pool.keep || v->pool.bytes > IDLE_BYTES) old = cut_list(&v->pool, IDLE_BYTES);
     pthread_mutex_unlock(&v->pool.lock);
     free_tapes(v, old);
 }
@@ -154,7 +155,7 @@ void wg__pool_give(struct wg__loaded *v, struct wg__pooled *p)
 void wg__pool_shrink(struct wg__loaded *v, int64_t bytes)
 {
     pthread_mutex_lock(&v->pool.lock);
-    struct wg__pooled *old = v->pool.bytes > bytes ? cut(&v->pool, bytes) : NULL;
+    struct wg__pooled *old = v->pool.bytes > bytes ? cut_list(&v->pool, bytes) : NULL;
     pthread_mutex_unlock(&v->pool.lock);
     free_tapes(v, old);
 }

@@ -27,13 +27,13 @@ static bool is_member(const struct builder *b, const wg_node *x, int ci)
     return b->f->node[x->id].cluster == ci && x != b->c->head && x != b->c->tail;
 }
 
-/* An expand that only its own loop reads is no step: its operand is read with stride 0. */
+/* Tells whether x is an expand that only its own loop reads: no step, since its operand is read with stride 0. */
 static bool is_free_expand(const struct builder *b, const wg_node *x)
 {
     return x->op == &wg_op_expand && !b->f->node[x->id].outside && x != b->c->root;
 }
 
-static int input_slot(struct builder *b, wg_node *x)
+static int find_input_slot(struct builder *b, wg_node *x)
 {
     for (int i = 0; i < b->loop.inputs; i++)
         if (b->in[i] == x) return i;
@@ -43,7 +43,7 @@ static int input_slot(struct builder *b, wg_node *x)
     return b->loop.inputs++;
 }
 
-static int step_of(const struct builder *b, const wg_node *x)
+static int find_step(const struct builder *b, const wg_node *x)
 {
     for (int s = b->loop.steps - 1; s >= 0; s--)
         if (b->member[s] == x) return s;
@@ -53,11 +53,11 @@ static int step_of(const struct builder *b, const wg_node *x)
 /* Steps refer to members by INPUTS + step until slots are known. */
 enum { MEMBER = WG__LOOP_INPUTS };
 
-static int operand(struct builder *b, wg_node *x, int ci)
+static int find_operand(struct builder *b, wg_node *x, int ci)
 {
-    if (!is_member(b, x, ci)) return input_slot(b, x);
-    if (is_free_expand(b, x)) return operand(b, x->x[0], ci);
-    return MEMBER + step_of(b, x);
+    if (!is_member(b, x, ci)) return find_input_slot(b, x);
+    if (is_free_expand(b, x)) return find_operand(b, x->x[0], ci);
+    return MEMBER + find_step(b, x);
 }
 
 static void make_steps(struct builder *b, int ci)
@@ -68,17 +68,17 @@ static void make_steps(struct builder *b, int ci)
         if (is_free_expand(b, v)) continue;
         struct wg__step s = {.op = v->op, .attr = v->attr, .n = (uint8_t)v->n, .to = (uint8_t)v->dtype};
         for (int k = 0; k < v->n; k++) {
-            s.x[k] = (uint8_t)operand(b, v->x[k], ci);
+            s.x[k] = (uint8_t)find_operand(b, v->x[k], ci);
             s.from[k] = (uint8_t)v->x[k]->dtype;
         }
         b->member[l->steps] = v;
         l->step[l->steps++] = s;
     }
     l->tail = -1;
-    if (b->c->tail) l->tail_slot = operand(b, b->c->tail->x[0], ci);
+    if (b->c->tail) l->tail_slot = find_operand(b, b->c->tail->x[0], ci);
 }
 
-static int free_register(struct builder *b, int step)
+static int take_register(struct builder *b, int step)
 {
     for (int r = 0; r < b->loop.registers; r++)
         if (b->held[r] < 0 || b->last[b->held[r]] < step) {
@@ -89,7 +89,8 @@ static int free_register(struct builder *b, int step)
     return b->loop.registers++;
 }
 
-/* Registers by liveness, outputs for what is needed outside; then slots. */
+/* Gives each step a register, by liveness, or an output where its value is needed outside; then replaces members by
+ * slots. */
 static void assign_slots(struct builder *b)
 {
     struct wg__loop *l = &b->loop;
@@ -106,7 +107,7 @@ static void assign_slots(struct builder *b)
             l->out[l->outputs].dtype = (wg_dtype)b->member[s]->dtype;
             b->out[l->outputs++] = b->member[s];
         }
-        b->reg[s] = out ? -1 : free_register(b, s);
+        b->reg[s] = out ? -1 : take_register(b, s);
     }
     for (int s = 0; s <= l->steps; s++) { /* the step after the last is the tail */
         struct wg__step *p = &l->step[s < l->steps ? s : 0];
@@ -133,20 +134,20 @@ static void set_tail(struct wg__loop *l, const wg_node *v)
     l->inner = p.inner;
 }
 
-static double call_flops(const wg_op *op, const wg_call *c)
+static double count_call_flops(const wg_op *op, const wg_call *c)
 {
     return op->flops ? op->flops(c) : (double)wg_count(&c->y->shape);
 }
 
-static double loop_flops(const struct builder *b)
+static double count_loop_flops(const struct builder *b)
 {
     double                 n = (double)wg_count(b->c->tail ? b->c->tail->x[0]->shape : b->c->root->shape);
     double                 steps = b->loop.steps + (b->loop.tail >= 0);
     const struct wg__head *h = b->loop.head;
-    return n * steps + (h ? call_flops(h->op, &h->call) : 0);
+    return n * steps + (h ? count_call_flops(h->op, &h->call) : 0);
 }
 
-/* The call that computes v, without data; its operands, or NULL if memory is short. */
+/* Makes the call that computes v, without data; gives its operands, or NULL if memory is short. */
 static wg_tensor *set_call(wg_tape *t, const wg_node *v, wg_call *c)
 {
     wg_tensor *x = wg__arena_alloc(&t->arena, (size_t)(v->n + v->m) * sizeof *x);
@@ -183,7 +184,7 @@ static struct wg__head *make_head(wg_tape *t, const wg_node *v)
     return h->x ? h : NULL;
 }
 
-static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_out, int n_chain)
+static struct wg__instr *add_instr(wg_tape *t, wg_node *node, int n_in, int n_out, int n_chain)
 {
     struct wg__instr *i = &t->instr[t->n_instr];
     *i = (struct wg__instr){.node = node, .n_in = n_in, .n_out = n_out, .n_chain = n_chain, .product = -1};
@@ -195,8 +196,8 @@ static struct wg__instr *next_instr(wg_tape *t, wg_node *node, int n_in, int n_o
     return i;
 }
 
-/* As large as it has to be. */
-static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
+/* Copies a loop into the arena, as large as it has to be. */
+static struct wg__loop *copy_loop(struct wg__arena *a, const struct wg__loop *l)
 {
     size_t           in = (size_t)l->inputs * sizeof *l->in, out = (size_t)l->outputs * sizeof *l->out;
     size_t           step = (size_t)l->steps * sizeof *l->step;
@@ -209,18 +210,18 @@ static struct wg__loop *loop_copy(struct wg__arena *a, const struct wg__loop *l)
     return copy;
 }
 
-/* in: the loop's inputs, then the head's operands; out: the loop's outputs,
- * then the tail's result, then the head's product. */
+/* Makes the instruction of a loop. in: the loop's inputs, then the head's operands; out: the loop's outputs, then the
+ * tail's result, then the head's product. */
 static int finish_loop(struct builder *b)
 {
     const wg_node *head = b->c->head, *tail = b->c->tail;
     int            n_in = b->loop.inputs + (head ? head->n : 0), n_out = b->loop.outputs + !!tail + !!head;
     b->loop.cost = 0.25 * b->loop.steps + (tail ? 0.1 : 0);
-    struct wg__loop  *l = loop_copy(&b->t->arena, &b->loop);
-    struct wg__instr *i = l ? next_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
+    struct wg__loop  *l = copy_loop(&b->t->arena, &b->loop);
+    struct wg__instr *i = l ? add_instr(b->t, b->c->root, n_in, n_out, b->loop.steps + !!tail + !!head) : NULL;
     if (!i) return l ? WG_ENOMEM : wg__fail_nomem(b->t->user);
     i->loop = l;
-    i->flops = loop_flops(b);
+    i->flops = count_loop_flops(b);
     for (int k = 0; k < b->loop.inputs; k++) i->in[k] = b->in[k]->id;
     for (int k = 0; head && k < head->n; k++) i->in[b->loop.inputs + k] = head->x[k]->id;
     for (int k = 0; k < b->loop.outputs; k++) i->out[k] = b->out[k]->id;
@@ -238,7 +239,7 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
     struct builder            b = {.t = t, .f = f, .c = c};
     wg__loop_use(&b.loop, &b.room);
     if (c->head) {
-        input_slot(&b, c->head);
+        find_input_slot(&b, c->head);
         if (!(b.loop.head = make_head(t, c->head))) return wg__fail_nomem(t->user);
     }
     make_steps(&b, ci);
@@ -250,7 +251,7 @@ static int emit_loop(wg_tape *t, const struct wg__fuse *f, int ci)
 
 static int emit_call(wg_tape *t, wg_node *v)
 {
-    struct wg__instr *i = next_instr(t, v, v->n, v->m, 1);
+    struct wg__instr *i = add_instr(t, v, v->n, v->m, 1);
     if (!i) return WG_ENOMEM;
     i->x = set_call(t, v, &i->call);
     if (!i->x || !set_production(t, v, &i->made)) return wg__fail_nomem(t->user);
@@ -258,7 +259,7 @@ static int emit_call(wg_tape *t, wg_node *v)
     for (int k = 0; k < v->m; k++) i->out[k] = k ? v->result[k]->id : v->id;
     i->chain[0] = v;
     i->op = v->op;
-    i->flops = call_flops(i->op, &i->call);
+    i->flops = count_call_flops(i->op, &i->call);
     return WG_OK;
 }
 

@@ -173,10 +173,9 @@ static wg_node *reshape_of_expand(const struct wg__match *m)
     wg_node *one = wg_reshape(x, WG_SCALAR);
     return wg_expand(one, *to);
 }
-static wg_axes transpose_perm(const wg_node *x)
+static wg_axes transpose_perm(const wg_axes *attr, int rank)
 {
-    wg_axes p = *(const wg_axes *)x->attr;
-    int     rank = x->shape->rank;
+    wg_axes p = *attr;
     if (p.n < 0)
         for (p.n = 0; p.n < rank; p.n++) p.axis[p.n] = rank - 1 - p.n;
     for (int i = 0; i < p.n; i++) p.axis[i] += p.axis[i] < 0 ? rank : 0;
@@ -188,13 +187,13 @@ static wg_axes match_perm(const struct wg__match *m)
     wg_axes p = *(const wg_axes *)m->attr;
     int     rank = m->x[0]->shape->rank;
     if (p.n >= 0 && p.n != rank) return (wg_axes){.n = -1};
-    return transpose_perm(&(wg_node){.attr = m->attr, .shape = m->x[0]->shape});
+    return transpose_perm(&p, rank);
 }
 static wg_node *transpose_of_transpose(const struct wg__match *m)
 {
     wg_axes q = match_perm(m);
     if (!is_op(m->x[0], &wg_op_transpose) || q.n < 0) return NULL;
-    wg_axes p = transpose_perm(m->x[0]), r = {.n = q.n};
+    wg_axes p = transpose_perm(m->x[0]->attr, m->x[0]->shape->rank), r = {.n = q.n};
     for (int i = 0; i < q.n; i++) {
         if (q.axis[i] < 0 || q.axis[i] >= p.n) return NULL;
         r.axis[i] = p.axis[q.axis[i]];
@@ -214,7 +213,7 @@ static wg_node *transpose_nothing(const struct wg__match *m)
 static wg_node *find_under_swap(const wg_node *x)
 {
     if (!is_op(x, &wg_op_transpose) || x->shape->rank < 2) return NULL;
-    wg_axes p = transpose_perm(x);
+    wg_axes p = transpose_perm(x->attr, x->shape->rank);
     for (int i = 0; i + 2 < p.n; i++)
         if (p.axis[i] != i) return NULL;
     return p.axis[p.n - 1] == p.n - 2 ? x->x[0] : NULL;

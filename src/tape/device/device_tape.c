@@ -1,13 +1,12 @@
-/* Placing a tape on a device: which instructions run there, memory for all
- * values, and the segments of a run. */
+/* Placing a tape on a device: the instructions that run there, memory for all values, and the segments of a run. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "tape/device/device.h"
 
-/* ---- Which instructions run there ---- */
+/* ---- The instructions that run on the device ---- */
 
-static bool built_in(const wg_op *op)
+static bool is_built_in(const wg_op *op)
 {
     for (const wg_op *const *p = wg_ops; *p; p++)
         if (*p == op) return true;
@@ -17,13 +16,13 @@ static bool built_in(const wg_op *op)
 static bool has_kernel(const struct wg__tape_device *d, const struct wg__instr *p)
 {
     for (int k = 0; k < p->n_chain; k++)
-        if (!built_in(p->chain[k]->op) && !p->chain[k]->op->cuda) return false;
+        if (!is_built_in(p->chain[k]->op) && !p->chain[k]->op->cuda) return false;
     return d->api->knows(p);
 }
 
-/* ---- What it needs ---- */
+/* ---- The bytes that a tape needs ---- */
 
-static int64_t constant_bytes(const wg_tape *t)
+static int64_t count_constant_bytes(const wg_tape *t)
 {
     int64_t n = 0;
     for (int i = 0; i < t->n_order; i++)
@@ -31,7 +30,7 @@ static int64_t constant_bytes(const wg_tape *t)
     return n;
 }
 
-static int64_t param_bytes(const wg_tape *t)
+static int64_t count_param_bytes(const wg_tape *t)
 {
     int64_t n = 0;
     for (int i = 0; i < t->n_order; i++)
@@ -39,16 +38,16 @@ static int64_t param_bytes(const wg_tape *t)
     return n;
 }
 
-/* Short of memory: with what is planned in all. */
-static int refused(wg_tape *t, const struct wg__why *w)
+/* Reports why the device refused; where memory is short, with all that is planned. */
+static int report_refusal(wg_tape *t, const struct wg__why *w)
 {
     const struct wg__tape_device *d = t->device;
     if (w->status != WG_ENOMEM) return wg__fail(t->user, w->status, "compile: %s", w->text);
     return wg__fail(t->user, WG_ENOMEM,
                     "compile: %s; planned: %lld for values, %lld for constants, %lld for parameters, %lld for scratch "
                     "and inputs on their way",
-                    w->text, (long long)t->buffer_bytes, (long long)constant_bytes(t), (long long)param_bytes(t),
-                    (long long)d->api->needs(d->use->device, t));
+                    w->text, (long long)t->buffer_bytes, (long long)count_constant_bytes(t),
+                    (long long)count_param_bytes(t), (long long)d->api->needs(d->use->device, t));
 }
 
 /* ---- The tables ---- */
@@ -80,7 +79,7 @@ static int place_params(wg_tape *t)
         if (x->kind != WG__PARAM) continue;
         wg_node             *user = t->user->node[x->origin->id];
         struct wg__resident *r = wg__device_param(d->use, user, &w);
-        if (!r) return refused(t, &w);
+        if (!r) return report_refusal(t, &w);
         d->param[d->n_param++] = (struct wg__tape_param){.value = x->id, .resident = r};
         t->value[x->id].data = r->data;
         t->value[x->id].host = user->data;
@@ -96,7 +95,8 @@ static int place_params(wg_tape *t)
 
 /* ---- Memory ---- */
 
-/* Whether the host needs a place for a value: someone may ask for it, or an instruction there touches it. */
+/* Marks the values that need a place on the host: someone may ask for them, or an instruction there reads or writes
+ * them. */
 static void mark_host(const wg_tape *t, char *wanted)
 {
     for (int i = 0; i < t->n_order; i++)
@@ -106,7 +106,7 @@ static void mark_host(const wg_tape *t, char *wanted)
             wanted[t->value[t->instr[i].in[k]].root] = 1; /* out follows in */
 }
 
-/* Places in d->host for the values that are wanted there, one after the other; where they end. */
+/* Gives the wanted values places in d->host, one after the other; returns where they end. */
 static size_t lay_out_host(wg_tape *t, const char *wanted)
 {
     size_t end = 0;
@@ -130,19 +130,19 @@ static int place_on_host(wg_tape *t)
         d->api->pin(d->use->device, lay_out_host(t, wanted), "the values that are read", (void **)&d->host, &w);
     if (!status) lay_out_host(t, wanted);
     free(wanted);
-    return status ? refused(t, &w) : WG_OK;
+    return status ? report_refusal(t, &w) : WG_OK;
 }
 
-/* One piece of memory on the device: the planned buffer, then the constants. */
+/* Places all values in one piece of memory on the device: the planned buffer, then the constants. */
 static int place_on_device(wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
     struct wg__why          w = {0};
-    int64_t                 at = wg__aligned(t->buffer_bytes), end = at + constant_bytes(t);
+    int64_t                 at = wg__aligned(t->buffer_bytes), end = at + count_constant_bytes(t);
     int                     status = wg__check_bytes(t, end);
     if (status) return status;
     if (d->api->alloc(d->use->device, (size_t)end, "the values of a tape", (void **)&d->arena, &w))
-        return refused(t, &w);
+        return report_refusal(t, &w);
     for (int i = 0; i < t->n_order && !status; i++) {
         const wg_node    *x = t->order[i];
         struct wg__value *v = &t->value[x->id];
@@ -153,7 +153,7 @@ static int place_on_device(wg_tape *t)
         at += wg__aligned(v->bytes);
         status = d->api->put(d->use->device, v->data, v->host, v->bytes, &w);
     }
-    return status ? refused(t, &w) : WG_OK;
+    return status ? report_refusal(t, &w) : WG_OK;
 }
 
 static int place_inputs(wg_tape *t)
@@ -161,7 +161,7 @@ static int place_inputs(wg_tape *t)
     struct wg__tape_device *d = t->device;
     struct wg__why          w = {0};
     if (d->api->pin(d->use->device, 2 * t->input_bytes, "the inputs of a tape", (void **)&d->pinned, &w))
-        return refused(t, &w);
+        return report_refusal(t, &w);
     d->n_input = 0;
     for (int i = 0; i < t->n_order; i++)
         if (t->order[i]->kind == WG__INPUT) {
@@ -172,7 +172,7 @@ static int place_inputs(wg_tape *t)
     return WG_OK;
 }
 
-/* What an instruction on the CPU reads stays in one place. */
+/* Marks the inputs and parameters that an instruction on the CPU reads: an input stays in one place. */
 static void mark_read_on_host(wg_tape *t, const struct wg__instr *p)
 {
     struct wg__tape_device *d = t->device;
@@ -186,12 +186,7 @@ static void mark_read_on_host(wg_tape *t, const struct wg__instr *p)
 
 /* ---- Segments ---- */
 
-static bool fallible(const struct wg__tape_device *d, const struct wg__instr *p, int i)
-{
-    return !d->on_host[i] && !p->loop && (p->op->flags & WG_OP_MAY_FAIL);
-}
-
-static bool any_on_host(const wg_tape *t)
+static bool has_host_instr(const wg_tape *t)
 {
     for (int i = 0; i < t->n_instr; i++)
         if (t->device->on_host[i]) return true;
@@ -202,8 +197,10 @@ static void make_segments(wg_tape *t)
 {
     struct wg__tape_device *d = t->device;
     int                     last = -1, begin = 0, n = 0;
-    for (int i = 0; i < t->n_instr && any_on_host(t); i++)
-        if (fallible(d, &t->instr[i], i)) last = i;
+    for (int i = 0; i < t->n_instr && has_host_instr(t); i++) {
+        const struct wg__instr *p = &t->instr[i];
+        if (!d->on_host[i] && !p->loop && (p->op->flags & WG_OP_MAY_FAIL)) last = i; /* the last that may fail */
+    }
     for (int i = 0; i < t->n_instr; i++) {
         bool cut = d->on_host[i] || (i == last && t->n_copy);
         if (d->on_host[i] && begin < i) d->segment[n++] = (struct wg__segment){.begin = begin, .end = i};
@@ -220,7 +217,7 @@ static void make_segments(wg_tape *t)
 
 /* ---- All of it ---- */
 
-static int bind(wg_tape *t)
+static int bind_instrs(wg_tape *t)
 {
     wg__number_values(t);
     for (int i = 0; i < t->n_instr; i++) {
@@ -242,11 +239,11 @@ int wg__device_bind(wg_tape *t)
     if (!status) status = place_params(t);
     if (!status) status = place_inputs(t);
     if (!status) status = place_on_host(t);
-    if (!status) status = bind(t);
+    if (!status) status = bind_instrs(t);
     if (status) return status;
     make_segments(t);
     status = d->api->build(d->use->device, t, d->segment, d->n_segment, &d->program, &w);
-    return status ? refused(t, &w) : WG_OK;
+    return status ? report_refusal(t, &w) : WG_OK;
 }
 
 void wg__device_release(wg_tape *t)

@@ -33,8 +33,8 @@ static bool is_assigned(const wg_tape *t, int value)
     return false;
 }
 
-/* The node whose memory operand k of the instruction is, if a run leaves it as it is; else NULL. */
-static const wg_node *lasting_operand(const wg_tape *t, const struct wg__instr *p, int k)
+/* Finds the node whose memory operand k of the instruction is, if a run leaves that memory as it is; else NULL. */
+static const wg_node *find_lasting_operand(const wg_tape *t, const struct wg__instr *p, int k)
 {
     int            root = t->value[p->in[k + (p->loop ? p->loop->inputs : 0)]].root;
     const wg_node *x = t->g->node[root];
@@ -42,14 +42,14 @@ static const wg_node *lasting_operand(const wg_tape *t, const struct wg__instr *
     return x->kind == WG__CONST ? x : NULL;
 }
 
-static bool same_form(const struct wg__packed *q, const struct wg__packer *by, const void *data,
-                      const struct wg__packed_form *f)
+static bool is_same_form(const struct wg__packed *q, const struct wg__packer *by, const void *data,
+                         const struct wg__packed_form *f)
 {
     return q->by == by && q->data == data && q->form.bytes == f->bytes &&
            !memcmp(q->form.layout, f->layout, sizeof f->layout);
 }
 
-static uint64_t version_of(const struct wg__packed *q) { return q->param ? (uint64_t)q->param->version + 1 : 1; }
+static uint64_t find_version(const struct wg__packed *q) { return q->param ? (uint64_t)q->param->version + 1 : 1; }
 
 static int refuse_room(wg_tape *t, const wg_node *x, size_t bytes)
 {
@@ -58,8 +58,8 @@ static int refuse_room(wg_tape *t, const wg_node *x, size_t bytes)
                     wg__node_label(x, text, sizeof text), bytes);
 }
 
-static struct wg__packed *make(wg_tape *t, const wg_node *x, const struct wg__packer *by, const void *data,
-                               const struct wg__packed_form *f)
+static struct wg__packed *make_packed(wg_tape *t, const wg_node *x, const struct wg__packer *by, const void *data,
+                                      const struct wg__packed_form *f)
 {
     struct wg__packed *q = malloc(sizeof *q);
     void              *memory = q ? wg__data_alloc(f->bytes) : NULL;
@@ -75,8 +75,9 @@ static struct wg__packed *make(wg_tape *t, const wg_node *x, const struct wg__pa
     return t->user->packed = q;
 }
 
-/* The form of an operand that is worth keeping packed: shared with another tape, or new. */
-static int keep(wg_tape *t, struct wg__instr *p)
+/* Keeps an operand of the instruction packed if that is worth while: in a form shared with another tape, or a new
+ * one. */
+static int keep_operand(wg_tape *t, struct wg__instr *p)
 {
     const wg_op             *op;
     struct wg__packed_form   f;
@@ -84,11 +85,11 @@ static int keep(wg_tape *t, struct wg__instr *p)
     struct wg__production   *made = p->loop ? c ? &p->loop->head->made : NULL : &p->made;
     const struct wg__packer *by = made && made->producer ? made->producer->packer : NULL;
     if (!by || !by->form(c, &f)) return WG_OK;
-    const wg_node *x = lasting_operand(t, p, f.operand);
+    const wg_node *x = find_lasting_operand(t, p, f.operand);
     if (!x) return WG_OK;
     struct wg__packed *q = t->user->packed;
-    while (q && !same_form(q, by, c->x[f.operand].data, &f)) q = q->next;
-    if (!q && !(q = make(t, x, by, c->x[f.operand].data, &f))) return WG_ENOMEM;
+    while (q && !is_same_form(q, by, c->x[f.operand].data, &f)) q = q->next;
+    if (!q && !(q = make_packed(t, x, by, c->x[f.operand].data, &f))) return WG_ENOMEM;
     q->users++;
     t->keep[t->n_keep++] = (struct wg__keep){q, c, made};
     return WG_OK;
@@ -106,11 +107,11 @@ int wg__keep_packed(wg_tape *t)
     t->keep = malloc((size_t)most * sizeof *t->keep);
     if (!t->keep) return wg__fail_nomem(t->user);
     for (int i = 0; i < t->n_instr && !status; i++)
-        if (wg__on_cpu(t, i)) status = keep(t, &t->instr[i]);
+        if (wg__on_cpu(t, i)) status = keep_operand(t, &t->instr[i]);
     return status;
 }
 
-static void release(wg_graph *g, struct wg__packed *q)
+static void release_packed(wg_graph *g, struct wg__packed *q)
 {
     struct wg__packed **at = &g->packed;
     if (--q->users) return;
@@ -123,7 +124,7 @@ static void release(wg_graph *g, struct wg__packed *q)
 
 void wg__packed_release(wg_tape *t)
 {
-    while (t->n_keep) release(t->user, t->keep[--t->n_keep].of);
+    while (t->n_keep) release_packed(t->user, t->keep[--t->n_keep].of);
     free(t->keep);
     t->keep = NULL;
 }
@@ -143,7 +144,7 @@ int64_t wg__packed_bytes(const wg_tape *t)
 
 /* Packs what two runs have met, and notes what this one is the first to meet.  Whoever comes second to the lock finds
  * the work done. */
-static WG__RARE const void *renew(struct wg__packed *q, const wg_call *c, uint64_t now)
+static WG__RARE const void *renew_packed(struct wg__packed *q, const wg_call *c, uint64_t now)
 {
     const void *packed = q->memory;
     pthread_mutex_lock(&q->lock);
@@ -162,8 +163,8 @@ void wg__take_packed(wg_tape *t)
 {
     for (int i = 0; i < t->n_keep; i++) {
         const struct wg__keep *k = &t->keep[i];
-        uint64_t               now = version_of(k->of);
+        uint64_t               now = find_version(k->of);
         bool                   fresh = __atomic_load_n(&k->of->version, __ATOMIC_ACQUIRE) == now;
-        k->made->packed = fresh ? k->of->memory : renew(k->of, k->call, now);
+        k->made->packed = fresh ? k->of->memory : renew_packed(k->of, k->call, now);
     }
 }

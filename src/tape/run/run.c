@@ -3,14 +3,14 @@
 
 #include "tape/device/device.h"
 
-static void *data_of(const wg_tape *t, int v, bool host)
+static void *find_data(const wg_tape *t, int v, bool host)
 {
     const struct wg__value *r = &t->value[t->value[v].root];
     return host ? r->host : r->data;
 }
 
-/* Makes a loop ready for this CPU: WG_OK, or an error on the user's graph. */
-static int prepare(wg_tape *t, struct wg__loop *l)
+/* Prepares a loop for this CPU: WG_OK, or an error on the user's graph. */
+static int prepare_loop(wg_tape *t, struct wg__loop *l)
 {
     const struct wg__step *s = wg__loop_prepare(l);
     if (!s) return WG_OK;
@@ -21,12 +21,12 @@ static int prepare(wg_tape *t, struct wg__loop *l)
 static void bind_loop(wg_tape *t, struct wg__instr *p, bool host)
 {
     struct wg__loop *l = p->loop;
-    for (int k = 0; k < l->inputs; k++) l->in[k].data = data_of(t, p->in[k], host);
-    for (int k = 0; k < l->outputs; k++) l->out[k].data = data_of(t, p->out[k], host);
-    if (l->tail >= 0) l->tail_out = data_of(t, p->out[l->outputs], host);
+    for (int k = 0; k < l->inputs; k++) l->in[k].data = find_data(t, p->in[k], host);
+    for (int k = 0; k < l->outputs; k++) l->out[k].data = find_data(t, p->out[k], host);
+    if (l->tail >= 0) l->tail_out = find_data(t, p->out[l->outputs], host);
     if (!l->head) return;
-    for (int k = 0; k < l->head->call.n; k++) l->head->x[k].data = data_of(t, p->in[l->inputs + k], host);
-    l->head->call.y->data = data_of(t, p->product, host);
+    for (int k = 0; k < l->head->call.n; k++) l->head->x[k].data = find_data(t, p->in[l->inputs + k], host);
+    l->head->call.y->data = find_data(t, p->product, host);
 }
 
 void wg__bind_instr(wg_tape *t, int i, bool host)
@@ -36,8 +36,8 @@ void wg__bind_instr(wg_tape *t, int i, bool host)
         bind_loop(t, p, host);
         return;
     }
-    for (int k = 0; k < p->n_in; k++) p->x[k].data = data_of(t, p->in[k], host);
-    for (int k = 0; k < p->n_out; k++) p->call.y[k].data = data_of(t, p->out[k], host);
+    for (int k = 0; k < p->n_in; k++) p->x[k].data = find_data(t, p->in[k], host);
+    for (int k = 0; k < p->n_out; k++) p->call.y[k].data = find_data(t, p->out[k], host);
 }
 
 int wg__refuse_room(wg_tape *t, size_t bytes)
@@ -87,7 +87,7 @@ int wg__prepare_instrs(wg_tape *t)
     for (int i = 0; i < t->n_instr && !status; i++) {
         struct wg__instr *p = &t->instr[i];
         if (!wg__on_cpu(t, i)) continue;
-        if (p->loop) status = prepare(t, p->loop);
+        if (p->loop) status = prepare_loop(t, p->loop);
         else if (p->made.producer) wg__production_ready(&p->made, &p->call);
     }
     return status;
@@ -114,7 +114,7 @@ int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why)
                          composed ? " of " : "", composed ? call : "", why);
 }
 
-static WG__RARE int call_failed(wg_tape *t, const struct wg__instr *p, int status)
+static WG__RARE int fail_call(wg_tape *t, const struct wg__instr *p, int status)
 {
     return wg__fail_at(t, p->node, status, *p->call.why ? p->call.why : wg_strerror(status));
 }
@@ -132,21 +132,21 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
     p->call.run = t->run;
     p->call.why[0] = 0;
     int status = p->op->cpu ? p->op->cpu(&p->call) : wg__loop_call(p->op, &p->call);
-    return status ? call_failed(t, p, status) : WG_OK;
+    return status ? fail_call(t, p, status) : WG_OK;
 }
 
 int wg__run_instr(wg_tape *t, int i) { return run_instr(t, &t->instr[i]); }
 
-static void assign(wg_tape *t)
+static void copy_assigned(wg_tape *t)
 {
     for (int c = 0; c < t->n_copy; c++) {
         const struct wg__value *p = &t->value[t->copy[c].param];
-        if (!t->copy[c].in_place) memcpy(p->data, data_of(t, t->copy[c].from, false), p->bytes);
+        if (!t->copy[c].in_place) memcpy(p->data, find_data(t, t->copy[c].from, false), p->bytes);
         wg__param_written(t->user->node[t->g->node[t->copy[c].param]->origin->id]);
     }
 }
 
-/* Where devices have been at work: what they wrote, before it is read here. */
+/* Brings back the parameters that devices have written, before they are read here. */
 static WG__RARE int bring_params(wg_tape *t)
 {
     int status = WG_OK;
@@ -155,7 +155,7 @@ static WG__RARE int bring_params(wg_tape *t)
     return status ? wg__tape_fail(t, status, "run: %s", wg_message(t->user)) : WG_OK;
 }
 
-/* With a watch or a trace: the same, looking at each instruction. */
+/* Runs the instructions for a watch or a trace, looking at each of them. */
 static WG__RARE int run_slowly(wg_tape *t)
 {
     int status = t->watch_finite ? wg__backup(t) : WG_OK;
@@ -169,7 +169,7 @@ static WG__RARE int run_slowly(wg_tape *t)
     return status;
 }
 
-/* Says which input nobody has set: its zeros would pass for values. */
+/* Refuses a run because an input was never set: its zeros would pass for values. */
 static WG__RARE int refuse_unset(wg_tape *t)
 {
     char text[160];
@@ -193,7 +193,7 @@ static int run(wg_tape *t)
     else
         for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);
     if (status) return status;
-    assign(t);
+    copy_assigned(t);
     wg__follow_run(t);
     t->run++;
     t->begun++;

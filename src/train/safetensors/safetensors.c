@@ -56,7 +56,7 @@ static int check_keys(struct wg_safetensors *f, wg_error *e)
     return WG_OK;
 }
 
-/* Tensors fill the data from its first byte to its last. */
+/* Checks that the tensors fill the data from the first byte to the last, without holes and overlaps. */
 static int check_tiling(const struct wg_safetensors *f, struct key *key, wg_error *e)
 {
     size_t done = 0, data = f->size - 8 - f->header;

@@ -33,7 +33,7 @@ static bool no_memory(struct scan *s)
 /* ---- Values ---- */
 
 /* Finds where the next value, or what stands in its place, begins. */
-static size_t place(struct scan *s) { return (size_t)(wg__json_blanks(s->j.at, s->j.end) - s->j.text); }
+static size_t place_of_next(struct scan *s) { return (size_t)(wg__json_blanks(s->j.at, s->j.end) - s->j.text); }
 
 /* Decodes a string into f->text. */
 static bool decode(struct scan *s, const struct wg__json_text *from, const char **out)
@@ -48,16 +48,16 @@ static bool decode(struct scan *s, const struct wg__json_text *from, const char 
     return true;
 }
 
-static bool string(struct scan *s, const char **out)
+static bool read_string(struct scan *s, const char **out)
 {
     struct wg__json_text text;
     return wg__json_string(&s->j, &text) && decode(s, &text, out);
 }
 
 /* Reads a count: digits alone, though JSON has more ways to write a whole number. */
-static bool number(struct scan *s, int64_t *out)
+static bool read_count(struct scan *s, int64_t *out)
 {
-    size_t at = place(s);
+    size_t at = place_of_next(s);
     if (!wg__json_int64(&s->j, out)) return false;
     for (const char *p = s->j.text + at; p < s->j.at; p++)
         if (!wg__digit(*p)) return refuse(s, at, "not a whole number in digits alone", "");
@@ -65,22 +65,22 @@ static bool number(struct scan *s, int64_t *out)
 }
 
 /* Reads numbers, the first `room` of them into x; *n counts them all. */
-static bool numbers(struct scan *s, int room, int64_t *x, int *n)
+static bool read_counts(struct scan *s, int room, int64_t *x, int *n)
 {
     *n = 0;
     if (!wg__json_array(&s->j)) return false;
     while (wg__json_more(&s->j)) {
         int64_t beyond;
-        if (!number(s, *n < room ? &x[*n] : &beyond)) return false;
+        if (!read_count(s, *n < room ? &x[*n] : &beyond)) return false;
         ++*n;
     }
     return !s->j.status;
 }
 
-/* One member of an object: its key, and where that is; its value is to be taken. */
+/* Takes the value of a member, whose key was read at offset `at`. */
 typedef bool member_of(struct scan *s, const char *key, size_t at, void *context);
 
-static bool object(struct scan *s, member_of *one, void *context)
+static bool read_object(struct scan *s, member_of *one, void *context)
 {
     struct wg__json_text text;
     const char          *key;
@@ -112,19 +112,19 @@ static unsigned bit_of(const char *key)
     return strcmp(key, "data_offsets") == 0 ? OFFSETS : 0;
 }
 
-static bool field(struct scan *s, const char *key, size_t at, void *context)
+static bool take_field(struct scan *s, const char *key, size_t at, void *context)
 {
     struct pending *p = context;
     int             n;
     unsigned        bit = bit_of(key);
     if (!bit || (p->seen & bit)) return refuse(s, at, bit ? "a key twice:" : "a tensor has no key", key);
     p->seen |= bit;
-    if (bit == DTYPE) return string(s, &p->dtype);
-    if (bit == SHAPE) return numbers(s, WG_MAX_RANK, p->t.shape.dim, &p->rank);
-    return numbers(s, 2, p->offsets, &n) && (n == 2 || refuse(s, at, "data_offsets are two numbers", ""));
+    if (bit == DTYPE) return read_string(s, &p->dtype);
+    if (bit == SHAPE) return read_counts(s, WG_MAX_RANK, p->t.shape.dim, &p->rank);
+    return read_counts(s, 2, p->offsets, &n) && (n == 2 || refuse(s, at, "data_offsets are two numbers", ""));
 }
 
-/* rank and dtype have been seen to fit this library. */
+/* Checks that data_offsets fit shape and dtype, which this library has: rank and dtype were checked before. */
 static bool check_size(struct scan *s, const struct pending *p, size_t at)
 {
     uint64_t bytes = wg_count(&p->t.shape) ? p->place.element->size : 0;
@@ -181,10 +181,10 @@ static bool take_tensor(struct scan *s, struct pending *p)
     return true;
 }
 
-static bool tensor(struct scan *s, const char *name, size_t at)
+static bool read_tensor(struct scan *s, const char *name, size_t at)
 {
     struct pending p = {.t.name = name};
-    if (!object(s, field, &p)) return false;
+    if (!read_object(s, take_field, &p)) return false;
     if (p.seen != WHOLE) return refuse(s, at, "dtype, shape or data_offsets missing: tensor", name);
     p.place = (struct wg__tensor_span){.begin = (size_t)p.offsets[0], .end = (size_t)p.offsets[1], .at = at + 8};
     p.place.element = wg__element_of_safetensors(p.dtype);
@@ -201,12 +201,12 @@ static bool tensor(struct scan *s, const char *name, size_t at)
 
 /* ---- The whole ---- */
 
-static bool metadatum(struct scan *s, const char *key, size_t at, void *context)
+static bool take_metadatum(struct scan *s, const char *key, size_t at, void *context)
 {
     struct wg_safetensors *f = s->f;
     struct wg__tensor_note m = {.key = key, .at = at + 8};
     (void)context;
-    if (!string(s, &m.text)) return false;
+    if (!read_string(s, &m.text)) return false;
     void *p = wg__list_grow(f->meta, &f->cap_meta, f->n_meta + 1, sizeof *f->meta);
     if (!p) return no_memory(s);
     f->meta = p;
@@ -214,13 +214,13 @@ static bool metadatum(struct scan *s, const char *key, size_t at, void *context)
     return true;
 }
 
-static bool member(struct scan *s, const char *name, size_t at, void *context)
+static bool take_member(struct scan *s, const char *name, size_t at, void *context)
 {
     bool *seen_metadata = context;
-    if (strcmp(name, "__metadata__") != 0) return tensor(s, name, at);
+    if (strcmp(name, "__metadata__") != 0) return read_tensor(s, name, at);
     if (*seen_metadata) return refuse(s, at, "a key twice:", name);
     *seen_metadata = true;
-    return object(s, metadatum, NULL);
+    return read_object(s, take_metadatum, NULL);
 }
 
 int wg__st_header(struct wg_safetensors *f, wg_error *e)
@@ -229,7 +229,7 @@ int wg__st_header(struct wg_safetensors *f, wg_error *e)
     bool        seen_metadata = false;
     wg__json_open(&s.j, (const char *)f->file + 8, f->header);
     if (!f->header || f->file[8] != '{') return refuse(&s, 0, "the header does not begin with '{'", ""), s.status;
-    if (object(&s, member, &seen_metadata)) wg__json_finish(&s.j);
+    if (read_object(&s, take_member, &seen_metadata)) wg__json_finish(&s.j);
     if (s.j.status && !s.status) refuse(&s, (size_t)s.j.offset, s.j.why, "");
     return s.status;
 }

@@ -35,11 +35,11 @@ struct wg_safetensors {
     int                     n_meta, cap_meta;
 };
 
-/* In memory a bool is 0 or 1: the first byte of x that is another, or NULL. */
+/* Finds the first byte of x that is no bool of this library, 0 or 1; NULL: there is none, or x is not bool. */
 const unsigned char *wg__st_bad_bool(const wg_safetensor *x);
-/* The index of a tensor, or -1. */
+/* Finds the index of a tensor; -1: there is none. */
 int wg__st_find(const struct wg_safetensors *f, const char *name);
-/* "tensor w: ..." as its reason; false if memory is short. */
+/* Leaves tensor i out, for the reason "tensor NAME: ..."; false if memory is short. */
 bool wg__st_leave_out(struct wg_safetensors *f, int i, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Parses the header of f into tensor, place and meta.  WG_OK or a status with e filled in. */
 int wg__st_header(struct wg_safetensors *f, wg_error *e);

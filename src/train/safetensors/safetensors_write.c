@@ -61,7 +61,7 @@ static int check_meta(const struct file *f, const char **names, wg_error *e)
 
 /* ---- The header ---- */
 
-static void sort(struct file *f)
+static void sort_tensors(struct file *f)
 {
     static const size_t sizes[] = {8, 4, 1};
     int                 k = 0;
@@ -109,7 +109,7 @@ static void put_header(struct wg__text *t, const struct file *f)
 static int make_header(struct file *f, wg_error *e)
 {
     uint64_t json = 0;
-    sort(f);
+    sort_tensors(f);
     wg__text_add(&f->header, &json, sizeof json);
     put_header(&f->header, f);
     if (f->header.failed) return wg__say(e, f->path, WG_ENOMEM, -1, "out of memory");

@@ -127,7 +127,7 @@ static void packed_on_the_cpu(void)
     wg_graph  *g = wg_graph_new();
     wg_node   *in = wg_input(g, "x", WG_F32, WG_SHAPE(1, IN)), *p = wg_param(g, "w", WG_F32, WG_SHAPE(OUT, IN));
     wg_node   *sums = wg_matmul_t(in, p, 0, 1), *next = wg_assign(p, wg_scale(p, 2));
-    wg_options on = {.device = WG_CUDA(0)};
+    wg_options on = {.device = WG_DEVICE_CUDA(0)};
     wg_tape   *write = wg_compile(g, WG_NODES(next), &on), *read = wg_compile(g, WG_NODES(sums), NULL);
     for (int i = 0; i < OUT * IN; i++) w[i] = 1;
     for (int i = 0; i < IN; i++) x[i] = 1;

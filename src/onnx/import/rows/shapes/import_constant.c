@@ -41,7 +41,7 @@ static wg_node *read_element(struct wg__in *c)
     if (!a->tensor) return wg__malformed(c, "attribute 'value' is no tensor"), NULL;
     if (wg__onnx_dtype_in(a->tensor->dtype) == WG_DTYPES)
         return wg__unsupported(c, "%s tensors", wg__onnx_dtype_name(a->tensor->dtype)), NULL;
-    if (!wg__tensor_known(wg__import_of(c), a->tensor, "value", &v)) return NULL;
+    if (!wg__tensor_known(c->import, a->tensor, "value", &v)) return NULL;
     if (wg_count(&v.shape) == 1) x = wg_const(c->g, v.dtype, (wg_shape){0}, v.data);
     else wg__malformed(c, "attribute 'value' is not one number");
     wg__data_free(v.data);

@@ -26,7 +26,7 @@ static bool operands(struct wg__in *c, int n, struct operand x[], int *length, i
     *rank = 0;
     for (int k = 0; k < n; k++) {
         struct wg__import_value *v = wg__value_in(c, k);
-        x[k].list = v ? wg__value_ints(wg__import_of(c), v) : NULL;
+        x[k].list = v ? wg__value_ints(c->import, v) : NULL;
         if (!x[k].list) return false;
         for (int i = 0; x[k].list->raw && i < x[k].list->n; i++)
             if (wg__like_symbol(x[k].list->at[i])) return false;
@@ -133,12 +133,49 @@ bool wg__fold_abs(wg_infer *c, const int64_t x[], int64_t *y)
         *y = x[0];
         return wg__dim_least(c->g, x[0]) >= 0;
     }
-    return x[0] < 0 ? wg__fold_neg(c, x, y) : (*y = x[0], true);
+    if (x[0] < 0) return wg__fold_neg(c, x, y);
+    *y = x[0];
+    return true;
 }
-bool wg__fold_same(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0], true; }
-bool wg__fold_truth(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0] != 0, !symbol(x[0]); }
-bool wg__fold_and(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0] && x[1], true; }
-bool wg__fold_or(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0] || x[1], true; }
-bool wg__fold_xor(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = !x[0] != !x[1], true; }
-bool wg__fold_not(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = !x[0], true; }
-bool wg__fold_where(wg_infer *c, const int64_t x[], int64_t *y) { return (void)c, *y = x[0] ? x[1] : x[2], true; }
+bool wg__fold_same(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = x[0];
+    return true;
+}
+bool wg__fold_truth(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = x[0] != 0;
+    return !symbol(x[0]);
+}
+bool wg__fold_and(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = x[0] && x[1];
+    return true;
+}
+bool wg__fold_or(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = x[0] || x[1];
+    return true;
+}
+bool wg__fold_xor(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = !x[0] != !x[1];
+    return true;
+}
+bool wg__fold_not(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = !x[0];
+    return true;
+}
+bool wg__fold_where(wg_infer *c, const int64_t x[], int64_t *y)
+{
+    (void)c;
+    *y = x[0] ? x[1] : x[2];
+    return true;
+}

@@ -34,7 +34,8 @@ int wg__in_operand_shape(struct wg__in *c, int i, wg_shape *s)
     wg_node        *x;
     if (wg__in_ints(c, i, &list)) {
         int rank = wg__in_value(c, i)->ints_rank;
-        return *s = (wg_shape){.rank = rank, .dim = {rank ? list.n : 0}}, WG_OK;
+        *s = (wg_shape){.rank = rank, .dim = {rank ? list.n : 0}};
+        return WG_OK;
     }
     int status = wg__in_operand(c, i, &x);
     if (!status) *s = *wg_node_shape(x);
@@ -96,7 +97,10 @@ int wg__in_extent(struct wg__in *c, const wg_shape *s, int from, int to, int64_t
 int wg__in_range_count(struct wg__in *c, int64_t width, int64_t step, int64_t *n)
 {
     wg_infer why = {.g = c->g};
-    if (wg__dim_is_number(c->g, width)) return *n = width > 0 ? (width - 1) / step + 1 : 0, WG_OK;
+    if (wg__dim_is_number(c->g, width)) {
+        *n = width > 0 ? (width - 1) / step + 1 : 0;
+        return WG_OK;
+    }
     int status = wg__dim_range(&why, width, 0, WG_SLICE_END, step, n);
     return status ? no_result(c, &why, status, width, 0) : WG_OK;
 }

@@ -138,7 +138,11 @@ int wg__row_concat(struct wg__in *c)
     if (c->opset >= 4 && !wg__attr_has(c, "axis")) return wg__malformed(c, "attribute axis is missing");
     if (concat_lists(c, wg__attr_int(c, "axis", 1), &l)) return wg__out_list(c, 0, &l);
     wg_node **x = c->n_in ? wg__data_alloc((size_t)c->n_in * sizeof *x) : NULL;
-    if (!x) return c->n_in ? wg__out_node(c, 0, (wg__fail_nomem(c->g), NULL)) : wg__malformed(c, "it has no inputs");
+    if (!x && !c->n_in) return wg__malformed(c, "it has no inputs");
+    if (!x) {
+        wg__fail_nomem(c->g);
+        return wg__out_node(c, 0, NULL);
+    }
     for (int i = 0; i < c->n_in && !status; i++) status = wg__in_operand(c, i, &x[i]);
     if (!status && !wg__in_axis(c, wg__attr_int(c, "axis", 1), wg_node_shape(x[0])->rank, &axis)) status = WG_EARG;
     if (!status) status = wg__out_node(c, 0, wg_concat(c->n_in, x, axis));

@@ -287,7 +287,10 @@ static wg_node *window_sum(wg_node *x, int64_t before, int64_t after)
     wg_node *of_k = wg_pad(x, (int64_t[WG_MAX_RANK]){0, before}, (int64_t[WG_MAX_RANK]){0, after}, 0), *sum = NULL;
     for (int64_t k = 1; of_k; k *= 2) {
         wg_node *part = size & k ? wg_slice(of_k, 1, done, done + n, 1) : NULL;
-        if (part) sum = sum ? wg_add(sum, part) : part, done += k;
+        if (part) {
+            sum = sum ? wg_add(sum, part) : part;
+            done += k;
+        }
         if (2 * k > size) return sum;
         length -= k;
         wg_node *low = wg_slice(of_k, 1, 0, length, 1), *high = wg_slice(of_k, 1, k, k + length, 1);

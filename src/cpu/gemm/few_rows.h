@@ -97,7 +97,7 @@ static void run_strips(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t
 
 /* ---- A transposed b ---- */
 
-/* Four elements from each of LANES / 4 rows of memory that are four rows apart. */
+/* Loads four elements from each of LANES / 4 rows of memory that are four rows apart. */
 static inline vec load_fours(const float *p, int64_t row)
 {
 #if defined(__AVX512F__)
@@ -110,7 +110,7 @@ static inline vec load_fours(const float *p, int64_t row)
 #endif
 }
 
-/* y[p] = column p of the LANES x 4 matrix at b, whose rows are `row` elements apart. */
+/* Sets y[p] to column p of the LANES x 4 matrix at b, whose rows are `row` elements apart. */
 static inline void turn(const float *b, int64_t row, vec y[4])
 {
     vec x0 = load_fours(b, row), x1 = load_fours(b + row, row);
