@@ -95,8 +95,8 @@ static void cut_rows(struct wg_loop_args *a)
     a->chunk = min(max(a->chunk, ROW_LEAST), ROW_MOST);
 }
 
-/* Returns the width of a tile in groups: narrower, down to one line of memory, where there would be
- * few blocks. */
+/* Returns the width of a tile in groups. Tiles are narrower, down to one line of memory, where there would be few
+ * blocks. */
 static int tile_width(const struct wg_loop_args *a)
 {
     int across = power_of_two(ceil_div(a->inner, 4), 32);
