@@ -1,6 +1,6 @@
 /* move.cuh - operators of wg__cuda_shape_ops that are in pad.cu. */
-#ifndef WENGERT_CUDA_SHAPE_CUH
-#define WENGERT_CUDA_SHAPE_CUH
+#ifndef WENGERT_CUDA_MOVE_CUH
+#define WENGERT_CUDA_MOVE_CUH
 
 #include "cuda/kernels/block.cuh"
 

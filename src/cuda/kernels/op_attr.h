@@ -3,8 +3,8 @@
  * Each operator's file in src/ops owns its struct and shows it by the field table of its wg_op; these
  * are the same structs again, for C++. A test compares them with the tables
  * (tests/cuda/kernels/test_move.c). */
-#ifndef WENGERT_CUDA_ATTR_H
-#define WENGERT_CUDA_ATTR_H
+#ifndef WENGERT_CUDA_OP_ATTR_H
+#define WENGERT_CUDA_OP_ATTR_H
 
 #include <wengert/graph_op.h>
 

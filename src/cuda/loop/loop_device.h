@@ -3,8 +3,8 @@
  *
  * It is included by *.cu, and is a part of every generated source, so it
  * includes nothing: loop_args.h must be before it.  For C it is empty. */
-#if !defined(WENGERT_CUDA_DEVICE_H) && defined(__cplusplus)
-#define WENGERT_CUDA_DEVICE_H
+#if !defined(WENGERT_CUDA_LOOP_DEVICE_H) && defined(__cplusplus)
+#define WENGERT_CUDA_LOOP_DEVICE_H
 
 #define DEVICE_FN __device__ __forceinline__
 #define DEVICE static DEVICE_FN
