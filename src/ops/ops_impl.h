@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "graph/graph_impl.h"
+#include "ops/op_attr.h"
 #include "ops/reduce/walk.h"
 
 #define OP(name) extern const wg_op wg_op_##name;

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "cuda/kernels/op_attr.h"
+#include "ops/op_attr.h"
 #include "cuda/cuda_impl.h"
 
 #define DEVICE static __device__ __forceinline__

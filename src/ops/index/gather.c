@@ -4,16 +4,13 @@
  *   dx = g added up in the places it came from (scatter_add) */
 #include "ops/ops_impl.h"
 
-struct attr {
-    int axis;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__axis_attr, axis, INT), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    const wg_shape    *x = &c->x[0], *index = &c->x[1];
-    int                axis = wg_axis(c, a->axis, x->rank);
+    const struct wg__axis_attr *a = c->attr;
+    const wg_shape             *x = &c->x[0], *index = &c->x[1];
+    int                         axis = wg_axis(c, a->axis, x->rank);
     if (axis < 0) return axis;
     if (!(WG_DTYPE_BIT(c->dtype[1]) & WG_DTYPE_INTS))
         return wg_reject(c, WG_EDTYPE, "the index is %s, not i32 or i64", wg_dtype_name(c->dtype[1]));
@@ -43,10 +40,10 @@ static void copy_slices(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
-    struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
-    int                status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
+    const struct wg__axis_attr *a = c->attr;
+    int                         axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
+    struct wg__split            p = wg__split_at(&c->x[0].shape, axis, axis + 1);
+    int                         status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
     if (status || wg_count(&c->y->shape) == 0) return status;
     struct work w = {.x = c->x[0].data,
                      .y = c->y->data,
@@ -62,7 +59,7 @@ static size_t scratch(const wg_call *c) { return (size_t)wg_count(&c->x[1].shape
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
+    const struct wg__axis_attr *a = v->attr;
     if (v->need[0]) v->dx[0] = wg__scatter_add(v->g[0], v->x[1], a->axis, *v->x[0]->shape);
 }
 
@@ -70,15 +67,15 @@ static double flops(const wg_call *c) { return (void)c, 0; }
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    int                rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    const struct wg__axis_attr *a = f->attr;
+    int                         rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
     return wg_onnx_say(f, "Gather{axis=%d}", a->axis < 0 ? a->axis + rank : a->axis);
 }
 
 /* Finds the rows of the result: indices stacked in rows look into one x, or one index looks into each row of x. */
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
+    const struct wg__axis_attr *a = s->attr;
     const wg_shape *x = wg_node_shape(wg_node_operand(s->node, 0)), *index = wg_node_shape(wg_node_operand(s->node, 1));
     int             axis = a->axis < 0 ? a->axis + x->rank : a->axis, of_x = s->x[0].axis, of_index = s->x[1].axis;
     if (of_x == axis || (of_x >= 0 && of_index >= 0)) return 0;
@@ -92,7 +89,7 @@ const wg_op wg_op_gather = {.name = "gather",
                             .doc = "y = the slices of x at indices along an axis",
                             .arity = 2,
                             .flags = WG_OP_MAY_FAIL,
-                            .attr_size = sizeof(struct attr),
+                            .attr_size = sizeof(struct wg__axis_attr),
                             .fields = fields,
                             .infer = infer,
                             .cpu = cpu,
@@ -105,5 +102,5 @@ const wg_op wg_op_gather = {.name = "gather",
 wg_node *wg_gather(wg_node *x, wg_node *index, int axis)
 {
     if (x && !wg__axis_in(x, "gather", &axis)) return NULL;
-    return wg_apply(&wg_op_gather, 2, (wg_node *[]){x, index}, &(struct attr){axis});
+    return wg_apply(&wg_op_gather, 2, (wg_node *[]){x, index}, &(struct wg__axis_attr){axis});
 }

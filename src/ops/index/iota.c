@@ -2,14 +2,11 @@
  * compiled. Nothing flows back: there is no operand. */
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_shape shape; /* [n]: a shape, so that a symbol is bound */
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, shape, SHAPE), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__iota_attr, shape, SHAPE), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
+    const struct wg__iota_attr *a = c->attr;
     if (a->shape.rank != 1 || !wg__dims_valid(c, &a->shape)) return wg_reject(c, WG_EARG, "needs one size");
     *c->y = a->shape;
     *c->ydtype = WG_I64;
@@ -47,7 +44,7 @@ const wg_op wg_op_iota = {.name = "iota",
                           .onnx = "Range",
                           .doc = "y = 0, 1, .. n-1",
                           .flags = WG_OP_SHAPE,
-                          .attr_size = sizeof(struct attr),
+                          .attr_size = sizeof(struct wg__iota_attr),
                           .fields = fields,
                           .infer = infer,
                           .cpu = cpu,
@@ -60,7 +57,7 @@ wg_node *wg_iota(wg_graph *g, int64_t n)
     enum { FEW = 4096 }; /* so many numbers, or fewer, are a constant where n is known */
     wg_shape s = WG_SHAPE(n);
     if (!g || !wg__shape_valid(g, "iota", &s)) return NULL;
-    if (!wg_dim_known(n) || n > FEW) return wg__apply_leaf(g, &wg_op_iota, &(struct attr){s});
+    if (!wg_dim_known(n) || n > FEW) return wg__apply_leaf(g, &wg_op_iota, &(struct wg__iota_attr){s});
     int64_t *few = wg__data_alloc((size_t)n * sizeof *few);
     if (!few) return wg__fail_nomem(g), NULL;
     write_numbers(few, 0, n);

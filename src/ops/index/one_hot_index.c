@@ -2,14 +2,11 @@
  * functions made of them put this operator in front. Nothing flows back. */
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_shape size; /* [size]: a shape, so that a symbol is bound */
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, size, SHAPE), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__one_hot_index_attr, size, SHAPE), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
+    const struct wg__one_hot_index_attr *a = c->attr;
     if (a->size.rank != 1 || !wg__dims_valid(c, &a->size)) return wg_reject(c, WG_EARG, "needs one size");
     *c->ydtype = WG_I64;
     return wg_infer_same(c);
@@ -17,8 +14,8 @@ static int infer(wg_infer *c)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int64_t            size = a->size.dim[0], n = wg_count(&c->y->shape), *y = c->y->data;
+    const struct wg__one_hot_index_attr *a = c->attr;
+    int64_t                              size = a->size.dim[0], n = wg_count(&c->y->shape), *y = c->y->data;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = wg__index_at(&c->x[0], i);
         if (at < 0 || at >= size)
@@ -35,7 +32,7 @@ const wg_op wg_op_one_hot_index = {.name = "one_hot_index",
                                    .arity = 1,
                                    .flags = WG_OP_MAY_FAIL,
                                    .dtypes = WG_DTYPE_INTS | WG_DTYPE_BIT(WG_U8),
-                                   .attr_size = sizeof(struct attr),
+                                   .attr_size = sizeof(struct wg__one_hot_index_attr),
                                    .fields = fields,
                                    .infer = infer,
                                    .cpu = cpu,
@@ -43,5 +40,5 @@ const wg_op wg_op_one_hot_index = {.name = "one_hot_index",
 
 wg_node *wg__one_hot_index(wg_node *x, int64_t size)
 {
-    return wg_apply(&wg_op_one_hot_index, 1, &x, &(struct attr){WG_SHAPE(size)});
+    return wg_apply(&wg_op_one_hot_index, 1, &x, &(struct wg__one_hot_index_attr){WG_SHAPE(size)});
 }

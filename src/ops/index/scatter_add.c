@@ -6,18 +6,15 @@
 
 #include <string.h>
 
-struct attr {
-    int      axis;
-    wg_shape to;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, to, SHAPE), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__scatter_add_attr, axis, INT), WG_FIELD(struct wg__scatter_add_attr, to, SHAPE), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    wg_shape           want = {0};
-    char               have[96], need[96];
-    int                axis = wg_axis(c, a->axis, a->to.rank);
+    const struct wg__scatter_add_attr *a = c->attr;
+    wg_shape                           want = {0};
+    char                               have[96], need[96];
+    int                                axis = wg_axis(c, a->axis, a->to.rank);
     if (axis < 0) return axis;
     if (!(WG_DTYPE_BIT(c->dtype[0]) & WG_DTYPE_NUMBERS))
         return wg_reject(c, WG_EDTYPE, "%s is no number", wg_dtype_name(c->dtype[0]));
@@ -81,10 +78,10 @@ static void add_pieces(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + a->to.rank : a->axis;
-    struct wg__split   p = wg__split_at(&a->to, axis, axis + 1);
-    int                status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
+    const struct wg__scatter_add_attr *a = c->attr;
+    int                                axis = a->axis < 0 ? a->axis + a->to.rank : a->axis;
+    struct wg__split                   p = wg__split_at(&a->to, axis, axis + 1);
+    int                                status = wg__index_resolve(c, &c->x[1], axis, p.n, c->scratch);
     if (status) return status;
     wg__fill_tensor(c, c->y, 0);
     if (wg_count(&c->x[0].shape) == 0) return WG_OK;
@@ -97,7 +94,7 @@ static size_t scratch(const wg_call *c) { return (size_t)wg_count(&c->x[1].shape
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
+    const struct wg__scatter_add_attr *a = v->attr;
     if (v->need[0]) v->dx[0] = wg_gather(v->g[0], v->x[1], a->axis);
 }
 
@@ -107,12 +104,12 @@ static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape);
  * of index become one. */
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    const wg_shape    *index = wg_node_shape(wg_node_operand(f->y, 1));
-    int                axis = a->axis < 0 ? a->axis + a->to.rank : a->axis;
-    bool               flat = index->rank == 1;
-    wg_infer           c = {.g = wg_node_graph(f->y)};
-    wg_shape           rows = a->to, ones = {.rank = rows.rank};
+    const struct wg__scatter_add_attr *a = f->attr;
+    const wg_shape                    *index = wg_node_shape(wg_node_operand(f->y, 1));
+    int                                axis = a->axis < 0 ? a->axis + a->to.rank : a->axis;
+    bool                               flat = index->rank == 1;
+    wg_infer                           c = {.g = wg_node_graph(f->y)};
+    wg_shape                           rows = a->to, ones = {.rank = rows.rank};
     if (f->opset < 16) return wg_onnx_refuse(f, "adding up at indices needs opset 16");
     if (wg__dims_product(&c, index, 0, index->rank, &rows.dim[axis])) return wg_onnx_refuse(f, "%s", c.why);
     for (int i = 0; i < ones.rank; i++) ones.dim[i] = i == axis ? rows.dim[axis] : 1;
@@ -133,7 +130,7 @@ const wg_op wg_op_scatter_add = {.name = "scatter_add",
                                  .doc = "y = zeros with slices of x added at indices along an axis",
                                  .arity = 2,
                                  .flags = WG_OP_MAY_FAIL,
-                                 .attr_size = sizeof(struct attr),
+                                 .attr_size = sizeof(struct wg__scatter_add_attr),
                                  .fields = fields,
                                  .infer = infer,
                                  .cpu = cpu,
@@ -144,7 +141,7 @@ const wg_op wg_op_scatter_add = {.name = "scatter_add",
 
 wg_node *wg__scatter_add(wg_node *x, wg_node *index, int axis, wg_shape to)
 {
-    return wg_apply(&wg_op_scatter_add, 2, (wg_node *[]){x, index}, &(struct attr){axis, to});
+    return wg_apply(&wg_op_scatter_add, 2, (wg_node *[]){x, index}, &(struct wg__scatter_add_attr){axis, to});
 }
 
 wg_node *wg_scatter_add(wg_node *x, wg_node *index, int axis, int64_t size)

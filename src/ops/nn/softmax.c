@@ -6,15 +6,12 @@
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
-struct attr {
-    int axis; /* the last */
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__axis_attr, axis, INT), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = wg_axis(c, a->axis, c->x[0].rank);
+    const struct wg__axis_attr *a = c->attr;
+    int                         axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
     if (axis != c->x[0].rank - 1) return wg_reject(c, WG_EARG, "axis %d is not the last", axis);
     return wg_infer_same(c);
@@ -74,7 +71,7 @@ const wg_op wg_op_softmax = {.name = "softmax",
                              .arity = 1,
                              .dtypes = WG_DTYPE_REALS,
                              .domain = WG_DOMAIN_ANY,
-                             .attr_size = sizeof(struct attr),
+                             .attr_size = sizeof(struct wg__axis_attr),
                              .fields = fields,
                              .infer = infer,
                              .cpu = softmax_cpu,
@@ -88,7 +85,7 @@ const wg_op wg_op_log_softmax = {.name = "log_softmax",
                                  .arity = 1,
                                  .dtypes = WG_DTYPE_REALS,
                                  .domain = WG_DOMAIN_ANY,
-                                 .attr_size = sizeof(struct attr),
+                                 .attr_size = sizeof(struct wg__axis_attr),
                                  .fields = fields,
                                  .infer = infer,
                                  .cpu = log_softmax_cpu,
@@ -107,7 +104,7 @@ static wg_node *apply_over(const wg_op *op, wg_node *x, int axis)
     swap.axis[swap.n - 1] = axis;
     const char *outer = wg__enter(x->g, op->name);
     wg_node    *t = wg_transpose(x, swap);
-    wg_node    *y = wg_apply(op, 1, &t, &(struct attr){swap.n - 1});
+    wg_node    *y = wg_apply(op, 1, &t, &(struct wg__axis_attr){swap.n - 1});
     return wg__leave(x->g, outer, wg_transpose(y, swap));
 }
 wg_node *wg_softmax(wg_node *x, int axis) { return apply_over(&wg_op_softmax, x, axis); }

@@ -12,33 +12,27 @@
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_shape shape;
-    wg_dtype dtype;
-    double   a, b; /* lo and hi, mean and sd, or p */
-    uint64_t stream;
-};
-static const wg_field uniform_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
-                                          WG_FIELD(struct attr, dtype, DTYPE),
-                                          {"lo", WG_FIELD_REAL, offsetof(struct attr, a)},
-                                          {"hi", WG_FIELD_REAL, offsetof(struct attr, b)},
-                                          WG_FIELD(struct attr, stream, STREAM),
+static const wg_field uniform_fields[] = {WG_FIELD(struct wg__random_attr, shape, SHAPE),
+                                          WG_FIELD(struct wg__random_attr, dtype, DTYPE),
+                                          {"lo", WG_FIELD_REAL, offsetof(struct wg__random_attr, a)},
+                                          {"hi", WG_FIELD_REAL, offsetof(struct wg__random_attr, b)},
+                                          WG_FIELD(struct wg__random_attr, stream, STREAM),
                                           {0}};
-static const wg_field normal_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
-                                         WG_FIELD(struct attr, dtype, DTYPE),
-                                         {"mean", WG_FIELD_REAL, offsetof(struct attr, a)},
-                                         {"sd", WG_FIELD_REAL, offsetof(struct attr, b)},
-                                         WG_FIELD(struct attr, stream, STREAM),
+static const wg_field normal_fields[] = {WG_FIELD(struct wg__random_attr, shape, SHAPE),
+                                         WG_FIELD(struct wg__random_attr, dtype, DTYPE),
+                                         {"mean", WG_FIELD_REAL, offsetof(struct wg__random_attr, a)},
+                                         {"sd", WG_FIELD_REAL, offsetof(struct wg__random_attr, b)},
+                                         WG_FIELD(struct wg__random_attr, stream, STREAM),
                                          {0}};
-static const wg_field mask_fields[] = {WG_FIELD(struct attr, shape, SHAPE),
-                                       WG_FIELD(struct attr, dtype, DTYPE),
-                                       {"p", WG_FIELD_REAL, offsetof(struct attr, a)},
-                                       WG_FIELD(struct attr, stream, STREAM),
+static const wg_field mask_fields[] = {WG_FIELD(struct wg__random_attr, shape, SHAPE),
+                                       WG_FIELD(struct wg__random_attr, dtype, DTYPE),
+                                       {"p", WG_FIELD_REAL, offsetof(struct wg__random_attr, a)},
+                                       WG_FIELD(struct wg__random_attr, stream, STREAM),
                                        {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
+    const struct wg__random_attr *a = c->attr;
     if (!(WG_DTYPE_BIT(a->dtype) & WG_DTYPE_REALS))
         return wg_reject(c, WG_EDTYPE, "%s is not real", wg_dtype_name(a->dtype));
     *c->y = a->shape;
@@ -53,12 +47,12 @@ struct work {
 };
 static void draw_elements(void *context, int64_t begin, int64_t end)
 {
-    const struct work        *w = context;
-    const wg_call            *c = w->c;
-    const struct attr        *a = c->attr;
-    const struct wg__kernels *k = wg__kernels();
-    int                       f64 = c->y->dtype == WG_F64;
-    void                     *y = (char *)c->y->data + begin * (int64_t)wg_dtype_size(c->y->dtype);
+    const struct work            *w = context;
+    const wg_call                *c = w->c;
+    const struct wg__random_attr *a = c->attr;
+    const struct wg__kernels     *k = wg__kernels();
+    int                           f64 = c->y->dtype == WG_F64;
+    void                         *y = (char *)c->y->data + begin * (int64_t)wg_dtype_size(c->y->dtype);
     switch (w->which) {
     case UNIFORM: k->uniform[f64](c->seed, a->stream, c->run, begin, end - begin, a->a, a->b, y); return;
     case NORMAL: k->normal[f64](c->seed, a->stream, c->run, begin, end - begin, a->a, a->b, y); return;
@@ -80,8 +74,8 @@ static double flops(const wg_call *c) { return 20.0 * (double)wg_count(&c->y->sh
  * of that shape, by the operator's Like form. */
 static int say_random(wg_onnx_form *f, const char *op, const char *low, double a, const char *high, double b)
 {
-    const struct attr *r = f->attr;
-    bool               known = wg_count(&r->shape) >= 0;
+    const struct wg__random_attr *r = f->attr;
+    bool                          known = wg_count(&r->shape) >= 0;
     wg_onnx_say(f, "%s%s{dtype=%s,%s=", op, known ? "" : "Like", wg_dtype_name(r->dtype), low);
     wg_onnx_say_real(f, a);
     wg_onnx_say(f, ",%s=", high);
@@ -92,17 +86,17 @@ static int say_random(wg_onnx_form *f, const char *op, const char *low, double a
 }
 static int uniform_onnx(wg_onnx_form *f)
 {
-    const struct attr *r = f->attr;
+    const struct wg__random_attr *r = f->attr;
     return say_random(f, "RandomUniform", "low", r->a, "high", r->b);
 }
 static int normal_onnx(wg_onnx_form *f)
 {
-    const struct attr *r = f->attr;
+    const struct wg__random_attr *r = f->attr;
     return say_random(f, "RandomNormal", "mean", r->a, "scale", r->b);
 }
 static int mask_onnx(wg_onnx_form *f)
 {
-    const struct attr *r = f->attr;
+    const struct wg__random_attr *r = f->attr;
     wg_onnx_say(f, "Where(Less(");
     say_random(f, "RandomUniform", "low", 0, "high", 1);
     wg_onnx_say(f, ",");
@@ -116,7 +110,7 @@ const wg_op wg_op_uniform = {.name = "uniform",
                              .onnx = "RandomUniform",
                              .doc = "y uniform in [lo, hi), fresh each run",
                              .flags = WG_OP_RANDOM,
-                             .attr_size = sizeof(struct attr),
+                             .attr_size = sizeof(struct wg__random_attr),
                              .fields = uniform_fields,
                              .infer = infer,
                              .cpu = uniform_cpu,
@@ -126,7 +120,7 @@ const wg_op wg_op_normal = {.name = "normal",
                             .onnx = "RandomNormal",
                             .doc = "y normal with a mean and a standard deviation, fresh each run",
                             .flags = WG_OP_RANDOM,
-                            .attr_size = sizeof(struct attr),
+                            .attr_size = sizeof(struct wg__random_attr),
                             .fields = normal_fields,
                             .infer = infer,
                             .cpu = normal_cpu,
@@ -136,7 +130,7 @@ const wg_op wg_op_dropout_mask = {.name = "dropout_mask",
                                   .onnx = "Where(Less(RandomUniform))",
                                   .doc = "y = 0 with probability p, else 1/(1-p), fresh each run",
                                   .flags = WG_OP_RANDOM,
-                                  .attr_size = sizeof(struct attr),
+                                  .attr_size = sizeof(struct wg__random_attr),
                                   .fields = mask_fields,
                                   .infer = infer,
                                   .cpu = mask_cpu,
@@ -156,7 +150,7 @@ wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi)
     if (!(lo <= hi)) return wg__fail(g, WG_EARG, "uniform: from %g to %g is no range", lo, hi), NULL;
     if (!wg__is_finite_as(t, lo) || !wg__is_finite_as(t, hi))
         return wg__fail(g, WG_EARG, "uniform: from %g to %g is beyond %s", lo, hi, wg_dtype_name(t)), NULL;
-    return wg__apply_leaf(g, &wg_op_uniform, &(struct attr){s, t, lo, hi, 0});
+    return wg__apply_leaf(g, &wg_op_uniform, &(struct wg__random_attr){s, t, lo, hi, 0});
 }
 
 wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
@@ -168,12 +162,13 @@ wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
         return wg__fail(g, WG_EARG, "normal: mean %g and standard deviation %g reach beyond %s", mean, sd,
                         wg_dtype_name(t)),
                NULL;
-    return wg__apply_leaf(g, &wg_op_normal, &(struct attr){s, t, mean, sd, 0});
+    return wg__apply_leaf(g, &wg_op_normal, &(struct wg__random_attr){s, t, mean, sd, 0});
 }
 
 wg_node *wg__dropout_mask(wg_node *x, double p)
 {
-    return wg__apply_leaf(x->g, &wg_op_dropout_mask, &(struct attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
+    return wg__apply_leaf(x->g, &wg_op_dropout_mask,
+                          &(struct wg__random_attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
 }
 
 /* Builds x times a dropout mask on a tape that trains, x on others. A dropped element stays out even if it is infinite,

@@ -2,16 +2,14 @@
  * first NaN, where there is one, counts as the largest.  Nothing flows back. */
 #include "ops/ops_impl.h"
 
-struct attr {
-    int axis, keep;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, keep, FLAG), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__argmax_attr, axis, INT), WG_FIELD(struct wg__argmax_attr, keep, FLAG), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK] = {0};
-    int                axis = wg_axis(c, a->axis, c->x[0].rank);
+    const struct wg__argmax_attr *a = c->attr;
+    bool                          in[WG_MAX_RANK] = {0};
+    int                           axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
     if (c->x[0].dim[axis] == 0) return wg_reject(c, WG_ESHAPE, "axis %d is empty", axis);
     in[axis] = true;
@@ -40,9 +38,9 @@ static void find_indices(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    struct work        w = {.c = c};
-    bool               in[WG_MAX_RANK] = {0};
+    const struct wg__argmax_attr *a = c->attr;
+    struct work                   w = {.c = c};
+    bool                          in[WG_MAX_RANK] = {0};
     in[a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis] = true;
     wg__walk_of(&c->x[0].shape, in, &w.w);
     w.run = wg__walk_run(&w.w);
@@ -54,14 +52,14 @@ static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape);
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    int                rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    const struct wg__argmax_attr *a = f->attr;
+    int                           rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
     return wg_onnx_say(f, "ArgMax{axis=%d,keepdims=%d}", a->axis < 0 ? a->axis + rank : a->axis, !!a->keep);
 }
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
+    const struct wg__argmax_attr *a = s->attr;
     return wg__rows_over_axes(s, &(wg_axes){.n = 1, .axis = {a->axis}}, a->keep);
 }
 
@@ -70,7 +68,7 @@ const wg_op wg_op_argmax = {.name = "argmax",
                             .doc = "y = index of the first largest x along an axis",
                             .arity = 1,
                             .dtypes = WG_DTYPE_ALL,
-                            .attr_size = sizeof(struct attr),
+                            .attr_size = sizeof(struct wg__argmax_attr),
                             .fields = fields,
                             .infer = infer,
                             .cpu = cpu,
@@ -81,5 +79,5 @@ const wg_op wg_op_argmax = {.name = "argmax",
 wg_node *wg_argmax(wg_node *x, int axis, int keep)
 {
     if (!x || !wg__axis_in(x, "argmax", &axis)) return NULL;
-    return wg_apply(&wg_op_argmax, 1, &x, &(struct attr){axis, !!keep});
+    return wg_apply(&wg_op_argmax, 1, &x, &(struct wg__argmax_attr){axis, !!keep});
 }

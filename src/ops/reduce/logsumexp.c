@@ -7,11 +7,8 @@
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_axes axes;
-    int     keep;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__reduce_attr, axes, AXES), WG_FIELD(struct wg__reduce_attr, keep, FLAG), {0}};
 
 /* Finds the first axis from which on every axis is in the set or of size 1; -1 if an axis before belongs to the set. */
 static int find_trailing(const wg_shape *s, const bool in[WG_MAX_RANK])
@@ -25,9 +22,9 @@ static int find_trailing(const wg_shape *s, const bool in[WG_MAX_RANK])
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
-    int                status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
+    const struct wg__reduce_attr *a = c->attr;
+    bool                          in[WG_MAX_RANK];
+    int                           status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
     if (find_trailing(&c->x[0], in) < 0) return wg_reject(c, WG_EARG, "the axes are not the last ones");
     *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
@@ -49,8 +46,8 @@ static void sum_rows(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
+    const struct wg__reduce_attr *a = c->attr;
+    bool                          in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     struct wg__split p = wg__split_at(&c->x[0].shape, find_trailing(&c->x[0].shape, in), c->x[0].shape.rank);
     if (p.n == 0) wg__fill_tensor(c, c->y, -INFINITY);
@@ -60,9 +57,9 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_node           *x = v->x[0];
-    bool               in[WG_MAX_RANK];
+    const struct wg__reduce_attr *a = v->attr;
+    wg_node                      *x = v->x[0];
+    bool                          in[WG_MAX_RANK];
     if (!wg__axes_in(x, "logsumexp", &a->axes, in)) return;
     wg_shape kept = wg__shape_reduced(x->shape, in, 1);
     wg_node *y = wg_reshape(v->y, kept), *g = wg_reshape(v->g[0], kept);
@@ -74,13 +71,13 @@ static double flops(const wg_call *c) { return 4.0 * (double)wg_count(&c->x[0].s
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
+    const struct wg__reduce_attr *a = f->attr;
     return wg__reduce_onnx(f, &a->axes, a->keep, 18);
 }
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
+    const struct wg__reduce_attr *a = s->attr;
     return wg__rows_over_axes(s, &a->axes, a->keep);
 }
 
@@ -90,7 +87,7 @@ const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .arity = 1,
                                .dtypes = WG_DTYPE_REALS,
                                .domain = WG_DOMAIN_ANY,
-                               .attr_size = sizeof(struct attr),
+                               .attr_size = sizeof(struct wg__reduce_attr),
                                .fields = fields,
                                .infer = infer,
                                .cpu = cpu,
@@ -104,15 +101,15 @@ wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)
 {
     bool in[WG_MAX_RANK];
     if (!x || !wg__axes_in(x, "logsumexp", &axes, in)) return NULL;
-    wg_shape    y = wg__shape_reduced(x->shape, in, keep);
-    struct attr a = {.axes = wg__axes_list(x->shape->rank, in), .keep = !!keep};
+    wg_shape               y = wg__shape_reduced(x->shape, in, keep);
+    struct wg__reduce_attr a = {.axes = wg__axes_list(x->shape->rank, in), .keep = !!keep};
     if (a.axes.n == 0) return wg__unchanged(x);
     if (find_trailing(x->shape, in) >= 0) return wg_apply(&wg_op_logsumexp, 1, &x, &a);
     wg_axes perm = {0};
     for (int last = 0; last < 2; last++)
         for (int i = 0; i < x->shape->rank; i++)
             if (in[i] == (bool)last) perm.axis[perm.n++] = i;
-    struct attr moved = {.axes = {.n = a.axes.n}};
+    struct wg__reduce_attr moved = {.axes = {.n = a.axes.n}};
     for (int i = 0; i < a.axes.n; i++) moved.axes.axis[i] = x->shape->rank - a.axes.n + i;
     const char *outer = wg__enter(x->g, "logsumexp");
     wg_node    *t = wg_transpose(x, perm);

@@ -6,17 +6,14 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_axes axes;
-    int     keep;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__reduce_attr, axes, AXES), WG_FIELD(struct wg__reduce_attr, keep, FLAG), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
-    int                status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
+    const struct wg__reduce_attr *a = c->attr;
+    bool                          in[WG_MAX_RANK];
+    int                           status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
     for (int i = 0; i < c->x[0].rank; i++)
         if (in[i] && c->x[0].dim[i] == 0) return wg_reject(c, WG_ESHAPE, "axis %d is empty", i);
@@ -52,9 +49,9 @@ static void find_results(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    struct work        w = {.c = c, .run = 1};
-    bool               in[WG_MAX_RANK];
+    const struct wg__reduce_attr *a = c->attr;
+    struct work                   w = {.c = c, .run = 1};
+    bool                          in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     wg__walk_of(&c->x[0].shape, in, &w.w);
     w.run = wg__walk_run(&w.w);
@@ -66,13 +63,13 @@ static int cpu(wg_call *c)
  * were reduced, plus the index. */
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_node           *x = v->x[0], *index = wg_result(v->y, 1);
-    const wg_shape    *s = x->shape;
-    wg_axes            last = {0}, back = {0};
-    wg_shape           to = {.rank = s->rank};
-    bool               in[WG_MAX_RANK];
-    int                kept = 0;
+    const struct wg__reduce_attr *a = v->attr;
+    wg_node                      *x = v->x[0], *index = wg_result(v->y, 1);
+    const wg_shape               *s = x->shape;
+    wg_axes                       last = {0}, back = {0};
+    wg_shape                      to = {.rank = s->rank};
+    bool                          in[WG_MAX_RANK];
+    int                           kept = 0;
     if (!v->g[0] || !v->need[0] || !wg__axes_in(x, "max_with_index", &a->axes, in)) return;
     for (int i = 0; i < s->rank; i++) /* the axes that stay, then those that go */
         if (!in[i]) last.axis[last.n++] = i;
@@ -92,7 +89,7 @@ static void grad(wg_adjoint *v)
 static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape); }
 
 /* Writes the ArgMax of the reduced axes, which are put behind the others as one axis, in the shape of the result. */
-static int onnx_index(wg_onnx_form *f, const bool in[WG_MAX_RANK], const struct attr *a)
+static int onnx_index(wg_onnx_form *f, const bool in[WG_MAX_RANK], const struct wg__reduce_attr *a)
 {
     const wg_node  *x = wg_node_operand(f->y, 0);
     const wg_shape *s = wg_node_shape(x);
@@ -115,8 +112,8 @@ static int onnx_index(wg_onnx_form *f, const bool in[WG_MAX_RANK], const struct 
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    bool               in[WG_MAX_RANK] = {0};
+    const struct wg__reduce_attr *a = f->attr;
+    bool                          in[WG_MAX_RANK] = {0};
     if (wg__axis_set(&(wg_infer){0}, &a->axes, wg_node_shape(wg_node_operand(f->y, 0))->rank, in))
         return wg_onnx_refuse(f, "its axes are not valid");
     return f->result ? onnx_index(f, in, a) : wg__reduce_onnx(f, &a->axes, a->keep, 18);
@@ -124,7 +121,7 @@ static int onnx(wg_onnx_form *f)
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
+    const struct wg__reduce_attr *a = s->attr;
     return wg__rows_over_axes_all(s, &a->axes, a->keep);
 }
 
@@ -134,7 +131,7 @@ const wg_op wg_op_max_with_index = {.name = "max_with_index",
                                     .arity = 1,
                                     .results = 2,
                                     .dtypes = WG_DTYPE_ALL,
-                                    .attr_size = sizeof(struct attr),
+                                    .attr_size = sizeof(struct wg__reduce_attr),
                                     .fields = fields,
                                     .infer = infer,
                                     .cpu = cpu,
@@ -147,5 +144,5 @@ wg_node *wg_max_with_index(wg_node *x, wg_axes axes, int keep)
 {
     bool in[WG_MAX_RANK];
     if (!x || !wg__axes_in(x, "max_with_index", &axes, in)) return NULL;
-    return wg_apply(&wg_op_max_with_index, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in), !!keep});
+    return wg_apply(&wg_op_max_with_index, 1, &x, &(struct wg__reduce_attr){wg__axes_list(x->shape->rank, in), !!keep});
 }

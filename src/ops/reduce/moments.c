@@ -8,17 +8,14 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_axes axes;
-    int     keep;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__reduce_attr, axes, AXES), WG_FIELD(struct wg__reduce_attr, keep, FLAG), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
-    int                status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
+    const struct wg__reduce_attr *a = c->attr;
+    bool                          in[WG_MAX_RANK];
+    int                           status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
     c->y[0] = c->y[1] = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
@@ -135,9 +132,9 @@ static void run_pieces(void *context, int64_t begin, int64_t end)
 
 static struct work plan(const wg_call *c)
 {
-    const struct attr *a = c->attr;
-    struct work        w = {.c = c, .run = 1};
-    bool               in[WG_MAX_RANK];
+    const struct wg__reduce_attr *a = c->attr;
+    struct work                   w = {.c = c, .run = 1};
+    bool                          in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     wg__walk_of(&c->x[0].shape, in, &w.w);
     w.run = wg__walk_run(&w.w);
@@ -170,9 +167,9 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_node           *x = v->x[0], *sum = NULL;
-    bool               in[WG_MAX_RANK];
+    const struct wg__reduce_attr *a = v->attr;
+    wg_node                      *x = v->x[0], *sum = NULL;
+    bool                          in[WG_MAX_RANK];
     if (!wg__axes_in(x, "moments", &a->axes, in)) return;
     wg_shape kept = wg__shape_reduced(x->shape, in, 1);
     if (v->g[0]) sum = wg_expand(wg_reshape(v->g[0], kept), *x->shape);
@@ -194,7 +191,7 @@ static int say_mean(wg_onnx_form *f, const wg_axes *axes, int keep, const char *
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
+    const struct wg__reduce_attr *a = f->attr;
     if (a->axes.n == 0) return wg_onnx_say(f, f->result ? "Sub(x,x)" : "x");
     if (!f->result) return say_mean(f, &a->axes, a->keep, "x");
     wg_onnx_form mean = {.y = f->y, .opset = f->opset}, square = mean;
@@ -205,7 +202,7 @@ static int onnx(wg_onnx_form *f)
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
+    const struct wg__reduce_attr *a = s->attr;
     return wg__rows_over_axes_all(s, &a->axes, a->keep);
 }
 
@@ -215,7 +212,7 @@ const wg_op wg_op_moments = {.name = "moments",
                              .arity = 1,
                              .results = 2,
                              .dtypes = WG_DTYPE_REALS,
-                             .attr_size = sizeof(struct attr),
+                             .attr_size = sizeof(struct wg__reduce_attr),
                              .fields = fields,
                              .infer = infer,
                              .cpu = cpu,
@@ -229,5 +226,5 @@ wg_node *wg_moments(wg_node *x, wg_axes axes, int keep)
 {
     bool in[WG_MAX_RANK];
     if (!x || !wg__axes_in(x, "moments", &axes, in)) return NULL;
-    return wg_apply(&wg_op_moments, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in), !!keep});
+    return wg_apply(&wg_op_moments, 1, &x, &(struct wg__reduce_attr){wg__axes_list(x->shape->rank, in), !!keep});
 }

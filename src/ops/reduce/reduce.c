@@ -9,11 +9,8 @@
 #include "cpu/cpu.h"
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_axes axes;
-    int     keep;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), WG_FIELD(struct attr, keep, FLAG), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__reduce_attr, axes, AXES), WG_FIELD(struct wg__reduce_attr, keep, FLAG), {0}};
 
 /* Finds the axes first..last-1 that hold every axis of the set but those of size 1; false if another axis lies between
  * them. */
@@ -32,9 +29,9 @@ static bool find_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, 
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
-    int                first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
+    const struct wg__reduce_attr *a = c->attr;
+    bool                          in[WG_MAX_RANK];
+    int                           first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
     if (!find_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
     *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
@@ -43,9 +40,9 @@ static int infer(wg_infer *c)
 
 struct wg__split wg__reduce_split(const void *attr, const wg_shape *x)
 {
-    const struct attr *a = attr;
-    bool               in[WG_MAX_RANK];
-    int                first, last;
+    const struct wg__reduce_attr *a = attr;
+    bool                          in[WG_MAX_RANK];
+    int                           first, last;
     wg__axis_set(&(wg_infer){0}, &a->axes, x->rank, in);
     find_run(x, in, &first, &last);
     return wg__split_at(x, first, last);
@@ -66,8 +63,8 @@ static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape);
 /* Reshapes a reduced value to have size 1 in the places of the reduced axes. */
 static wg_node *reshape_kept(const wg_adjoint *v, wg_node *reduced)
 {
-    const struct attr *a = v->attr;
-    bool               in[WG_MAX_RANK];
+    const struct wg__reduce_attr *a = v->attr;
+    bool                          in[WG_MAX_RANK];
     if (!wg__axes_in(v->x[0], "reduce", &a->axes, in)) return NULL;
     return wg_reshape(reduced, wg__shape_reduced(v->x[0]->shape, in, 1));
 }
@@ -76,12 +73,12 @@ static void sum_grad(wg_adjoint *v) { v->dx[0] = wg_expand(reshape_kept(v, v->g[
 
 static void extreme_grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_node           *y = reshape_kept(v, v->y);
-    wg_node           *mask = wg_cast(wg_equal(v->x[0], y), wg_node_dtype(v->x[0]));
-    wg_node           *ties = wg_sum(mask, a->axes, 1);
-    wg_node           *g = reshape_kept(v, v->g[0]);
-    wg_node           *each = wg_div(g, ties);
+    const struct wg__reduce_attr *a = v->attr;
+    wg_node                      *y = reshape_kept(v, v->y);
+    wg_node                      *mask = wg_cast(wg_equal(v->x[0], y), wg_node_dtype(v->x[0]));
+    wg_node                      *ties = wg_sum(mask, a->axes, 1);
+    wg_node                      *g = reshape_kept(v, v->g[0]);
+    wg_node                      *each = wg_div(g, ties);
     v->dx[0] = wg_zero_mul(mask, each);
 }
 
@@ -106,11 +103,11 @@ static wg_node *multiply_before(wg_node *x, int64_t n)
 /* Makes *s the shape of x as [before, reduced, after]; WG_EGRAD where the middle is symbolic. */
 static int split_in_three(const wg_adjoint *v, wg_shape *s)
 {
-    const struct attr *a = v->attr;
-    const wg_shape    *x = v->x[0]->shape;
-    wg_infer           c = {.g = v->g[0]->g};
-    bool               in[WG_MAX_RANK];
-    int                first, last, status = wg__axis_set(&c, &a->axes, x->rank, in);
+    const struct wg__reduce_attr *a = v->attr;
+    const wg_shape               *x = v->x[0]->shape;
+    wg_infer                      c = {.g = v->g[0]->g};
+    bool                          in[WG_MAX_RANK];
+    int                           first, last, status = wg__axis_set(&c, &a->axes, x->rank, in);
     if (!status) {
         find_run(x, in, &first, &last);
         s->rank = 3;
@@ -146,35 +143,35 @@ static void prod_grad(wg_adjoint *v)
 
 static int sum_onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
+    const struct wg__reduce_attr *a = f->attr;
     return wg__reduce_onnx(f, &a->axes, a->keep, 13);
 }
 static int reduce_onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
+    const struct wg__reduce_attr *a = f->attr;
     return wg__reduce_onnx(f, &a->axes, a->keep, 18);
 }
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
+    const struct wg__reduce_attr *a = s->attr;
     return wg__rows_over_axes(s, &a->axes, a->keep);
 }
 
-#define REDUCTION(id, onnx_, to_onnx_, domain_, grad_, doc_)            \
-    const wg_op wg_op_##id = {.name = #id,                              \
-                              .onnx = onnx_,                            \
-                              .doc = doc_,                              \
-                              .arity = 1,                               \
-                              .dtypes = WG_DTYPE_REALS | WG_DTYPE_INTS, \
-                              .domain = domain_,                        \
-                              .attr_size = sizeof(struct attr),         \
-                              .fields = fields,                         \
-                              .infer = infer,                           \
-                              .cpu = id##_cpu,                          \
-                              .grad = grad_,                            \
-                              .flops = flops,                           \
-                              .to_onnx = to_onnx_,                      \
+#define REDUCTION(id, onnx_, to_onnx_, domain_, grad_, doc_)               \
+    const wg_op wg_op_##id = {.name = #id,                                 \
+                              .onnx = onnx_,                               \
+                              .doc = doc_,                                 \
+                              .arity = 1,                                  \
+                              .dtypes = WG_DTYPE_REALS | WG_DTYPE_INTS,    \
+                              .domain = domain_,                           \
+                              .attr_size = sizeof(struct wg__reduce_attr), \
+                              .fields = fields,                            \
+                              .infer = infer,                              \
+                              .cpu = id##_cpu,                             \
+                              .grad = grad_,                               \
+                              .flops = flops,                              \
+                              .to_onnx = to_onnx_,                         \
                               .rows = rows};
 REDUCTION(sum, "ReduceSum", sum_onnx, WG_DOMAIN_ANY, sum_grad, "y = the sum of x along axes")
 REDUCTION(prod, "ReduceProd", reduce_onnx, WG_DOMAIN_ANY, prod_grad, "y = the product of x along axes")
@@ -203,7 +200,7 @@ static wg_node *reduce_runs(const wg_op *op, wg_node *x, bool in[WG_MAX_RANK], i
 {
     for (int top = x->shape->rank - 1; x && top >= 0; top--) {
         if (!in[top]) continue;
-        struct attr a = {.axes = take_run(x->shape, top, in), .keep = keep};
+        struct wg__reduce_attr a = {.axes = take_run(x->shape, top, in), .keep = keep};
         x = wg_apply(op, 1, &x, &a);
     }
     return wg__unchanged(x);
@@ -213,9 +210,9 @@ static wg_node *reduce_runs(const wg_op *op, wg_node *x, bool in[WG_MAX_RANK], i
  * are moved to the end. */
 static wg_node *reduce_moved(const wg_op *op, wg_node *x, const bool in[WG_MAX_RANK], int keep)
 {
-    wg_shape    y = wg__shape_reduced(x->shape, in, keep);
-    wg_axes     perm = {0};
-    struct attr a = {0};
+    wg_shape               y = wg__shape_reduced(x->shape, in, keep);
+    wg_axes                perm = {0};
+    struct wg__reduce_attr a = {0};
     for (int last = 0; last < 2; last++)
         for (int i = 0; i < x->shape->rank; i++) {
             if (in[i] != (bool)last) continue;

@@ -6,18 +6,16 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    int     axis, smallest;
-    int64_t k;
-};
-static const wg_field fields[] = {
-    WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, k, I64), WG_FIELD(struct attr, smallest, FLAG), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__top_k_attr, axis, INT),
+                                  WG_FIELD(struct wg__top_k_attr, k, I64),
+                                  WG_FIELD(struct wg__top_k_attr, smallest, FLAG),
+                                  {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = wg_axis(c, a->axis, c->x[0].rank);
-    char               size[48];
+    const struct wg__top_k_attr *a = c->attr;
+    int                          axis = wg_axis(c, a->axis, c->x[0].rank);
+    char                         size[48];
     if (axis < 0) return axis;
     int64_t n = c->x[0].dim[axis];
     if (a->k < 0 || (wg_dim_known(n) && a->k > n))
@@ -113,16 +111,16 @@ static void select_lines(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
-    struct work        w = {c, wg__split_at(&c->x[0].shape, axis, axis + 1), a->k, a->smallest};
+    const struct wg__top_k_attr *a = c->attr;
+    int                          axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
+    struct work                  w = {c, wg__split_at(&c->x[0].shape, axis, axis + 1), a->k, a->smallest};
     if (a->k) wg_parallel(c, w.p.outer * w.p.inner, wg__grain(w.p.n), select_lines, &w);
     return WG_OK;
 }
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
+    const struct wg__top_k_attr *a = v->attr;
     if (!v->g[0] || !v->need[0]) return;
     wg_node *x = v->x[0], *index = wg_result(v->y, 1);
     int      rank = x->shape->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
@@ -138,8 +136,8 @@ static double flops(const wg_call *c) { return (double)wg_count(&c->x[0].shape);
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    int                rank = wg_node_shape(f->y)->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
+    const struct wg__top_k_attr *a = f->attr;
+    int                          rank = wg_node_shape(f->y)->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
     f->all = 1;
     if (f->opset >= 11)
         return wg_onnx_say(f, "TopK{axis=%d,largest=%d}(x,[%lld])", axis, !a->smallest, (long long)a->k);
@@ -150,8 +148,8 @@ static int onnx(wg_onnx_form *f)
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    int                rank = wg_node_shape(s->node)->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
+    const struct wg__top_k_attr *a = s->attr;
+    int                          rank = wg_node_shape(s->node)->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
     s->y[0] = s->y[1] = s->x[0];
     return s->x[0].axis != axis;
 }
@@ -162,7 +160,7 @@ const wg_op wg_op_top_k = {.name = "top_k",
                            .arity = 1,
                            .results = 2,
                            .dtypes = WG_DTYPE_ALL,
-                           .attr_size = sizeof(struct attr),
+                           .attr_size = sizeof(struct wg__top_k_attr),
                            .fields = fields,
                            .infer = infer,
                            .cpu = cpu,
@@ -174,5 +172,5 @@ const wg_op wg_op_top_k = {.name = "top_k",
 wg_node *wg_top_k(wg_node *x, int axis, int64_t k, int smallest)
 {
     if (!x || !wg__axis_in(x, "top_k", &axis)) return NULL;
-    return wg_apply(&wg_op_top_k, 1, &x, &(struct attr){axis, !!smallest, k});
+    return wg_apply(&wg_op_top_k, 1, &x, &(struct wg__top_k_attr){axis, !!smallest, k});
 }

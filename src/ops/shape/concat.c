@@ -3,16 +3,13 @@
  *   dx[i] = i's part of g */
 #include "ops/ops_impl.h"
 
-struct attr {
-    int axis;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__axis_attr, axis, INT), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    char               p[96], q[96];
-    int                axis = wg_axis(c, a->axis, c->x[0].rank);
+    const struct wg__axis_attr *a = c->attr;
+    char                        p[96], q[96];
+    int                         axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
     *c->y = c->x[0];
     for (int i = 1; i < c->n; i++) {
@@ -35,10 +32,10 @@ static int infer(wg_infer *c)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
-    struct wg__split   p = wg__split_at(&c->y->shape, axis, axis + 1);
-    int64_t            inner = p.inner * (int64_t)wg_dtype_size(c->y->dtype), at = 0;
+    const struct wg__axis_attr *a = c->attr;
+    int                         axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
+    struct wg__split            p = wg__split_at(&c->y->shape, axis, axis + 1);
+    int64_t                     inner = p.inner * (int64_t)wg_dtype_size(c->y->dtype), at = 0;
     for (int i = 0; i < c->n; i++) {
         int64_t width = c->x[i].shape.dim[axis] * inner;
         wg__copy_rows(c, p.outer, width, (char *)c->y->data + at, p.n * inner, c->x[i].data, width);
@@ -49,10 +46,10 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    int                axis = a->axis < 0 ? a->axis + v->y->shape->rank : a->axis;
-    int64_t            at = 0;
-    wg_infer           c = {.g = v->g[0]->g};
+    const struct wg__axis_attr *a = v->attr;
+    int                         axis = a->axis < 0 ? a->axis + v->y->shape->rank : a->axis;
+    int64_t                     at = 0;
+    wg_infer                    c = {.g = v->g[0]->g};
     for (int i = 0; i < v->n; i++) {
         int64_t n = v->x[i]->shape->dim[axis];
         if (v->need[i]) v->dx[i] = wg__slice(v->g[0], axis, at, n, 1);
@@ -68,14 +65,14 @@ static double flops(const wg_call *c) { return (void)c, 0; }
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
+    const struct wg__axis_attr *a = f->attr;
     return wg_onnx_say(f, "Concat{axis=%d}", a->axis < 0 ? a->axis + wg_node_shape(f->y)->rank : a->axis);
 }
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    int                axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
+    const struct wg__axis_attr *a = s->attr;
+    int                         axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
     *s->y = s->x[0];
     for (int i = 0; i < s->n; i++)
         if (s->x[i].axis != s->y->axis || s->x[i].each != s->y->each) return 0;
@@ -86,7 +83,7 @@ const wg_op wg_op_concat = {.name = "concat",
                             .onnx = "Concat",
                             .doc = "y = the operands one after the other along an axis",
                             .arity = WG_OP_VARIADIC,
-                            .attr_size = sizeof(struct attr),
+                            .attr_size = sizeof(struct wg__axis_attr),
                             .fields = fields,
                             .infer = infer,
                             .cpu = cpu,
@@ -100,5 +97,5 @@ wg_node *wg_concat(int n, wg_node *const x[], int axis)
     if (n < 1) return wg__fail(NULL, WG_EARG, "concat: there are no nodes"), NULL;
     if (wg__lacks_list(NULL, "concat", n, "x", x)) return NULL;
     if (x[0] && !wg__axis_in(x[0], "concat", &axis)) return NULL;
-    return n == 1 ? wg__unchanged(x[0]) : wg_apply(&wg_op_concat, n, x, &(struct attr){axis});
+    return n == 1 ? wg__unchanged(x[0]) : wg_apply(&wg_op_concat, n, x, &(struct wg__axis_attr){axis});
 }

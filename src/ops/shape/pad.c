@@ -6,22 +6,16 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_shape before;
-    wg_list  stride;
-    wg_shape to;
-    double   value;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, before, SHAPE),
-                                  WG_FIELD(struct attr, stride, LIST),
-                                  WG_FIELD(struct attr, to, SHAPE),
-                                  WG_FIELD(struct attr, value, REAL),
+static const wg_field fields[] = {WG_FIELD(struct wg__pad_attr, before, SHAPE),
+                                  WG_FIELD(struct wg__pad_attr, stride, LIST),
+                                  WG_FIELD(struct wg__pad_attr, to, SHAPE),
+                                  WG_FIELD(struct wg__pad_attr, value, REAL),
                                   {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    int                rank = c->x[0].rank;
+    const struct wg__pad_attr *a = c->attr;
+    int                        rank = c->x[0].rank;
     if (a->before.rank != rank || a->stride.n != rank || a->to.rank != rank)
         return wg_reject(c, WG_EARG, "needs one number for each of %d axes", rank);
     if (!wg__dims_valid(c, &a->before) || !wg__dims_valid(c, &a->to))
@@ -62,10 +56,10 @@ static void copy_some_rows(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    const wg_shape    *x = &c->x[0].shape;
-    struct work        w = {.c = c, .n = x->rank ? x->dim[x->rank - 1] : 1};
-    int64_t            step = 1;
+    const struct wg__pad_attr *a = c->attr;
+    const wg_shape            *x = &c->x[0].shape;
+    struct work                w = {.c = c, .n = x->rank ? x->dim[x->rank - 1] : 1};
+    int64_t                    step = 1;
     wg__fill_tensor(c, c->y, a->value);
     if (wg_count(x) == 0) return WG_OK;
     for (int i = x->rank - 1; i >= 0; step *= a->to.dim[i--]) {
@@ -78,8 +72,8 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_node           *g = v->g[0];
+    const struct wg__pad_attr *a = v->attr;
+    wg_node                   *g = v->g[0];
     for (int i = 0; g && i < a->to.rank; i++)
         g = wg__slice(g, i, a->before.dim[i], v->x[0]->shape->dim[i], a->stride.at[i]);
     v->dx[0] = g;
@@ -121,8 +115,8 @@ static void say_pads(wg_onnx_form *f, int n, const int64_t *before, const int64_
 /* Writes the part of Pad(inner,..) before `inner`; close_pad writes the part behind `inner`. */
 static void open_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
 {
-    const struct attr *a = f->attr;
-    bool               real = WG_DTYPE_BIT(wg_node_dtype(f->y)) & WG_DTYPE_REALS;
+    const struct wg__pad_attr *a = f->attr;
+    bool                       real = WG_DTYPE_BIT(wg_node_dtype(f->y)) & WG_DTYPE_REALS;
     if (f->opset >= 11) {
         wg_onnx_say(f, "Pad{mode=\"constant\"}(");
         return;
@@ -139,7 +133,7 @@ static void open_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_
 }
 static void close_pad(wg_onnx_form *f, int n, const int64_t *before, const int64_t *size, const int64_t *to)
 {
-    const struct attr *a = f->attr;
+    const struct wg__pad_attr *a = f->attr;
     if (f->opset < 11) {
         wg_onnx_say(f, WG_DTYPE_BIT(wg_node_dtype(f->y)) & WG_DTYPE_REALS ? ")" : ")))");
         return;
@@ -180,9 +174,9 @@ static void say_spread(wg_onnx_form *f, const wg_shape *x, const wg_list *stride
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    const wg_shape    *x = wg_node_shape(wg_node_operand(f->y, 0));
-    wg_shape           wide = *x;
+    const struct wg__pad_attr *a = f->attr;
+    const wg_shape            *x = wg_node_shape(wg_node_operand(f->y, 0));
+    wg_shape                   wide = *x;
     for (int i = 0; i < x->rank; i++) {
         if (x->dim[i]) continue; /* nothing of x is there */
         wg_onnx_say(f, "Expand(");
@@ -204,9 +198,9 @@ static int onnx(wg_onnx_form *f)
  * rows. */
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    const wg_shape    *x = wg_node_shape(wg_node_operand(s->node, 0));
-    int                axis = s->x[0].axis;
+    const struct wg__pad_attr *a = s->attr;
+    const wg_shape            *x = wg_node_shape(wg_node_operand(s->node, 0));
+    int                        axis = s->x[0].axis;
     *s->y = s->x[0];
     if (wg__shape_has(wg_node_graph(s->node), &a->before, s->symbol)) return 0;
     return axis < 0 || (!a->before.dim[axis] && a->stride.at[axis] == 1 && a->to.dim[axis] == x->dim[axis]);
@@ -216,7 +210,7 @@ const wg_op wg_op_pad = {.name = "pad",
                          .onnx = "Pad",
                          .doc = "y = x with a value around and between its elements",
                          .arity = 1,
-                         .attr_size = sizeof(struct attr),
+                         .attr_size = sizeof(struct wg__pad_attr),
                          .fields = fields,
                          .infer = infer,
                          .cpu = cpu,
@@ -227,7 +221,7 @@ const wg_op wg_op_pad = {.name = "pad",
 
 wg_node *wg__pad(wg_node *x, wg_shape before, wg_list stride, wg_shape to, double value)
 {
-    return wg_apply(&wg_op_pad, 1, &x, &(struct attr){before, stride, to, value});
+    return wg_apply(&wg_op_pad, 1, &x, &(struct wg__pad_attr){before, stride, to, value});
 }
 
 wg_node *wg_pad(wg_node *x, const int64_t *before, const int64_t *after, double value)

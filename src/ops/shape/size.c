@@ -2,15 +2,12 @@
  * symbolic axis.  Only the shape of x is read, so nothing flows back. */
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_axes axes;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axes, AXES), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__size_attr, axes, AXES), {0}};
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
+    const struct wg__size_attr *a = c->attr;
+    bool                        in[WG_MAX_RANK];
     *c->y = (wg_shape){0};
     return wg__axis_set(c, &a->axes, c->x[0].rank, in);
 }
@@ -24,8 +21,8 @@ static double count_elements(const wg_shape *s, const bool in[WG_MAX_RANK])
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    bool               in[WG_MAX_RANK];
+    const struct wg__size_attr *a = c->attr;
+    bool                        in[WG_MAX_RANK];
     wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
     wg__store(c->y->dtype, c->y->data, 0, count_elements(&c->x[0].shape, in));
     return WG_OK;
@@ -36,10 +33,10 @@ static void grad(wg_adjoint *v) { (void)v; }
 /* Writes the product of the elements of Shape(x) at the axes. */
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    int                rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
-    bool               in[WG_MAX_RANK];
-    int64_t            list[WG_MAX_RANK];
+    const struct wg__size_attr *a = f->attr;
+    int                         rank = wg_node_shape(wg_node_operand(f->y, 0))->rank;
+    bool                        in[WG_MAX_RANK];
+    int64_t                     list[WG_MAX_RANK];
     if (wg__axis_set(&(wg_infer){0}, &a->axes, rank, in)) return wg_onnx_refuse(f, "its axes are not valid");
     wg_axes axes = wg__axes_list(rank, in);
     for (int i = 0; i < axes.n; i++) list[i] = axes.axis[i];
@@ -52,9 +49,9 @@ static int onnx(wg_onnx_form *f)
 /* Tells that the result is the same for every row, unless one of the axes has the rows. */
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    const wg_shape    *x = wg_node_shape(wg_node_operand(s->node, 0));
-    bool               in[WG_MAX_RANK];
+    const struct wg__size_attr *a = s->attr;
+    const wg_shape             *x = wg_node_shape(wg_node_operand(s->node, 0));
+    bool                        in[WG_MAX_RANK];
     if (wg__axis_set(&(wg_infer){0}, &a->axes, x->rank, in)) return 0;
     for (int i = 0; i < x->rank; i++)
         if (in[i] && wg__dim_has(wg_node_graph(s->node), x->dim[i], s->symbol)) return 0;
@@ -67,7 +64,7 @@ const wg_op wg_op_size = {.name = "size",
                           .arity = 1,
                           .flags = WG_OP_SHAPE,
                           .dtypes = WG_DTYPE_NUMBERS,
-                          .attr_size = sizeof(struct attr),
+                          .attr_size = sizeof(struct wg__size_attr),
                           .fields = fields,
                           .infer = infer,
                           .cpu = cpu,
@@ -84,5 +81,5 @@ wg_node *wg_size(wg_node *x, wg_axes axes)
         return wg__bad(x, WG_EARG, "size", "%s has no value", wg_node_kind(x));
     for (int i = 0; i < x->shape->rank; i++) known = known && (!in[i] || wg_dim_known(x->shape->dim[i]));
     if (known && WG_DTYPE_BIT(x->dtype) & WG_DTYPE_NUMBERS) return wg_lit(x, count_elements(x->shape, in));
-    return wg_apply(&wg_op_size, 1, &x, &(struct attr){wg__axes_list(x->shape->rank, in)});
+    return wg_apply(&wg_op_size, 1, &x, &(struct wg__size_attr){wg__axes_list(x->shape->rank, in)});
 }

@@ -6,13 +6,10 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    int      axis;
-    wg_shape range; /* low, count: a shape, so that symbols are bound */
-    int64_t  step;
-};
-static const wg_field fields[] = {
-    WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, range, SHAPE), WG_FIELD(struct attr, step, I64), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__slice_attr, axis, INT),
+                                  WG_FIELD(struct wg__slice_attr, range, SHAPE),
+                                  WG_FIELD(struct wg__slice_attr, step, I64),
+                                  {0}};
 
 /* Tells whether low + (count-1) |step| < size, without overflow. */
 static bool is_inside(int64_t low, int64_t count, int64_t step, int64_t size)
@@ -25,8 +22,8 @@ static bool is_inside(int64_t low, int64_t count, int64_t step, int64_t size)
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = wg_axis(c, a->axis, c->x[0].rank);
+    const struct wg__slice_attr *a = c->attr;
+    int                          axis = wg_axis(c, a->axis, c->x[0].rank);
     if (axis < 0) return axis;
     int64_t size = c->x[0].dim[axis], low = a->range.dim[0], count = a->range.dim[1];
     if (a->range.rank != 2 || a->step == 0 || !wg__dims_valid(c, &a->range))
@@ -60,12 +57,12 @@ static void copy_some_rows(void *context, int64_t begin, int64_t end)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
-    struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
-    int64_t            size = (int64_t)wg_dtype_size(c->y->dtype), low = a->range.dim[0], count = a->range.dim[1];
-    int64_t            first = a->step < 0 ? low - a->step * (count - 1) : low;
-    struct work        w = {.y = c->y->data, .count = count, .inner = p.inner * size};
+    const struct wg__slice_attr *a = c->attr;
+    int                          axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
+    struct wg__split             p = wg__split_at(&c->x[0].shape, axis, axis + 1);
+    int64_t     size = (int64_t)wg_dtype_size(c->y->dtype), low = a->range.dim[0], count = a->range.dim[1];
+    int64_t     first = a->step < 0 ? low - a->step * (count - 1) : low;
+    struct work w = {.y = c->y->data, .count = count, .inner = p.inner * size};
     if (wg_count(&c->y->shape) == 0) return WG_OK;
     w.outer_step = p.n * w.inner;
     w.step = count > 1 ? a->step * w.inner : w.inner;
@@ -76,10 +73,10 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    int                rank = v->x[0]->shape->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
-    wg_shape           before = {.rank = rank};
-    wg_list            stride = {.n = rank};
+    const struct wg__slice_attr *a = v->attr;
+    int                          rank = v->x[0]->shape->rank, axis = a->axis < 0 ? a->axis + rank : a->axis;
+    wg_shape                     before = {.rank = rank};
+    wg_list                      stride = {.n = rank};
     for (int i = 0; i < rank; i++) stride.at[i] = 1;
     before.dim[axis] = a->range.dim[0];
     stride.at[axis] = a->step < 0 ? -a->step : a->step;
@@ -131,10 +128,10 @@ static int onnx_symbolic(wg_onnx_form *f, int axis, int64_t low, int64_t count, 
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    int64_t            low = a->range.dim[0], count = a->range.dim[1];
-    int                axis = a->axis < 0 ? a->axis + wg_node_shape(f->y)->rank : a->axis;
-    bool               known = wg_dim_known(low) && wg_dim_known(count);
+    const struct wg__slice_attr *a = f->attr;
+    int64_t                      low = a->range.dim[0], count = a->range.dim[1];
+    int                          axis = a->axis < 0 ? a->axis + wg_node_shape(f->y)->rank : a->axis;
+    bool                         known = wg_dim_known(low) && wg_dim_known(count);
     return known ? onnx_known(f, axis, low, count, a->step) : onnx_symbolic(f, axis, low, count, a->step);
 }
 
@@ -142,8 +139,8 @@ static int onnx(wg_onnx_form *f)
  * rows. */
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    int                axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
+    const struct wg__slice_attr *a = s->attr;
+    int                          axis = a->axis < 0 ? a->axis + wg_node_shape(s->node)->rank : a->axis;
     *s->y = s->x[0];
     return s->x[0].axis != axis && !wg__shape_has(wg_node_graph(s->node), &a->range, s->symbol);
 }
@@ -152,7 +149,7 @@ const wg_op wg_op_slice = {.name = "slice",
                            .onnx = "Slice",
                            .doc = "y = every step-th element of x in a range of one axis",
                            .arity = 1,
-                           .attr_size = sizeof(struct attr),
+                           .attr_size = sizeof(struct wg__slice_attr),
                            .fields = fields,
                            .infer = infer,
                            .cpu = cpu,
@@ -165,7 +162,7 @@ wg_node *wg__slice(wg_node *x, int axis, int64_t low, int64_t count, int64_t ste
 {
     if (!x) return NULL;
     if (low == 0 && step == 1 && count == x->shape->dim[axis]) return wg__unchanged(x);
-    return wg_apply(&wg_op_slice, 1, &x, &(struct attr){axis, WG_SHAPE(low, count), step});
+    return wg_apply(&wg_op_slice, 1, &x, &(struct wg__slice_attr){axis, WG_SHAPE(low, count), step});
 }
 
 wg_node *wg_narrow(wg_node *x, int axis, int64_t low, int64_t count, int64_t step)

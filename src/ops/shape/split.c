@@ -5,24 +5,21 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    int      axis;
-    wg_longs size;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, axis, INT), WG_FIELD(struct attr, size, LONGS), {0}};
+static const wg_field fields[] = {
+    WG_FIELD(struct wg__split_attr, axis, INT), WG_FIELD(struct wg__split_attr, size, LONGS), {0}};
 
 static int count(int n, const void *attr)
 {
-    const struct attr *a = attr;
+    const struct wg__split_attr *a = attr;
     return (void)n, a->size.at ? a->size.n : 0;
 }
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = wg_axis(c, a->axis, c->x[0].rank);
-    int64_t            sum = 0;
-    char               size[48];
+    const struct wg__split_attr *a = c->attr;
+    int                          axis = wg_axis(c, a->axis, c->x[0].rank);
+    int64_t                      sum = 0;
+    char                         size[48];
     if (axis < 0) return axis;
     for (int k = 0; k < c->m; k++) {
         if (a->size.at[k] < 0 || __builtin_add_overflow(sum, a->size.at[k], &sum))
@@ -38,10 +35,10 @@ static int infer(wg_infer *c)
 
 static int cpu(wg_call *c)
 {
-    const struct attr *a = c->attr;
-    int                axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
-    struct wg__split   p = wg__split_at(&c->x[0].shape, axis, axis + 1);
-    int64_t            inner = p.inner * (int64_t)wg_dtype_size(c->x[0].dtype), at = 0;
+    const struct wg__split_attr *a = c->attr;
+    int                          axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
+    struct wg__split             p = wg__split_at(&c->x[0].shape, axis, axis + 1);
+    int64_t                      inner = p.inner * (int64_t)wg_dtype_size(c->x[0].dtype), at = 0;
     for (int k = 0; k < c->m; k++) {
         int64_t width = a->size.at[k] * inner;
         wg__copy_rows(c, p.outer, width, c->y[k].data, width, (const char *)c->x[0].data + at, p.n * inner);
@@ -53,9 +50,9 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_graph          *g = v->y->g;
-    wg_node          **piece = wg__arena_alloc(&g->arena, (size_t)v->m * sizeof *piece);
+    const struct wg__split_attr *a = v->attr;
+    wg_graph                    *g = v->y->g;
+    wg_node                    **piece = wg__arena_alloc(&g->arena, (size_t)v->m * sizeof *piece);
     if (!piece) {
         wg__fail_nomem(g);
         return;
@@ -71,8 +68,8 @@ static double flops(const wg_call *c) { return (void)c, 0; }
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    int                rank = wg_node_shape(f->y)->rank;
+    const struct wg__split_attr *a = f->attr;
+    int                          rank = wg_node_shape(f->y)->rank;
     f->all = 1;
     wg_onnx_say(f, "Split{axis=%d%s", a->axis < 0 ? a->axis + rank : a->axis, f->opset < 13 ? ",split=" : "}(x,");
     wg_onnx_say_dims(f, a->size.n, a->size.at);
@@ -81,8 +78,8 @@ static int onnx(wg_onnx_form *f)
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    int                rank = wg_node_shape(s->node)->rank;
+    const struct wg__split_attr *a = s->attr;
+    int                          rank = wg_node_shape(s->node)->rank;
     for (int k = 0; k < s->m; k++) s->y[k] = s->x[0];
     return s->x[0].axis != (a->axis < 0 ? a->axis + rank : a->axis);
 }
@@ -92,7 +89,7 @@ const wg_op wg_op_split = {.name = "split",
                            .doc = "y[0], y[1], .. = pieces of x along an axis",
                            .arity = 1,
                            .results = WG_OP_VARIADIC,
-                           .attr_size = sizeof(struct attr),
+                           .attr_size = sizeof(struct wg__split_attr),
                            .fields = fields,
                            .count = count,
                            .infer = infer,
@@ -113,12 +110,12 @@ static wg_node *split_evenly(wg_node *x, int axis, int n)
                        n);
     if (!size) return wg__fail_nomem(x->g), NULL;
     for (int k = 0; k < n; k++) size[k] = all / n;
-    return wg_apply(&wg_op_split, 1, &x, &(struct attr){axis, {n, size}});
+    return wg_apply(&wg_op_split, 1, &x, &(struct wg__split_attr){axis, {n, size}});
 }
 
 wg_node *wg_split(wg_node *x, int axis, int n, const int64_t size[])
 {
     if (!x || !wg__axis_in(x, "split", &axis)) return NULL;
     if (n < 1) return wg__bad(x, WG_EARG, "split", "%d pieces", n);
-    return size ? wg_apply(&wg_op_split, 1, &x, &(struct attr){axis, {n, size}}) : split_evenly(x, axis, n);
+    return size ? wg_apply(&wg_op_split, 1, &x, &(struct wg__split_attr){axis, {n, size}}) : split_evenly(x, axis, n);
 }

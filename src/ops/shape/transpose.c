@@ -5,10 +5,7 @@
 
 #include "ops/ops_impl.h"
 
-struct attr {
-    wg_axes perm;
-};
-static const wg_field fields[] = {WG_FIELD(struct attr, perm, AXES), {0}};
+static const wg_field fields[] = {WG_FIELD(struct wg__transpose_attr, perm, AXES), {0}};
 
 /* Makes *to the permutation with axes 0 <= axis < rank; WG_OK, or a rejection. */
 static int resolve_perm(wg_infer *c, const wg_axes *perm, int rank, wg_axes *to)
@@ -28,9 +25,9 @@ static int resolve_perm(wg_infer *c, const wg_axes *perm, int rank, wg_axes *to)
 
 static int infer(wg_infer *c)
 {
-    const struct attr *a = c->attr;
-    wg_axes            perm;
-    int                status = resolve_perm(c, &a->perm, c->x[0].rank, &perm);
+    const struct wg__transpose_attr *a = c->attr;
+    wg_axes                          perm;
+    int                              status = resolve_perm(c, &a->perm, c->x[0].rank, &perm);
     if (status) return status;
     c->y->rank = perm.n;
     for (int i = 0; i < perm.n; i++) c->y->dim[i] = c->x[0].dim[perm.axis[i]];
@@ -50,11 +47,11 @@ enum { TILE = 32 };
 
 static struct plan plan(const wg_call *c)
 {
-    const struct attr *a = c->attr;
-    const wg_shape    *x = &c->x[0].shape;
-    struct plan        p = {.x = c->x[0].data, .y = c->y->data, .size = wg_dtype_size(c->y->dtype)};
-    int64_t            step[WG_MAX_RANK], n = 1;
-    wg_axes            perm;
+    const struct wg__transpose_attr *a = c->attr;
+    const wg_shape                  *x = &c->x[0].shape;
+    struct plan                      p = {.x = c->x[0].data, .y = c->y->data, .size = wg_dtype_size(c->y->dtype)};
+    int64_t                          step[WG_MAX_RANK], n = 1;
+    wg_axes                          perm;
     resolve_perm(&(wg_infer){0}, &a->perm, x->rank, &perm);
     for (int i = x->rank - 1; i >= 0; n *= x->dim[i--]) step[i] = n;
     for (int i = 0; i < x->rank; i++) {
@@ -175,8 +172,8 @@ static int cpu(wg_call *c)
 
 static void grad(wg_adjoint *v)
 {
-    const struct attr *a = v->attr;
-    wg_axes            perm, back;
+    const struct wg__transpose_attr *a = v->attr;
+    wg_axes                          perm, back;
     if (resolve_perm(&(wg_infer){.g = v->g[0]->g}, &a->perm, v->x[0]->shape->rank, &perm)) return;
     back.n = perm.n;
     for (int i = 0; i < perm.n; i++) back.axis[perm.axis[i]] = i;
@@ -187,9 +184,9 @@ static double flops(const wg_call *c) { return (void)c, 0; }
 
 static int onnx(wg_onnx_form *f)
 {
-    const struct attr *a = f->attr;
-    wg_axes            perm;
-    int64_t            list[WG_MAX_RANK];
+    const struct wg__transpose_attr *a = f->attr;
+    wg_axes                          perm;
+    int64_t                          list[WG_MAX_RANK];
     if (resolve_perm(&(wg_infer){0}, &a->perm, wg_node_shape(f->y)->rank, &perm))
         return wg_onnx_refuse(f, "its axes are not valid");
     for (int i = 0; i < perm.n; i++) list[i] = perm.axis[i];
@@ -200,8 +197,8 @@ static int onnx(wg_onnx_form *f)
 
 static int rows(wg_stack *s)
 {
-    const struct attr *a = s->attr;
-    wg_axes            perm;
+    const struct wg__transpose_attr *a = s->attr;
+    wg_axes                          perm;
     *s->y = s->x[0];
     if (s->x[0].axis < 0) return 1;
     if (resolve_perm(&(wg_infer){0}, &a->perm, wg_node_shape(s->node)->rank, &perm)) return 0;
@@ -214,7 +211,7 @@ const wg_op wg_op_transpose = {.name = "transpose",
                                .onnx = "Transpose",
                                .doc = "y = x with its axes in another order",
                                .arity = 1,
-                               .attr_size = sizeof(struct attr),
+                               .attr_size = sizeof(struct wg__transpose_attr),
                                .fields = fields,
                                .infer = infer,
                                .cpu = cpu,
@@ -226,10 +223,10 @@ const wg_op wg_op_transpose = {.name = "transpose",
 wg_node *wg_transpose(wg_node *x, wg_axes perm)
 {
     if (!x) return NULL;
-    struct attr a = {perm};
-    wg_infer    c = {.g = x->g};
-    wg_axes     resolved;
-    bool        same = true;
+    struct wg__transpose_attr a = {perm};
+    wg_infer                  c = {.g = x->g};
+    wg_axes                   resolved;
+    bool                      same = true;
     if (resolve_perm(&c, &perm, x->shape->rank, &resolved)) {
         if (perm.n > WG_MAX_RANK) return wg__bad(x, WG_EARG, "transpose", "%s", c.why); /* cannot even be printed */
         return wg_apply(&wg_op_transpose, 1, &x, &a);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/kernels/op_attr.h"
+#include "ops/op_attr.h"
 #include "cuda/cuda_impl.h"
 #include "cuda/cuda_test.h"
 #include "ops/ops_impl.h"

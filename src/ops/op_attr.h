@@ -1,10 +1,9 @@
-/* op_attr.h - the attributes of structured operators, as src/cuda reads them.
+/* op_attr.h - the attributes of structured operators that a device has kernels for; C, and C++ for src/cuda.
  *
- * Each operator's file in src/ops owns its struct and shows it by the field table of its wg_op; these
- * are the same structs again, for C++. A test compares them with the tables
- * (tests/cuda/kernels/test_move.c). */
-#ifndef WENGERT_CUDA_OP_ATTR_H
-#define WENGERT_CUDA_OP_ATTR_H
+ * An operator's file shows them by the field table of its wg_op. What is a size is a shape, so that symbols are bound.
+ */
+#ifndef WENGERT_OP_ATTR_H
+#define WENGERT_OP_ATTR_H
 
 #include <wengert/graph_op.h>
 
@@ -23,11 +22,11 @@ struct wg__split_attr {
     int      axis;
     wg_longs size;
 };
-struct wg__axis_attr { /* softmax log_softmax gather concat */
+struct wg__axis_attr { /* softmax (the last axis) log_softmax gather concat */
     int axis;
 };
 struct wg__one_hot_index_attr {
-    wg_shape size;
+    wg_shape size; /* [size] */
 };
 struct wg__scatter_add_attr {
     int      axis;
@@ -56,7 +55,7 @@ struct wg__iota_attr {
 struct wg__random_attr { /* uniform normal dropout_mask */
     wg_shape shape;
     wg_dtype dtype;
-    double   a, b;
+    double   a, b; /* lo and hi, mean and sd, or p */
     uint64_t stream;
 };
 
