@@ -172,7 +172,8 @@ WG_API void *wg_layer_data(wg_layer *layer, const wg_layer_kind *kind);
  * such as a running mean.  y is the layer's value, assign an assignment (wg_assign) of
  * a parameter of role WG_ROLE_STATE.  Every step that wg_minimize, wg_minimize_over or
  * wg_minimize_groups makes from now on of a loss that depends on y takes the update
- * along; tapes without such a step do not.  Two steps on one tape take it along once.
+ * along; tapes without such a step do not.  Two steps on one tape take it along once;
+ * where their losses bring different updates of one state, each needs a tape of its own.
  * Where a layer is applied several times, or for other reasons a loss brings several
  * updates of one parameter, they act one after the other, in the order they were added.
  * Returns y, or NULL with the reason on the graph. */

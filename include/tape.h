@@ -87,14 +87,15 @@ WG_API void wg_tape_free(wg_tape *t);
  * number of the next run; that run has the number after it.  Two random nodes
  * of one and the same expression draw in the order in which they are built.
  *
- * An assignment takes effect as it is built, and again in each wg_run.  A
+ * An assignment takes effect as it is built, those that the graph has already now,
+ * and again in each wg_run.  A
  * parameter may be assigned by several nodes, one after the other; but then
  * wg_run is refused, as a compiled tape would be, since all assignments of a run
  * read old values and all but one would be lost.
  *
  * NULL with the reason on the graph: where the graph is eager already, and where
  * operators stand on inputs (as in an imported model), which have no values yet:
- * begin with an empty graph, or compile a tape.  wg_follow, wg_trace,
+ * begin with an empty graph, or compile a tape; parameters are then as they were.  wg_follow, wg_trace,
  * wg_watch_finite and wg_tape_dot are of compiled tapes: WG_EARG.  wg_tape_free
  * ends eager mode, and the graph is one as any other. */
 WG_API wg_tape *wg_graph_eager(wg_graph *g);

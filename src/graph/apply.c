@@ -180,6 +180,7 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     wg_graph *g = NULL;
     bool      missing = false;
+    char      why[160];
     if (n < 1) return wg__fail(NULL, WG_EARG, "apply: there are no operands"), NULL;
     if (wg__lacks_list(NULL, "apply", n, "x", x)) return NULL;
     for (int i = 0; i < n; i++) {
@@ -187,7 +188,10 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
         else missing = true;
     }
     if (!g || (missing && g->status)) return NULL; /* the cause is known already */
-    if (!op) return wg__fail(g, WG_EARG, "apply: op is NULL"), NULL;
+    if (!op || !op->name) return wg__fail(g, WG_EARG, "apply: op %s", op ? "has no name" : "is NULL"), NULL;
+    const char *flaw = wg__table_fits(op->struct_size, sizeof *op, why) ? wg__attr_flaw(op, attr) : NULL;
+    if (flaw)
+        return wg__fail(g, WG_EARG, "%s: the attribute %s has a negative length, or no numbers", op->name, flaw), NULL;
     return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr)
                                      : wg__apply_raw(g, op, n, x, attr);
 }

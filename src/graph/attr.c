@@ -88,6 +88,18 @@ static bool copy_field(struct wg__arena *arena, wg_field_type type, void *at)
     }
 }
 
+const char *wg__attr_flaw(const wg_op *op, const void *attr)
+{
+    for (const wg_field *f = op->fields; f && f->name && attr; f++) {
+        const void     *at = (const char *)attr + f->offset;
+        const wg_longs *w = at;
+        const wg_reals *r = at;
+        if (f->type == WG_FIELD_LONGS && (w->n < 0 || (w->n && !w->at))) return f->name;
+        if (f->type == WG_FIELD_REALS && (r->n < 0 || (r->n && !r->at))) return f->name;
+    }
+    return NULL;
+}
+
 void *wg__attr_copy(wg_graph *g, const wg_op *op, const void *attr)
 {
     char *a = wg__arena_alloc(&g->arena, op->attr_size);

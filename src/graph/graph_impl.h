@@ -221,6 +221,8 @@ const char *wg__attr_str(const wg_graph *g, const wg_op *op, const void *attr, c
 bool        wg__attr_equal(const wg_op *op, const void *a, const void *b);
 /* Copies the attributes into the graph's arena, with the lists and texts that they show; NULL with an error on g. */
 void *wg__attr_copy(wg_graph *g, const wg_op *op, const void *attr);
+/* Names the first attribute that is a list of a negative length, or without numbers; NULL: none. */
+const char *wg__attr_flaw(const wg_op *op, const void *attr);
 /* The bytes of a field that decide whether two fields are equal: those of a value or text; or of a list, whose count is
  * in span[0] and whose elements are in span[1].  A value has NULL there. */
 struct wg__bytes_of {

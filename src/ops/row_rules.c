@@ -3,7 +3,7 @@
 
 static const wg_shape *shape_of(const wg_stack *s, int i) { return wg_node_shape(wg_node_operand(s->node, i)); }
 
-/* Finds the rows of an elementwise result: each operand is stacked along the same axis of the result, or has size 1
+/* Finds the rows of elementwise results: each operand is stacked along the same axis of the result, or has size 1
  * there. */
 int wg_rows_broadcast(wg_stack *s)
 {
@@ -19,6 +19,7 @@ int wg_rows_broadcast(wg_stack *s)
         int             axis = s->y->axis - (rank - x->rank);
         if (s->x[i].axis < 0 && axis >= 0 && x->dim[axis] != 1) return 0;
     }
+    for (int k = 1; k < s->m; k++) s->y[k] = s->y[0];
     return 1;
 }
 

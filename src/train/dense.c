@@ -58,9 +58,13 @@ static bool check_unused(wg_graph *g, const char *name)
 
 static bool check_layer(wg_graph *g, const char *name, const struct dense *d)
 {
+    char text[96];
     if (!*name) wg__fail(g, WG_EARG, "the layer needs a name");
-    else if (!(WG_DTYPE_BIT(d->t) & WG_DTYPE_REALS) || !wg_dtype_size(d->t))
+    else if (!wg_dtype_size(d->t) || !(WG_DTYPE_BIT(d->t) & WG_DTYPE_REALS))
         wg__fail(g, WG_EDTYPE, "%s of %s: only f32 and f64 can be learned", name, wg_dtype_name(d->t));
+    else if (!wg_dim_known(d->in))
+        wg__fail(g, WG_ESHAPE, "%s: the number of inputs is %s, and a weight needs a size that is known", name,
+                 wg_dim_name(g, d->in, text, sizeof text));
     else if (d->in < 0 || d->units < 1)
         wg__fail(g, WG_EARG, "%s has %lld inputs and %lld units", name, (long long)d->in, (long long)d->units);
     else if (!is_activation(d->options.activation))

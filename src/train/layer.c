@@ -127,8 +127,9 @@ static wg_layer *alloc(wg_graph *g, const wg_layer_kind *kind, const char *name,
 
 static wg_layer *make(wg_graph *g, const wg_layer_kind *kind, const char *name, const void *data)
 {
-    if (!kind || !kind->name || !kind->apply || kind->inputs < 0)
-        return refuse(g, "layer_new: a kind of layer needs a name, apply and no negative number of inputs");
+    if (!kind || !kind->name || !kind->apply || kind->inputs < 0 || kind->size > PTRDIFF_MAX / 2)
+        return refuse(
+            g, "layer_new: a kind of layer needs a name, apply, no negative number of inputs and a size that can be");
     char why[160];
     if (!wg__table_fits(kind->struct_size, sizeof *kind, why))
         return wg__fail(g, WG_EARG, "layer_new: the kind %s has %s", kind->name, why), NULL;
@@ -160,9 +161,10 @@ static bool check_operands(const wg_layer *l, int n, wg_node *const x[])
 {
     char        text[160];
     const char *call = l->g->call;
-    if (n != wg__layer_inputs(l))
-        wg__fail(l->g, WG_EARG, "%s: %s %s takes %d operands, not %d", call, l->kind->name, l->name,
-                 wg__layer_inputs(l), n);
+    int         takes = wg__layer_inputs(l);
+    if (n != takes)
+        wg__fail(l->g, WG_EARG, "%s: %s %s takes %d operand%s, not %d", call, l->kind->name, l->name, takes,
+                 takes == 1 ? "" : "s", n);
     for (int i = 0; n == wg__layer_inputs(l) && i < n; i++) {
         const char *what = wg__node_str(x[i], text, sizeof text);
         if (x[i]->g != l->g) wg__fail(l->g, WG_EARG, "%s(%s): the operand belongs to another graph", call, what);
@@ -186,16 +188,17 @@ static wg_node *apply(wg_layer *l, int n, wg_node *const x[])
     return NULL;
 }
 
-wg_node *wg_layer_apply_to(wg_layer *l, int n, wg_node *const x[])
+static wg_node *apply_for(const char *who, wg_layer *l, int n, wg_node *const x[])
 {
-    if (!l || wg__lacks_list(l->g, "layer_apply_to", n, "x", x)) return NULL;
+    if (!l || wg__lacks_list(l->g, who, n, "x", x)) return NULL;
     for (int i = 0; i < n; i++)
         if (!x[i]) return NULL;
-    const char     *outer = wg__enter(l->g, "layer_apply");
+    const char     *outer = wg__enter(l->g, who);
     struct wg__mark before = wg__mark(l->g);
     wg_node        *y = apply(l, n, x);
     if (!y) wg__undo(l->g, &before);
     return wg__leave(l->g, outer, y);
 }
 
-wg_node *wg_layer_apply(wg_layer *l, wg_node *x) { return wg_layer_apply_to(l, 1, &x); }
+wg_node *wg_layer_apply(wg_layer *l, wg_node *x) { return apply_for("layer_apply", l, 1, &x); }
+wg_node *wg_layer_apply_to(wg_layer *l, int n, wg_node *const x[]) { return apply_for("layer_apply_to", l, n, x); }

@@ -154,17 +154,20 @@ Test(gemm, what_is_kept_packed_changes_no_bit)
 
 Test(gemm, packing_is_for_few_rows_of_f32)
 {
-    struct wg__gemm few = {.dtype = WG_F32, .tb = true, .m = 1, .n = 512, .k = 784}, g = few;
+    struct wg__gemm few = {.dtype = WG_F32, .tb = true, .m = 4, .n = 512, .k = 784}, g = few;
     if (!wg__kernels()->gemm_f32) {
         cr_expect_eq(wg__gemm_packed_bytes(&few), 0, "without a kernel that reads it");
         return;
     }
     cr_expect_eq(wg__gemm_packed_bytes(&few), 512 * 784 * 4);
-    g.dtype = WG_F64;
+    g.m = 2;
+    cr_expect_eq(wg__gemm_packed_bytes(&g) > 0, wg__blas_warning() != NULL,
+                 "two rows are BLAS's where it knows this CPU");
+    g = few, g.dtype = WG_F64;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "f64");
     g = few, g.m = 128;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "many rows, which share what each run packs");
-    g = few, g.tb = false;
+    g = few, g.tb = false, g.m = 1;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "rows of b are read where they lie");
     g = few, g.n = 10;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "columns that fill no panel");

@@ -103,7 +103,7 @@ static void try_layers(void)
 {
     wg_layer *l = wg_activation_layer_new(g, WG_ACT_RELU), *none = NULL;
     TRY(layer_apply, l, a);
-    expect_named("layer_apply", wg_layer_apply_to(l, 2, (wg_node *[]){a, a}));
+    expect_named("layer_apply_to", wg_layer_apply_to(l, 2, (wg_node *[]){a, a}));
     TRY(layer_param, l, "w", WG_F32, WG_SCALAR, NULL);
     expect_layer_named("dense_layer_new", wg_dense_layer_new(g, WG_F32, 3, 0, "fc", NULL));
     expect_layer_named("activation_layer_new", wg_activation_layer_new(g, (enum wg_activation)9));

@@ -246,3 +246,35 @@ Test(graph_doors, sigmoid_cross_entropy_of_a_bad_label_in_eager_mode)
     cr_expect(!each && !strstr(wg_message(g), "sigmoid_cross_entropy:"), "named once: %s", wg_message(g));
     wg_graph_free(g);
 }
+
+/* ---- Operators of a program's own ---- */
+
+static int take_shape(wg_infer *c) { return wg_infer_same(c); }
+static int do_nothing(wg_call *c) { return (void)c, WG_OK; }
+struct listed {
+    wg_longs l;
+    wg_reals r;
+};
+
+Test(graph_doors, an_operator_without_a_name_and_lists_without_numbers)
+{
+    static const wg_field      fields[] = {WG_FIELD(struct listed, l, LONGS), WG_FIELD(struct listed, r, REALS), {0}};
+    static const struct listed bad[] = {{.l = {2, NULL}}, {.l = {-1, NULL}}, {.r = {3, NULL}}, {.r = {-7, NULL}}};
+    wg_op                      op = {.arity = 1, .infer = take_shape, .cpu = do_nothing};
+    wg_graph                  *g = wg_graph_new();
+    wg_node                   *x = wg_input(g, "x", WG_F64, WG_SCALAR);
+    cr_expect_null(wg_apply(&op, 1, &x, NULL));
+    cr_expect_str_eq(wg_message(g), "apply: op has no name");
+    wg_clear_error(g);
+    op.name = "listed";
+    op.attr_size = sizeof(struct listed);
+    op.fields = fields;
+    for (int i = 0; i < 4; i++) {
+        cr_expect_null(wg_apply(&op, 1, &x, &bad[i]));
+        cr_expect(strstr(wg_message(g), i < 2 ? "listed: the attribute l" : "listed: the attribute r"), "%s",
+                  wg_message(g));
+        wg_clear_error(g);
+    }
+    cr_expect_not_null(wg_apply(&op, 1, &x, &(struct listed){{0}, {0}}), "%s", wg_message(g));
+    wg_graph_free(g);
+}

@@ -222,6 +222,42 @@ Test(ops_registry, every_operator_has_a_case)
     }
 }
 
+/* Which results of op the node is made of, as bits, through all that the case builds on it. */
+static unsigned results_below(const wg_op *op, const wg_node *x)
+{
+    unsigned bits = 0;
+    if (x->kind == WG__RESULT) return x->x[0]->op == op ? 1u << wg__result_index(x) : 0;
+    if (x->kind == WG__OP && x->op == op) return 1;
+    for (int k = 0; k < x->n; k++) bits |= results_below(op, x->x[k]);
+    return bits;
+}
+
+/* A case sees only what it returns: a result that no case reads would have no law. */
+Test(ops_registry, every_result_has_a_case)
+{
+    for (const wg_op *const *op = wg_ops; *op; op++) {
+        unsigned seen = 0, results = (*op)->results == WG_OP_VARIADIC ? 2 : (unsigned)(*op)->results;
+        for (size_t i = 0; i < sizeof op_cases / sizeof *op_cases && results > 1; i++) {
+            const struct op_case *c = &op_cases[i];
+            wg_graph             *g = wg_graph_new();
+            wg_node              *x[3] = {0};
+            if (!strcmp(c->op, (*op)->name)) {
+                for (int k = 0; k < c->n; k++)
+                    x[k] = wg_input(g, NULL,
+                                    c->kind[k] == 'i'   ? WG_I64
+                                    : c->kind[k] == 'u' ? WG_U8
+                                    : c->kind[k] == 'b' ? WG_BOOL
+                                                        : WG_F64,
+                                    c->shape[k]);
+                seen |= results_below(*op, c->build(g, WG_F64, x));
+            }
+            wg_graph_free(g);
+        }
+        for (unsigned k = 0; k < results && results > 1; k++)
+            cr_expect(seen >> k & 1, "%s: no case in tests/ops/cases.h reads result %u", (*op)->name, k);
+    }
+}
+
 Test(ops_registry, structured)
 {
     for (size_t i = 0; i < sizeof op_cases / sizeof *op_cases; i++) {

@@ -239,3 +239,29 @@ Test(ops_several, gradients_over_a_symbolic_batch)
         cr_expect_arr_eq(got[0], got[1], sizeof *got, "operator %d", which);
     }
 }
+
+/* One column alone and the same beside others go different ways, which agree on infinities and on sums that overflow.
+ */
+Test(ops_several, moments_of_extremes_do_not_depend_on_the_layout)
+{
+    static const double column[][2] = {{INFINITY, 1}, {1, -INFINITY}, {1e308, 1e308}, {INFINITY, -INFINITY}, {NAN, 1}};
+    for (size_t i = 0; i < sizeof column / sizeof *column; i++) {
+        const double beside[4] = {column[i][0], 1, column[i][1], 2};
+        double       mean[2], var[2], one_mean, one_var;
+        both(wg_moments(const_of(g, WG_F64, WG_SHAPE(2, 1), column[i]), WG_AXES(0), 0), &one_mean, &one_var);
+        both(wg_moments(const_of(g, WG_F64, WG_SHAPE(2, 2), beside), WG_AXES(0), 0), mean, var);
+        cr_expect(one_mean == mean[0] || (isnan(one_mean) && isnan(mean[0])), "%g and %g", one_mean, mean[0]);
+        cr_expect(one_var == var[0] || (isnan(one_var) && isnan(var[0])), "%g and %g", one_var, var[0]);
+        double sum = column[i][0] / 2 + column[i][1] / 2;
+        cr_expect(one_mean == sum || (isnan(one_mean) && isnan(sum)), "%g, not %g", one_mean, sum);
+        cr_expect(mean[1] == 1.5 && var[1] == 0.25, "the other column");
+    }
+}
+
+/* What is wrong is seen before memory is taken for the pieces. */
+Test(ops_several, split_into_more_pieces_than_there_are_elements)
+{
+    wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(3, 4));
+    cr_expect_null(wg_split(x, 1, INT32_MAX, NULL));
+    cr_expect(strstr(wg_message(g), "has no 2147483647 equal pieces"), "%s", wg_message(g));
+}

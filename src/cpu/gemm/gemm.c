@@ -90,13 +90,15 @@ static int64_t choose_side(int64_t n, int64_t pieces)
 
 /* Tells whether the own kernel is ahead of OpenBLAS (docs/performance.md): on f32 pieces that are wide enough for its
  * panels, with few rows or an op(a) that stays in the second-level cache and whose rows do not all fall into the same
- * cache sets. The shape alone decides: neither the threads nor whether b is packed, since the two kernels differ in
- * their last bits. */
+ * cache sets. One or two rows of a transposed b that is not large are BLAS's, unless its kernels lack what this CPU
+ * has. The shape alone decides: neither the threads nor whether b is packed, since the two kernels differ in their last
+ * bits. */
 static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
 {
-    enum { NARROW = 32, FEW_ROWS = 32, CACHE = 1 << 18, SETS = 1024 };
+    enum { NARROW = 32, FEW_ROWS = 32, DOTS = 2, LARGE_B = 1 << 20, CACHE = 1 << 18, SETS = 1024 };
     int64_t row = g->ta ? g->m : g->k;
     if (!wg__kernels()->gemm_f32 || !g->k || g->dtype != WG_F32 || g->n < NARROW) return false;
+    if (g->tb && g->m <= DOTS && g->k < LARGE_B / g->n && !wg__blas_warning()) return false;
     return g->m <= FEW_ROWS || (rows <= CACHE / g->k && row % SETS);
 }
 

@@ -115,7 +115,8 @@ DEVICE spread join(const spread &a, const spread &b)
     double n = a.n + b.n, apart = b.mean - a.mean;
     if (b.n == 0) return a;
     if (a.n == 0) return b;
-    return spread{n, a.mean + apart * (b.n / n), a.square + b.square + apart * apart * (a.n * b.n / n)};
+    double mean = isfinite(apart) ? a.mean + apart * (b.n / n) : a.mean * (a.n / n) + b.mean * (b.n / n);
+    return spread{n, mean, a.square + b.square + apart * apart * (a.n * b.n / n)};
 }
 
 template <class T> __global__ void __launch_bounds__(BLOCK) moments_of(struct walk w, const T *x, T *mean, T *var)
@@ -130,7 +131,8 @@ template <class T> __global__ void __launch_bounds__(BLOCK) moments_of(struct wa
             for (int64_t i = lane; i < w.go.n; i += lanes) {
                 double v = (double)x[from + place_in(w.go, i)], away = v - mine.mean;
                 mine.n += 1;
-                mine.mean += away / mine.n;
+                if (isfinite(away)) mine.mean += away / mine.n;
+                else mine.mean = mine.mean * ((mine.n - 1) / mine.n) + v / mine.n;
                 mine.square += away * (v - mine.mean);
             }
         }

@@ -42,6 +42,7 @@ static const struct fact {
     {"Equal", WG_DTYPE_BIT(WG_U8), BOOL},
     {"ScatterElements", BYTES, FIRST},
     {"Pad", WG_DTYPE_BIT(WG_BOOL), FIRST},
+    {"ReduceMax", BYTES, FIRST},
     {"ArgMax", WG_DTYPE_BIT(WG_BOOL), I64},
     {"TopK", BYTES, FIRST},
     {"IsNaN", 0, BOOL},

@@ -31,7 +31,8 @@ static struct moments join_moments(struct moments a, struct moments b)
     double n = a.n + b.n, apart = b.mean - a.mean;
     if (b.n == 0) return a;
     if (a.n == 0) return b;
-    return (struct moments){n, a.mean + apart * (b.n / n), a.square + b.square + apart * apart * (a.n * b.n / n)};
+    double mean = isfinite(apart) ? a.mean + apart * (b.n / n) : a.mean * (a.n / n) + b.mean * (b.n / n);
+    return (struct moments){n, mean, a.square + b.square + apart * apart * (a.n * b.n / n)};
 }
 
 #define AT(t, x, i) ((t) == WG_F32 ? (double)((const float *)(x))[i] : ((const double *)(x))[i])
@@ -43,6 +44,10 @@ static inline __attribute__((always_inline)) struct moments compute_few(wg_dtype
     double sum[4] = {0}, square[4] = {0};
     for (int64_t i = 0; i < n; i++) sum[i % 4] += AT(t, x, at + i * step);
     double mean = (sum[0] + sum[1] + (sum[2] + sum[3])) / (double)n;
+    if (!isfinite(mean)) { /* an infinite element, or a sum that overflows */
+        mean = 0;
+        for (int64_t i = 0; i < n; i++) mean += AT(t, x, at + i * step) / (double)n;
+    }
     for (int64_t i = 0; i < n; i++) {
         double away = AT(t, x, at + i * step) - mean;
         square[i % 4] += away * away;
@@ -116,7 +121,11 @@ static void run_columns(void *context, int64_t begin, int64_t end)
         int64_t at = wg__walk_at(&w->w.stay, o);
         if (x->dtype == WG_F32) compute_columns(WG_F32, x->data, &w->w.go, at, cols, mean, square);
         else compute_columns(WG_F64, x->data, &w->w.go, at, cols, mean, square);
-        for (int64_t j = 0; j < cols; j++) store_result(w, o + j, mean[j], square[j]);
+        for (int64_t j = 0; j < cols; j++) {
+            struct moments m = {(double)w->w.go.n, mean[j], square[j]};
+            if (!isfinite(m.mean)) m = compute_part(x->dtype, x->data, &w->w.go, at + j, 0, w->w.go.n);
+            store_result(w, o + j, m.mean, m.square);
+        }
     }
 }
 

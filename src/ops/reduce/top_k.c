@@ -141,7 +141,10 @@ static int onnx(wg_onnx_form *f)
     f->all = 1;
     if (f->opset >= 11)
         return wg_onnx_say(f, "TopK{axis=%d,largest=%d}(x,[%lld])", axis, !a->smallest, (long long)a->k);
+    wg_dtype t = wg_node_dtype(wg_node_operand(f->y, 0));
     if (a->smallest) return wg_onnx_refuse(f, "taking the smallest elements needs opset 11");
+    if (t != WG_F32 && t != WG_F64) return wg_onnx_refuse(f, "the first of whole numbers need opset 11");
+    if (a->k == 0 && f->opset < 10) return wg_onnx_refuse(f, "taking no element needs opset 10");
     return f->opset == 10 ? wg_onnx_say(f, "TopK{axis=%d}(x,[%lld])", axis, (long long)a->k)
                           : wg_onnx_say(f, "TopK{axis=%d,k=%lld}(x)", axis, (long long)a->k);
 }

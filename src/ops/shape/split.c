@@ -102,13 +102,13 @@ const wg_op wg_op_split = {.name = "split",
 /* Builds n pieces of one size; NULL with an error where that size is not known or not whole. */
 static wg_node *split_evenly(wg_node *x, int axis, int n)
 {
-    int64_t all = x->shape->dim[axis], few[8], *size = n <= 8 ? few : wg__arena_alloc(&x->g->arena, (size_t)n * 8);
+    int64_t all = x->shape->dim[axis], few[8], *size = few;
     if (!wg_dim_known(all))
         return wg__bad(x, WG_ESHAPE, "split", "axis %d is symbolic: give the sizes of the pieces", axis);
     if (all % n)
         return wg__bad(x, WG_ESHAPE, "split", "axis %d of %lld elements has no %d equal pieces", axis, (long long)all,
                        n);
-    if (!size) return wg__fail_nomem(x->g), NULL;
+    if (n > 8 && !(size = wg__arena_alloc(&x->g->arena, (size_t)n * sizeof *size))) return wg__fail_nomem(x->g), NULL;
     for (int k = 0; k < n; k++) size[k] = all / n;
     return wg_apply(&wg_op_split, 1, &x, &(struct wg__split_attr){axis, {n, size}});
 }

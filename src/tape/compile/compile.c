@@ -206,10 +206,13 @@ static int collect_copies(wg_tape *t)
                             wg_node_name(x->x[0]->origin));
         for (int c = 0; c < t->n_copy; c++)
             if (t->copy[c].param == x->x[0]->id)
-                return wg__fail(t->user, WG_EARG,
-                                "compile: %s is assigned twice (where one of the two is a solver's: wg_set_role(.., "
-                                "WG_ROLE_STATE) or wg_minimize_over leaves it out)",
-                                wg_node_name(x->x[0]->origin));
+                return wg__fail(
+                    t->user, WG_EARG, "compile: %s is assigned twice (%s)", wg_node_name(x->x[0]->origin),
+                    x->x[0]->origin->role == WG_ROLE_STATE
+                        ? "where steps of two losses bring different updates of the state, compile each step "
+                          "by itself, or one step of both losses"
+                        : "where one of the two is a solver's: wg_set_role(.., WG_ROLE_STATE) or "
+                          "wg_minimize_over leaves it out");
         t->copy[t->n_copy++] = (struct wg__copy){.param = x->x[0]->id, .from = x->x[1]->id};
     }
     return WG_OK;

@@ -43,17 +43,21 @@ static int evaluate_into(wg_tape *t, wg_node *x, char why[static 160])
     return status;
 }
 
+static int refuse_unset(wg_tape *t, const wg_node *x)
+{
+    char name[96];
+    return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: %s", wg__value_name(t, x, name, sizeof name),
+                         t->user->hook.made ? "wg_set it before building on it"
+                                            : "begin with an empty graph, or compile a tape");
+}
+
 /* Computes x in a run, or as a node is built: an error names the run, or the call that built the node. */
 static int evaluate(wg_tape *t, wg_node *x, bool building)
 {
-    char why[160], name[96];
+    char why[160];
     bool fresh = !x->data;
     for (int k = 0; k < x->n; k++)
-        if (!x->x[k]->data)
-            return wg__tape_fail(t, WG_EARG, "eager: %s has no value yet: %s",
-                                 wg__value_name(t, x->x[k], name, sizeof name),
-                                 t->user->hook.made ? "wg_set it before building on it"
-                                                    : "begin with an empty graph, or compile a tape");
+        if (!x->x[k]->data) return refuse_unset(t, x->x[k]);
     for (int k = 0; k < x->n; k++)
         if (x->x[k]->kind == WG__PARAM && wg__param_home(x->x[k]->origin))
             return wg__tape_fail(t, t->user->status, "%s", wg_message(t->user));
@@ -170,6 +174,7 @@ static int compute_made(void *context, wg_node *x)
         if (t->g->node[i]->kind == WG__OP && !t->g->node[i]->data) status = compute(t, t->g->node[i]);
     wg_node *from = y->kind == WG__RESULT ? y->x[0] : y;
     if (!status && from->kind == WG__OP && !from->data) status = compute(t, from); /* merged with a node that failed */
+    if (!status && y->kind == WG__ASSIGN && !y->x[1]->data) status = refuse_unset(t, y->x[1]);
     if (!status && y->kind == WG__ASSIGN && keep_old_value(t, y->x[0]))
         status = wg__tape_fail(t, WG_ENOMEM, "out of memory");
     if (!status && y->kind == WG__ASSIGN) assign(t, y);
@@ -266,6 +271,44 @@ int wg__eager_run(wg_tape *t)
     return status;
 }
 
+/* Frees the copies of n values, and the list of them. */
+static void free_copies(int n, void **copy)
+{
+    for (int i = 0; copy && i < n; i++) wg__data_free(copy[i]);
+    free(copy);
+}
+
+/* Copies the values of all parameters that the graph's assignments change, [n_param], NULL for other parameters. NULL
+ * if memory is short. */
+static void **copy_assigned(const wg_graph *g)
+{
+    void **copy = calloc((size_t)g->n_param + 1, sizeof *copy);
+    for (int i = 0; copy && i < g->n; i++) {
+        const wg_node *p = g->node[i]->kind == WG__ASSIGN ? g->node[i]->x[0] : NULL;
+        int            k = 0;
+        while (p && g->param[k] != p) k++;
+        if (!p || copy[k]) continue;
+        size_t bytes = wg__bytes((wg_dtype)p->dtype, p->shape);
+        if (wg__param_home(p) || !(copy[k] = wg__data_alloc(bytes))) {
+            free_copies(g->n_param, copy);
+            return NULL;
+        }
+        memcpy(copy[k], p->data, bytes);
+    }
+    return copy;
+}
+
+/* Puts values back that copy_assigned has copied. */
+static void put_back(const wg_graph *g, void *const copy[])
+{
+    for (int k = 0; k < g->n_param; k++) {
+        wg_node *p = g->param[k];
+        if (!copy[k]) continue;
+        memcpy(p->data, copy[k], wg__bytes((wg_dtype)p->dtype, p->shape));
+        wg__param_written(p);
+    }
+}
+
 wg_tape *wg_graph_eager(wg_graph *g)
 {
     if (!g) return NULL;
@@ -274,11 +317,15 @@ wg_tape *wg_graph_eager(wg_graph *g)
     if (!t) return NULL;
     t->eager = true;
     t->outcome = WG__RUN_DONE; /* nodes have their values as they are built */
-    for (int i = 0; i < g->n; i++)
-        if (compute_made(t, g->node[i])) {
-            wg_tape_free(t);
-            return NULL;
-        }
+    void **before = copy_assigned(g);
+    int    status = before ? WG_OK : wg__fail_nomem(g);
+    for (int i = 0; i < g->n && !status; i++) status = compute_made(t, g->node[i]);
+    if (before && status) put_back(g, before);
+    free_copies(g->n_param, before);
+    if (status) {
+        wg_tape_free(t);
+        return NULL;
+    }
     g->hook = (struct wg__hooks){.context = t, .made = compute_made, .reach = reach, .drop = drop};
     return t;
 }

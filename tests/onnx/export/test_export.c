@@ -79,7 +79,7 @@ static bool may_need_later(const char *what, int opset, const char *message)
     static const struct {
         const char *what;
         int         opset;
-    } later[] = {{"scatter_add", 16}, {"top_k", 11}};
+    } later[] = {{"scatter_add", 16}, {"top_k", 11}, {"top_k", 10}};
     char text[32];
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         snprintf(text, sizeof text, "needs opset %d", later[i].opset);
@@ -172,7 +172,8 @@ ON_DISK(every_case_of_every_operator_comes_back)
 
 ON_DISK(every_built_in_operator_has_a_form)
 {
-    for (const wg_op *const *op = wg_ops; *op; op++) cr_expect((*op)->onnx, "%s", (*op)->name);
+    for (const wg_op *const *op = wg_ops; *op; op++)
+        cr_expect((*op)->onnx, "%s has no member onnx, which docs/ops.md prints", (*op)->name);
 }
 
 /* ---- Values that only some forms meet ---- */

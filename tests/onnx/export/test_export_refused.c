@@ -101,3 +101,28 @@ ON_DISK(every_allocation_may_fail_and_leaves_no_file)
     cr_assert(n > 20 && status == WG_OK, "%d", n);
     wg_graph_free(g);
 }
+
+/* TopK takes floats alone before opset 11, and a k of 1 or more before opset 10; ReduceMax takes no bytes before 12,
+ * and no bools before 20, so that they go through i32. */
+ON_DISK(what_old_opsets_do_not_take)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *i = wg_input(g, "i", WG_I64, WG_SHAPE(5)), *f = wg_input(g, "f", WG_F32, WG_SHAPE(5));
+    wg_node  *whole = wg_top_k(i, 0, 2, 0), *none = wg_top_k(f, 0, 0, 0);
+    refuse(g, 1, &whole, &(wg_onnx_export_options){.opset = 10}, WG_EARG, "need opset 11");
+    refuse(g, 1, &none, &(wg_onnx_export_options){.opset = 9}, WG_EARG, "needs opset 10");
+    for (int t = WG_U8; t <= WG_BOOL; t++) {
+        wg_node *x = wg_input(g, t == WG_U8 ? "bytes" : "bools", (wg_dtype)t, WG_SHAPE(3, 4));
+        wg_node *y = wg_max_with_index(x, WG_AXES(1), 0);
+        int      casts = 0;
+        cr_assert_eq(wg_onnx_export(g, 1, &y, path, &(wg_onnx_export_options){.opset = 11}), WG_OK, "%s",
+                     wg_message(g));
+        wg_onnx    *m = wg_onnx_read(path);
+        const char *op;
+        for (int k = 0; wg_onnx_node_at(m, k, &op, NULL); k++) casts += strcmp(op, "Cast") == 0;
+        cr_expect_eq(casts, 2, "to i32 and back: %d", casts);
+        wg_onnx_free(m);
+        remove(path);
+    }
+    wg_graph_free(g);
+}

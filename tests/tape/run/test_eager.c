@@ -278,3 +278,42 @@ Test(tape_eager, compiling_beside)
     cr_expect(same_bits(t, s, y));
     wg_graph_free(g);
 }
+
+/* What was built before is computed at once, its assignments too; where that fails, parameters are as they were. */
+Test(tape_eager, a_graph_that_is_refused_keeps_its_parameters)
+{
+    for (int fails = 0; fails < 2; fails++) {
+        wg_graph *g = wg_graph_new();
+        wg_node  *w = wg_param(g, "w", WG_F64, WG_SCALAR);
+        double    one = 1, now = 0;
+        wg_param_set(w, &one);
+        cr_assert_not_null(wg_assign(w, wg_scale(w, 5)));
+        if (fails) wg_neg(wg_input(g, "x", WG_F64, WG_SCALAR));
+        cr_expect_eq(wg_graph_eager(g) == NULL, fails, "%s", wg_message(g));
+        wg_param_get(w, &now);
+        cr_expect_eq(now, fails ? 1 : 5, "%g", now);
+        wg_graph_free(g);
+    }
+}
+
+/* An assignment from a value that is not there is refused, whether it is a node of its own, was built before, or is what
+ * rewriting leaves of an operator. */
+Test(tape_eager, assigning_from_an_input_that_nobody_set)
+{
+    for (int way = 0; way < 3; way++) {
+        wg_graph *g = wg_graph_new();
+        wg_node  *w = wg_param(g, "w", WG_F64, WG_SCALAR), *x = wg_input(g, "x", WG_F64, WG_SCALAR);
+        double    seven = 7, now = 0;
+        wg_param_set(w, &seven);
+        if (way == 1) cr_assert_not_null(wg_assign(w, x));
+        wg_tape *t = wg_graph_eager(g);
+        if (way != 1) {
+            cr_assert_not_null(t);
+            cr_expect_null(wg_assign(w, way == 0 ? x : wg_shift(x, 0)));
+        } else cr_expect_null(t);
+        cr_expect(strstr(wg_message(g), "x has no value yet"), "way %d: %s", way, wg_message(g));
+        wg_param_get(w, &now);
+        cr_expect_eq(now, 7, "way %d: %g", way, now);
+        wg_graph_free(g);
+    }
+}
