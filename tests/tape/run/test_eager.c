@@ -296,8 +296,8 @@ Test(tape_eager, a_graph_that_is_refused_keeps_its_parameters)
     }
 }
 
-/* An assignment from a value that is not there is refused, whether it is a node of its own, was built before, or is what
- * rewriting leaves of an operator. */
+/* An assignment from a value that is not there is refused, whether the value is an input, the assignment was built
+ * before, or rewriting leaves an input of an operator. */
 Test(tape_eager, assigning_from_an_input_that_nobody_set)
 {
     for (int way = 0; way < 3; way++) {
