@@ -17,8 +17,8 @@ cpu   | cpu loop graph base ops/*.def      | graph graph_op
 ops   | ops cpu loop graph                 | graph graph_op
 grad  | grad ops graph                     | graph graph_op
 tape  | tape grad ops cpu loop graph base  | graph graph_op
-cuda  | cuda tape ops cpu loop graph       | graph graph_op
-data  | data tape cpu graph base           | graph data
+cuda  | cuda tape ops cpu loop graph base  | graph graph_op
+data  | data tape graph base               | graph data
 data/csv          | data/csv data/io_impl.h graph base              | graph data
 data/numpy        | data/numpy data/io_impl.h graph base            | graph data
 train | train data grad cpu graph base     | graph graph_op train data
@@ -176,7 +176,7 @@ commas_hide_nothing() {
     find src examples tools -name '*.[ch]' | sort | while IFS= read -r file; do
         bare "$file" | grep -E \
             -e ': *(.*[);:}] )?(else )?return [^(;=!<>]*(\[[^]]*\])?[^(;=!<>]* [-+*/|&^]?= [^;]*, [^;(]*;' \
-            -e '(: *|\) |else )[a-z_]+((->|\.)[a-z_]+|\[[^]]*\])* *(\+\+|--|[-+*/|&^]?= [^;(]*), *[a-z_*-]+((->|\.)[a-z_]+|\[[^]]*\])* *(\+\+|--|[-+*/|&^]?= )' |
+            -e '(: *|\) |else )[a-z_]+((->|\.)[a-z_]+|\[[^]]*\])* *(\+\+|--|[-+*/|&^]?= [^;]*), *[a-z_*-]+((->|\.)[a-z_]+|\[[^]]*\])* *(\+\+|--|[-+*/|&^]?= )' |
             grep -v 'for ('
     done
 }

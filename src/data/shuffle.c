@@ -1,6 +1,6 @@
 /* Fisher-Yates with Philox4x32-10 (Salmon et al. 2011): draw i of an epoch is a
  * function of (seed, epoch, i), so an epoch's order needs no history. */
-#include "cpu/math/philox.h"
+#include "base/number/philox.h"
 #include "data/batches_impl.h"
 
 __extension__ typedef unsigned __int128 wide;

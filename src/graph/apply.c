@@ -90,8 +90,6 @@ int wg__count_results(const wg_op *op, int n, const void *attr)
 /* Checks an operator's table of functions, in which a user's operator may have left something out. */
 static int check_op(const wg_op *op, int n, const void *attr, wg_infer *c)
 {
-    char why[160];
-    if (!wg__table_fits(op->struct_size, sizeof *op, why)) return wg_reject(c, WG_EARG, "the operator has %s", why);
     if (!op->infer) return wg_reject(c, WG_EARG, "the operator has no infer");
     if (!op->cpu && (!op->block || n > WG_BLOCK_MAX_ARITY)) return wg_reject(c, WG_EARG, "the operator has no cpu");
     if (op->attr_size && !attr) return wg_reject(c, WG_EARG, "needs its attributes");
@@ -189,7 +187,9 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
     }
     if (!g || (missing && g->status)) return NULL; /* the cause is known already */
     if (!op || !op->name) return wg__fail(g, WG_EARG, "apply: op %s", op ? "has no name" : "is NULL"), NULL;
-    const char *flaw = wg__table_fits(op->struct_size, sizeof *op, why) ? wg__attr_flaw(op, attr) : NULL;
+    if (!wg__table_fits(op->struct_size, sizeof *op, why))
+        return wg__fail(g, WG_EARG, "%s: the operator has %s", op->name, why), NULL;
+    const char *flaw = wg__attr_flaw(op, attr);
     if (flaw)
         return wg__fail(g, WG_EARG, "%s: the attribute %s has a negative length, or no numbers", op->name, flaw), NULL;
     return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr)

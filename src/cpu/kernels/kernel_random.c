@@ -7,7 +7,7 @@
 /* Every level rounds twice, so that the numbers are the same on all of them. */
 #define WG__NO_FMA
 #include "cpu/kernels/kernel_impl.h"
-#include "cpu/math/philox.h"
+#include "base/number/philox.h"
 
 enum { BLOCKS = 64, WORDS = 4 * BLOCKS };
 

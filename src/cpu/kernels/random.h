@@ -56,7 +56,11 @@ void FUNCTION(uniform)(RANDOM_ARGUMENTS, double lo, double hi, void *y);
 void FUNCTION(uniform)(RANDOM_ARGUMENTS, double lo, double hi, void *y)
 {
     struct NAME(range) q = {.a = (T)lo, .b = (T)hi - (T)lo, .times = 1};
-    if (!(q.b < INFINITY)) q.a = (T)lo / 2, q.b = (T)hi / 2 - (T)lo / 2, q.times = 2;
+    if (!(q.b < INFINITY)) {
+        q.a = (T)lo / 2;
+        q.b = (T)hi / 2 - (T)lo / 2;
+        q.times = 2;
+    }
     q.last = (T)hi > (T)lo ? NAME(below)((T)hi) : (T)lo;
     NAME(pieces)((struct sequence){seed, stream, run}, first, n, 4 / EACH, NAME(as_uniform), q, y);
 }

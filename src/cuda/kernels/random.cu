@@ -3,7 +3,7 @@
  * 1, 2, 3", SC 2011).
  *
  * Counters, words and the way from words to numbers are those of
- * src/cpu/math/philox.h and src/cpu/kernels/random.h: uniform numbers and masks have the
+ * src/base/number/philox.h and src/cpu/kernels/random.h: uniform numbers and masks have the
  * same bits, normal numbers differ by the roundings of log, sin and cos.  A
  * thread makes the numbers of one block of four words.  The number of the run
  * is read from device memory, so that a captured graph draws anew.
@@ -11,25 +11,17 @@
  * Hot kernels, that may not spill: draw. */
 #include "cuda/kernels/block.cuh"
 
+#define WG__PHILOX_FN DEVICE
+#include "base/number/philox.h"
+
 struct words {
     uint32_t v[4];
 };
 
-DEVICE struct words philox(uint64_t seed, uint64_t stream, uint64_t run, uint64_t block)
+DEVICE struct words words_of(uint64_t seed, uint64_t stream, uint64_t run, uint64_t block)
 {
-    uint32_t a = (uint32_t)block, b = (uint32_t)(block >> 32 & 0xffff) | (uint32_t)(run >> 32 << 16);
-    uint32_t c = (uint32_t)stream, d = (uint32_t)run, k = (uint32_t)seed, l = (uint32_t)((seed ^ stream) >> 32);
-    UNROLL
-    for (int i = 0; i < 10; i++) {
-        uint64_t p = (uint64_t)a * 0xd2511f53, q = (uint64_t)c * 0xcd9e8d57;
-        a = (uint32_t)(q >> 32) ^ b ^ k;
-        b = (uint32_t)q;
-        c = (uint32_t)(p >> 32) ^ d ^ l;
-        d = (uint32_t)p;
-        k += 0x9e3779b9;
-        l += 0xbb67ae85;
-    }
-    return words{{a, b, c, d}};
+    struct philox s = philox(philox_at(seed, stream, run, block));
+    return words{{s.a, s.b, s.c, s.d}};
 }
 
 /* What a distribution needs besides the words. */
@@ -138,7 +130,7 @@ __global__ void __launch_bounds__(BLOCK)
         struct alignas(16) {
             T v[N::EACH];
         } z;
-        N::make(philox(seed, stream, at_run, (uint64_t)b), q, z.v);
+        N::make(words_of(seed, stream, at_run, (uint64_t)b), q, z.v);
         T *to = y + b * N::EACH;
         if (aligned && (b + 1) * N::EACH <= n) *(decltype(z) *)(void *)to = z;
         else UNROLL
