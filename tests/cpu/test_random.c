@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
-#include "cpu/math/philox.h"
+#include "base/number/philox.h"
 
 static const char *const levels[] = {"baseline", "avx2", "avx512"};
 enum { LEVELS = sizeof levels / sizeof *levels, DRAWS = 1 << 16 };
