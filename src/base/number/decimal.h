@@ -81,8 +81,10 @@ static inline const char *wg__exponent(const char *p, const char *end, int64_t *
     return p;
 }
 
-/* Reads the number at p, as RFC 8259 writes numbers; returns its end, or NULL if there is none. */
-static inline const char *wg__decimal_read(const char *p, const char *end, struct wg__decimal *d)
+/* Reads the number at p, as RFC 8259 writes numbers; returns its end, or NULL if there is none.  A call of its own,
+ * with d in memory, would cost a list of numbers a tenth of its time. */
+static inline __attribute__((always_inline)) const char *wg__decimal_read(const char *p, const char *end,
+                                                                          struct wg__decimal *d)
 {
     *d = (struct wg__decimal){.minus = p < end && *p == '-'};
     if (d->minus) p++;
