@@ -80,17 +80,18 @@ static char *resolve(struct wg__out *o)
     return at;
 }
 
-/* Splits the resolved path into an open directory and a name in it. */
-static int open_place(struct wg__out *o)
+/* Splits the resolved path into an open directory and a name in it; false with the failure noted. */
+static bool open_place(struct wg__out *o)
 {
-    if (!(o->place = resolve(o))) return o->status;
+    if (!(o->place = resolve(o))) return false;
     size_t n = directory_length(o->place);
     o->name = o->place + n;
     if (n > 1) o->place[n - 1] = 0; /* but the root is "/" itself */
     const char *directory = n == 0 ? "." : n == 1 ? "/" : o->place;
     o->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (o->directory < 0 && errno == EACCES) o->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return o->directory < 0 ? fail(o, "open the directory") : WG_OK;
+    if (o->directory < 0) fail(o, "open the directory");
+    return o->directory >= 0;
 }
 
 /* ---- The other name ---- */
@@ -179,7 +180,7 @@ int wg__out_open(struct wg__out *o, const char *path, wg_error *e)
     o->e = e;
     o->status = WG_OK;
     if (!path) return wg__say(e, o->path, WG_EARG, -1, "nowhere to write");
-    if (!check_target(o) && !open_place(o)) {
+    if (!check_target(o) && open_place(o)) {
         remove_all_stale(o);
         create_temporary(o);
     }

@@ -48,7 +48,7 @@ static bool field_equal(wg_field_type type, const void *a, const void *b)
 {
     struct wg__bytes_of p = wg__field_bytes(type, a), q = wg__field_bytes(type, b);
     for (int i = 0; i < 2; i++)
-        if (p.span[i].n != q.span[i].n || (p.span[i].n && memcmp(p.span[i].at, q.span[i].at, p.span[i].n)))
+        if (p.span[i].n != q.span[i].n || (p.span[i].n && memcmp(p.span[i].at, q.span[i].at, p.span[i].n) != 0))
             return false;
     return true;
 }
@@ -125,9 +125,15 @@ static void print_text(char *buf, size_t n, size_t *k, const void *at)
     char        text[96];
     const char *from;
     memcpy(&from, at, sizeof from);
-    snprintf(text, sizeof text, "%s", from ? from : "");
+    if (!from) {
+        wg__append(buf, n, k, "none");
+        return;
+    }
+    snprintf(text, sizeof text, "%s", from);
     wg__printable(text, sizeof text);
-    wg__append(buf, n, k, from ? "\"%s\"" : "none%s", text);
+    wg__append(buf, n, k, "\"");
+    for (const char *c = text; *c; c++) wg__append(buf, n, k, *c == '"' ? "\\%c" : "%c", *c);
+    wg__append(buf, n, k, "\"");
 }
 
 static void print_field(const wg_graph *g, const wg_field *f, const void *at, char *buf, size_t n, size_t *k)

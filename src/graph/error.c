@@ -44,6 +44,10 @@ int wg__fail(wg_graph *g, int status, const char *format, ...)
         memcpy(inner, text, sizeof inner);
         wg__append(text, sizeof text, &k, "%s: %s", g->call, inner);
     }
+    if (g && g->layer && status != WG_ENOMEM) {
+        k = strlen(text);
+        wg__append(text, sizeof text, &k, " (in layer %s)", g->layer);
+    }
     if (g && g->status == WG_OK) { /* the first error is the cause; keep it */
         memcpy(g->message, text, sizeof text);
         g->status = status;

@@ -129,6 +129,7 @@ struct wg_graph {
     int              status;
     char             message[512];
     const char      *call;           /* the composed builder that the user called, while it runs; else NULL */
+    const char      *layer;          /* the innermost layer with a name that is being applied, for messages; or NULL */
     wg_tape         *tapes;          /* list: src/tape knows how it goes on */
     void (*free_tapes)(wg_graph *g); /* set with the first tape */
     struct wg__devices *devices;     /* copies of parameters: src/tape knows how it goes on */

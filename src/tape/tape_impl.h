@@ -10,6 +10,7 @@
 #ifndef WENGERT_TAPE_IMPL_H
 #define WENGERT_TAPE_IMPL_H
 
+#include "base/table.h"
 #include "cpu/cpu.h"
 #include "graph/graph_impl.h"
 #include "ops/ops_impl.h"
@@ -114,18 +115,17 @@ struct wg_tape {
     wg_node **map;     /* [n_map] user's node id -> node of g, or NULL */
     int       n_map;
     struct wg__merge {
-        struct wg__merge_slot {
-            uint64_t hash;
-            wg_node *node; /* NULL: free */
-        } * slot;
-        size_t cap, used; /* cap: a power of two, or 0 */
+        struct wg__table table;
+        wg_node        **node; /* [n] nodes of g that a new one may be equal to */
+        int              n, cap;
     } merge;
 
     struct wg__streams {
+        struct wg__table table;
         struct wg__stream {
-            uint64_t place, met; /* met: number of random nodes of that place; 0: free */
-        } * slot;
-        size_t cap, used; /* cap: a power of two, or 0 */
+            uint64_t place, met; /* met: number of random nodes of that place */
+        } * met;                 /* [n] */
+        int n, cap;
     } streams;
 
     wg_node         **order; /* [n_order] of g: operands before users */

@@ -178,7 +178,10 @@ static bool check_operands(const wg_layer *l, int n, wg_node *const x[])
 static wg_node *apply(wg_layer *l, int n, wg_node *const x[])
 {
     if (!check_operands(l, n, x)) return NULL;
+    const char *outer = l->g->layer;
+    if (*l->name) l->g->layer = l->name;
     wg_node *y = l->kind->apply(l, x, l->data);
+    l->g->layer = outer;
     if (y && y->g == l->g && has_value(y)) return y;
     if (y || !l->g->status)
         wg__fail(l->g, WG_EARG, "%s: %s %s gave %s", l->g->call, l->kind->name, l->name,

@@ -292,7 +292,7 @@ Test(results, as_many_as_an_attribute_says)
 
 Test(results, attributes_are_printed_and_compared)
 {
-    char     other[] = "b\x1b", text[160];
+    char     other[] = "b\"\x1b", text[160];
     int64_t  size[] = {1, 3}, longer[] = {1, 3, 0};
     double   weight[] = {1, 0.5}, heavier[] = {1, 0.25};
     wg_node *x = wg_input(g, "x", WG_F32, WG_SHAPE(4)), *a = pieces(x, 2, size, weight, "b", NULL);
@@ -301,7 +301,7 @@ Test(results, attributes_are_printed_and_compared)
                     pieces(x, 2, size, weight, "b", g),     pieces(x, 2, longer + 1, weight, "b", NULL)};
     wg_node *same = pieces(x, 2, longer, weight, (char[]){"b"}, NULL);
     cr_expect_str_eq(wg__attr_str(g, &op_pieces, b[1]->attr, text, sizeof text),
-                     "size=(1,3), weight=(1,0.5), label=\"b\\x1b\", handle=..., body=...");
+                     "size=(1,3), weight=(1,0.5), label=\"b\\\"\\x1b\", handle=..., body=...");
     cr_expect(wg__attr_equal(&op_pieces, a->attr, same->attr));
     cr_expect_eq(wg__place(a), wg__place(same));
     for (int i = 0; i < 6; i++) cr_expect(!wg__attr_equal(&op_pieces, a->attr, b[i]->attr), "change %d", i);

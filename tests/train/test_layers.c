@@ -266,6 +266,8 @@ Test(layers, say_what_is_wrong)
     wg_node  *x = wg_input(g, "x", WG_F32, WG_SHAPE(4, 3)), *far = wg_input(h, "far", WG_F32, WG_SHAPE(4, 2));
     wg_layer *l = wg_dense_layer_new(g, WG_F32, 2, 1, "l", NULL), *other = wg_dropout_layer_new(h, 0.5);
     wg_layer *two = wg_layer_new(g, &cell, "c", &(struct cell){2, 3, NULL, NULL});
+    wg_layer *first = wg_dense_layer_new(g, WG_F32, 3, 4, "first", NULL);
+    wg_layer *net = wg_sequence_new(g, WG_LAYERS(first, l));
     int       params = wg_param_count(g), nodes = g->n;
     expect_said(wg_layer_apply(l, x), WG_ESHAPE, "layer_apply(x[4,3]): the last axis is not that of l.weight[2,1]");
     expect_said(wg_layer_apply(l, far), WG_EARG, "another graph");
@@ -283,6 +285,10 @@ Test(layers, say_what_is_wrong)
     expect_said(wg_layer_new(g, &forgetful, NULL, NULL), WG_EARG, "needs a name");
     expect_said(wg_layer_apply(wg_layer_new(g, &empty, NULL, NULL), x), WG_EARG, "empty  gave no node");
     expect_said(wg_layer_apply(wg_layer_new(g, &odd, "o", NULL), x), WG_EARG, "odd o gave a node without a value");
+    expect_said(wg_layer_apply(net, x), WG_ESHAPE, "is not that of l.weight[2,1] (in layer l)");
+    cr_expect_null(wg_matmul(x, x));
+    cr_expect(!strstr(wg_message(g), "in layer"), "%s", wg_message(g));
+    wg_clear_error(g);
     expect_said(wg_layer_param(l, "late", WG_F32, WG_SCALAR, NULL), WG_EARG, "in make");
     cr_expect_null(wg_layer_apply(NULL, x));
     cr_expect_null(wg_layer_apply(l, NULL));

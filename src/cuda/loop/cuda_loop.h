@@ -10,6 +10,9 @@
 extern "C" {
 #endif
 
+/* What device code calls the dtypes. */
+#define WG__CUDA_DTYPES(X) X(f32, WG_F32) X(f64, WG_F64) X(i32, WG_I32) X(i64, WG_I64) X(u8, WG_U8) X(b8, WG_BOOL)
+
 /* Every elementwise function, in the order of the tables in src/ops. */
 enum wg__cuda_row {
 #define ROW(name) WG__CUDA_##name,

@@ -84,7 +84,7 @@ DEVICE void NAME(cast)(int to, const T *x, void *z)
     switch (to) {
 #define X(to, id) \
     case id: EACH((to *)z)[j] = JOIN(T, to_##to)(x[j]); return;
-        CUDA_DTYPES(X)
+        WG__CUDA_DTYPES(X)
 #undef X
     }
 }

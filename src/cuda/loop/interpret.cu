@@ -168,7 +168,7 @@ template <class T> static __device__ void run_where(const op &o, cell *cells)
         else if (o.row >= WG__CUDA_TESTS && o.row <= WG__CUDA_not) test_##T(o.row, x, y, cells[o.y].b8_);     \
         else apply_##T(o.row, o.a, x, y, cells[o.y].T##_);                                                    \
     }
-CUDA_DTYPES(X)
+WG__CUDA_DTYPES(X)
 #undef X
 
 OUT_OF_LINE void run_program(const wg_loop_args &a, const program &p, cell *cells, i64 f, int n)
@@ -176,7 +176,7 @@ OUT_OF_LINE void run_program(const wg_loop_args &a, const program &p, cell *cell
     for (int i = 0; i < p.n; i++) switch (p.ops[i].from) {
 #define X(T, id) \
     case id: run_##T(a, p, p.ops[i], cells, f, n); break;
-            CUDA_DTYPES(X)
+            WG__CUDA_DTYPES(X)
 #undef X
         }
 }

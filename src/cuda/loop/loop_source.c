@@ -26,7 +26,11 @@ extern const char wg__cuda_text_begin[], wg__cuda_text_end[];
 
 /* ---- Tables ---- */
 
-static const char *const types[WG_DTYPES] = {"f32", "f64", "i32", "i64", "u8", "b8"};
+static const char *const types[WG_DTYPES] = {
+#define X(name, dtype) [dtype] = #name,
+    WG__CUDA_DTYPES(X)
+#undef X
+};
 
 /* Parameters, result and expression of each row; where, not, copy and cast are written out. */
 static const struct row {

@@ -6,8 +6,6 @@
 #include "cuda/loop/cuda_loop.h"
 #include "cuda/loop/loop_device.h"
 
-#define CUDA_DTYPES(X) X(f32, WG_F32) X(f64, WG_F64) X(i32, WG_I32) X(i64, WG_I64) X(u8, WG_U8) X(b8, WG_BOOL)
-
 #define T f32
 #define ID WG_F32
 #define M(f) f##_f32

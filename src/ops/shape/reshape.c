@@ -116,7 +116,7 @@ wg_node *wg_reshape(wg_node *x, wg_shape s)
     for (int i = 0; i < s.rank && i < WG_MAX_RANK; i++) valid.dim[i] = s.dim[i] == WG_DIM_AUTO ? 1 : s.dim[i];
     if (!wg__shape_valid(x->g, "reshape", &valid)) return NULL;
     struct attr a = {s};
-    wg_shape    to;
+    wg_shape    to = {0};
     wg_infer    c = {.g = x->g, .n = 1, .m = 1, .x = x->shape, .attr = &a, .y = &to};
     if (infer(&c) == WG_OK) a.to = to; /* otherwise wg_apply finds the same error again and tells it */
     return wg__shape_equal(&a.to, x->shape) ? wg__unchanged(x) : wg_apply(&wg_op_reshape, 1, &x, &a);

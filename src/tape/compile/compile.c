@@ -19,8 +19,10 @@ static void free_tape(wg_tape *t)
     free(t->instr);
     free(t->value);
     free(t->order);
-    free(t->merge.slot);
-    free(t->streams.slot);
+    wg__table_free(&t->merge.table);
+    free(t->merge.node);
+    wg__table_free(&t->streams.table);
+    free(t->streams.met);
     free(t->map);
     if (t->g) t->g->n_param = 0; /* parameters belong to the user's graph */
     wg_graph_free(t->g);

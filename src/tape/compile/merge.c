@@ -2,10 +2,10 @@
  *
  * XXH3 over operator, operands and every attribute finds the candidate, a full comparison decides. Inputs, parameters
  * and random nodes never come here. */
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/list.h"
 #include "tape/tape_impl.h"
 
 static uint64_t mix(uint64_t h, const void *p, size_t n) { return XXH3_64bits_withSeed(p, n, h); }
@@ -27,60 +27,60 @@ uint64_t wg__merge_hash_const(wg_dtype dtype, const wg_shape *s, const void *dat
     return mix(h, data, wg__bytes(dtype, s));
 }
 
-static bool is_equal(const wg_node *y, const wg_op *op, int n, wg_node *const x[], const void *attr)
+struct key {
+    const wg_op    *op; /* NULL: of a constant */
+    int             n;
+    wg_node *const *x;
+    const void     *attr;
+    wg_dtype        dtype;
+    const wg_shape *shape;
+    const void     *data;
+};
+
+static bool is_same_constant(const wg_node *y, const struct key *k)
 {
-    if (y->op != op || y->n != n) return false;
-    for (int i = 0; i < n; i++)
-        if (y->x[i] != x[i]) return false;
-    return wg__attr_equal(op, y->attr, attr);
+    return y->kind == WG__CONST && y->dtype == k->dtype && wg__shape_equal(y->shape, k->shape) &&
+           memcmp(y->data, k->data, wg__bytes(k->dtype, k->shape)) == 0;
+}
+
+static bool is_same_call(const wg_node *y, const struct key *k)
+{
+    if (y->kind != WG__OP || y->op != k->op || y->n != k->n) return false;
+    for (int i = 0; i < k->n; i++)
+        if (y->x[i] != k->x[i]) return false;
+    return wg__attr_equal(k->op, y->attr, k->attr);
+}
+
+static bool has_key(const void *merge, uint32_t item, const void *key)
+{
+    const struct key *k = key;
+    const wg_node    *y = ((const struct wg__merge *)merge)->node[item];
+    return k->op ? is_same_call(y, k) : is_same_constant(y, k);
+}
+
+static wg_node *find(const struct wg__merge *m, uint64_t hash, const struct key *k)
+{
+    int64_t item = wg__table_find(&m->table, (uint32_t)hash, has_key, m, k);
+    return item < 0 ? NULL : m->node[item];
 }
 
 wg_node *wg__merge_find(wg_tape *t, uint64_t hash, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
-    const struct wg__merge *m = &t->merge;
-    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i].node; i = (i + 1) & (m->cap - 1)) {
-        wg_node *y = m->slot[i].node;
-        if (m->slot[i].hash == hash && y->kind == WG__OP && is_equal(y, op, n, x, attr)) return y;
-    }
-    return NULL;
+    return find(&t->merge, hash, &(struct key){.op = op, .n = n, .x = x, .attr = attr});
 }
 
 wg_node *wg__merge_find_const(wg_tape *t, uint64_t hash, wg_dtype dtype, const wg_shape *s, const void *data)
 {
-    const struct wg__merge *m = &t->merge;
-    for (size_t i = m->cap ? hash & (m->cap - 1) : 0; m->cap && m->slot[i].node; i = (i + 1) & (m->cap - 1)) {
-        wg_node *y = m->slot[i].node;
-        if (m->slot[i].hash == hash && y->kind == WG__CONST && y->dtype == dtype && wg__shape_equal(y->shape, s) &&
-            memcmp(y->data, data, wg__bytes(dtype, s)) == 0)
-            return y;
-    }
-    return NULL;
-}
-
-static void insert(struct wg__merge *m, uint64_t hash, wg_node *x)
-{
-    size_t i = hash & (m->cap - 1);
-    while (m->slot[i].node) i = (i + 1) & (m->cap - 1);
-    m->slot[i] = (struct wg__merge_slot){hash, x};
-    m->used++;
-    WG__INVARIANT(2 * m->used <= m->cap); /* so every search ends at a free slot */
-}
-
-static bool grow_table(struct wg__merge *m)
-{
-    struct wg__merge wide = {.cap = m->cap ? 2 * m->cap : 256};
-    wide.slot = calloc(wide.cap, sizeof *wide.slot);
-    if (!wide.slot) return false;
-    for (size_t i = 0; i < m->cap; i++)
-        if (m->slot[i].node) insert(&wide, m->slot[i].hash, m->slot[i].node);
-    free(m->slot);
-    *m = wide;
-    return true;
+    return find(&t->merge, hash, &(struct key){.dtype = dtype, .shape = s, .data = data});
 }
 
 int wg__merge_add(wg_tape *t, uint64_t hash, wg_node *x)
 {
-    if (2 * (t->merge.used + 1) > t->merge.cap && !grow_table(&t->merge)) return wg__fail_nomem(t->g);
-    insert(&t->merge, hash, x);
+    struct wg__merge *m = &t->merge;
+    wg_node         **grown = wg__list_grow(m->node, &m->cap, m->n + 1, sizeof *m->node);
+    if (grown) m->node = grown;
+    if (!grown || !wg__table_reserve(&m->table, (size_t)m->n + 1)) return wg__fail_nomem(t->g);
+    m->node[m->n] = x;
+    wg__table_add(&m->table, (uint32_t)hash, (uint32_t)m->n++);
     return WG_OK;
 }

@@ -1,41 +1,34 @@
 /* The sequence that each random node of a tape reads, given by the node's place in the expression. Nodes of equal
  * places, as in sub(dropout(x), dropout(x)), are told apart by the order in which the tape meets them: the order of the
  * expression, so that no order of construction changes a number. (An eager tape meets nodes as they are built.) */
-#include <stdlib.h>
 #include <xxhash.h>
 
+#include "base/list.h"
 #include "tape/tape_impl.h"
 
-/* Finds the slot of a place, or the free slot where the place belongs; the table is never full. */
-static struct wg__stream *find_slot(const struct wg__streams *s, uint64_t place)
+static bool has_place(const void *streams, uint32_t item, const void *place)
 {
-    size_t i = place & (s->cap - 1);
-    while (s->slot[i].met && s->slot[i].place != place) i = (i + 1) & (s->cap - 1);
-    return &s->slot[i];
+    return ((const struct wg__streams *)streams)->met[item].place == *(const uint64_t *)place;
 }
 
-static bool grow_table(struct wg__streams *s)
+/* Finds the entry of a place, made with `met` 0 if there was none; NULL if memory is short. */
+static struct wg__stream *find_entry(struct wg__streams *s, uint64_t place)
 {
-    struct wg__streams wide = {.cap = s->cap ? 2 * s->cap : 16, .used = s->used};
-    wide.slot = calloc(wide.cap, sizeof *wide.slot);
-    if (!wide.slot) return false;
-    for (size_t i = 0; i < s->cap; i++)
-        if (s->slot[i].met) *find_slot(&wide, s->slot[i].place) = s->slot[i];
-    free(s->slot);
-    *s = wide;
-    return true;
+    int64_t item = wg__table_find(&s->table, (uint32_t)place, has_place, s, &place);
+    if (item >= 0) return &s->met[item];
+    struct wg__stream *grown = wg__list_grow(s->met, &s->cap, s->n + 1, sizeof *s->met);
+    if (grown) s->met = grown;
+    if (!grown || !wg__table_reserve(&s->table, (size_t)s->n + 1)) return NULL;
+    s->met[s->n] = (struct wg__stream){.place = place};
+    wg__table_add(&s->table, (uint32_t)place, (uint32_t)s->n);
+    return &s->met[s->n++];
 }
 
 int wg__stream_at(wg_tape *t, uint64_t *place)
 {
-    struct wg__streams *s = &t->streams;
-    if (2 * (s->used + 1) > s->cap && !grow_table(s)) return wg__fail_nomem(t->g);
-    struct wg__stream *p = find_slot(s, *place);
-    if (!p->met) {
-        *p = (struct wg__stream){.place = *place};
-        s->used++;
-    } else *place = XXH3_64bits_withSeed(place, sizeof *place, p->met);
-    p->met++;
-    WG__INVARIANT(2 * s->used <= s->cap);
+    struct wg__stream *s = find_entry(&t->streams, *place);
+    if (!s) return wg__fail_nomem(t->g);
+    if (s->met) *place = XXH3_64bits_withSeed(place, sizeof *place, s->met);
+    s->met++;
     return WG_OK;
 }

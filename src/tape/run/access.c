@@ -196,7 +196,7 @@ static void *find_writable(wg_tape *t, const wg_node *v, bool expose)
 
 int wg__set(wg_tape *t, const wg_node *x, const char *who, const void *data)
 {
-    size_t bytes;
+    size_t bytes = 0;
     if (!t) return wg__no_tape(who);
     if (!data) return wg__tape_fail(t, WG_EARG, "%s: data is NULL", who);
     const wg_node *v = find_settable(t, x, who, true, &bytes);

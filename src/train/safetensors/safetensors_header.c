@@ -83,7 +83,7 @@ typedef bool member_of(struct scan *s, const char *key, size_t at, void *context
 static bool read_object(struct scan *s, member_of *one, void *context)
 {
     struct wg__json_text text;
-    const char          *key;
+    const char          *key = "";
     if (!wg__json_object(&s->j)) return false;
     while (wg__json_key(&s->j, &text)) {
         size_t at = (size_t)(text.at - 1 - s->j.text);

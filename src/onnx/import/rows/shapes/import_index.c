@@ -161,7 +161,7 @@ static int read_operands(struct wg__in *c, wg_node **to_x, wg_node **to_at, int 
 /* y[i, j, k] = x[at[i, j, k], j, k] for axis 0, and so on. */
 static int gather_elements(struct wg__in *c)
 {
-    wg_node *x, *at, *places = NULL;
+    wg_node *x, *at = NULL, *places = NULL;
     int      axis, status = read_operands(c, &x, &at, &axis);
     int64_t  n = 0;
     if (!status) status = flat_places(c, x, at, axis, &places, &n);
@@ -172,7 +172,7 @@ static int gather_elements(struct wg__in *c)
 static int scatter_elements(struct wg__in *c)
 {
     const char *how = wg__attr_text(c, "reduction", "none");
-    wg_node    *x, *at, *places = NULL, *z = NULL;
+    wg_node    *x, *at = NULL, *places = NULL, *z = NULL;
     int         axis, status = read_operands(c, &x, &at, &axis);
     int64_t     n = 0;
     if (!status) status = wg__in_operand(c, 2, &z);
@@ -338,7 +338,7 @@ static int how_many(struct wg__in *c, int64_t *k)
 static int top_k(struct wg__in *c)
 {
     wg_node *x;
-    int64_t  k;
+    int64_t  k = 0;
     int      axis, status = wg__in_operand(c, 0, &x);
     if (!status) status = how_many(c, &k);
     if (status) return status;
