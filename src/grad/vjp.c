@@ -14,7 +14,7 @@ static bool is_real(const wg_node *x) { return (WG_DTYPE_BIT(x->dtype) & WG_DTYP
 static bool has_real_result(const wg_node *x)
 {
     bool real = is_real(x);
-    for (int k = 1; k < x->m; k++) real = real || is_real(x->result[k]);
+    for (int k = 1; k < x->m; k++) real = real || is_real(wg__result(x, k));
     return real;
 }
 
@@ -163,7 +163,7 @@ static int step_back(struct sweep *s, wg_node *v)
 static bool is_reached(const struct sweep *s, const wg_node *v)
 {
     bool reached = s->adjoint[v->id] != NULL;
-    for (int k = 1; k < v->m; k++) reached = reached || s->adjoint[v->result[k]->id];
+    for (int k = 1; k < v->m; k++) reached = reached || s->adjoint[v->id + k];
     return reached && v->kind != WG__RESULT && s->mark[v->id] & BELOW;
 }
 

@@ -128,35 +128,25 @@ static wg_node *make_node(const wg_op *op, const wg_infer *c, wg_node *const x[]
     y->m = c->m;
     if (c->n) memcpy(y->x, x, (size_t)c->n * sizeof *x);
     for (int i = 0; i < c->n; i++) WG__INVARIANT(x[i]->g == g && x[i]->id < y->id);
-    if (c->m == 1) return y;
-    y->result = wg__arena_alloc(&g->arena, (size_t)c->m * sizeof *y->result);
-    if (y->result) y->result[0] = y;
-    else wg__fail_nomem(g);
-    for (int k = 1; k < c->m && y->result; k++) {
+    for (int k = 1; k < c->m; k++) {
         wg_node *part = wg__node_new(g, WG__RESULT, c->ydtype[k], &c->y[k], 1);
-        if (!part) break;
+        if (!part) {
+            g->n = before;
+            return NULL;
+        }
         part->x[0] = y;
-        y->result[k] = part;
     }
-    if (y->result && y->result[c->m - 1]) return y;
-    g->n = before;
-    return NULL;
-}
-
-/* Gives the node and its results their places; where the operator draws random numbers, its place is its stream. */
-static void set_places(wg_node *y)
-{
-    y->place = wg__place(y);
-    for (const wg_field *f = y->op->fields; f && f->name && y->attr; f++)
-        if (f->type == WG_FIELD_STREAM) memcpy((char *)y->attr + f->offset, &y->place, sizeof y->place);
-    for (int k = 1; k < y->m; k++) y->result[k]->place = wg__place(y->result[k]);
+    return y;
 }
 
 wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], const void *attr)
 {
     struct inference f;
     wg_infer        *c = &f.c;
-    *c = (wg_infer){.g = g, .n = n, .attr = attr};
+    memset(c, 0, offsetof(wg_infer, why) + 1); /* the rest of the text is not read */
+    c->g = g;
+    c->n = n;
+    c->attr = attr;
     int status = check_op(op, n, attr, c);
     if (!status) status = check_operands(g, op, n, x, c);
     if (!status) status = infer(op, x, &f);
@@ -167,8 +157,8 @@ wg_node *wg__apply_raw(wg_graph *g, const wg_op *op, int n, wg_node *const x[], 
         return NULL;
     }
     wg_node *y = make_node(op, c, x);
-    if (!y) return NULL;
-    if (!g->quiet) set_places(y); /* a tape's own graph has the streams that lowering gave it */
+    if (!y || (y->attr && !g->quiet && !wg__place_random(y)))
+        return NULL; /* lowering gives a tape's own graph its streams */
     for (int k = 0; k < y->m && g->hook.made; k++)
         if (g->hook.made(g->hook.context, wg__result(y, k))) return NULL;
     return y;
@@ -180,7 +170,7 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
     bool      missing = false;
     char      why[160];
     if (n < 1) return wg__fail(NULL, WG_EARG, "apply: there are no operands"), NULL;
-    if (wg__lacks_list(NULL, "apply", n, "x", x)) return NULL;
+    if (!x) return wg__fail(NULL, WG_EARG, "apply: x is NULL"), NULL;
     for (int i = 0; i < n; i++) {
         if (x[i]) g = g ? g : x[i]->g;
         else missing = true;
@@ -189,7 +179,7 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
     if (!op || !op->name) return wg__fail(g, WG_EARG, "apply: op %s", op ? "has no name" : "is NULL"), NULL;
     if (!wg__table_fits(op->struct_size, sizeof *op, why))
         return wg__fail(g, WG_EARG, "%s: the operator has %s", op->name, why), NULL;
-    const char *flaw = wg__attr_flaw(op, attr);
+    const char *flaw = attr ? wg__attr_flaw(op, attr) : NULL;
     if (flaw)
         return wg__fail(g, WG_EARG, "%s: the attribute %s has a negative length, or no numbers", op->name, flaw), NULL;
     return g->hook.apply && !missing ? g->hook.apply(g->hook.context, op, n, x, attr)

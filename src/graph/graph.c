@@ -17,6 +17,7 @@ void wg_graph_free(wg_graph *g)
     free(g->update);
     free(g->param);
     free(g->node);
+    free(g->place);
     free(g);
 }
 
@@ -38,11 +39,12 @@ static bool grow_table(wg_node ***table, int n, int *cap)
     return true;
 }
 
+/* Finds the shape in the graph's memory: nodes that are made one after the other often have the same, or by turns that
+ * of a tensor and of a scalar. */
 static const wg_shape *keep_shape(wg_graph *g, const wg_shape *s)
 {
-    const wg_node *last =
-        g->n ? g->node[g->n - 1] : NULL; /* nodes made one after the other often have the same shape */
-    if (last && wg__shape_equal(last->shape, s)) return last->shape;
+    for (int i = g->n - 1; i >= 0 && i >= g->n - 2; i--)
+        if (wg__shape_equal(g->node[i]->shape, s)) return g->node[i]->shape;
     wg_shape *copy = wg__arena_alloc(&g->arena, sizeof *copy);
     if (copy) *copy = wg_shape_make(s->rank, s->dim);
     return copy;
@@ -64,16 +66,14 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
                    .n = n,
                    .m = 1,
                    .call = g->call};
-    x->x = (wg_node **)(x + 1);
     WG__INVARIANT(g->n == 0 || g->node[g->n - 1]->id == g->n - 1);
     return g->node[g->n++] = x;
 }
 
-/* Gives a complete node its place and calls the hook `made`, with which eager mode computes the node; NULL on
+/* Calls the hook `made`, with which eager mode computes the node; NULL on
  * failure. */
 static wg_node *complete_node(wg_node *x)
 {
-    if (x && !x->g->quiet) x->place = wg__place(x);
     if (!x || !x->g->hook.made) return x;
     return x->g->hook.made(x->g->hook.context, x) == WG_OK ? x : NULL;
 }
@@ -87,7 +87,8 @@ static bool check_leaf(wg_graph *g, const char *who, wg_dtype t, const wg_shape 
     return wg__shape_valid(g, who, s);
 }
 
-wg_node *wg_named(wg_node *x, const char *name)
+/* Names a node that may be NULL, or may stay without a name. */
+static wg_node *set_name(wg_node *x, const char *name)
 {
     if (!x || !name) return x;
     const wg_node *other = x->kind == WG__PARAM ? wg_param_find(x->g, name) : NULL;
@@ -101,14 +102,20 @@ wg_node *wg_named(wg_node *x, const char *name)
         return NULL;
     }
     x->name = strcpy(copy, name);
-    wg__place_named(x, name);
     return x;
+}
+
+wg_node *wg_named(wg_node *x, const char *name)
+{
+    if (!x || !name) return x;
+    if (!x->g->quiet && !wg__place_named(x, name)) return NULL;
+    return set_name(x, name);
 }
 
 wg_node *wg_input(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
 {
     if (!g || !check_leaf(g, "input", t, &s)) return NULL;
-    return complete_node(wg_named(wg__node_new(g, WG__INPUT, t, &s, 0), name));
+    return complete_node(set_name(wg__node_new(g, WG__INPUT, t, &s, 0), name));
 }
 
 wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
@@ -122,7 +129,7 @@ wg_node *wg_param(wg_graph *g, const char *name, wg_dtype t, wg_shape s)
         return wg__fail(g, WG_ESHAPE, "param: %s%s needs a size that is known and fits in memory", name,
                         wg__shape_str(g, &s, text, sizeof text)),
                NULL;
-    wg_node *x = wg_named(wg__node_new(g, WG__PARAM, t, &s, 0), name);
+    wg_node *x = set_name(wg__node_new(g, WG__PARAM, t, &s, 0), name);
     if (!x) return NULL;
     if (!grow_table(&g->param, g->n_param, &g->cap_param)) return wg__fail_nomem(g), NULL;
     if (!(x->data = wg__data_alloc(bytes)))

@@ -18,26 +18,24 @@ enum wg__kind { WG__OP, WG__INPUT, WG__PARAM, WG__CONST, WG__ASSIGN, WG__GROUP, 
 struct wg_node {
     wg_graph       *g;
     const wg_op    *op; /* NULL unless kind is WG__OP */
-    wg_node       **x;  /* [n] operands; an assignment has {param, next} */
     const wg_shape *shape;
     void           *attr;
-    const char     *name;   /* NULL: none */
-    const char     *call;   /* the composed builder that made the node, a literal; or NULL */
-    void           *data;   /* of a parameter or constant; of an eager node */
-    const wg_node  *origin; /* on a tape: the user's node that this one computes */
-    int             id;     /* place in g->node */
-    int             n;      /* operands */
-    int             m;      /* results: more than 1 only where result[] is there */
-    wg_node       **result; /* [m], or NULL: of an operator with several, and of what takes its place on a tape */
+    const char     *name;    /* NULL: none */
+    const char     *call;    /* the composed builder that made the node, a literal; or NULL */
+    void           *data;    /* of a parameter or constant; of an eager node */
+    const wg_node  *origin;  /* on a tape: the user's node that this one computes */
+    int             id;      /* index in g->node */
+    int             n;       /* operands */
+    int             m;       /* results: of an operator, and of the constants that take its place on a tape */
+    uint32_t        version; /* of a parameter: how often it was written, here or on a device */
     uint8_t         kind, dtype;
     uint8_t         role;      /* of a parameter: enum wg_role */
     bool            role_set;  /* of a parameter: the program has called wg_set_role */
     bool            of_solver; /* of a parameter: state of a solver */
+    uint8_t         stale;     /* of a parameter: a device has newer data; see wg__param_home */
     bool            watched;
     bool     assigned; /* eager, of a tape's parameter: one of the assignments that were checked so far writes it */
-    uint64_t place;    /* in the user's graph: see wg__place */
-    uint8_t  stale;    /* of a parameter: a device has newer data; see wg__param_home */
-    uint32_t version;  /* of a parameter: how often it was written, here or on a device */
+    wg_node *x[];      /* [n] operands; an assignment has {param, next} */
 };
 
 /* ---- Memory that lives as long as its owner ---- */
@@ -122,6 +120,8 @@ struct wg_graph {
     struct wg__arena arena;
     wg_node        **node; /* [n] in order of construction */
     int              n, cap;
+    uint64_t        *place; /* [placed] of the first nodes: see wg__place */
+    int              placed, cap_place;
     wg_node        **param; /* [n_param] */
     int              n_param, cap_param;
     struct wg__dims  dims;
@@ -151,7 +151,11 @@ struct wg_graph {
 bool wg__options_read(void *own, size_t size, const void *given, char why[static 160]);
 /* Tells whether a table of functions that a program gives is laid out as this library's: its struct_size is `size`, or
  * 0. False with the reason. */
-bool wg__table_fits(size_t said, size_t size, char why[static 160]);
+bool               wg__say_misfit(size_t said, size_t size, char why[static 160]); /* always false */
+static inline bool wg__table_fits(size_t said, size_t size, char why[static 160])
+{
+    return !said || said == size || wg__say_misfit(said, size, why);
+}
 
 /* Records the first error, tells wg_on_error, returns status.  Inside of a composed builder the message begins with
  * that builder's name. */
@@ -183,7 +187,7 @@ int wg__param_home(const wg_node *p);
 void wg__param_written(wg_node *p);
 
 /* Gives result k of x, or NULL if x has not so many. */
-static inline wg_node *wg__result(wg_node *x, int k) { return k == 0 ? x : k < x->m ? x->result[k] : NULL; }
+static inline wg_node *wg__result(const wg_node *x, int k) { return k < x->m ? x->g->node[x->id + k] : NULL; }
 /* Gives the number of x among the results of its operator. */
 static inline int wg__result_index(const wg_node *x) { return x->kind == WG__RESULT ? x->id - x->x[0]->id : 0; }
 /* Tells whether a run of a tape computes x: a node of an operator, or another result of one. */
@@ -242,10 +246,16 @@ int wg__postorder(wg_graph *g, int n, wg_node *const root[], wg_node ***order);
 /* Finds where the rows of the symbol lie in each y, for wg_rows_apart. n >= 1, of one graph. */
 int wg__rows_find(int n, wg_node *const y[], int64_t symbol, wg_rows at[], wg_error *why);
 
-/* Computes the place of a node whose members are set and whose operands have their places (place.c). */
-uint64_t wg__place(const wg_node *x);
-/* Gives a random node a sequence by its name beside its place; other nodes stay as they are. */
-void wg__place_named(wg_node *x, const char *name);
+/* Finds the place of a node of the user's graph, once for all nodes before it (place.c).  The functions on places
+ * return false where memory is short, with the error on the graph. */
+bool wg__place(const wg_node *x, uint64_t *place);
+/* Gives x the place of `like`, for what is built on x from now on. */
+bool wg__place_like(const wg_node *x, const wg_node *like);
+/* Gives the sequence of a new random node its place; other nodes stay as they are. */
+bool wg__place_random(wg_node *x);
+/* Gives a random node that gets a name a sequence by this name beside its place.  An input or parameter keeps the place
+ * of the name that it was made with. */
+bool wg__place_named(wg_node *x, const char *name);
 
 /* Tells whether v is finite as a number of the real dtype t. */
 bool wg__is_finite_as(wg_dtype t, double v);

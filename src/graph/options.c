@@ -22,9 +22,8 @@ bool wg__options_read(void *own, size_t size, const void *given, char why[static
     return true;
 }
 
-bool wg__table_fits(size_t said, size_t size, char why[static 160])
+bool wg__say_misfit(size_t said, size_t size, char why[static 160])
 {
-    if (!said || said == size) return true;
     snprintf(why, 160,
              "a struct_size of %zu, not %zu: it is wrong, or the program was compiled with the headers of "
              "another version",

@@ -16,4 +16,5 @@ void wg__undo(wg_graph *g, const struct wg__mark *m)
     g->n_param = m->n_param;
     g->n_update = m->n_update;
     g->n = m->n;
+    if (g->placed > g->n) g->placed = g->n;
 }

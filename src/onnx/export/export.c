@@ -191,7 +191,7 @@ static struct wg__val value_of(const struct wg__export *e, wg_node *x)
 static void name_results(struct wg__export *e, const wg_node *y, const char *kind)
 {
     for (int k = 0; k < y->m; k++) {
-        const wg_node       *r = k ? y->result[k] : y;
+        const wg_node       *r = wg__result(y, k);
         struct wg__exported *of = &e->of[r->id];
         if (!of->name) of->name = wg__name_numbered(e, kind);
         if (!of->output && (of->needed || k == 0)) wg__put_value_info(e, &e->values, GRAPH_VALUE, of->name, r);
@@ -204,7 +204,7 @@ static int put_results(struct wg__export *e, const wg_node *y)
     bool all = false;
     int  status = WG_OK;
     for (int k = 0; k < y->m && !status && !all; k++) {
-        const wg_node *r = k ? y->result[k] : y;
+        const wg_node *r = wg__result(y, k);
         if (y->m == 1 || e->of[r->id].read) status = wg__form_write_op(e, y, k, e->of[r->id].name, &all);
     }
     return status;

@@ -171,7 +171,7 @@ static size_t open_node(struct wg__export *e, struct wg__form_text op, int n, co
     while (n && !*in[n - 1].name) n--; /* inputs left out at the end */
     for (int i = 0; i < n; i++) wg__pb_text(p, 1, in[i].name);
     wg__pb_text(p, 2, to);
-    for (int k = 1; all && k < all->m; k++) wg__pb_text(p, 2, e->of[all->result[k]->id].name);
+    for (int k = 1; all && k < all->m; k++) wg__pb_text(p, 2, e->of[wg__result(all, k)->id].name);
     wg__pb_text(p, 3, to);
     wg__pb_bytes(p, 4, op.at, (size_t)op.n);
     return node;
@@ -334,6 +334,6 @@ int wg__form_write_op(struct wg__export *e, const wg_node *y, int result, const 
     if (!form || !*form) return wg__export_bad(e, y, "the operator has no ONNX form");
     *all = f.all;
     if (f.all) return write_form(e, y, form, y->n, x, e->of[y->id].name, (wg_dtype)y->dtype, y);
-    const wg_node *r = result ? y->result[result] : y;
+    const wg_node *r = wg__result(y, result);
     return write_form(e, y, form, y->n, x, to, (wg_dtype)r->dtype, NULL);
 }

@@ -167,8 +167,8 @@ wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd)
 
 wg_node *wg__dropout_mask(wg_node *x, double p)
 {
-    return wg__apply_leaf(x->g, &wg_op_dropout_mask,
-                          &(struct wg__random_attr){*x->shape, wg_node_dtype(x), p, 0, x->place});
+    struct wg__random_attr a = {*x->shape, wg_node_dtype(x), p, 0, 0};
+    return wg__place(x, &a.stream) ? wg__apply_leaf(x->g, &wg_op_dropout_mask, &a) : NULL;
 }
 
 /* Builds x times a dropout mask on a tape that trains, x on others. A dropped element stays out even if it is infinite,
@@ -179,8 +179,7 @@ static wg_node *drop_elements(wg_node *x, double p)
     wg_node *training = wg_training(x->g), *mask = wg__dropout_mask(x, p);
     wg_node *dropped = wg_zero_mul(x, mask);
     wg_node *y = wg_where(training, dropped, x);
-    if (y) y->place = dropped->place;
-    return y;
+    return y && wg__place_like(y, dropped) ? y : NULL;
 }
 
 wg_node *wg_dropout(wg_node *x, double p)

@@ -171,7 +171,7 @@ static int order_results(wg_tape *t, int n)
         wg_node *x = t->order[i];
         if (x->kind == WG__RESULT) continue;
         order[t->n_order++] = x;
-        for (int k = 1; x->kind == WG__OP && k < x->m; k++) order[t->n_order++] = x->result[k];
+        for (int k = 1; x->kind == WG__OP && k < x->m; k++) order[t->n_order++] = wg__result(x, k);
     }
     free(t->order);
     t->order = order;

@@ -154,7 +154,7 @@ static wg_tensor *set_call(wg_tape *t, const wg_node *v, wg_call *c)
     if (!x) return NULL;
     for (int k = 0; k < v->n; k++) x[k] = (wg_tensor){NULL, (wg_dtype)v->x[k]->dtype, *v->x[k]->shape};
     for (int k = 0; k < v->m; k++) {
-        const wg_node *r = k ? v->result[k] : v;
+        const wg_node *r = wg__result(v, k);
         x[v->n + k] = (wg_tensor){NULL, (wg_dtype)r->dtype, *r->shape};
     }
     *c = (wg_call){.n = v->n,
@@ -256,7 +256,7 @@ static int emit_call(wg_tape *t, wg_node *v)
     i->x = set_call(t, v, &i->call);
     if (!i->x || !set_production(t, v, &i->made)) return wg__fail_nomem(t->user);
     for (int k = 0; k < v->n; k++) i->in[k] = v->x[k]->id;
-    for (int k = 0; k < v->m; k++) i->out[k] = k ? v->result[k]->id : v->id;
+    for (int k = 0; k < v->m; k++) i->out[k] = v->id + k;
     i->chain[0] = v;
     i->op = v->op;
     i->flops = count_call_flops(i->op, &i->call);

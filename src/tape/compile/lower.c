@@ -30,15 +30,16 @@ static bool can_fold(const wg_op *op, int n, wg_node *const x[])
 static wg_node *make_constants(wg_tape *t, wg_node *x, void *const y[])
 {
     if (x->m == 1) return wg_const(t->g, (wg_dtype)x->dtype, *x->shape, y[0]);
-    wg_node **c = wg__arena_alloc(&t->g->arena, (size_t)x->m * sizeof *c);
-    if (!c) return wg__fail_nomem(t->g), NULL;
+    wg_node *first = NULL;
     for (int k = 0; k < x->m; k++) {
         const wg_node *r = wg__result(x, k);
-        if (!(c[k] = wg__const_copy(t->g, (wg_dtype)r->dtype, r->shape, y[k]))) return NULL;
+        wg_node       *c = wg__const_copy(t->g, (wg_dtype)r->dtype, r->shape, y[k]);
+        if (!c) return NULL;
+        if (k == 0) first = c;
+        WG__INVARIANT(c->id == first->id + k);
     }
-    c[0]->m = x->m;
-    c[0]->result = c;
-    return c[0];
+    first->m = x->m;
+    return first;
 }
 
 static wg_node *fold(wg_tape *t, wg_node *x)
