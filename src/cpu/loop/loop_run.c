@@ -160,7 +160,7 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
 
 /* Runs one block without a frame, whose making is most of the cost of a loop over a few elements. reg has `bytes` bytes
  * for each register. */
-static void run_block(const struct wg__loop *l, char *reg, size_t bytes)
+static inline __attribute__((always_inline)) void run_block(const struct wg__loop *l, char *reg, size_t bytes)
 {
     void *ptr[WG__LOOP_SLOTS], **p = ptr;
     for (int i = 0; i < l->inputs; i++) *p++ = l->in[i].data;
@@ -171,16 +171,17 @@ static void run_block(const struct wg__loop *l, char *reg, size_t bytes)
 
 enum { FEW = 16 }; /* elements whose registers are small enough for any stack */
 
-static void run_few(const struct wg__loop *l)
+/* Runs a loop of FEW elements or less.  Apart from wg__loop_run, so that nothing else pays for the room on the stack.
+ */
+static __attribute__((noinline)) void run_few(const struct wg__loop *l)
 {
     _Alignas(64) char reg[WG__LOOP_REGISTERS][FEW * 8];
     run_block(l, reg[0], sizeof *reg);
 }
 
-static void run_small(const struct wg__loop *l)
+static __attribute__((noinline)) void run_one_block(const struct wg__loop *l)
 {
-    if (l->count <= FEW) run_few(l);
-    else run_block(l, wg__workspace()->frame.reg[0], WG__BUFFER_BYTES);
+    run_block(l, wg__workspace()->frame.reg[0], WG__BUFFER_BYTES);
 }
 
 /* ---- Pieces ---- */
@@ -251,7 +252,8 @@ static void continue_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int
 
 void wg__loop_run(const struct wg__loop *l, int threads)
 {
-    if (l->small) run_small(l);
+    if (l->small && l->count <= FEW) run_few(l);
+    else if (l->small) run_one_block(l);
     else if (l->head) wg__production_run(&l->head->made, threads, continue_tile, &(struct behind){l});
     else if (l->tail >= 0) wg__loop_tail(l, threads);
     else if (l->count) run_blocks(l, threads);
