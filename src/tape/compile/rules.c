@@ -240,6 +240,7 @@ const struct wg__rule wg__rules[] = {
     {&wg_op_neg, neg_of_neg, "-(-x) -> x"},
     {&wg_op_add, add_zero, "x + 0 -> x"},
     {&wg_op_add, add_neg, "x + -y -> x - y"},
+    {&wg_op_add, wg__rule_sum_of_pieces, "pad(x) + pad(y), which lie apart -> concat(x, y)"},
     {&wg_op_sub, sub_zero, "x - 0 -> x"},
     {&wg_op_sub, sub_neg, "x - -y -> x + y"},
     {&wg_op_mul, mul_one, "x * 1 -> x"},

@@ -68,6 +68,33 @@ static wg_node *zero_add(struct leaves *l) { return wg_add(wg_lit(l->x, 0), l->x
 static wg_node *add_wide_zero(struct leaves *l) { return wg_add(l->v, wg_fill(l->g, WG_F64, WG_SHAPE(3, 4), 0)); }
 static wg_node *add_neg(struct leaves *l) { return wg_add(l->x, wg_neg(l->y)); }
 static wg_node *neg_add(struct leaves *l) { return wg_add(wg_neg(l->y), l->x); }
+static wg_node *pad_columns(wg_node *x, int64_t from, int64_t to, int64_t before, int64_t after)
+{
+    return wg_pad(wg_slice(x, 1, from, to, 1), (int64_t[]){0, before}, (int64_t[]){0, after}, 0);
+}
+static wg_node *pads_side_by_side(struct leaves *l)
+{
+    return wg_add(pad_columns(l->x, 0, 4, 0, 3), pad_columns(l->y, 1, 4, 4, 0));
+}
+static wg_node *pads_with_gaps(struct leaves *l)
+{
+    wg_node *two = wg_add(pad_columns(l->x, 0, 2, 6, 1), pad_columns(l->y, 1, 2, 1, 7));
+    return wg_add(two, pad_columns(l->x, 3, 4, 3, 5));
+}
+static wg_node *pads_that_meet(struct leaves *l)
+{
+    return wg_add(pad_columns(l->x, 0, 4, 0, 2), pad_columns(l->y, 1, 4, 3, 0));
+}
+static wg_node *pads_of_ones(struct leaves *l)
+{
+    wg_node *one = wg_pad(l->x, (int64_t[]){0, 0}, (int64_t[]){0, 4}, 1);
+    return wg_add(one, wg_pad(l->y, (int64_t[]){0, 4}, (int64_t[]){0, 0}, 0));
+}
+static wg_node *pads_across(struct leaves *l)
+{
+    wg_node *above = wg_pad(l->x, (int64_t[]){0, 0}, (int64_t[]){2, 0}, 0);
+    return wg_add(above, pad_columns(l->w, 0, 3, 1, 0));
+}
 static wg_node *sub_zero(struct leaves *l) { return wg_sub(l->x, wg_lit(l->x, 0)); }
 static wg_node *sub_neg(struct leaves *l) { return wg_sub(l->x, wg_neg(l->y)); }
 static wg_node *mul_one(struct leaves *l) { return wg_scale(l->x, 1); }
@@ -208,7 +235,14 @@ static const struct example {
      "matmul[tb](x,w)", false},
     {"concat(x) -> x", concat_one, "concat(x)", "x", true},
     {"cast(x) to its own dtype -> x", cast_same, "cast(x)", "x", true},
+    {"pad(x) + pad(y), which lie apart -> concat(x, y)", pads_side_by_side, "add(pad(x),pad(slice(y)))",
+     "concat(x,slice(y))", true},
+    {"pad(x) + pad(y), which lie apart -> concat(x, y)", pads_with_gaps,
+     "add(add(pad(slice(x)),pad(slice(y))),pad(slice(x)))", "concat(expand(0),slice(y),expand(0),slice(x),expand(0),slice(x),expand(0))", true},
     /* What only looks like a case for a rule. */
+    {NULL, pads_that_meet, "add(pad(x),pad(slice(y)))", "add(pad(x),pad(slice(y)))", true},
+    {NULL, pads_of_ones, "add(pad(x),pad(y))", "add(pad(x),pad(y))", true},
+    {NULL, pads_across, "add(pad(x),pad(slice(w)))", "add(pad(x),pad(slice(w)))", true},
     {NULL, div_three, "div(x,3)", "div(x,3)", true},
     {NULL, pow_half, "pow(x,0.5)", "pow(x,0.5)", true},
 };
