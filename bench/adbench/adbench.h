@@ -25,7 +25,7 @@ struct adbench_problem {
     int      n;
 };
 
-/* Build a problem from its file.  On failure g has the error, or a word was said on stderr: -1. */
+/* Builds a problem from its file.  On failure g has the error, or a word was said on stderr: -1. */
 int adbench_gmm(wg_graph *g, struct adbench_numbers *f, struct adbench_problem *p);
 int adbench_lstm(wg_graph *g, struct adbench_numbers *f, struct adbench_problem *p);
 int adbench_ba(wg_graph *g, struct adbench_numbers *f, struct adbench_problem *p);

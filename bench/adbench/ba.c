@@ -49,7 +49,7 @@ static wg_node *cross(wg_node *a, wg_node *b)
 
 static wg_node *dot(wg_node *a, wg_node *b) { return wg_sum(wg_mul(a, b), WG_AXES(1), 1); }
 
-/* Rotates x [n,3] by Rodrigues' vectors r [n,3]. */
+/* Turns x [n,3] by Rodrigues' vectors r [n,3]. */
 static wg_node *rotate(wg_node *r, wg_node *x)
 {
     wg_node *angle = wg_sqrt(dot(r, r)), *axis = wg_div(r, angle), *c = wg_cos(angle), *s = wg_sin(angle);

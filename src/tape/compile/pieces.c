@@ -66,7 +66,7 @@ static const struct piece *find_piece(const struct pieces *p, int64_t at)
     return q;
 }
 
-/* Lays the pieces of two tensors of one shape over each other; false where both have elements, or there are too many
+/* Puts the pieces of two tensors of one shape over each other; false where both have elements, or there are too many
  * pieces. */
 static bool overlay(const struct pieces *a, const struct pieces *b, struct pieces *sum)
 {
