@@ -20,7 +20,7 @@ endif
 # The libraries that the library itself needs, those of the predictor, and those that only tests need.
 LIBS      := -lopenblas -lxxhash -lz -lpthread -lm
 WEB_LIBS  := -lmicrohttpd
-TEST_LIBS := -lcriterion
+TEST_LIBS := $(if $(PLAIN),,-lcriterion)
 # In src/ no cast takes const away. Threads may have stacks of 128 KiB: what is larger belongs in a workspace (src/cpu/workspace.h) or on the heap.
 STRICT    := -Wcast-qual $(if $(SANITIZE),,-Wframe-larger-than=20480)
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Werror
@@ -33,7 +33,9 @@ FLAGS     := -std=c11 -D_GNU_SOURCE $(WARN) $(if $(SANITIZE),-Wno-error) $(CPPFL
 LDFLAGS   += $(SANITIZE)
 
 # CPU levels: each src/cpu/*/kernel_*.c is compiled once for each.
-ifeq ($(shell uname -m),x86_64)
+# The machine that CC compiles for.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ifeq ($(MACHINE),x86_64)
 LEVELS       := baseline avx2 avx512
 FLAGS_avx2   := -march=x86-64-v3
 FLAGS_avx512 := -march=x86-64-v4 -mprefer-vector-width=512
@@ -76,7 +78,7 @@ MNIST_C  := $(wildcard examples/mnist/*.c)
 PROGRAMS := $(EXAMPLES) $(if $(MNIST_C),$(MNIST))
 
 .PHONY: all check-prefix deps test-deps bench-deps peer-deps lint-deps test check test-peer fuzz mnist bench bench-serve install uninstall docs lint format \
-        sanitize asan tsan valgrind fuzzers clean help FORCE
+        sanitize asan tsan valgrind arm fuzzers clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 all: $(STATIC) $(SHARED) $(TOOL) $(PROGRAMS)
@@ -244,6 +246,12 @@ tsan: test-deps
 valgrind: test-deps
 	@$(MAKE) --no-print-directory $(BUILD)/memcheck/tests/wengert-tests BUILD=$(BUILD)/memcheck PLAIN=1 CFLAGS='-O1 -g'
 	@BUILD=$(BUILD)/memcheck scripts/valgrind.sh
+
+# The library for AArch64, whose tests an emulator runs; the predictor's tests are about time and sockets.
+arm:
+	@scripts/deps.sh build test arm
+	@$(MAKE) --no-print-directory $(BUILD)/arm/tests/wengert-tests BUILD=$(BUILD)/arm PLAIN=1 CC=aarch64-linux-gnu-gcc
+	@BUILD=$(BUILD)/arm scripts/under.sh qemu qemu-aarch64 $(BUILD)/arm/tests/wengert-tests -serve
 
 lint: lint-deps
 	@$(MAKE) --no-print-directory $(LINK)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What Wengert needs on this machine.
 #
-#   scripts/deps.sh [--check] GROUP...      groups: build test page bench serve peers fuzz lint
+#   scripts/deps.sh [--check] GROUP...      groups: build test page bench serve peers fuzz lint arm
 #
 # Says nothing and succeeds if all is there.  Otherwise installs it with apt
 # where this user may (root, or sudo without a password) and names the command
@@ -32,6 +32,12 @@ peers | python3-pip       | $PYTHON -m pip --version
 lint  | clang-format      | command -v clang-format
 lint  | clang-tidy        | command -v clang-tidy
 lint  | cppcheck          | command -v cppcheck
+arm   | gcc-aarch64-linux-gnu   | command -v aarch64-linux-gnu-gcc
+arm   | qemu-user               | command -v qemu-aarch64
+arm   | libopenblas-dev:arm64   | arm_has '#include <cblas.h>' -lopenblas
+arm   | libxxhash-dev:arm64     | arm_has '#include <xxhash.h>' -lxxhash
+arm   | zlib1g-dev:arm64        | arm_has '#include <zlib.h>' -lz
+arm   | libmicrohttpd-dev:arm64 | arm_has '#include <microhttpd.h>' -lmicrohttpd
 END
 }
 
@@ -45,6 +51,8 @@ compiles() {
     rm -r "$dir"
     return $status
 }
+
+arm_has() { (CC=aarch64-linux-gnu-gcc && compiles "$@"); }
 
 # The packages of the groups asked for whose test fails.
 missing() {
@@ -61,16 +69,18 @@ packages=$(missing "$@")
 install="apt-get install -y --no-install-recommends ${packages% }"
 as=
 [ "$(id -u)" = 0 ] || as='sudo '
+foreign=
+case "$packages" in *:arm64*) foreign="dpkg --add-architecture arm64" ;; esac
 if [ -z "$check" ] && command -v apt-get > /dev/null && { [ -z "$as" ] || sudo -n true 2> /dev/null; }; then
     echo "Installing: ${packages% }"
     log=$(mktemp)
-    if { ${as}apt-get update && ${as}env DEBIAN_FRONTEND=noninteractive $install; } > "$log" 2>&1; then
+    if { ${foreign:+$as$foreign} && ${as}apt-get update && ${as}env DEBIAN_FRONTEND=noninteractive $install; } > "$log" 2>&1; then
         packages=$(missing "$@")
         [ -z "$packages" ] && rm "$log" && exit 0
     fi
     tail -n 20 "$log"
 fi
 echo "Missing: ${packages% }" >&2
-echo "Please type: ${as}$install" >&2
+echo "Please type: ${foreign:+$as$foreign && ${as}apt-get update && }${as}$install" >&2
 command -v apt-get > /dev/null || echo "(Debian's names; the packages of your system are called much the same.)" >&2
 exit 1

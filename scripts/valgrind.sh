@@ -3,7 +3,6 @@
 # block fails the test in which it happens.  `make valgrind` tells BUILD;
 # arguments choose tests by how their names begin.
 set -u
-report=$BUILD/valgrind.tap
 # What takes minutes there, mostly by arithmetic on much data; ASan runs it.
 slow='gemm/agrees gemm_own ops_large cpu_math cpu_levels loop/random loop/a_head loop_tail/tails loop_tail/large
     loop_tail/long npz/any_damage npz/zip64 csv/any_damage npy/any_damage idx/any_damage idx/mnist
@@ -15,8 +14,5 @@ slow='gemm/agrees gemm_own ops_large cpu_math cpu_levels loop/random loop/a_head
 # need instructions that valgrind has not got.  What detached threads hold at
 # the end is "possibly lost".
 export OPENBLAS_NUM_THREADS=1 WG_CPU=baseline WG_THREADS=2
-valgrind --quiet --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=9 \
-    "$BUILD/tests/wengert-tests" "$@" > "$report" 2>&1
-grep -v '^ok - [^#]*$' "$report"
-awk '/^ok .*# SKIP/ { s++; next } /^ok / { p++ } /^not ok / { f++ }
-     END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || !p }' "$report"
+exec scripts/under.sh valgrind valgrind --quiet --leak-check=full --show-leak-kinds=definite \
+    --errors-for-leak-kinds=definite --error-exitcode=9 "$BUILD/tests/wengert-tests" "$@"
