@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/system/arithmetic.h"
 #include "base/system/cgroup.h"
 #include "base/system/clock.h"
 #include "cpu/cpu.h"
@@ -146,6 +147,7 @@ static void *run_worker(void *workspace)
 {
     uint64_t generation = UINT64_MAX;
     if (!wg__workspace_adopt(workspace)) return NULL;
+    wg__arithmetic_enter(); /* for as long as the thread lives */
     for (;;)
         if (!spin_for_pieces(&generation)) sleep_until_woken(&generation);
     return NULL;
