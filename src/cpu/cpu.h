@@ -11,6 +11,7 @@
 #include <wengert/graph_op.h>
 
 #include "base/invariant.h"
+#include "cpu/chains.h"
 #include "loop/loop.h"
 
 /* ---- Levels (level.c) ---- */
@@ -33,6 +34,8 @@ struct wg__kernels {
     const char *level;
     /* [row][dtype of the first data operand]; NULL: not for that dtype. */
     wg_block *elementwise[WG__ROWS][WG_DTYPES];
+    /* [chain][f64]: the steps of a chain on n elements; at[] has its operands, then the results of its steps. */
+    void (*chain[WG__CHAINS][2])(int64_t n, void *const at[]);
     /* [from][to] */
     wg_block *cast[WG_DTYPES][WG_DTYPES];
     /* y[r] = a reduction of x[r*n .. r*n+n-1] (n <= WG__BLOCK), for r < rows.

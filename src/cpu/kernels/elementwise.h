@@ -180,6 +180,12 @@ LINKAGE void BLOCK(copy)(int64_t n, void *y, const void *const x[], unsigned onc
 #undef L
 #undef ONE
 #undef TWO
+
+#if defined(CHAINED)
+#include "cpu/kernels/chain.h"
+#undef CHAINED
+#endif
+
 #undef R
 #undef DIV
 #undef DTYPE
