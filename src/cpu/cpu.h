@@ -79,7 +79,8 @@ const char *wg__blas_core(void);
 
 /* ---- Threads (pool.c) ---- */
 
-/* Counts the threads that work on a job at most: WG_THREADS, else the CPUs that this process may use. */
+/* Counts the threads that work on a job at most: WG_THREADS, else the cores that this process may use,
+ * or fewer where a quota allows fewer. */
 int wg__threads(void);
 /* Reads WG_THREADS into *n, which stays as it is where the variable is not set; false if its value is no number in
  * 1..1024. */
