@@ -117,11 +117,13 @@ static bool is_seen(const struct match *m, int j)
 
 static bool is_chain(const struct wg__loop *l, int at, const struct wg__chain *c, int dtype)
 {
-    struct match              m = {.l = l, .c = c, .first = &l->step[at]};
+    struct match              m;
     const struct wg__kernels *k = wg__kernels();
-    if (c->steps > l->steps - at) return false;
     for (int j = 0; j < c->steps; j++)
-        if (l->step[at + j].block != k->elementwise[c->link[j].row][dtype]) return false;
+        if (j == l->steps - at || l->step[at + j].block != k->elementwise[c->link[j].row][dtype]) return false;
+    m.l = l;
+    m.c = c;
+    m.first = &l->step[at];
     memset(m.slot, NOT_SET, sizeof m.slot);
     for (int j = 0; j < c->steps; j++)
         if (!take_step(&m, &l->step[at + j], j)) return false;
@@ -149,7 +151,7 @@ bool wg__find_chains(struct wg__loop *l)
 {
     bool any = false;
     for (int s = 0; s < l->steps; s++) l->step[s].chain = NULL;
-    for (int s = 0; s < l->steps; s += find_chain(l, s)) {}
+    for (int s = 0; s + 1 < l->steps; s += find_chain(l, s)) {}
     for (int s = 0; s < l->steps; s++) any = any || l->step[s].chain;
     return any;
 }
