@@ -11,6 +11,7 @@
 #include <wengert/graph_op.h>
 
 #include "base/invariant.h"
+#include "cpu/chains.h"
 #include "loop/loop.h"
 
 /* ---- Levels (level.c) ---- */
@@ -33,6 +34,8 @@ struct wg__kernels {
     const char *level;
     /* [row][dtype of the first data operand]; NULL: not for that dtype. */
     wg_block *elementwise[WG__ROWS][WG_DTYPES];
+    /* [chain][f64]: the steps of a chain on n elements; at[] has its operands, then the results of its steps. */
+    void (*chain[WG__CHAINS][2])(int64_t n, void *const at[]);
     /* [from][to] */
     wg_block *cast[WG_DTYPES][WG_DTYPES];
     /* y[r] = a reduction of x[r*n .. r*n+n-1] (n <= WG__BLOCK), for r < rows.
@@ -76,7 +79,8 @@ const char *wg__blas_core(void);
 
 /* ---- Threads (pool.c) ---- */
 
-/* Counts the threads that work on a job at most: WG_THREADS, else the CPUs that this process may use. */
+/* Counts the threads that work on a job at most: WG_THREADS, else the cores that this process may use,
+ * or fewer where a quota allows fewer. */
 int wg__threads(void);
 /* Reads WG_THREADS into *n, which stays as it is where the variable is not set; false if its value is no number in
  * 1..1024. */

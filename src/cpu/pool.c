@@ -18,8 +18,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/system/arithmetic.h"
 #include "base/system/cgroup.h"
 #include "base/system/clock.h"
+#include "base/system/cores.h"
 #include "cpu/cpu.h"
 #include "cpu/workspace.h"
 
@@ -30,6 +32,7 @@ typedef void piece_fn(void *context, int64_t i);
 static struct {
     pthread_once_t once;
     int            threads; /* at most, with the caller */
+    bool           crowded; /* more threads than CPUs: one that waits must not hold up one that works */
     _Alignas(64) atomic_flag busy;
     _Alignas(64) _Atomic uint64_t ticket;
     _Alignas(64) atomic_int done;
@@ -55,11 +58,14 @@ bool wg__threads_wish(int *n)
     return true;
 }
 
+/* Counts one thread for each core, for two threads of a core share the units that multiply and the first-level cache,
+ * and no more than a quota allows. */
 static void count_threads(void)
 {
-    int n = 0;
-    if (!wg__threads_wish(&n) || !n) n = wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT);
+    int n = 0, cpus = wg__cgroup_cpus(WG__CGROUP_PROC, WG__CGROUP_MOUNT), cores = wg__cores(WG__CPU_FOLDER);
+    if (!wg__threads_wish(&n) || !n) n = cores < cpus ? cores : cpus;
     pool.threads = n;
+    pool.crowded = n > cpus;
 }
 
 int wg__threads(void)
@@ -146,8 +152,9 @@ static void *run_worker(void *workspace)
 {
     uint64_t generation = UINT64_MAX;
     if (!wg__workspace_adopt(workspace)) return NULL;
+    wg__arithmetic_enter(); /* for as long as the thread lives */
     for (;;)
-        if (!spin_for_pieces(&generation)) sleep_until_woken(&generation);
+        if (pool.crowded || !spin_for_pieces(&generation)) sleep_until_woken(&generation);
     return NULL;
 }
 
@@ -197,7 +204,7 @@ static uint64_t open_job(int threads, int64_t n, piece_fn *body, void *context)
 static void wait_for_pieces(int pieces)
 {
     for (int i = 1; atomic_load_explicit(&pool.done, memory_order_acquire) != pieces; i++)
-        if (i % SPINS_A_YIELD) pause_cpu();
+        if (i % SPINS_A_YIELD && !pool.crowded) pause_cpu();
         else sched_yield();
 }
 

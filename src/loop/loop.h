@@ -43,6 +43,9 @@ struct wg__step {
     /* By wg__loop_prepare: */
     uint8_t   once;
     wg_block *block;
+
+    const struct wg__chain *chain; /* this step and those after it, in one pass; NULL: none begins here */
+    void (*pass)(int64_t n, void *const at[]);
 };
 
 struct wg__loop_operand {
@@ -125,6 +128,7 @@ struct wg__loop {
     int64_t block;   /* elements in a full block */
     bool    rowwise; /* no block leaves a row of the last axis */
     bool    small;   /* one block and nothing to gather */
+    bool    chained; /* steps that are chains */
     int64_t columns; /* of the head's result */
 };
 

@@ -5,6 +5,7 @@
 
 #include <xxhash.h>
 
+#include "base/system/arithmetic.h"
 #include "cpu/cpu.h"
 #include "train/train_impl.h"
 
@@ -41,20 +42,32 @@ static int check_reach(const struct draw *d, double most)
                     wg_dtype_name((wg_dtype)d->p->dtype));
 }
 
+static void draw_uniform(const struct draw *d, double lo, double hi)
+{
+    uint64_t host = wg__arithmetic_enter();
+    wg__kernels()->uniform[d->p->dtype == WG_F64](d->seed, d->stream, 0, 0, d->count, lo, hi, d->p->data);
+    wg__arithmetic_leave(host);
+}
+
+static void draw_normal(const struct draw *d, wg_dtype t, double mean, double sd, void *y)
+{
+    uint64_t host = wg__arithmetic_enter();
+    wg__kernels()->normal[t == WG_F64](d->seed, d->stream, 0, 0, d->count, mean, sd, y);
+    wg__arithmetic_leave(host);
+}
+
 static int uniform(const struct draw *d, double lo, double hi)
 {
     int status = check_reach(d, fmax(fabs(lo), fabs(hi)));
-    if (status) return status;
-    wg__kernels()->uniform[d->p->dtype == WG_F64](d->seed, d->stream, 0, 0, d->count, lo, hi, d->p->data);
-    return WG_OK;
+    if (!status) draw_uniform(d, lo, hi);
+    return status;
 }
 
 static int normal(const struct draw *d, double mean, double sd)
 {
     int status = check_reach(d, fabs(mean) + WG__NORMAL_MOST * sd);
-    if (status) return status;
-    wg__kernels()->normal[d->p->dtype == WG_F64](d->seed, d->stream, 0, 0, d->count, mean, sd, d->p->data);
-    return WG_OK;
+    if (!status) draw_normal(d, (wg_dtype)d->p->dtype, mean, sd, d->p->data);
+    return status;
 }
 
 static int fill_constant(const struct draw *d, double value)
@@ -105,7 +118,7 @@ static int orthogonal(const struct draw *d)
     if (!d->count) return WG_OK;
     double *q = (uint64_t)d->count > SIZE_MAX / sizeof *q ? NULL : malloc((size_t)d->count * sizeof *q);
     if (!q) return wg__fail_nomem(g);
-    wg__kernels()->normal[1](d->seed, d->stream, 0, 0, d->count, 0, 1, q);
+    draw_normal(d, WG_F64, 0, 1, q);
     bool full = orthonormalise(n, m, q);
     for (int64_t i = 0; full && i < rows; i++)
         for (int64_t j = 0; j < cols; j++)

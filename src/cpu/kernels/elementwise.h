@@ -12,6 +12,10 @@ typedef uint8_t NAME(test_fn)(T x, T y);
 
 INLINE void NAME(fill)(int64_t n, T *y, T value)
 {
+    if (n == 1) { /* without what a loop does before it begins */
+        *y = value;
+        return;
+    }
     for (int64_t i = 0; i < n; i++) y[i] = value;
 }
 
@@ -180,6 +184,12 @@ LINKAGE void BLOCK(copy)(int64_t n, void *y, const void *const x[], unsigned onc
 #undef L
 #undef ONE
 #undef TWO
+
+#if defined(CHAINED)
+#include "cpu/kernels/chain.h"
+#undef CHAINED
+#endif
+
 #undef R
 #undef DIV
 #undef DTYPE

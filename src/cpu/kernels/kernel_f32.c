@@ -5,6 +5,7 @@
 #define LIBM(name) name##f
 #define BEYOND(x) ((x) > (T)TRIG_LIMIT || (x) < -(T)TRIG_LIMIT)
 #define LOGIC(kind, row, f)
+#define CHAINED
 #define DTYPE f32
 #define T float
 #define WIDE float

@@ -5,6 +5,7 @@
 #define LIBM(name) name
 #define BEYOND(x) ((x) > (T)TRIG_LIMIT || (x) < -(T)TRIG_LIMIT)
 #define LOGIC(kind, row, f)
+#define CHAINED
 #define DTYPE f64
 #define T double
 #define WIDE double

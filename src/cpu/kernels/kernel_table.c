@@ -89,6 +89,12 @@ REDUCE_MAP(X)
 SOFTMAX_MAP(X)
 #undef X
 
+#define X(name)                                                             \
+    extern void LEVEL(wg__chain_##name##_f32)(int64_t n, void *const at[]); \
+    extern void LEVEL(wg__chain_##name##_f64)(int64_t n, void *const at[]);
+WG__CHAIN_MAP(X)
+#undef X
+
 extern void LEVEL(wg__uniform_f32)(RANDOM_ARGUMENTS, double lo, double hi, void *y);
 extern void LEVEL(wg__uniform_f64)(RANDOM_ARGUMENTS, double lo, double hi, void *y);
 extern void LEVEL(wg__normal_f32)(RANDOM_ARGUMENTS, double mean, double sd, void *y);
@@ -130,6 +136,12 @@ const struct wg__kernels LEVEL(wg__kernels) = {
 #undef C
 #undef L
             [WG__ROW_not] = {[WG_BOOL] = not_block}, COLUMNS(where, WG_DTYPE_ALL) COLUMNS(copy, WG_DTYPE_ALL)},
+    .chain =
+        {
+#define X(name) [WG__CHAIN_##name##_] = {LEVEL(wg__chain_##name##_f32), LEVEL(wg__chain_##name##_f64)},
+            WG__CHAIN_MAP(X)
+#undef X
+        },
     .cast =
         {
 #define X(from, to) [WG_##from][WG_##to] = LEVEL(wg__cast_##from##_##to),

@@ -41,10 +41,11 @@ INLINE bool NAME(any_nan)(int64_t n, const T *x)
     return any;
 }
 /* Finds the largest or smallest element of each row. high2 and low2 are quick and skip NaN, so a row that has a NaN is
- * set to NaN afterwards. */
+ * set to NaN afterwards. What counts as zero becomes zero. */
 INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) * f)
 {
     NAME(fold_rows)(rows, n, x, y, start, f);
+    for (int64_t r = 0; r < rows; r++) y[r] = y[r] == 0 ? NAME(sum2)(y[r], y[r]) : y[r];
     if (!NAME(any_nan)(rows * n, x)) return;
     for (int64_t i = 0; i < rows * n; i++)
         if (NOT_A_NUMBER(x[i])) y[i / n] = x[i];

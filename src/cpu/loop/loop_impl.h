@@ -33,6 +33,13 @@ void wg__frame_open(struct wg__frame *f, const struct wg__loop *l);
  * Then f->ptr[slot] shows the elements of each slot. */
 void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n);
 
+/* Places of the operands and results of a chain. */
+enum { WG__CHAIN_PLACES = 24 };
+/* Notes at steps of l which chains begin there, where the blocks of all steps are known; tells whether one does. */
+bool wg__find_chains(struct wg__loop *l);
+/* Runs the chain that begins at s on n elements; returns the number of its steps. */
+int wg__chain_run(const struct wg__step *s, int64_t n, void *const *ptr);
+
 /* Counts the jobs, of about 10 us each, that the loop's work is worth. */
 int64_t wg__loop_jobs(const struct wg__loop *l);
 /* Runs a loop that ends in a reduction. */

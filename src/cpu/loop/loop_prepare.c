@@ -100,6 +100,7 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
         p->block = find_block(p);
         if (!p->block && !missing) missing = p;
     }
+    l->chained = !missing && wg__find_chains(l);
     if (l->head) {
         const wg_shape *y = &l->head->call.y->shape;
         l->columns = y->dim[y->rank - 1];

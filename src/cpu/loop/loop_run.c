@@ -113,8 +113,19 @@ static inline void run_step(const struct wg__step *s, int64_t n, void *const *pt
     s->block(n, ptr[s->y], x, s->once, s->attr);
 }
 
+static __attribute__((noinline)) void run_chained(const struct wg__loop *l, int64_t n, void *const *ptr)
+{
+    for (const struct wg__step *s = l->step, *end = s + l->steps; s < end;)
+        if (s->chain) s += wg__chain_run(s, n, ptr);
+        else run_step(s++, n, ptr);
+}
+
 static inline void run_steps(const struct wg__loop *l, int64_t n, void *const *ptr)
 {
+    if (l->chained) {
+        run_chained(l, n, ptr);
+        return;
+    }
     for (const struct wg__step *s = l->step, *end = s + l->steps; s < end; s++) run_step(s, n, ptr);
 }
 
@@ -154,7 +165,7 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
     void **out = f->ptr + l->inputs + l->registers;
     for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate_input(f, i, start, n);
     for (int o = 0; o < l->outputs; o++) out[o] = element_at(&l->out[o], start);
-    if (l->count >= FAR) run_steps_ahead(l, n, f->ptr);
+    if (l->count >= FAR && !l->chained) run_steps_ahead(l, n, f->ptr);
     else run_steps(l, n, f->ptr);
 }
 

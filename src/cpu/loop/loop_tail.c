@@ -62,13 +62,25 @@ static void merge_part(const struct tail *t, int64_t n, void *part, const void *
         for (int64_t j = 0; j < n; j++) p[j] += v[j];
 }
 
+/* Makes zero of what counts as zero: a single element, or the largest of some, has been copied so far. */
+static void flush(wg_dtype dtype, int64_t n, void *y)
+{
+    float  *f = y;
+    double *d = y;
+    for (int64_t j = 0; dtype == WG_F32 && j < n; j++) f[j] = f[j] == 0 ? f[j] + f[j] : f[j];
+    for (int64_t j = 0; dtype == WG_F64 && j < n; j++) d[j] = d[j] == 0 ? d[j] + d[j] : d[j];
+}
+
 static void store_part(const struct tail *t, int64_t n, const void *part, void *y)
 {
     const double *p = part;
     float        *v = y;
-    if (!is_wide(t)) memcpy(y, part, (size_t)n * t->size);
-    else
+    if (is_wide(t))
         for (int64_t j = 0; j < n; j++) v[j] = (float)p[j];
+    else {
+        memcpy(y, part, (size_t)n * t->size);
+        flush(t->l->tail_dtype, n, y);
+    }
 }
 
 /* ---- Chunks, groups, strips ---- */

@@ -16,7 +16,8 @@
  *   pow         0.6        1.2         sqrt, floor, ceil, rint: as IEEE 754 has them
  *
  * NaN in, NaN out (but pow(1, y) = pow(x, 0) = 1, as C has it); zeros keep
- * their sign; what overflows is infinite, what underflows is denormal or 0.
+ * their sign; what overflows is infinite, what underflows is 0, or subnormal
+ * where the thread does not flush (base/system/arithmetic.h).
  * sin, cos and tan hold up to TRIG_LIMIT: beyond it the caller asks libm. */
 #ifndef WENGERT_CPU_MATH_H
 #define WENGERT_CPU_MATH_H

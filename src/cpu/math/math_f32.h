@@ -178,7 +178,7 @@ INLINE float sin_f32(float x)
 {
     float    r;
     uint32_t n = quarter_turns_f32(x, &r);
-    return x == 0 ? x : sin_turned_f32(r, n);
+    return x == 0 ? x + x : sin_turned_f32(r, n);
 }
 INLINE float cos_f32(float x)
 {
@@ -192,7 +192,7 @@ INLINE float tan_f32(float x)
     uint32_t n = quarter_turns_f32(x, &r);
     float    s = sin_near_f32(r), c = cos_near_f32(r);
     float    y = (n & 1 ? -c : s) / (n & 1 ? s : c);
-    return x == 0 ? x : y;
+    return x == 0 ? x + x : y;
 }
 
 /* Computes x^y in double, where e^(y ln|x|) is right to the last bit but for ties. */

@@ -199,7 +199,7 @@ INLINE double sin_f64(double x)
 {
     double   r, low;
     uint64_t n = quarter_turns_f64(x, &r, &low);
-    return x == 0 ? x : sin_turned_f64(r, low, n);
+    return x == 0 ? x + x : sin_turned_f64(r, low, n);
 }
 INLINE double cos_f64(double x)
 {
@@ -213,7 +213,7 @@ INLINE double tan_f64(double x)
     uint64_t n = quarter_turns_f64(x, &r, &low);
     double   s = sin_near_f64(r, low), c = cos_near_f64(r, low);
     double   y = (n & 1 ? -c : s) / (n & 1 ? s : c);
-    return x == 0 ? x : y;
+    return x == 0 ? x + x : y;
 }
 
 /* ---- pow: e^(y ln x), with ln x in two doubles ---- */

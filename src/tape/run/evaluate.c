@@ -2,7 +2,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/system/arithmetic.h"
 #include "tape/tape_impl.h"
+
+static int call_op(const wg_op *op, wg_call *c)
+{
+    uint64_t host = wg__arithmetic_enter();
+    int      status = op->cpu ? op->cpu(c) : wg__loop_call(op, c);
+    wg__arithmetic_leave(host);
+    return status;
+}
 
 int wg__evaluate(wg_tape *t, wg_node *x, void *const y[], char why[static 160])
 {
@@ -28,7 +37,7 @@ int wg__evaluate(wg_tape *t, wg_node *x, void *const y[], char why[static 160])
     }
     size_t scratch = x->op->scratch ? x->op->scratch(&c) : 0;
     int    status = scratch && !(c.scratch = wg__data_alloc(scratch)) ? WG_ENOMEM : WG_OK;
-    if (!status) status = x->op->cpu ? x->op->cpu(&c) : wg__loop_call(x->op, &c);
+    if (!status) status = call_op(x->op, &c);
     snprintf(why, 160, "%s", *c.why ? c.why : wg_strerror(status));
     wg__data_free(c.scratch);
     if (in != few) free(in);

@@ -1,6 +1,7 @@
 /* Binding instructions to memory, and running them. */
 #include <string.h>
 
+#include "base/system/arithmetic.h"
 #include "tape/device/device.h"
 
 static void *find_data(const wg_tape *t, int v, bool host)
@@ -135,7 +136,22 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
     return status ? fail_call(t, p, status) : WG_OK;
 }
 
-int wg__run_instr(wg_tape *t, int i) { return run_instr(t, &t->instr[i]); }
+int wg__run_instr(wg_tape *t, int i)
+{
+    uint64_t host = wg__arithmetic_enter();
+    int      status = run_instr(t, &t->instr[i]);
+    wg__arithmetic_leave(host);
+    return status;
+}
+
+static int run_instrs(wg_tape *t)
+{
+    uint64_t host = wg__arithmetic_enter();
+    int      status = WG_OK;
+    for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);
+    wg__arithmetic_leave(host);
+    return status;
+}
 
 static void copy_assigned(wg_tape *t)
 {
@@ -161,7 +177,7 @@ static WG__RARE int run_slowly(wg_tape *t)
     int status = t->watch_finite ? wg__backup(t) : WG_OK;
     if (t->trace) wg__trace_begin(t->trace, t->run);
     for (int i = 0; i < t->n_instr && !status; i++) {
-        status = run_instr(t, &t->instr[i]);
+        status = wg__run_instr(t, i);
         if (t->trace) wg__trace_mark(t->trace, i);
         if (!status && t->watch_finite) status = wg__check_finite(t, i);
     }
@@ -189,9 +205,7 @@ static int run(wg_tape *t)
     int status = t->user->devices ? bring_params(t) : WG_OK;
     if (status) return status;
     if (t->n_keep) wg__take_packed(t);
-    if (t->watch_finite || t->trace) status = run_slowly(t);
-    else
-        for (int i = 0; i < t->n_instr && !status; i++) status = run_instr(t, &t->instr[i]);
+    status = t->watch_finite || t->trace ? run_slowly(t) : run_instrs(t);
     if (status) return status;
     copy_assigned(t);
     wg__follow_run(t);

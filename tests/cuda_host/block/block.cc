@@ -9,6 +9,7 @@
 #include <time.h>
 #include <vector>
 
+#include "base/system/arithmetic.h"
 #include "fibre.h"
 #include "cuda_host/inside.h"
 #include "shared.h"
@@ -217,11 +218,13 @@ void run(const launch &l)
     uint64_t blocks = (uint64_t)l.grid.x * l.grid.y * l.grid.z;
     sequence block_order(blocks, order);
     opened   memory;
+    uint64_t host = wg__arithmetic_enter(); /* f32 as -ftz=true has it; f64 too, which a GPU does not flush */
     for (uint64_t i = 0; i < blocks && !failed; i++) {
         uint64_t b = block_order.at(i);
         blockIdx = {(unsigned)(b % l.grid.x), (unsigned)(b / l.grid.x % l.grid.y), (unsigned)(b / l.grid.x / l.grid.y)};
         run_block();
     }
+    wg__arithmetic_leave(host);
     kernel = NULL;
 }
 

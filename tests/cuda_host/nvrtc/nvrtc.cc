@@ -92,13 +92,14 @@ int nvrtcCreateProgram(program **p, const char *source, const char *, int header
 
 int nvrtcCompileProgram(program *p, int n, const char *const *option)
 {
-    bool arch = false, no_contraction = false;
+    bool arch = false, no_contraction = false, flushes = false;
     for (int i = 0; i < n; i++) {
         arch |= !strncmp(option[i], "--gpu-architecture=sm_", 22);
         no_contraction |= !strcmp(option[i], "--fmad=false");
+        flushes |= !strcmp(option[i], "--ftz=true");
     }
     if (!p) return INVALID_PROGRAM;
-    if (!arch || !no_contraction) return p->log = "options are missing", INVALID_OPTION;
+    if (!arch || !no_contraction || !flushes) return p->log = "options are missing", INVALID_OPTION;
     return compile(p) ? SUCCESS : COMPILATION;
 }
 
