@@ -133,7 +133,7 @@ $(TOOL): $(TOOL_C:%.c=$(BUILD)/%.o) $(SERVE) $(STATIC)
 $(TESTER): $(TESTS:%.c=$(BUILD)/%.o) $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(WRAP) $^ $(WEB_LIBS) $(LIBS) $(TEST_LIBS) -o $@
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(SERVE) $(STATIC)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(BUILD)/bench/machine/limits.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 # The page is a file of its own, taken into the object as it is.
