@@ -1,7 +1,5 @@
-/* Helpers of structured operators: axes, splits, copies, indices. */
+/* Helpers of structured operators: axes, splits, indices. */
 #include "ops/ops_impl.h"
-
-#include <string.h>
 
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
 {
@@ -116,77 +114,6 @@ int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
     return wg__say_reduced(f, wg_node_op(f->y)->onnx, axes, keep, since, "x");
 }
 
-/* ---- Copies ---- */
-
-static inline __attribute__((always_inline)) void copy_by(char *y, int64_t ystep, const char *x, int64_t xstep,
-                                                          int64_t n, size_t size)
-{
-    for (int64_t i = 0; i < n; i++) memcpy(y + i * ystep, x + i * xstep, size);
-}
-
-void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size)
-{
-    if (ystep == (int64_t)size && xstep == (int64_t)size) copy_by(y, 0, x, 0, 1, (size_t)n * size);
-    else if (size == 4) copy_by(y, ystep, x, xstep, n, 4);
-    else if (size == 8) copy_by(y, ystep, x, xstep, n, 8);
-    else if (size == 1) copy_by(y, ystep, x, xstep, n, 1);
-    else copy_by(y, ystep, x, xstep, n, size);
-}
-
-struct rows {
-    char       *y;
-    const char *x;
-    int64_t     ystep, xstep, width;
-};
-
-static void copy_some_rows(void *context, int64_t begin, int64_t end)
-{
-    const struct rows *r = context;
-    wg__copy_strided(r->y + begin * r->ystep, r->ystep, r->x + begin * r->xstep, r->xstep, end - begin,
-                     (size_t)r->width);
-}
-
-static void copy_some_bytes(void *context, int64_t begin, int64_t end)
-{
-    const struct rows *r = context;
-    memcpy(r->y + begin, r->x + begin, (size_t)(end - begin));
-}
-
-void wg__copy_rows(const wg_call *c, int64_t rows, int64_t width, char *y, int64_t ystep, const char *x, int64_t xstep)
-{
-    struct rows r = {y, x, ystep, xstep, width};
-    if (rows == 0 || width == 0) return;
-    if (rows == 1 || (ystep == width && xstep == width)) wg_parallel(c, rows * width, 1 << 18, copy_some_bytes, &r);
-    else wg_parallel(c, rows, wg__grain(width), copy_some_rows, &r);
-}
-
-struct fill {
-    char  *y;
-    size_t size;
-    char   value[8];
-};
-
-static void fill_some(void *context, int64_t begin, int64_t end)
-{
-    const struct fill *f = context;
-    wg__copy_strided(f->y + begin * (int64_t)f->size, (int64_t)f->size, f->value, 0, end - begin, f->size);
-}
-
-void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value)
-{
-    static const char zero[8];
-    union {
-        double align;
-        char   bytes[8];
-    } v = {0};
-    struct fill f = {.y = y->data, .size = wg_dtype_size(y->dtype)};
-    wg__store(y->dtype, &v, 0, value);
-    memcpy(f.value, v.bytes, sizeof f.value);
-    if (wg_count(&y->shape) == 0) return;
-    if (memcmp(f.value, zero, sizeof zero) == 0) memset(y->data, 0, wg__bytes(y->dtype, &y->shape));
-    else wg_parallel(c, wg_count(&y->shape), 1 << 16, fill_some, &f);
-}
-
 /* ---- Indices ---- */
 
 int64_t wg__index_at(const wg_tensor *index, int64_t i)
@@ -196,17 +123,34 @@ int64_t wg__index_at(const wg_tensor *index, int64_t i)
                                     : ((const uint8_t *)index->data)[i];
 }
 
+/* Resolves n indices of dtype t; false if some are outside of the axis. No branch, so that the compiler can do several
+ * at once. */
+static inline __attribute__((always_inline)) bool resolve(wg_dtype t, const wg_tensor *index, int64_t n, int64_t size,
+                                                          int64_t *to)
+{
+    uint64_t outside = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = t == WG_I32   ? ((const int32_t *)index->data)[i]
+                     : t == WG_I64 ? ((const int64_t *)index->data)[i]
+                                   : ((const uint8_t *)index->data)[i];
+        at += at < 0 ? size : 0;
+        outside |= (uint64_t)at | ((uint64_t)(size - 1) - (uint64_t)at); /* the sign of either */
+        to[i] = at;
+    }
+    return !(outside >> 63);
+}
+
 int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to)
 {
-    int64_t n = wg_count(&index->shape);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = wg__index_at(index, i);
-        if (at < -size || at >= size)
-            return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld",
-                                 (long long)at, (long long)i, axis, (long long)size);
-        to[i] = at < 0 ? at + size : at;
-    }
-    return WG_OK;
+    int64_t n = wg_count(&index->shape), i = 0, at = 0;
+    bool    inside = index->dtype == WG_I32   ? resolve(WG_I32, index, n, size, to)
+                     : index->dtype == WG_I64 ? resolve(WG_I64, index, n, size, to)
+                                              : resolve(WG_U8, index, n, size, to);
+    if (inside) return WG_OK;
+    for (; i < n; i++)
+        if ((at = wg__index_at(index, i)) < -size || at >= size) break;
+    return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld", (long long)at,
+                         (long long)i, axis, (long long)size);
 }
 
 bool wg__is_const(const wg_node *x, double *value)
