@@ -28,6 +28,8 @@ enum wg__row {
     WG__ROWS
 };
 
+enum { WG__REPEAT_BEYOND = 64 };
+
 struct wg__gemm;
 struct wg__kernels {
     const char *level;
@@ -53,6 +55,9 @@ struct wg__kernels {
                       void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
+    /* y[i*c + k] = x[i*step] for i < m, k < c, elements of 1, 4 or 8 bytes; up to WG__REPEAT_BEYOND bytes behind y are
+     * overwritten. */
+    void (*repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
     /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  With g->packed j0 is a multiple of 32.  NULL: none. */
     void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
     /* Packs op(b) of an f32 product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */

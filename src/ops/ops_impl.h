@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "cpu/strided.h"
 #include "graph/graph_impl.h"
 #include "ops/op_attr.h"
 #include "ops/reduce/walk.h"
@@ -12,7 +13,7 @@
 #include "ops/ops.def"
 #undef OP
 
-/* ---- For structured operators (support.c, strided.c) ---- */
+/* ---- For structured operators (support.c) ---- */
 
 /* Records "who(x): complaint" on x's graph and gives NULL; NULL x is allowed.  Inside of a composed builder, who is
  * that builder. */
@@ -91,13 +92,6 @@ static inline int64_t wg__grain(int64_t elements)
 {
     return elements > 16384 ? 1 : elements > 1 ? 16384 / elements : 16384;
 }
-/* Copies n elements of `size` bytes, which lie ystep bytes apart in y and xstep bytes apart in x. */
-void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size);
-/* Copies n elements of `size` bytes, the i-th from x + at[i] size, side by side into y. */
-void wg__copy_picked(char *y, const char *x, const int64_t *at, int64_t n, size_t size);
-/* Copies `rows` rows of n elements of `size` bytes: element j of row i is at y + i yrow + j ystep, and in x alike. */
-void wg__copy_plane(char *y, int64_t yrow, int64_t ystep, const char *x, int64_t xrow, int64_t xstep, int64_t rows,
-                    int64_t n, size_t size);
 /* Copies the parts of a tensor along an axis, which are other tensors: joined from them, or cut into them. */
 void wg__join_parts(const wg_call *c, const wg_tensor *joined, int n, const wg_tensor *part, int axis);
 void wg__cut_parts(const wg_call *c, const wg_tensor *joined, int n, const wg_tensor *part, int axis);

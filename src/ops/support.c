@@ -1,4 +1,6 @@
-/* Helpers of structured operators: axes, splits, indices. */
+/* Helpers of structured operators: axes, splits, copies, indices. */
+#include <string.h>
+
 #include "ops/ops_impl.h"
 
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
@@ -112,6 +114,62 @@ int wg__say_reduced(wg_onnx_form *f, const char *name, const wg_axes *axes, int 
 int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
 {
     return wg__say_reduced(f, wg_node_op(f->y)->onnx, axes, keep, since, "x");
+}
+
+/* ---- Copies ---- */
+
+struct rows {
+    char       *y;
+    const char *x;
+    int64_t     ystep, xstep, width;
+};
+
+static void copy_some_rows(void *context, int64_t begin, int64_t end)
+{
+    const struct rows *r = context;
+    wg__copy_strided(r->y + begin * r->ystep, r->ystep, r->x + begin * r->xstep, r->xstep, end - begin,
+                     (size_t)r->width);
+}
+
+static void copy_some_bytes(void *context, int64_t begin, int64_t end)
+{
+    const struct rows *r = context;
+    memcpy(r->y + begin, r->x + begin, (size_t)(end - begin));
+}
+
+void wg__copy_rows(const wg_call *c, int64_t rows, int64_t width, char *y, int64_t ystep, const char *x, int64_t xstep)
+{
+    struct rows r = {y, x, ystep, xstep, width};
+    if (rows == 0 || width == 0) return;
+    if (rows == 1 || (ystep == width && xstep == width)) wg_parallel(c, rows * width, 1 << 18, copy_some_bytes, &r);
+    else wg_parallel(c, rows, wg__grain(width), copy_some_rows, &r);
+}
+
+struct fill {
+    char  *y;
+    size_t size;
+    char   value[8];
+};
+
+static void fill_some(void *context, int64_t begin, int64_t end)
+{
+    const struct fill *f = context;
+    wg__copy_strided(f->y + begin * (int64_t)f->size, (int64_t)f->size, f->value, 0, end - begin, f->size);
+}
+
+void wg__fill_tensor(const wg_call *c, const wg_tensor *y, double value)
+{
+    static const char zero[8];
+    union {
+        double align;
+        char   bytes[8];
+    } v = {0};
+    struct fill f = {.y = y->data, .size = wg_dtype_size(y->dtype)};
+    wg__store(y->dtype, &v, 0, value);
+    memcpy(f.value, v.bytes, sizeof f.value);
+    if (wg_count(&y->shape) == 0) return;
+    if (memcmp(f.value, zero, sizeof zero) == 0) memset(y->data, 0, wg__bytes(y->dtype, &y->shape));
+    else wg_parallel(c, wg_count(&y->shape), 1 << 16, fill_some, &f);
 }
 
 /* ---- Indices ---- */

@@ -96,6 +96,8 @@ extern void LEVEL(wg__normal_f64)(RANDOM_ARGUMENTS, double mean, double sd, void
 extern void LEVEL(wg__mask_f32)(RANDOM_ARGUMENTS, double p, void *y);
 extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
 
+extern void LEVEL(wg__repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
+
 extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 extern void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed);
 
@@ -153,6 +155,7 @@ const struct wg__kernels LEVEL(wg__kernels) = {
 #undef X
         .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
     .normal = {LEVEL(wg__normal_f32), LEVEL(wg__normal_f64)},
+    .repeat = LEVEL(wg__repeat),
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
 #if defined(__FMA__)
     .gemm_f32 = LEVEL(wg__gemm_f32),

@@ -1,10 +1,7 @@
-/* Copies of elements that do not lie side by side: each byte once, and none beside them. */
-#include <criterion/criterion.h>
-#include <string.h>
+/* Operators that only move elements: each one arrives. */
+#include <stdlib.h>
 
 #include "ops/ops_test.h"
-
-enum { BYTES = 1 << 16, EDGE = 64 };
 
 static uint32_t state;
 static int64_t  roll(int64_t n)
@@ -13,54 +10,8 @@ static int64_t  roll(int64_t n)
     return (int64_t)((uint64_t)(state >> 4) * (uint64_t)n >> 28);
 }
 
-static char from[BYTES], to[BYTES], want[BYTES];
-
-static void begin(int round)
-{
-    state = (uint32_t)round * 2654435761u + 1;
-    for (int i = 0; i < BYTES; i++) from[i] = (char)roll(256);
-    memset(to, 7, sizeof to);
-    memset(want, 7, sizeof want);
-}
-
-Test(strided, runs_are_copied_byte_by_byte)
-{
-    for (int round = 0; round < 400; round++) {
-        begin(round);
-        size_t  size = (size_t)(round % 80);
-        int64_t n = roll(40), xstep = (int64_t)size + roll(30), ystep = (int64_t)size + (roll(2) ? roll(30) : 0);
-        int64_t at[40];
-        if (!roll(5)) xstep = 0;
-        wg__copy_strided(to + EDGE, ystep, from, xstep, n, size);
-        for (int64_t i = 0; i < n; i++) memcpy(want + EDGE + i * ystep, from + i * xstep, size);
-        cr_assert_arr_eq(to, want, BYTES, "strided, size %zu", size);
-        begin(round);
-        for (int64_t i = 0; i < n; i++) at[i] = roll(100);
-        if (size == 0) continue;
-        wg__copy_picked(to + EDGE, from, at, n, size);
-        for (int64_t i = 0; i < n; i++) memcpy(want + EDGE + i * (int64_t)size, from + at[i] * (int64_t)size, size);
-        cr_assert_arr_eq(to, want, BYTES, "picked, size %zu", size);
-    }
-}
-
-Test(strided, planes_are_copied_byte_by_byte)
-{
-    for (int round = 0; round < 400; round++) {
-        begin(round);
-        size_t  size = (size_t)(1 + roll(17));
-        int64_t e = (int64_t)size, rows = roll(9), n = 1 + roll(9), ystep = e + (roll(2) ? roll(5) : 0);
-        int64_t xstep = roll(2) ? e : e * roll(4) - e, yrow = n * ystep + (roll(2) ? roll(9) : 0);
-        int64_t xrow = roll(2) ? n * xstep : roll(200);
-        char   *x = from + BYTES / 2;
-        wg__copy_plane(to + EDGE, yrow, ystep, x, xrow, xstep, rows, n, size);
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t j = 0; j < n; j++) memcpy(want + EDGE + i * yrow + j * ystep, x + i * xrow + j * xstep, size);
-        cr_assert_arr_eq(to, want, BYTES, "round %d", round);
-    }
-}
-
 /* Joins parts of odd widths, none among them, and cuts them apart again, on any number of threads. */
-Test(strided, parts_join_and_come_apart)
+Test(moves, parts_join_and_come_apart)
 {
     for (int round = 0; round < 60; round++) {
         state = (uint32_t)round * 2654435761u + 1;
@@ -86,7 +37,7 @@ Test(strided, parts_join_and_come_apart)
 }
 
 /* Transposes blocks of any size in every width of an element. */
-Test(strided, a_transpose_moves_every_element)
+Test(moves, a_transpose_moves_every_element)
 {
     for (int round = 0; round < 60; round++) {
         state = (uint32_t)round * 2654435761u + 1;
