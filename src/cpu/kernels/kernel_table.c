@@ -12,8 +12,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #define REAL_ONLY(...) 1
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f)
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -23,8 +25,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #include "cpu/kernels/elementwise.h"
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f)
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -34,8 +38,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #include "cpu/kernels/elementwise.h"
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f)
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -45,8 +51,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #include "cpu/kernels/elementwise.h"
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f) kind(row, f, )
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)

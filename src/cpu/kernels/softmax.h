@@ -12,8 +12,15 @@ INLINE T NAME(shift)(T m) { return fabs_f64((double)m) == (double)INFINITY ? 0 :
 
 INLINE void NAME(exp_block)(int64_t n, T *y)
 {
+    int outside = 0;
+    for (int64_t i = 0; i < n; i++) outside |= M(fabs)(y[i]) > M(exp_limit);
+    if (outside) {
+        EACH_ALONE
+        for (int64_t i = 0; i < n; i++) y[i] = M(exp)(y[i]);
+        return;
+    }
     EACH_ALONE
-    for (int64_t i = 0; i < n; i++) y[i] = M(exp)(y[i]);
+    for (int64_t i = 0; i < n; i++) y[i] = M(exp_inside)(y[i]);
 }
 INLINE void NAME(subtract)(int64_t n, const T *x, T m, T *y)
 {
