@@ -28,7 +28,7 @@ enum wg__row {
     WG__ROWS
 };
 
-enum { WG__REPEAT_BEYOND = 64 };
+enum { WG__REPEAT_BEYOND = 64, WG__COLUMNS = 64 };
 
 struct wg__gemm;
 struct wg__kernels {
@@ -40,7 +40,7 @@ struct wg__kernels {
     /* y[r] = a reduction of x[r*n .. r*n+n-1] (n <= WG__BLOCK), for r < rows.
      * f32 sums are exact to a few ulp of the partial sums: 16 fixed lanes. */
     void (*reduce_rows[WG__REDUCES][WG_DTYPES])(int64_t rows, int64_t n, const void *x, void *y);
-    /* y[j] = y[j] op x[r*stride + j] for r < rows in order, j < n. */
+    /* y[j] = y[j] op x[r*stride + j] for r < rows, j < n: in order, but for up to 16 columns with stride == n. */
     void (*reduce_cols[WG__REDUCES][WG_DTYPES])(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
     /* Rows of n elements: y = softmax(x) or log_softmax(x) over each row.
      * [0] f32, [1] f64. */
@@ -48,6 +48,8 @@ struct wg__kernels {
     void (*log_softmax[2])(int64_t rows, int64_t n, const void *x, void *y);
     /* y[r] = log sum exp of a row. */
     void (*logsumexp[2])(int64_t rows, int64_t n, const void *x, void *y);
+    /* y[j] = log sum exp of x[r*stride + j] over 0 <= r < rows, for j < n <= WG__COLUMNS; rows > 0. */
+    void (*logsumexp_cols[2])(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
     /* Numbers first..first+n-1 of a Philox4x32-10 sequence. */
     void (*uniform[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double lo, double hi,
                        void *y);

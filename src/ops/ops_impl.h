@@ -32,6 +32,9 @@ bool wg__axes_in(const wg_node *x, const char *who, const wg_axes *a, bool in[WG
 bool wg__axis_in(const wg_node *x, const char *who, int *axis);
 /* Lists the axes of the set in ascending order. */
 wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK]);
+/* Finds the axes first..last-1 that hold every axis of the set but those of size 1; false if another axis lies between
+ * them. */
+bool wg__axes_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last);
 /* Removes the axes of the set from s, or with `keep` makes their sizes 1. */
 wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep);
 /* Tells whether every dimension is a number >= 0 or a symbol of the graph. */

@@ -55,6 +55,19 @@ wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK])
     return a;
 }
 
+bool wg__axes_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last)
+{
+    *first = *last = 0;
+    for (int i = 0; i < s->rank; i++) {
+        if (!in[i] || s->dim[i] == 1) continue;
+        for (int k = *last; *last && k < i; k++)
+            if (s->dim[k] != 1) return false;
+        if (!*last) *first = i;
+        *last = i + 1;
+    }
+    return true;
+}
+
 wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep)
 {
     wg_shape y = {0};

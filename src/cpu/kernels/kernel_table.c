@@ -96,6 +96,8 @@ REDUCE_MAP(X)
     extern void LEVEL(wg__##name##_f64)(int64_t rows, int64_t n, const void *x, void *y);
 SOFTMAX_MAP(X)
 #undef X
+extern void LEVEL(wg__logsumexp_cols_f32)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
+extern void LEVEL(wg__logsumexp_cols_f64)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
 
 extern void LEVEL(wg__uniform_f32)(RANDOM_ARGUMENTS, double lo, double hi, void *y);
 extern void LEVEL(wg__uniform_f64)(RANDOM_ARGUMENTS, double lo, double hi, void *y);
@@ -164,6 +166,7 @@ const struct wg__kernels LEVEL(wg__kernels) = {
         .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
     .normal = {LEVEL(wg__normal_f32), LEVEL(wg__normal_f64)},
     .repeat = LEVEL(wg__repeat),
+    .logsumexp_cols = {LEVEL(wg__logsumexp_cols_f32), LEVEL(wg__logsumexp_cols_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
 #if defined(__FMA__)
     .gemm_f32 = LEVEL(wg__gemm_f32),
