@@ -133,6 +133,7 @@ static wg_node *lse_rows(struct build *b) { return wg_logsumexp(real(b, WG_SHAPE
 static wg_node *lse_columns(struct build *b) { return wg_logsumexp(real(b, WG_SHAPE(1000, 400)), WG_AXES(0), 0); }
 static wg_node *lse_middle(struct build *b) { return wg_logsumexp(real(b, WG_SHAPE(100, 100, 40)), WG_AXES(1), 0); }
 static wg_node *softmax_rows(struct build *b) { return wg_softmax(real(b, WG_SHAPE(1000, 400)), 1); }
+static wg_node *softmax_tens(struct build *b) { return wg_softmax(real(b, WG_SHAPE(40000, 10)), 1); }
 static wg_node *softmax_columns(struct build *b) { return wg_softmax(real(b, WG_SHAPE(1000, 400)), 0); }
 static wg_node *cross_entropy(struct build *b)
 {
@@ -188,6 +189,7 @@ static const struct row {
     {"logsumexp of columns [1000,400]", lse_columns, 1},
     {"logsumexp [100,100,40] over 1", lse_middle, 1},
     {"softmax of rows [1000,400]", softmax_rows, 0},
+    {"softmax of rows [40000,10]", softmax_tens, 0},
     {"softmax of columns [1000,400]", softmax_columns, 0},
     {"cross entropy [20000,10], gradient", cross_entropy, 0},
     {"dropout", dropout, 0},
