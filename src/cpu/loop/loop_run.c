@@ -114,7 +114,7 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
     WG__INVARIANT(n > 0 && n <= WG__BLOCK && start >= 0 && start + n <= l->count);
     void **out = f->ptr + l->inputs + l->registers;
     for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate_input(f, i, start, n);
-    for (int o = 0; o < l->outputs; o++) out[o] = element_at(&l->out[o], start);
+    for (int o = 0; o < l->outputs; o++) out[o] = (char *)l->out[o].data + start * (int64_t)l->out[o].size;
     if (l->count >= FAR) run_steps_ahead(l, n, f->ptr);
     else run_steps(l, n, f->ptr);
 }
