@@ -119,32 +119,10 @@ static void swap_32bit(const char *x, int64_t xs, char *y, int64_t ys, int64_t m
     swap_by(4, x + 4 * n4 * xs, xs, y + 4 * n4, ys, m4, n - n4);
 }
 
-typedef uint64_t two __attribute__((vector_size(16)));
-
-/* Swaps 2 x 4 elements of 64 bits, so that what is written fills half a line of the cache. */
-static inline void swap_2x4(const char *x, int64_t xs, char *y, int64_t ys)
-{
-    two r[4];
-    for (int k = 0; k < 4; k++) memcpy(&r[k], x + 8 * k * xs, sizeof r[k]);
-    two low[2] = {__builtin_shufflevector(r[0], r[1], 0, 2), __builtin_shufflevector(r[2], r[3], 0, 2)};
-    two high[2] = {__builtin_shufflevector(r[0], r[1], 1, 3), __builtin_shufflevector(r[2], r[3], 1, 3)};
-    memcpy(y, low, sizeof low);
-    memcpy(y + 8 * ys, high, sizeof high);
-}
-
-static void swap_64bit(const char *x, int64_t xs, char *y, int64_t ys, int64_t m, int64_t n)
-{
-    int64_t m2 = m & ~(int64_t)1, n4 = n & ~(int64_t)3;
-    for (int64_t i = 0; i < m2; i += 2)
-        for (int64_t j = 0; j < n4; j += 4) swap_2x4(x + 8 * (j * xs + i), xs, y + 8 * (i * ys + j), ys);
-    swap_by(8, x + 8 * m2, xs, y + 8 * m2 * ys, ys, m - m2, n);
-    swap_by(8, x + 8 * n4 * xs, xs, y + 8 * n4, ys, m2, n - n4);
-}
-
 static void swap_tile(size_t size, const char *x, int64_t xs, char *y, int64_t ys, int64_t m, int64_t n)
 {
     if (size == 4) swap_32bit(x, xs, y, ys, m, n);
-    else if (size == 8) swap_64bit(x, xs, y, ys, m, n);
+    else if (size == 8) swap_by(8, x, xs, y, ys, m, n);
     else swap_by(1, x, xs, y, ys, m, n);
 }
 
