@@ -136,7 +136,7 @@ $(TESTER): $(TESTS:%.c=$(BUILD)/%.o) $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(WRAP) $^ $(WEB_LIBS) $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/bench/bench_adbench: $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/adbench/*.c))
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(SERVE) $(STATIC)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(BUILD)/bench/machine/limits.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 # The page is a file of its own, taken into the object as it is.

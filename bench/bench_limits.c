@@ -10,132 +10,22 @@
 #include <string.h>
 
 #include "common.h"
+#include "machine/limits.h"
 
 static const char usage[] = "usage: bench_limits [--threads N] [--seconds S] [WORK ...]\n"
                             "       bench_limits --serve    answers the commands of bench/run on stdin\n"
                             "WORK is \"fma\", \"copy BYTES\" or \"update BYTES\"; without one, a table of all.\n";
-
-/* Arithmetic in `steps` passes over arrays of n floats (a multiple of 16, 64-byte aligned). */
-typedef void kernel(float *y, const float *x, int64_t n, int64_t steps);
-enum { FMA_CHAINS = 12, FMA_REPEAT = 4096 };
-
-/* ---- Multiply-adds: each chain starts elsewhere, or a compiler would see that they are one ---- */
-
-typedef float v16 __attribute__((vector_size(64), may_alias));
-typedef float v4 __attribute__((vector_size(16)));
-
-static void fma_plain(float *y, const float *x, int64_t n, int64_t steps)
-{
-    const v4 a = {x[0], x[0], x[0], x[0]}, b = a;
-    v4       c0 = a * x[1], c1 = a * x[2], c2 = a * x[3], c3 = a * x[4], c4 = a * x[5], c5 = a * x[6];
-    v4       c6 = a * x[7], c7 = a * x[8], c8 = a * x[9], c9 = a * x[10], c10 = a * x[11], c11 = a * x[12];
-    (void)n;
-    for (int64_t i = 0; i < steps * FMA_REPEAT; i++) {
-        c0 = c0 * a + b, c1 = c1 * a + b, c2 = c2 * a + b, c3 = c3 * a + b;
-        c4 = c4 * a + b, c5 = c5 * a + b, c6 = c6 * a + b, c7 = c7 * a + b;
-        c8 = c8 * a + b, c9 = c9 * a + b, c10 = c10 * a + b, c11 = c11 * a + b;
-    }
-    c0 += c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9 + c10 + c11;
-    y[0] = c0[0] + c0[1] + c0[2] + c0[3];
-}
-
-#ifdef __x86_64__
-#include <immintrin.h>
-
-/* Runs chains of multiply-adds. This function and the next end in vzeroupper: dirty upper halves of
- * registers would slow what runs next. */
-__attribute__((target("avx512f"))) static void fma_avx512(float *y, const float *x, int64_t n, int64_t steps)
-{
-    const __m512 a = _mm512_set1_ps(x[0]), b = a;
-    __m512       c0 = a * x[1], c1 = a * x[2], c2 = a * x[3], c3 = a * x[4], c4 = a * x[5], c5 = a * x[6];
-    __m512       c6 = a * x[7], c7 = a * x[8], c8 = a * x[9], c9 = a * x[10], c10 = a * x[11], c11 = a * x[12];
-    (void)n;
-    for (int64_t i = 0; i < steps * FMA_REPEAT; i++) {
-        c0 = _mm512_fmadd_ps(c0, a, b), c1 = _mm512_fmadd_ps(c1, a, b), c2 = _mm512_fmadd_ps(c2, a, b);
-        c3 = _mm512_fmadd_ps(c3, a, b), c4 = _mm512_fmadd_ps(c4, a, b), c5 = _mm512_fmadd_ps(c5, a, b);
-        c6 = _mm512_fmadd_ps(c6, a, b), c7 = _mm512_fmadd_ps(c7, a, b), c8 = _mm512_fmadd_ps(c8, a, b);
-        c9 = _mm512_fmadd_ps(c9, a, b), c10 = _mm512_fmadd_ps(c10, a, b), c11 = _mm512_fmadd_ps(c11, a, b);
-    }
-    _mm512_storeu_ps(y, c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9 + c10 + c11);
-    _mm256_zeroupper();
-}
-
-__attribute__((target("avx2,fma"))) static void fma_avx2(float *y, const float *x, int64_t n, int64_t steps)
-{
-    const __m256 a = _mm256_set1_ps(x[0]), b = a;
-    __m256       c0 = a * x[1], c1 = a * x[2], c2 = a * x[3], c3 = a * x[4], c4 = a * x[5], c5 = a * x[6];
-    __m256       c6 = a * x[7], c7 = a * x[8], c8 = a * x[9], c9 = a * x[10], c10 = a * x[11], c11 = a * x[12];
-    (void)n;
-    for (int64_t i = 0; i < steps * FMA_REPEAT; i++) {
-        c0 = _mm256_fmadd_ps(c0, a, b), c1 = _mm256_fmadd_ps(c1, a, b), c2 = _mm256_fmadd_ps(c2, a, b);
-        c3 = _mm256_fmadd_ps(c3, a, b), c4 = _mm256_fmadd_ps(c4, a, b), c5 = _mm256_fmadd_ps(c5, a, b);
-        c6 = _mm256_fmadd_ps(c6, a, b), c7 = _mm256_fmadd_ps(c7, a, b), c8 = _mm256_fmadd_ps(c8, a, b);
-        c9 = _mm256_fmadd_ps(c9, a, b), c10 = _mm256_fmadd_ps(c10, a, b), c11 = _mm256_fmadd_ps(c11, a, b);
-    }
-    _mm256_storeu_ps(y, c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9 + c10 + c11);
-    _mm256_zeroupper();
-}
-#endif
-
-/* ---- Bytes ---- */
-
-static void copy(float *y, const float *x, int64_t n, int64_t steps)
-{
-    for (int64_t s = 0; s < steps; s++) {
-        memcpy(y, x, (size_t)n * sizeof *y);
-        __asm__ volatile("" ::: "memory");
-    }
-}
-
-static inline __attribute__((always_inline)) void update(float *y, const float *x, int64_t n, int64_t steps)
-{
-    v16       *to = (v16 *)y;
-    const v16 *from = (const v16 *)x;
-    for (int64_t s = 0; s < steps; s++) {
-        for (int64_t i = 0; i < n / 16; i++) to[i] += from[i] * 1e-3f;
-        __asm__ volatile("" ::: "memory");
-    }
-}
-
-static void update_plain(float *y, const float *x, int64_t n, int64_t steps) { update(y, x, n, steps); }
-#ifdef __x86_64__
-__attribute__((target("avx512f"))) static void update_avx512(float *y, const float *x, int64_t n, int64_t steps)
-{
-    update(y, x, n, steps);
-}
-__attribute__((target("avx2"))) static void update_avx2(float *y, const float *x, int64_t n, int64_t steps)
-{
-    update(y, x, n, steps);
-}
-#endif
-
-struct level {
-    const char *name;
-    kernel     *fma, *update;
-    int         lanes;
-};
-
-static struct level best_level(void)
-{
-#ifdef __x86_64__
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f")) return (struct level){"avx512", fma_avx512, update_avx512, 16};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return (struct level){"avx2", fma_avx2, update_avx2, 8};
-#endif
-    return (struct level){"plain", fma_plain, update_plain, 4};
-}
 
 /* ---- The side ---- */
 
 enum { MAX_THREADS = 64 };
 
 struct limit {
-    int     threads;
-    kernel *body;
-    int64_t n, steps; /* floats in an array */
-    double  per_step; /* operations or bytes of all threads */
-    float  *x[MAX_THREADS], *y[MAX_THREADS];
+    int         threads;
+    bench_loop *body;
+    int64_t     n, steps; /* floats in an array */
+    double      per_step; /* operations or bytes of all threads */
+    float      *x[MAX_THREADS], *y[MAX_THREADS];
 };
 
 struct job {
@@ -165,16 +55,16 @@ static int take_arrays(struct limit *l)
 
 static int open_limit(void *self, int n, char *word[], char *members, size_t size)
 {
-    struct limit *l = self;
-    struct level  level = best_level();
-    int64_t       bytes = n > 1 ? atoll(word[1]) : 0;
+    struct limit      *l = self;
+    struct bench_level level = bench_level();
+    int64_t            bytes = n > 1 ? atoll(word[1]) : 0;
     release(l);
     l->n = bytes / 64 * 16;
     if (n == 1 && !strcmp(word[0], "fma")) {
         l->body = level.fma, l->n = 16;
-        l->per_step = 2.0 * FMA_CHAINS * FMA_REPEAT * level.lanes * l->threads;
+        l->per_step = 2.0 * BENCH_FMA_CHAINS * BENCH_FMA_REPEAT * level.lanes * l->threads;
     } else if (n == 2 && l->n > 0 && !strcmp(word[0], "copy")) {
-        l->body = copy, l->per_step = 2.0 * 4 * (double)l->n * l->threads;
+        l->body = bench_copy, l->per_step = 2.0 * 4 * (double)l->n * l->threads;
     } else if (n == 2 && l->n > 0 && !strcmp(word[0], "update")) {
         l->body = level.update, l->per_step = 3.0 * 4 * (double)l->n * l->threads;
     } else {
@@ -240,7 +130,7 @@ static int run_all(const struct bench_side *side, double seconds)
 {
     static const char *const work_of[] = {
         "fma", "copy 262144", "update 262144", "copy 4194304", "update 4194304", "copy 67108864", "update 67108864"};
-    printf("level %s\n", best_level().name);
+    printf("level %s\n", bench_level().name);
     for (size_t i = 0; i < sizeof work_of / sizeof *work_of; i++)
         if (run_limit(side, work_of[i], seconds / 4)) return -1;
     return 0;

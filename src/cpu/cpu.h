@@ -29,6 +29,8 @@ enum wg__row {
     WG__ROWS
 };
 
+enum { WG__REPEAT_BEYOND = 64, WG__COLUMNS = 64 };
+
 struct wg__gemm;
 struct wg__kernels {
     const char *level;
@@ -41,7 +43,7 @@ struct wg__kernels {
     /* y[r] = a reduction of x[r*n .. r*n+n-1] (n <= WG__BLOCK), for r < rows.
      * f32 sums are exact to a few ulp of the partial sums: 16 fixed lanes. */
     void (*reduce_rows[WG__REDUCES][WG_DTYPES])(int64_t rows, int64_t n, const void *x, void *y);
-    /* y[j] = y[j] op x[r*stride + j] for r < rows in order, j < n. */
+    /* y[j] = y[j] op x[r*stride + j] for r < rows, j < n: in order, but for up to 16 columns with stride == n. */
     void (*reduce_cols[WG__REDUCES][WG_DTYPES])(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
     /* Rows of n elements: y = softmax(x) or log_softmax(x) over each row.
      * [0] f32, [1] f64. */
@@ -49,6 +51,8 @@ struct wg__kernels {
     void (*log_softmax[2])(int64_t rows, int64_t n, const void *x, void *y);
     /* y[r] = log sum exp of a row. */
     void (*logsumexp[2])(int64_t rows, int64_t n, const void *x, void *y);
+    /* y[j] = log sum exp of x[r*stride + j] over 0 <= r < rows, for j < n <= WG__COLUMNS; rows > 0. */
+    void (*logsumexp_cols[2])(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
     /* Numbers first..first+n-1 of a Philox4x32-10 sequence. */
     void (*uniform[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double lo, double hi,
                        void *y);
@@ -56,6 +60,9 @@ struct wg__kernels {
                       void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
+    /* y[i*c + k] = x[i*step] for i < m, k < c, elements of 1, 4 or 8 bytes; up to WG__REPEAT_BEYOND bytes behind y are
+     * overwritten. */
+    void (*repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
     /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  With g->packed j0 is a multiple of 32.  NULL: none. */
     void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
     /* Packs op(b) of an f32 product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */

@@ -21,7 +21,7 @@ static bool is_matmul(const wg_op *op) { return !op->cuda && !strcmp(op->name, "
 
 const wg_call *wg__cuda_product_of(const struct wg__instr *p)
 {
-    if (!p->loop) return is_matmul(p->op) ? &p->call : NULL;
+    if (!p->loop) return is_matmul(p->op) ? p->call : NULL;
     return p->loop->head && is_matmul(p->loop->head->op) ? &p->loop->head->call : NULL;
 }
 
@@ -45,16 +45,16 @@ size_t wg__cuda_scratch(const struct wg__instr *p)
         wg__cuda_translate(p->loop, &l);
         return wg__cuda_loop_scratch(&l);
     }
-    if (p->op->cuda) return p->op->scratch ? p->op->scratch(&p->call) : 0;
+    if (p->op->cuda) return p->op->scratch ? p->op->scratch(p->call) : 0;
     const struct wg__cuda_op *op = is_matmul(p->op) ? NULL : find_kernels(p->op);
-    return op && op->scratch ? op->scratch(&p->call) : 0;
+    return op && op->scratch ? op->scratch(p->call) : 0;
 }
 
 static int call_op(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     const struct wg__instr *p = &at->t->instr[i];
     struct wg__cuda_launch  l = at->launch;
-    l.call = &p->call;
+    l.call = p->call;
     l.instr = i;
     wg_cuda_call own = {.call = l.call, .stream = l.stream, .scratch = l.scratch, .run = l.run, .sms = l.sms};
     cudaError_t  e = p->op->cuda ? (cudaError_t)p->op->cuda(&own) : find_kernels(p->op)->launch(&l);

@@ -59,6 +59,13 @@ struct wg__loop_operand {
     int     form;   /* how its blocks are found: enum wg__form */
 };
 
+/* An output is dense over the domain. */
+struct wg__loop_output {
+    void    *data;
+    wg_dtype dtype;
+    uint32_t size; /* of one element, by wg__loop_prepare */
+};
+
 /* Takes a finished tile of a matrix, rows [i0,i1) and columns [j0,j1), on the thread that made the tile. */
 typedef void wg__take_tile(void *context, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 
@@ -111,7 +118,7 @@ struct wg__loop {
     int64_t                  dim[WG_MAX_RANK];
     int                      inputs, registers, outputs, steps;
     struct wg__loop_operand *in;   /* [inputs] */
-    struct wg__loop_operand *out;  /* [outputs] dense over the domain: no strides */
+    struct wg__loop_output  *out;  /* [outputs] */
     struct wg__step         *step; /* [steps] */
     double                   cost; /* of one element, about in nanoseconds: how finely to split */
 
@@ -134,7 +141,8 @@ struct wg__loop {
 
 /* Room for the largest loop, while one is made. */
 struct wg__loop_room {
-    struct wg__loop_operand in[WG__LOOP_INPUTS], out[WG__LOOP_OUTPUTS];
+    struct wg__loop_operand in[WG__LOOP_INPUTS];
+    struct wg__loop_output  out[WG__LOOP_OUTPUTS];
     struct wg__step         step[WG__LOOP_STEPS];
 };
 /* Gives a loop that room. */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "cpu/strided.h"
 #include "graph/graph_impl.h"
 #include "ops/op_attr.h"
 #include "ops/reduce/walk.h"
@@ -31,6 +32,9 @@ bool wg__axes_in(const wg_node *x, const char *who, const wg_axes *a, bool in[WG
 bool wg__axis_in(const wg_node *x, const char *who, int *axis);
 /* Lists the axes of the set in ascending order. */
 wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK]);
+/* Finds the axes first..last-1 that hold every axis of the set but those of size 1; false if another axis lies between
+ * them. */
+bool wg__axes_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last);
 /* Removes the axes of the set from s, or with `keep` makes their sizes 1. */
 wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep);
 /* Tells whether every dimension is a number >= 0 or a symbol of the graph. */
@@ -91,8 +95,9 @@ static inline int64_t wg__grain(int64_t elements)
 {
     return elements > 16384 ? 1 : elements > 1 ? 16384 / elements : 16384;
 }
-/* Copies n elements of `size` bytes, which lie ystep bytes apart in y and xstep bytes apart in x. */
-void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size);
+/* Copies the parts of a tensor along an axis, which are other tensors: joined from them, or cut into them. */
+void wg__join_parts(const wg_call *c, const wg_tensor *joined, int n, const wg_tensor *part, int axis);
+void wg__cut_parts(const wg_call *c, const wg_tensor *joined, int n, const wg_tensor *part, int axis);
 /* Copies rows of `width` bytes, on several threads. */
 void wg__copy_rows(const wg_call *c, int64_t rows, int64_t width, char *y, int64_t ystep, const char *x, int64_t xstep);
 /* Sets every element of y to `value`, on several threads. */

@@ -1,7 +1,7 @@
 /* Helpers of structured operators: axes, splits, copies, indices. */
-#include "ops/ops_impl.h"
-
 #include <string.h>
+
+#include "ops/ops_impl.h"
 
 wg_node *wg__bad(const wg_node *x, int status, const char *who, const char *format, ...)
 {
@@ -53,6 +53,19 @@ wg_axes wg__axes_list(int rank, const bool in[WG_MAX_RANK])
     for (int i = 0; i < rank; i++)
         if (in[i]) a.axis[a.n++] = i;
     return a;
+}
+
+bool wg__axes_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last)
+{
+    *first = *last = 0;
+    for (int i = 0; i < s->rank; i++) {
+        if (!in[i] || s->dim[i] == 1) continue;
+        for (int k = *last; *last && k < i; k++)
+            if (s->dim[k] != 1) return false;
+        if (!*last) *first = i;
+        *last = i + 1;
+    }
+    return true;
 }
 
 wg_shape wg__shape_reduced(const wg_shape *s, const bool in[WG_MAX_RANK], int keep)
@@ -118,21 +131,6 @@ int wg__reduce_onnx(wg_onnx_form *f, const wg_axes *axes, int keep, int since)
 
 /* ---- Copies ---- */
 
-static inline __attribute__((always_inline)) void copy_by(char *y, int64_t ystep, const char *x, int64_t xstep,
-                                                          int64_t n, size_t size)
-{
-    for (int64_t i = 0; i < n; i++) memcpy(y + i * ystep, x + i * xstep, size);
-}
-
-void wg__copy_strided(char *y, int64_t ystep, const char *x, int64_t xstep, int64_t n, size_t size)
-{
-    if (ystep == (int64_t)size && xstep == (int64_t)size) copy_by(y, 0, x, 0, 1, (size_t)n * size);
-    else if (size == 4) copy_by(y, ystep, x, xstep, n, 4);
-    else if (size == 8) copy_by(y, ystep, x, xstep, n, 8);
-    else if (size == 1) copy_by(y, ystep, x, xstep, n, 1);
-    else copy_by(y, ystep, x, xstep, n, size);
-}
-
 struct rows {
     char       *y;
     const char *x;
@@ -196,17 +194,34 @@ int64_t wg__index_at(const wg_tensor *index, int64_t i)
                                     : ((const uint8_t *)index->data)[i];
 }
 
+/* Resolves n indices of dtype t; false if some are outside of the axis. No branch, so that the compiler can do several
+ * at once. */
+static inline __attribute__((always_inline)) bool resolve(wg_dtype t, const wg_tensor *index, int64_t n, int64_t size,
+                                                          int64_t *to)
+{
+    uint64_t outside = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = t == WG_I32   ? ((const int32_t *)index->data)[i]
+                     : t == WG_I64 ? ((const int64_t *)index->data)[i]
+                                   : ((const uint8_t *)index->data)[i];
+        at += at < 0 ? size : 0;
+        outside |= (uint64_t)at | ((uint64_t)(size - 1) - (uint64_t)at); /* the sign of either */
+        to[i] = at;
+    }
+    return !(outside >> 63);
+}
+
 int wg__index_resolve(wg_call *c, const wg_tensor *index, int axis, int64_t size, int64_t *to)
 {
-    int64_t n = wg_count(&index->shape);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = wg__index_at(index, i);
-        if (at < -size || at >= size)
-            return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld",
-                                 (long long)at, (long long)i, axis, (long long)size);
-        to[i] = at < 0 ? at + size : at;
-    }
-    return WG_OK;
+    int64_t n = wg_count(&index->shape), i = 0, at = 0;
+    bool    inside = index->dtype == WG_I32   ? resolve(WG_I32, index, n, size, to)
+                     : index->dtype == WG_I64 ? resolve(WG_I64, index, n, size, to)
+                                              : resolve(WG_U8, index, n, size, to);
+    if (inside) return WG_OK;
+    for (; i < n; i++)
+        if ((at = wg__index_at(index, i)) < -size || at >= size) break;
+    return wg_reject_run(c, WG_EINDEX, "index %lld at position %lld is outside of axis %d of size %lld", (long long)at,
+                         (long long)i, axis, (long long)size);
 }
 
 bool wg__is_const(const wg_node *x, double *value)

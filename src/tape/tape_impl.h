@@ -72,8 +72,8 @@ struct wg__fuse_node {
 
 struct wg__instr {
     struct wg__loop      *loop; /* or NULL: a call */
-    wg_call               call;
-    wg_tensor            *x;    /* [call.n] the operands of call */
+    wg_call              *call; /* NULL: a loop */
+    wg_tensor            *x;    /* [call->n] the operands of the call */
     struct wg__production made; /* a call of a producer's operator: how it is computed */
     const wg_op          *op;
     wg_node              *node;  /* that names it: the last of its chain */

@@ -65,7 +65,7 @@ Test(loop, operands_may_have_any_stride)
                               .tail = -1};
     l.in[0] = (struct wg__loop_operand){.data = x, .dtype = WG_F32, .stride = {1, R}};
     l.in[1] = (struct wg__loop_operand){.data = z + C - 1, .dtype = WG_F32, .stride = {C, -1}};
-    l.out[0] = (struct wg__loop_operand){.data = y, .dtype = WG_F32};
+    l.out[0] = (struct wg__loop_output){.data = y, .dtype = WG_F32};
     l.step[0] = (struct wg__step){.op = &add_op, .n = 2, .x = {0, 1}, .y = 2};
     for (int i = 0; i < R * C; i++) x[i] = (float)i, z[i] = (float)roll(1000);
     wg__loop_prepare(&l);
@@ -94,7 +94,7 @@ Test(loop, an_output_may_be_an_input)
     l.in[0] = (struct wg__loop_operand){.data = w, .dtype = WG_F32};
     l.in[1] = (struct wg__loop_operand){.data = g, .dtype = WG_F32};
     l.in[2] = (struct wg__loop_operand){.data = &rate, .dtype = WG_F32};
-    l.out[0] = (struct wg__loop_operand){.data = w, .dtype = WG_F32};
+    l.out[0] = (struct wg__loop_output){.data = w, .dtype = WG_F32};
     l.step[0] = (struct wg__step){.op = &mul_op, .n = 2, .x = {1, 2}, .y = 3};
     l.step[1] = (struct wg__step){.op = &add_op, .n = 2, .x = {0, 3}, .y = 4};
     for (int i = 0; i < N; i++) w[i] = (float)i, g[i] = 2;
@@ -145,7 +145,7 @@ static void check_head(int64_t m, int64_t n, int64_t k, bool keep_last)
     l.in[0] = (struct wg__loop_operand){.data = c, .dtype = WG_F32};
     l.in[1] = (struct wg__loop_operand){.data = bias, .dtype = WG_F32};
     l.in[2] = (struct wg__loop_operand){.data = col, .dtype = WG_F32};
-    l.out[0] = (struct wg__loop_operand){.data = y, .dtype = WG_F32};
+    l.out[0] = (struct wg__loop_output){.data = y, .dtype = WG_F32};
     l.step[0] = (struct wg__step){.op = &add_op, .n = 2, .x = {0, 1}, .y = 3};
     l.step[1] = (struct wg__step){.op = &mul_op, .n = 2, .x = {3, 2}, .y = 4};
     wg__loop_domain(&l, &domain, shape, keep_last);

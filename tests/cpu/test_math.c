@@ -7,6 +7,7 @@
 
 #include "cpu/cpu.h"
 #include "cpu/math/math.h"
+#include "graph/graph_impl.h"
 
 static long double sigmoid(long double x) { return 1 / (1 + expl(-x)); }
 static long double softplus(long double x) { return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x))); }
@@ -172,6 +173,38 @@ static void check(wg_dtype t)
 
 Test(cpu_math, f32_functions_keep_their_bounds) { check(WG_F32); }
 Test(cpu_math, f64_functions_keep_their_bounds) { check(WG_F64); }
+
+/* Computes elements whose blocks are all inside of the interval of a quick function, and elements beside one that is
+ * outside of it: the same bits. */
+static void check_quick(wg_dtype t, const struct wg__kernels *k, const struct law *law)
+{
+    enum { N = 64 };
+    double   x[N], y[N], z[N];
+    size_t   size = wg_dtype_size(t);
+    uint64_t state = 3;
+    for (int round = 0; round < 2000; round++) {
+        double reach = round % 3 == 0 ? 1 : round % 3 == 1 ? 30 : t == WG_F32 ? 87 : 707;
+        for (int i = 0; i < N; i++) {
+            double v = ((double)(next(&state) >> 11) * 0x1p-52 - 1) * reach;
+            wg__store(t, x, i, law->row == WG__ROW_log ? exp(v) : v);
+        }
+        const void *from[] = {x};
+        k->elementwise[law->row][t](N - 1, y, from, 0, NULL);
+        wg__store(t, x, N - 1, round & 1 ? -INFINITY : -0x1p64);
+        k->elementwise[law->row][t](N, z, from, 0, NULL);
+        cr_assert_arr_eq((char *)y, (char *)z, (N - 1) * size, "%s of %s, %s", law->name, wg_dtype_name(t), k->level);
+    }
+}
+Test(cpu_math, the_quick_way_has_the_same_bits)
+{
+    for (int l = 0; l < LAWS; l++)
+        for (int k = 0; k < LEVELS; k++) {
+            const struct wg__kernels *kernels = wg__kernels_of(levels[k]);
+            if (!kernels) continue;
+            check_quick(WG_F32, kernels, &laws[l]);
+            check_quick(WG_F64, kernels, &laws[l]);
+        }
+}
 
 /* ---- pow ---- */
 

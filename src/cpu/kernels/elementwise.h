@@ -19,36 +19,58 @@ INLINE void NAME(fill)(int64_t n, T *y, T value)
     for (int64_t i = 0; i < n; i++) y[i] = value;
 }
 
-/* Finds libm's function for angles beyond the reach of the library's own sin, cos and tan. NULL: the row is another. */
-typedef T NAME(libm_fn)(T x);
-INLINE    NAME(libm_fn) * NAME(libm)(enum wg__row row)
+/* ---- Functions that are quicker inside of an interval ----
+ *
+ * exp and its like need no care for overflow there, with the same bits; sin, cos and tan are libm's outside. A block
+ * whose elements are all inside takes the quick way. */
+
+typedef T NAME(math_fn)(T x);
+
+/* Finds the function for arguments inside of the interval. NULL: the row has one function for all. */
+INLINE NAME(math_fn) * NAME(quick)(enum wg__row row)
+{
+    return row == WG__ROW_sin        ? MATH(sin)
+           : row == WG__ROW_cos      ? MATH(cos)
+           : row == WG__ROW_tan      ? MATH(tan)
+           : row == WG__ROW_exp      ? MATH(exp_inside)
+           : row == WG__ROW_sigmoid  ? MATH(sigmoid_inside)
+           : row == WG__ROW_softplus ? MATH(softplus_inside)
+           : row == WG__ROW_log      ? MATH(log_inside)
+                                     : (NAME(math_fn) *)0;
+}
+/* Finds libm's function for arguments outside of the interval. NULL: the row's own holds everywhere. */
+INLINE NAME(math_fn) * NAME(libm)(enum wg__row row)
 {
     return row == WG__ROW_sin   ? LIBM(sin)
            : row == WG__ROW_cos ? LIBM(cos)
            : row == WG__ROW_tan ? LIBM(tan)
-                                : (NAME(libm_fn) *)0;
+                                : (NAME(math_fn) *)0;
 }
-INLINE bool NAME(beyond)(T x) { return BEYOND((WIDE)x); }
-INLINE bool NAME(any_beyond)(int64_t n, const T *x)
+INLINE bool NAME(is_outside)(enum wg__row row, T x)
+{
+    return row == WG__ROW_log ? !POSITIVE(x) : NAME(libm)(row) ? BEYOND(x, TRIG_LIMIT) : BEYOND(x, MATH(exp_limit));
+}
+INLINE bool NAME(any_outside)(enum wg__row row, int64_t n, const T *x)
 {
     int any = 0;
-    for (int64_t i = 0; i < n; i++) any |= NAME(beyond)(x[i]);
+    for (int64_t i = 0; i < n; i++) any |= NAME(is_outside)(row, x[i]);
     return any;
 }
 
 INLINE void NAME(unary)(int64_t n, T *y, const T *x, unsigned once, enum wg__row row, NAME(unary_fn) * f, T a)
 {
-    NAME(libm_fn) *libm = NAME(libm)(row);
+    NAME(math_fn) *quick = NAME(quick)(row), *libm = NAME(libm)(row);
     if (n == 1 || once) {
-        if (n) NAME(fill)(n, y, libm && NAME(beyond)(x[0]) ? libm(x[0]) : f(x[0], a));
-        return;
+        if (n) NAME(fill)(n, y, libm && NAME(is_outside)(row, x[0]) ? libm(x[0]) : f(x[0], a));
+    } else if (quick && !NAME(any_outside)(row, n, x)) {
+        EACH_ALONE
+        for (int64_t i = 0; i < n; i++) y[i] = quick(x[i]);
+    } else if (libm) {
+        for (int64_t i = 0; i < n; i++) y[i] = NAME(is_outside)(row, x[i]) ? libm(x[i]) : f(x[i], a);
+    } else {
+        EACH_ALONE
+        for (int64_t i = 0; i < n; i++) y[i] = f(x[i], a);
     }
-    if (libm && NAME(any_beyond)(n, x)) {
-        for (int64_t i = 0; i < n; i++) y[i] = NAME(beyond)(x[i]) ? libm(x[i]) : f(x[i], a);
-        return;
-    }
-    EACH_ALONE
-    for (int64_t i = 0; i < n; i++) y[i] = f(x[i], a);
 }
 
 INLINE void NAME(binary)(int64_t n, T *z, const T *x, const T *y, unsigned once, NAME(binary_fn) * f)
@@ -200,4 +222,6 @@ LINKAGE void BLOCK(copy)(int64_t n, void *y, const void *const x[], unsigned onc
 #undef LINKAGE
 #undef LOGIC
 #undef LIBM
+#undef MATH
 #undef BEYOND
+#undef POSITIVE

@@ -1,9 +1,13 @@
 /* Elementwise functions of float. */
+#include <float.h>
+
 #include "cpu/kernels/kernel_impl.h"
 
 #define M(f) f##_f32
 #define LIBM(name) name##f
-#define BEYOND(x) ((x) > (T)TRIG_LIMIT || (x) < -(T)TRIG_LIMIT)
+#define MATH(f) f##_f32
+#define BEYOND(x, limit) ((x) > (T)(limit) || (x) < -(T)(limit))
+#define POSITIVE(x) ((x) >= (T)FLT_MIN && (x) < (T)INFINITY)
 #define LOGIC(kind, row, f)
 #define CHAINED
 #define DTYPE f32

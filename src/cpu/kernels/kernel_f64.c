@@ -1,9 +1,13 @@
 /* Elementwise functions of double. */
+#include <float.h>
+
 #include "cpu/kernels/kernel_impl.h"
 
 #define M(f) f##_f64
 #define LIBM(name) name
-#define BEYOND(x) ((x) > (T)TRIG_LIMIT || (x) < -(T)TRIG_LIMIT)
+#define MATH(f) f##_f64
+#define BEYOND(x, limit) ((x) > (T)(limit) || (x) < -(T)(limit))
+#define POSITIVE(x) ((x) >= (T)DBL_MIN && (x) < (T)INFINITY)
 #define LOGIC(kind, row, f)
 #define CHAINED
 #define DTYPE f64

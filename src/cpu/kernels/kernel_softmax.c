@@ -10,6 +10,8 @@
 #define M(f) f##_f32
 #define SUM_ROWS LEVEL(wg__rows_SUM_F32)
 #define MAX_ROWS LEVEL(wg__rows_MAX_F32)
+#define SUM_COLS LEVEL(wg__cols_SUM_F32)
+#define MAX_COLS LEVEL(wg__cols_MAX_F32)
 #include "cpu/kernels/softmax.h"
 
 #define DTYPE f64
@@ -17,4 +19,6 @@
 #define M(f) f##_f64
 #define SUM_ROWS LEVEL(wg__rows_SUM_F64)
 #define MAX_ROWS LEVEL(wg__rows_MAX_F64)
+#define SUM_COLS LEVEL(wg__cols_SUM_F64)
+#define MAX_COLS LEVEL(wg__cols_MAX_F64)
 #include "cpu/kernels/softmax.h"

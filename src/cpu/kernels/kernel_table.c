@@ -12,8 +12,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #define REAL_ONLY(...) 1
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f)
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -23,8 +25,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #include "cpu/kernels/elementwise.h"
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f)
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -34,8 +38,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #include "cpu/kernels/elementwise.h"
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f)
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -45,8 +51,10 @@ INLINE uint8_t divide_b8(uint8_t x, uint8_t y) { return y && x; }
 #include "cpu/kernels/elementwise.h"
 
 #define M(f) REAL_ONLY
-#define LIBM(name) (NAME(libm_fn) *)0
-#define BEYOND(x) ((void)(x), false)
+#define LIBM(name) (NAME(math_fn) *)0
+#define MATH(f) (NAME(math_fn) *)0
+#define BEYOND(x, limit) ((void)(x), false)
+#define POSITIVE(x) ((void)(x), false)
 #define LOGIC(kind, row, f) kind(row, f, )
 #define LINKAGE static inline
 #define BLOCK(row) NAME(row##_block)
@@ -88,6 +96,8 @@ REDUCE_MAP(X)
     extern void LEVEL(wg__##name##_f64)(int64_t rows, int64_t n, const void *x, void *y);
 SOFTMAX_MAP(X)
 #undef X
+extern void LEVEL(wg__logsumexp_cols_f32)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
+extern void LEVEL(wg__logsumexp_cols_f64)(int64_t rows, int64_t n, int64_t stride, const void *x, void *y);
 
 #define X(name)                                                             \
     extern void LEVEL(wg__chain_##name##_f32)(int64_t n, void *const at[]); \
@@ -101,6 +111,8 @@ extern void LEVEL(wg__normal_f32)(RANDOM_ARGUMENTS, double mean, double sd, void
 extern void LEVEL(wg__normal_f64)(RANDOM_ARGUMENTS, double mean, double sd, void *y);
 extern void LEVEL(wg__mask_f32)(RANDOM_ARGUMENTS, double p, void *y);
 extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
+
+extern void LEVEL(wg__repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
 
 extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
 extern void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed);
@@ -165,6 +177,8 @@ const struct wg__kernels LEVEL(wg__kernels) = {
 #undef X
         .uniform = {LEVEL(wg__uniform_f32), LEVEL(wg__uniform_f64)},
     .normal = {LEVEL(wg__normal_f32), LEVEL(wg__normal_f64)},
+    .repeat = LEVEL(wg__repeat),
+    .logsumexp_cols = {LEVEL(wg__logsumexp_cols_f32), LEVEL(wg__logsumexp_cols_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
 #if defined(__FMA__)
     .gemm_f32 = LEVEL(wg__gemm_f32),

@@ -29,9 +29,22 @@ INLINE T NAME(fold_row)(int64_t n, const T *x, T start, NAME(fold_fn) * f)
     for (; i < n; i++) y = f(y, x[i]);
     return y;
 }
+/* Folds rows of n elements, n a constant that is less than the lanes: in the order of NAME(fold_row). */
+INLINE void NAME(fold_short)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) * f)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        T all = start;
+        for (int64_t i = 0; i < n; i++) all = f(all, x[r * n + i]);
+        y[r] = all;
+    }
+}
 INLINE void NAME(fold_rows)(int64_t rows, int64_t n, const T *x, T *y, T start, NAME(fold_fn) * f)
 {
-    for (int64_t r = 0; r < rows; r++) y[r] = NAME(fold_row)(n, x + r * n, start, f);
+    if (n == 2) NAME(fold_short)(rows, 2, x, y, start, f);
+    else if (n == 3) NAME(fold_short)(rows, 3, x, y, start, f);
+    else if (n == 4) NAME(fold_short)(rows, 4, x, y, start, f);
+    else
+        for (int64_t r = 0; r < rows; r++) y[r] = NAME(fold_row)(n, x + r * n, start, f);
 }
 
 INLINE bool NAME(any_nan)(int64_t n, const T *x)
@@ -52,7 +65,7 @@ INLINE void NAME(extreme_rows)(int64_t rows, int64_t n, const T *x, T *y, T star
 }
 
 /* Folds rows into y, four at a time, in order: y is read and written once for the four. */
-INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x, T *y, NAME(fold_fn) * f)
+INLINE void NAME(fold_wide)(int64_t rows, int64_t n, int64_t stride, const T *x, T *y, NAME(fold_fn) * f)
 {
     int64_t r = 0;
     for (; r + 4 <= rows; r += 4) {
@@ -65,6 +78,24 @@ INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x,
         EACH_ALONE
         for (int64_t j = 0; j < n; j++) y[j] = f(y[j], a[j]);
     }
+}
+
+/* Folds rows of few columns that lie side by side: first rows that are together THIN elements wide, element by element,
+ * then these among each other, then the rows that are left over. */
+INLINE void NAME(fold_cols)(int64_t rows, int64_t n, int64_t stride, const T *x, T *y, NAME(fold_fn) * f)
+{
+    enum { THIN = 64 };
+    int64_t together = n > 0 && n <= THIN / 4 && stride == n ? THIN / n : 0, m = together * n,
+            wide = m ? rows / together : 0;
+    if (wide < 2) {
+        NAME(fold_wide)(rows, n, stride, x, y, f);
+        return;
+    }
+    T all[THIN];
+    for (int64_t j = 0; j < m; j++) all[j] = x[j];
+    NAME(fold_wide)(wide - 1, m, m, x + m, all, f);
+    NAME(fold_wide)(together, n, n, all, y, f);
+    NAME(fold_wide)(rows - wide * together, n, n, x + wide * m, y, f);
 }
 
 #define ROWS(kind) LEVEL(NAME(wg__rows_##kind))

@@ -16,6 +16,7 @@ enum wg__form {
 
 /* Buffers are a little apart from multiples of 4 KiB, where loads that follow stores to the same offset wait. */
 enum { WG__BUFFER_BYTES = WG__BLOCK * 8 + 192 };
+_Static_assert(WG__BUFFER_BYTES >= WG__BLOCK * 8 + (int)WG__REPEAT_BEYOND, "room for what wg__kernels.repeat writes");
 
 /* The buffers in which a thread runs one loop; a part of its workspace. */
 struct wg__frame {
@@ -39,6 +40,9 @@ enum { WG__CHAIN_PLACES = 24 };
 bool wg__find_chains(struct wg__loop *l);
 /* Runs the chain that begins at s on n elements; returns the number of its steps. */
 int wg__chain_run(const struct wg__step *s, int64_t n, void *const *ptr);
+/* Copies elements [start, start + n) of the domain of an input along its strides; writes up to WG__REPEAT_BEYOND bytes
+ * beyond them. */
+void wg__loop_gather(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t start, int64_t n, char *y);
 
 /* Counts the jobs, of about 10 us each, that the loop's work is worth. */
 int64_t wg__loop_jobs(const struct wg__loop *l);

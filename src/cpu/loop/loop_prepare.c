@@ -93,7 +93,7 @@ const struct wg__step *wg__loop_prepare(struct wg__loop *l)
         if (l->tail >= 0 && l->tail_slot == i && once) x->form = x->period ? WG__FORM_TILE : WG__FORM_GATHER;
         plain = plain && (x->form == WG__FORM_DENSE || x->form == WG__FORM_SCALAR);
     }
-    for (int o = 0; o < l->outputs; o++) l->out[o].size = wg_dtype_size(l->out[o].dtype);
+    for (int o = 0; o < l->outputs; o++) l->out[o].size = (uint32_t)wg_dtype_size(l->out[o].dtype);
     for (int s = 0; s < l->steps; s++) {
         struct wg__step *p = &l->step[s];
         p->once = (uint8_t)find_once_bits(l, p);
@@ -147,7 +147,8 @@ static void make_one_step(struct wg__loop *l, const wg_op *op, wg_call *c)
 int wg__loop_call(const wg_op *op, wg_call *c)
 {
     struct wg__loop         l;
-    struct wg__loop_operand in[WG_BLOCK_MAX_ARITY], out;
+    struct wg__loop_operand in[WG_BLOCK_MAX_ARITY];
+    struct wg__loop_output  out;
     struct wg__step         step;
     const wg_shape         *shape[WG_BLOCK_MAX_ARITY] = {0};
     for (int i = 0; i < c->n; i++) shape[i] = &c->x[i].shape;

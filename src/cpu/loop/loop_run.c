@@ -5,45 +5,6 @@
 
 /* ---- Copies of what broadcasts ---- */
 
-/* Copies n elements of `size` bytes, which lie `stride` elements apart in x. */
-static void copy_run(char *y, const char *x, int64_t n, int64_t stride, size_t size)
-{
-    ptrdiff_t step = (ptrdiff_t)(stride * (int64_t)size);
-    if (stride == 1) memcpy(y, x, (size_t)n * size);
-    else if (size == 4)
-        for (int64_t i = 0; i < n; i++) memcpy(y + 4 * i, x + i * step, 4);
-    else if (size == 8)
-        for (int64_t i = 0; i < n; i++) memcpy(y + 8 * i, x + i * step, 8);
-    else
-        for (int64_t i = 0; i < n; i++) y[i] = x[i * step];
-}
-
-/* Copies elements [start, start + n) of the domain, along the strides. */
-static void gather_elements(const struct wg__loop *l, const struct wg__loop_operand *x, int64_t start, int64_t n,
-                            char *y)
-{
-    int64_t at[WG_MAX_RANK], offset = 0;
-    int     last = l->rank - 1;
-    for (int a = last; a >= 0; a--) {
-        at[a] = start % l->dim[a];
-        start /= l->dim[a];
-        offset += at[a] * x->stride[a];
-    }
-    for (;;) {
-        int64_t run = wg__least(n, l->dim[last] - at[last]);
-        copy_run(y, (const char *)x->data + offset * (int64_t)x->size, run, x->stride[last], x->size);
-        if (!(n -= run)) return;
-        y += (size_t)run * x->size;
-        offset += run * x->stride[last];
-        at[last] += run;
-        for (int a = last; at[a] == l->dim[a]; a--) {
-            offset += x->stride[a - 1] - at[a] * x->stride[a];
-            at[a] = 0;
-            at[a - 1]++;
-        }
-    }
-}
-
 /* Copies n elements of data[f % p] from f = phase < p on: one period, then ever longer copies of what is in y. */
 static void copy_tile(const struct wg__loop_operand *x, int64_t phase, int64_t n, char *y)
 {
@@ -102,7 +63,7 @@ static void *locate_input(struct wg__frame *f, int i, int64_t start, int64_t n)
     case WG__FORM_ROW: return element_at(x, find_row(l, x, start / cols) + start % cols);
     case WG__FORM_ROW_ONCE: return element_at(x, find_row(l, x, start / cols));
     case WG__FORM_TILE: return find_tile(f, i, start, n);
-    default: gather_elements(l, x, start, n, f->copy[i]); return f->copy[i];
+    default: wg__loop_gather(l, x, start, n, f->copy[i]); return f->copy[i];
     }
 }
 
@@ -164,7 +125,7 @@ void wg__frame_run(struct wg__frame *f, int64_t start, int64_t n)
     WG__INVARIANT(n > 0 && n <= WG__BLOCK && start >= 0 && start + n <= l->count);
     void **out = f->ptr + l->inputs + l->registers;
     for (int i = 0; i < l->inputs; i++) f->ptr[i] = locate_input(f, i, start, n);
-    for (int o = 0; o < l->outputs; o++) out[o] = element_at(&l->out[o], start);
+    for (int o = 0; o < l->outputs; o++) out[o] = (char *)l->out[o].data + start * (int64_t)l->out[o].size;
     if (l->count >= FAR && !l->chained) run_steps_ahead(l, n, f->ptr);
     else run_steps(l, n, f->ptr);
 }

@@ -3,7 +3,7 @@
  * The order of every sum is a law of the shape [outer, reduced, inner] alone:
  * whether steps come first, and how many threads there are, changes no bit.
  *   inner = 1: chunks of WG__BLOCK elements, each reduced by the row kernel.
- *   inner > 1: chunks of CHUNK_ROWS rows, added up row by row.
+ *   inner > 1: chunks of CHUNK_ROWS rows, or as many as a block takes if that is more, by the column kernel.
  * Chunks are put together in order into groups, at most GROUPS of them, and
  * the groups in order into the result; for f32 sums both in double. */
 #include <limits.h>
@@ -215,7 +215,7 @@ static void plan(struct tail *t, const struct wg__loop *l)
     t->part_size = l->tail == WG__SUM && l->tail_dtype == WG_F32 ? sizeof(double) : t->size;
     t->width = wg__least(l->inner, WG__BLOCK);
     t->strips = (l->inner - 1) / t->width + 1;
-    t->chunk = l->inner == 1 ? WG__BLOCK : CHUNK_ROWS;
+    t->chunk = l->inner == 1 ? WG__BLOCK : l->inner < WG__BLOCK / CHUNK_ROWS ? WG__BLOCK / l->inner : CHUNK_ROWS;
     t->chunks = (l->reduced - 1) / t->chunk + 1;
     t->per_group = (t->chunks - 1) / most + 1;
     t->groups = (t->chunks - 1) / t->per_group + 1;

@@ -35,7 +35,8 @@ INLINE float exp_f32(float x)
     uint32_t k = exp_split_f32(c < -104.5f ? -104.5f : c, &r);
     return scale_f32(exp_near_f32(r), k);
 }
-/* Computes e^x for -87 <= x <= 88, where no scale is out of range. */
+/* Computes e^x for |x| <= exp_limit_f32, where no scale is out of range. */
+#define exp_limit_f32 87
 INLINE float exp_inside_f32(float x)
 {
     float    r;
@@ -91,6 +92,13 @@ INLINE float log_f32(float x)
     y = x < 0 ? NAN : y;
     return x == 0 ? -INFINITY : y;
 }
+/* Computes ln x for normal x > 0. */
+INLINE float log_inside_f32(float x)
+{
+    float   m;
+    int32_t e = split_f32(x, &m);
+    return log_sum_f32(m - 1, (float)e);
+}
 /* Computes ln(1 + x); c makes up for the rounding of 1 + x. */
 INLINE float log1p_f32(float x)
 {
@@ -123,6 +131,13 @@ INLINE float sigmoid_f32(float x)
     return (x < 0 ? e : 1) / (1 + e);
 }
 INLINE float softplus_f32(float x) { return (x > 0 ? x : 0) + log1p_f32(exp_f32(-fabs_f32(x))); }
+/* Computes the same as sigmoid and softplus where |x| <= exp_limit_f32. */
+INLINE float sigmoid_inside_f32(float x)
+{
+    float e = exp_inside_f32(-fabs_f32(x));
+    return (x < 0 ? e : 1) / (1 + e);
+}
+INLINE float softplus_inside_f32(float x) { return (x > 0 ? x : 0) + log1p_f32(exp_inside_f32(-fabs_f32(x))); }
 
 /* Computes erf x: x + x S(x^2) near 0, else 1 - exp(-x L(x)). */
 INLINE float erf_f32(float x)

@@ -28,30 +28,53 @@ INLINE double exp_tail_f64(double r)
     return fma_f64(q, r, 0.5);
 }
 
+/* Sets *r = x - n ln 2, |r| <= ln(2)/2, and returns n. */
+INLINE uint64_t exp_split_f64(double x, double *r)
+{
+    double t = fma_f64(x, LOG2E_F64, ROUNDER_F64), n = t - ROUNDER_F64;
+    *r = fma_f64(n, -LN2_LO_F64, fma_f64(n, -LN2_HI_F64, x));
+    return bits_f64(t) - bits_f64(ROUNDER_F64);
+}
+/* Computes e^r for |r| <= ln(2)/2. */
+INLINE double exp_near_f64(double r) { return fma_f64(r * r, exp_tail_f64(r), r) + 1; }
 /* Computes e^(x + low) for -746 <= x <= 710. */
 INLINE double exp_sum_f64(double x, double low)
 {
-    double t = fma_f64(x, LOG2E_F64, ROUNDER_F64), n = t - ROUNDER_F64;
-    double r = fma_f64(n, -LN2_LO_F64, fma_f64(n, -LN2_HI_F64, x)) + low;
-    double p = fma_f64(r * r, exp_tail_f64(r), r) + 1;
-    return scale_f64(p, bits_f64(t) - bits_f64(ROUNDER_F64));
+    double   r;
+    uint64_t k = exp_split_f64(x, &r);
+    return scale_f64(exp_near_f64(r + low), k);
 }
 INLINE double exp_f64(double x)
 {
-    double c = x > 710 ? 710 : x;
-    return exp_sum_f64(c < -746 ? -746 : c, 0);
+    double   r, c = x > 710 ? 710 : x;
+    uint64_t k = exp_split_f64(c < -746 ? -746 : c, &r);
+    return scale_f64(exp_near_f64(r), k);
+}
+/* Computes e^x for |x| <= exp_limit_f64, where no scale is out of range. */
+#define exp_limit_f64 707
+INLINE double exp_inside_f64(double x)
+{
+    double   r;
+    uint64_t k = exp_split_f64(x, &r);
+    return exp_near_f64(r) * double_of((k + 1023) << 52);
+}
+/* Computes e^x - 1 for 0 <= x <= 600. */
+INLINE double expm1_inside_f64(double x)
+{
+    double   r;
+    uint64_t k = exp_split_f64(x, &r);
+    double   p = fma_f64(r * r, exp_tail_f64(r), r), s = double_of((k + 1023) << 52);
+    return fma_f64(s, p, s - 1);
 }
 /* Computes e^x - 1 = 2^k (e^r - 1) + (2^k - 1), by 2^(k-1) because 2^1024 is too large. */
 INLINE double expm1_f64(double x)
 {
     double   c = x > 710 ? 710 : x < -60 ? -60 : x;
-    double   t = fma_f64(c, LOG2E_F64, ROUNDER_F64), n = t - ROUNDER_F64;
-    double   r = fma_f64(n, -LN2_LO_F64, fma_f64(n, -LN2_HI_F64, c));
-    double   p = fma_f64(r * r, exp_tail_f64(r), r);
-    uint64_t k = bits_f64(t) - bits_f64(ROUNDER_F64);
-    double   s = double_of((k + 1022) << 52);
+    double   r;
+    uint64_t k = exp_split_f64(c, &r);
+    double   p = fma_f64(r * r, exp_tail_f64(r), r), s = double_of((k + 1022) << 52);
     double   y = fma_f64(s, p, s - 0.5) * 2;
-    return copysign_f64(n == 0 ? p : y, x);
+    return copysign_f64(k == 0 ? p : y, x);
 }
 
 /* ---- log ---- */
@@ -88,6 +111,12 @@ INLINE double log_f64(double x)
     y = x < 0 ? (double)NAN : y;
     return x == 0 ? -(double)INFINITY : y;
 }
+/* Computes ln x for normal x > 0. */
+INLINE double log_inside_f64(double x)
+{
+    double m, e = split_f64(x, &m);
+    return log_sum_f64(m - 1, e);
+}
 /* Computes ln(1 + x); c makes up for the rounding of 1 + x. */
 INLINE double log1p_f64(double x)
 {
@@ -104,7 +133,7 @@ INLINE double log1p_f64(double x)
 
 INLINE double tanh_f64(double x)
 {
-    double a = fabs_f64(x), t = expm1_f64(2 * (a > 20 ? 20 : a));
+    double a = fabs_f64(x), t = expm1_inside_f64(2 * (a > 20 ? 20 : a));
     return copysign_f64(t / (t + 2), x);
 }
 INLINE double sigmoid_f64(double x)
@@ -113,6 +142,13 @@ INLINE double sigmoid_f64(double x)
     return (x < 0 ? e : 1) / (1 + e);
 }
 INLINE double softplus_f64(double x) { return (x > 0 ? x : 0) + log1p_f64(exp_f64(-fabs_f64(x))); }
+/* Computes the same as sigmoid and softplus where |x| <= exp_limit_f64. */
+INLINE double sigmoid_inside_f64(double x)
+{
+    double e = exp_inside_f64(-fabs_f64(x));
+    return (x < 0 ? e : 1) / (1 + e);
+}
+INLINE double softplus_inside_f64(double x) { return (x > 0 ? x : 0) + log1p_f64(exp_inside_f64(-fabs_f64(x))); }
 
 /* Computes erf(x)/x - 1 for |x| <= 1, as a function of z = x^2. */
 INLINE double erf_near_f64(double z)
@@ -152,7 +188,7 @@ INLINE double erf_f64(double x)
 {
     double a = fabs_f64(x), b = a > 6 ? 6 : a;
     double near = fma_f64(x, erf_near_f64(x * x), x);
-    double far = 1 - exp_sum_f64(-b * b, 0) * erfcx_f64((b - 2) / (b + 2));
+    double far = 1 - exp_inside_f64(-b * b) * erfcx_f64((b - 2) / (b + 2));
     return a < 1 ? near : copysign_f64(far, x);
 }
 

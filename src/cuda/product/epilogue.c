@@ -254,7 +254,8 @@ static int plan_pair(const struct wg__cuda_place *at, int i, struct wg__why *w)
 {
     struct wg__gemm          g;
     struct wg__cuda_epilogue e = {0};
-    if (!wg__cuda_as_gemm(&at->t->instr[i].call, &g) || g.dtype != WG_F32) return WG_EARG;
+    const wg_call           *c = at->t->instr[i].call;
+    if (!c || !wg__cuda_as_gemm(c, &g) || g.dtype != WG_F32) return WG_EARG;
     int sum = wg__cuda_sum_of_operand(at, i, &g, &e.kind);
     if (sum < 0) return WG_EARG;
     e.to = g.c;

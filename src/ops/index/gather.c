@@ -33,9 +33,11 @@ struct work {
 static void copy_slices(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
-    for (int64_t i = begin; i < end; i++)
-        wg__copy_strided(w->y + i * w->inner, w->inner, w->x + (i / w->m * w->n + w->at[i % w->m]) * w->inner, w->inner,
-                         1, (size_t)w->inner);
+    while (begin < end) {
+        int64_t o = begin / w->m, j = begin % w->m, n = w->m - j < end - begin ? w->m - j : end - begin;
+        wg__copy_picked(w->y + begin * w->inner, w->x + o * w->n * w->inner, w->at + j, n, (size_t)w->inner);
+        begin += n;
+    }
 }
 
 static int cpu(wg_call *c)

@@ -1,5 +1,5 @@
-/* y = ln sum e^x along the last axes, as m + ln sum e^(x-m) with m = max x, so
- * that nothing overflows; -inf of no elements.
+/* y = ln sum e^x along a run of neighbouring axes, as m + ln sum e^(x-m) with m = max x,
+ * so that nothing overflows; -inf of no elements.
  *
  *   dx = g e^(x-y) */
 #include <math.h>
@@ -10,23 +10,13 @@
 static const wg_field fields[] = {
     WG_FIELD(struct wg__reduce_attr, axes, AXES), WG_FIELD(struct wg__reduce_attr, keep, FLAG), {0}};
 
-/* Finds the first axis from which on every axis is in the set or of size 1; -1 if an axis before belongs to the set. */
-static int find_trailing(const wg_shape *s, const bool in[WG_MAX_RANK])
-{
-    int first = s->rank;
-    while (first > 0 && (in[first - 1] || s->dim[first - 1] == 1)) first--;
-    for (int i = 0; i < first; i++)
-        if (in[i] && s->dim[i] != 1) return -1;
-    return first;
-}
-
 static int infer(wg_infer *c)
 {
     const struct wg__reduce_attr *a = c->attr;
     bool                          in[WG_MAX_RANK];
-    int                           status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
+    int                           first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
-    if (find_trailing(&c->x[0], in) < 0) return wg_reject(c, WG_EARG, "the axes are not the last ones");
+    if (!wg__axes_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
     *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
 }
@@ -44,14 +34,36 @@ static void sum_rows(void *context, int64_t begin, int64_t end)
                                           (char *)r->c->y->data + begin * size);
 }
 
+/* A task is one outer index and WG__COLUMNS columns. */
+struct cols {
+    const wg_call   *c;
+    struct wg__split p;
+    int64_t          strips; /* of one outer index */
+};
+static void sum_cols(void *context, int64_t begin, int64_t end)
+{
+    const struct cols *w = context;
+    wg_dtype           t = w->c->y->dtype;
+    int64_t            size = (int64_t)wg_dtype_size(t);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t o = i / w->strips, col = i % w->strips * WG__COLUMNS, left = w->p.inner - col;
+        wg__kernels()->logsumexp_cols[t == WG_F64](w->p.n, left < WG__COLUMNS ? left : WG__COLUMNS, w->p.inner,
+                                                   (const char *)w->c->x[0].data +
+                                                       (o * w->p.n * w->p.inner + col) * size,
+                                                   (char *)w->c->y->data + (o * w->p.inner + col) * size);
+    }
+}
+
 static int cpu(wg_call *c)
 {
-    const struct wg__reduce_attr *a = c->attr;
-    bool                          in[WG_MAX_RANK];
-    wg__axis_set(&(wg_infer){0}, &a->axes, c->x[0].shape.rank, in);
-    struct wg__split p = wg__split_at(&c->x[0].shape, find_trailing(&c->x[0].shape, in), c->x[0].shape.rank);
+    struct wg__split p = wg__reduce_split(c->attr, &c->x[0].shape);
     if (p.n == 0) wg__fill_tensor(c, c->y, -INFINITY);
-    else if (p.outer) wg_parallel(c, p.outer, wg__grain(8 * p.n), sum_rows, &(struct rows){c, p.n});
+    else if (p.inner == 1 && p.outer) wg_parallel(c, p.outer, wg__grain(8 * p.n), sum_rows, &(struct rows){c, p.n});
+    else if (p.inner && p.outer) {
+        struct cols w = {c, p, (p.inner + WG__COLUMNS - 1) / WG__COLUMNS};
+        int64_t     width = p.inner < WG__COLUMNS ? p.inner : WG__COLUMNS;
+        wg_parallel(c, p.outer * w.strips, wg__grain(8 * p.n * width), sum_cols, &w);
+    }
     return WG_OK;
 }
 
@@ -96,19 +108,20 @@ const wg_op wg_op_logsumexp = {.name = "logsumexp",
                                .to_onnx = onnx,
                                .rows = rows};
 
-/* Moves axes that are not the last ones to the end, then reduces. */
+/* Moves axes that are no neighbours to the end, then reduces. */
 wg_node *wg_logsumexp(wg_node *x, wg_axes axes, int keep)
 {
     bool in[WG_MAX_RANK];
+    int  first, last;
     if (!x || !wg__axes_in(x, "logsumexp", &axes, in)) return NULL;
     wg_shape               y = wg__shape_reduced(x->shape, in, keep);
     struct wg__reduce_attr a = {.axes = wg__axes_list(x->shape->rank, in), .keep = !!keep};
     if (a.axes.n == 0) return wg__unchanged(x);
-    if (find_trailing(x->shape, in) >= 0) return wg_apply(&wg_op_logsumexp, 1, &x, &a);
+    if (wg__axes_run(x->shape, in, &first, &last)) return wg_apply(&wg_op_logsumexp, 1, &x, &a);
     wg_axes perm = {0};
-    for (int last = 0; last < 2; last++)
+    for (int to_end = 0; to_end < 2; to_end++)
         for (int i = 0; i < x->shape->rank; i++)
-            if (in[i] == (bool)last) perm.axis[perm.n++] = i;
+            if (in[i] == (bool)to_end) perm.axis[perm.n++] = i;
     struct wg__reduce_attr moved = {.axes = {.n = a.axes.n}};
     for (int i = 0; i < a.axes.n; i++) moved.axes.axis[i] = x->shape->rank - a.axes.n + i;
     const char *outer = wg__enter(x->g, "logsumexp");

@@ -12,28 +12,13 @@
 static const wg_field fields[] = {
     WG_FIELD(struct wg__reduce_attr, axes, AXES), WG_FIELD(struct wg__reduce_attr, keep, FLAG), {0}};
 
-/* Finds the axes first..last-1 that hold every axis of the set but those of size 1; false if another axis lies between
- * them. */
-static bool find_run(const wg_shape *s, const bool in[WG_MAX_RANK], int *first, int *last)
-{
-    *first = *last = 0;
-    for (int i = 0; i < s->rank; i++) {
-        if (!in[i] || s->dim[i] == 1) continue;
-        for (int k = *last; *last && k < i; k++)
-            if (s->dim[k] != 1) return false;
-        if (!*last) *first = i;
-        *last = i + 1;
-    }
-    return true;
-}
-
 static int infer(wg_infer *c)
 {
     const struct wg__reduce_attr *a = c->attr;
     bool                          in[WG_MAX_RANK];
     int                           first, last, status = wg__axis_set(c, &a->axes, c->x[0].rank, in);
     if (status) return status;
-    if (!find_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
+    if (!wg__axes_run(&c->x[0], in, &first, &last)) return wg_reject(c, WG_EARG, "the axes are not neighbours");
     *c->y = wg__shape_reduced(&c->x[0], in, a->keep);
     return WG_OK;
 }
@@ -44,7 +29,7 @@ struct wg__split wg__reduce_split(const void *attr, const wg_shape *x)
     bool                          in[WG_MAX_RANK];
     int                           first, last;
     wg__axis_set(&(wg_infer){0}, &a->axes, x->rank, in);
-    find_run(x, in, &first, &last);
+    wg__axes_run(x, in, &first, &last);
     return wg__split_at(x, first, last);
 }
 
@@ -109,7 +94,7 @@ static int split_in_three(const wg_adjoint *v, wg_shape *s)
     bool                          in[WG_MAX_RANK];
     int                           first, last, status = wg__axis_set(&c, &a->axes, x->rank, in);
     if (!status) {
-        find_run(x, in, &first, &last);
+        wg__axes_run(x, in, &first, &last);
         s->rank = 3;
         status = wg__dims_product(&c, x, 0, first, &s->dim[0]);
     }
@@ -229,8 +214,8 @@ static wg_node *reduce(const wg_op *op, wg_node *x, wg_axes axes, int keep)
     int  first, last;
     if (!x || !wg__axes_in(x, op->name, &axes, in)) return NULL;
     bool shares = op == &wg_op_max || op == &wg_op_min;
-    return shares && !find_run(x->shape, in, &first, &last) ? reduce_moved(op, x, in, keep)
-                                                            : reduce_runs(op, x, in, !!keep);
+    return shares && !wg__axes_run(x->shape, in, &first, &last) ? reduce_moved(op, x, in, keep)
+                                                                : reduce_runs(op, x, in, !!keep);
 }
 
 wg_node *wg_sum(wg_node *x, wg_axes axes, int keep) { return reduce(&wg_op_sum, x, axes, keep); }

@@ -34,13 +34,7 @@ static int cpu(wg_call *c)
 {
     const struct wg__axis_attr *a = c->attr;
     int                         axis = a->axis < 0 ? a->axis + c->y->shape.rank : a->axis;
-    struct wg__split            p = wg__split_at(&c->y->shape, axis, axis + 1);
-    int64_t                     inner = p.inner * (int64_t)wg_dtype_size(c->y->dtype), at = 0;
-    for (int i = 0; i < c->n; i++) {
-        int64_t width = c->x[i].shape.dim[axis] * inner;
-        wg__copy_rows(c, p.outer, width, (char *)c->y->data + at, p.n * inner, c->x[i].data, width);
-        at += width;
-    }
+    wg__join_parts(c, c->y, c->n, c->x, axis);
     return WG_OK;
 }
 

@@ -42,16 +42,17 @@ struct work {
     int64_t     count, inner, outer_step, step; /* inner and the steps in bytes */
 };
 
-/* Copies rows begin..end-1 of outer*count rows of `inner` bytes. */
+/* Copies rows begin..end-1 of outer*count rows of `inner` bytes, those of several outer indices at once. */
 static void copy_some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct work *w = context;
     while (begin < end) {
-        int64_t o = begin / w->count, j = begin % w->count;
-        int64_t n = w->count - j < end - begin ? w->count - j : end - begin;
-        wg__copy_strided(w->y + begin * w->inner, w->inner, w->x + o * w->outer_step + j * w->step, w->step, n,
-                         (size_t)w->inner);
-        begin += n;
+        int64_t o = begin / w->count, j = begin % w->count, left = end - begin;
+        bool    whole = j == 0 && left >= w->count;
+        int64_t rows = whole ? left / w->count : 1, n = whole || w->count - j < left ? w->count - j : left;
+        wg__copy_plane(w->y + begin * w->inner, n * w->inner, w->inner, w->x + o * w->outer_step + j * w->step,
+                       w->outer_step, w->step, rows, n, (size_t)w->inner);
+        begin += rows * n;
     }
 }
 

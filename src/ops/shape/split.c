@@ -37,14 +37,7 @@ static int cpu(wg_call *c)
 {
     const struct wg__split_attr *a = c->attr;
     int                          axis = a->axis < 0 ? a->axis + c->x[0].shape.rank : a->axis;
-    struct wg__split             p = wg__split_at(&c->x[0].shape, axis, axis + 1);
-    int64_t                      inner = p.inner * (int64_t)wg_dtype_size(c->x[0].dtype), at = 0;
-    for (int k = 0; k < c->m; k++) {
-        int64_t width = a->size.at[k] * inner;
-        wg__copy_rows(c, p.outer, width, c->y[k].data, width, (const char *)c->x[0].data + at, p.n * inner);
-        at += width;
-    }
-    WG__INVARIANT(at == p.n * inner); /* the pieces are the whole */
+    wg__cut_parts(c, &c->x[0], c->m, c->y, axis);
     return WG_OK;
 }
 

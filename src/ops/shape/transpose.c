@@ -142,15 +142,18 @@ static void swap_tiles(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Copies rows begin..end-1 of the last axis, those of one index of all axes but the last two at once. */
 static void copy_some_rows(void *context, int64_t begin, int64_t end)
 {
     const struct plan *p = context;
-    size_t             bytes = (size_t)p->dim[p->rank - 1] * p->size;
-    for (int64_t t = begin; t < end; t++) {
+    int64_t            bytes = p->dim[p->rank - 1] * (int64_t)p->size, m = p->dim[p->rank - 2];
+    while (begin < end) {
         const char *x;
         char       *y;
-        locate(p, t, &x, &y);
-        memcpy(y, x, bytes);
+        int64_t     left = m - begin % m, n = left < end - begin ? left : end - begin;
+        locate(p, begin, &x, &y);
+        wg__copy_strided(y, bytes, x, p->xstep[p->rank - 2] * (int64_t)p->size, n, (size_t)bytes);
+        begin += n;
     }
 }
 

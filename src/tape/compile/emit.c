@@ -253,13 +253,14 @@ static int emit_call(wg_tape *t, wg_node *v)
 {
     struct wg__instr *i = add_instr(t, v, v->n, v->m, 1);
     if (!i) return WG_ENOMEM;
-    i->x = set_call(t, v, &i->call);
+    i->call = wg__arena_alloc(&t->arena, sizeof *i->call);
+    i->x = i->call ? set_call(t, v, i->call) : NULL;
     if (!i->x || !set_production(t, v, &i->made)) return wg__fail_nomem(t->user);
     for (int k = 0; k < v->n; k++) i->in[k] = v->x[k]->id;
     for (int k = 0; k < v->m; k++) i->out[k] = v->id + k;
     i->chain[0] = v;
     i->op = v->op;
-    i->flops = count_call_flops(i->op, &i->call);
+    i->flops = count_call_flops(i->op, i->call);
     return WG_OK;
 }
 

@@ -92,6 +92,38 @@ static wg_node *mul_minus_one(const struct wg__match *m)
     wg_node *x = one < 0 ? NULL : broadcast_result(m, m->x[1 - one]);
     return x ? wg_neg(x) : NULL;
 }
+/* Gives the real operand that x multiplies by a number, and sets *c to the number; NULL if x is no such product. */
+static wg_node *find_factor(const wg_node *x, double *c)
+{
+    if (!is_op(x, &wg_op_mul) || !(WG_DTYPE_BIT(x->dtype) & WG_DTYPE_REALS)) return NULL;
+    int number = wg__is_const(x->x[0], c) ? 0 : wg__is_const(x->x[1], c) ? 1 : -1;
+    return number >= 0 && wg__shape_equal(x->x[1 - number]->shape, x->shape) ? x->x[1 - number] : NULL;
+}
+/* Tells whether (x a) b has the bits of x (a b) in dtype t wherever the first is finite: x a is exact for a = 2^n with
+ * n >= 0, of either sign. For n < 0 it may be subnormal and lose bits; for other a it is rounded. */
+static bool can_join_factors(wg_dtype t, double a, double b)
+{
+    int    e;
+    double ab = t == WG_F32 ? (double)(float)(a * b) : a * b;
+    return fabs(frexp(a, &e)) == 0.5 && fabs(a) >= 1 && isnormal(b) && isfinite(ab) && ab / a == b;
+}
+static wg_node *mul_factor(const struct wg__match *m)
+{
+    double a, b;
+    int    number = wg__is_const(m->x[0], &b) ? 0 : wg__is_const(m->x[1], &b) ? 1 : -1;
+    if (number < 0) return NULL;
+    const wg_node *y = m->x[1 - number];
+    wg_node       *x = find_factor(y, &a), *negated = operand_of(y, &wg_op_neg);
+    if (x && can_join_factors((wg_dtype)y->dtype, a, b)) return broadcast_result(m, wg_scale(x, a * b));
+    bool real = WG_DTYPE_BIT(y->dtype) & WG_DTYPE_REALS;
+    return negated && real ? broadcast_result(m, wg_scale(negated, -b)) : NULL;
+}
+static wg_node *neg_factor(const struct wg__match *m)
+{
+    double   a;
+    wg_node *x = find_factor(m->x[0], &a);
+    return x ? wg_scale(x, -a) : NULL;
+}
 static wg_node *div_one(const struct wg__match *m)
 {
     return is_number(m->x[1], 1) ? broadcast_result(m, m->x[0]) : NULL;
@@ -245,6 +277,8 @@ const struct wg__rule wg__rules[] = {
     {&wg_op_sub, sub_neg, "x - -y -> x + y"},
     {&wg_op_mul, mul_one, "x * 1 -> x"},
     {&wg_op_mul, mul_minus_one, "x * -1 -> -x"},
+    {&wg_op_mul, mul_factor, "x * 2^n * c -> x * (2^n c), n >= 0; -x * c -> x * -c"},
+    {&wg_op_neg, neg_factor, "-(x * c) -> x * -c"},
     {&wg_op_zero_mul, zero_mul_number, "zero_mul(x, c) -> x * c; zero_mul(x, 0) -> 0"},
     {&wg_op_zero_div, zero_div_number, "zero_div(x, c) -> x / c; zero_div(0, x) -> 0"},
     {&wg_op_div, div_one, "x / 1 -> x"},

@@ -38,7 +38,7 @@ void wg__bind_instr(wg_tape *t, int i, bool host)
         return;
     }
     for (int k = 0; k < p->n_in; k++) p->x[k].data = find_data(t, p->in[k], host);
-    for (int k = 0; k < p->n_out; k++) p->call.y[k].data = find_data(t, p->out[k], host);
+    for (int k = 0; k < p->n_out; k++) p->call->y[k].data = find_data(t, p->out[k], host);
 }
 
 int wg__refuse_room(wg_tape *t, size_t bytes)
@@ -55,7 +55,7 @@ int wg__refuse_room(wg_tape *t, size_t bytes)
 wg_call *wg__call_of(struct wg__instr *p, const wg_op **op)
 {
     *op = p->loop ? p->loop->head ? p->loop->head->op : NULL : p->op;
-    return p->loop ? p->loop->head ? &p->loop->head->call : NULL : &p->call;
+    return p->loop ? p->loop->head ? &p->loop->head->call : NULL : p->call;
 }
 
 bool wg__on_cpu(const wg_tape *t, int i) { return !t->device || t->device->on_host[i]; }
@@ -89,7 +89,7 @@ int wg__prepare_instrs(wg_tape *t)
         struct wg__instr *p = &t->instr[i];
         if (!wg__on_cpu(t, i)) continue;
         if (p->loop) status = prepare_loop(t, p->loop);
-        else if (p->made.producer) wg__production_ready(&p->made, &p->call);
+        else if (p->made.producer) wg__production_ready(&p->made, p->call);
     }
     return status;
 }
@@ -117,7 +117,7 @@ int wg__fail_at(wg_tape *t, const wg_node *x, int status, const char *why)
 
 static WG__RARE int fail_call(wg_tape *t, const struct wg__instr *p, int status)
 {
-    return wg__fail_at(t, p->node, status, *p->call.why ? p->call.why : wg_strerror(status));
+    return wg__fail_at(t, p->node, status, *p->call->why ? p->call->why : wg_strerror(status));
 }
 
 static inline int run_instr(wg_tape *t, struct wg__instr *p)
@@ -130,9 +130,9 @@ static inline int run_instr(wg_tape *t, struct wg__instr *p)
         wg__production_run(&p->made, t->options.threads, NULL, NULL);
         return WG_OK;
     }
-    p->call.run = t->run;
-    p->call.why[0] = 0;
-    int status = p->op->cpu ? p->op->cpu(&p->call) : wg__loop_call(p->op, &p->call);
+    p->call->run = t->run;
+    p->call->why[0] = 0;
+    int status = p->op->cpu ? p->op->cpu(p->call) : wg__loop_call(p->op, p->call);
     return status ? fail_call(t, p, status) : WG_OK;
 }
 

@@ -76,7 +76,7 @@ static void print_operands(const wg_tape *t, const struct wg__instr *p, FILE *f)
         fprintf(f, "%s%s", first ? "" : ", ", wg__value_name(t, t->g->node[p->in[k]], name, sizeof name));
         first = 0;
     }
-    if (!p->loop && !wg__producer_of(p->op) && *wg__attr_str(t->g, p->op, p->call.attr, attr, sizeof attr))
+    if (!p->loop && !wg__producer_of(p->op) && *wg__attr_str(t->g, p->op, p->call->attr, attr, sizeof attr))
         fprintf(f, "%s%s", p->n_in ? ", " : "", attr);
 }
 

@@ -11,7 +11,7 @@ static const wg_op *asked; /* the operator of the last question */
 static void set_step(struct wg__loop *l, const wg_call *c)
 {
     l->outputs = l->steps = 1;
-    l->out[0] = (struct wg__loop_operand){.data = c->y->data, .dtype = c->y->dtype};
+    l->out[0] = (struct wg__loop_output){.data = c->y->data, .dtype = c->y->dtype};
     l->step[0] = (struct wg__step){.op = asked, .attr = c->attr, .n = (uint8_t)c->n, .y = (uint8_t)c->n};
     l->step[0].to = (uint8_t)c->y->dtype;
     for (int k = 0; k < c->n; k++) {

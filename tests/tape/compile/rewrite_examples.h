@@ -2,7 +2,7 @@
 #ifndef WENGERT_TESTS_REWRITE_EXAMPLES_H
 #define WENGERT_TESTS_REWRITE_EXAMPLES_H
 
-#include "tape/tape_test.h"
+#include "tape/compile/rewrite_test.h"
 
 /* x and y are [3,4], v is [4], all in (0.1, 0.9); m is [3,4], w is [5,4]. */
 struct leaves {
@@ -54,6 +54,12 @@ static wg_node *exp_sub_one(struct leaves *l) { return wg_sub(wg_exp(l->x), wg_l
 static wg_node *exp_add_minus_one(struct leaves *l) { return wg_shift(wg_exp(l->x), -1); }
 static wg_node *one_minus_sigmoid(struct leaves *l) { return wg_one_minus(wg_sigmoid(l->x)); }
 static wg_node *neg_neg(struct leaves *l) { return wg_neg(wg_neg(l->x)); }
+static wg_node *twice_tenth(struct leaves *l) { return wg_scale(wg_scale(l->x, 2), 0.1); }
+static wg_node *twice_half(struct leaves *l) { return wg_scale(wg_scale(l->x, -2), 0.5); }
+static wg_node *neg_tenth(struct leaves *l) { return wg_mul(wg_lit(l->x, 0.1), wg_neg(l->x)); }
+static wg_node *neg_of_tenth(struct leaves *l) { return wg_neg(wg_scale(l->x, 0.1)); }
+static wg_node *half_tenth(struct leaves *l) { return wg_scale(wg_scale(l->x, 0.5), 0.1); }
+static wg_node *three_tenths(struct leaves *l) { return wg_scale(wg_scale(l->x, 3), 0.1); }
 static wg_node *add_zero(struct leaves *l) { return wg_shift(l->x, 0); }
 static wg_node *where_true(struct leaves *l)
 {
@@ -173,7 +179,7 @@ static const struct example {
     {LOG_OF_NUMBERS, log_number_plus_exp, "log(add(0.5,exp(x)))", "add(softplus(add(x,0.693147)),-0.693147)", false},
     {LOG_OF_NUMBERS, log_of_complement, "log(add(reshape(neg(sigmoid(x))),1))", "reshape(neg(softplus(x)))", false},
     {"log(1/p), log(p^2), log(p^(1/2)) -> multiples of log p", log_of_powers, "log(reciprocal(sqrt(square(exp(x)))))",
-     "neg(mul(mul(x,2),0.5))", false},
+     "neg(x)", false},
     {"log(p q) -> log p + log q", log_of_product, "log(mul(exp(x),3))", "add(x,1.09861)", false},
     {"log(p / q) -> log p - log q", softmax_by_hand, "log(div(exp(x),sum(exp(y))))", "sub(x,logsumexp(y))", false},
     {"log(p / q) -> log p - log q", log_of_sigmoid_by_hand, "log(div(1,add(1,exp(neg(x)))))", "neg(softplus(neg(x)))",
@@ -209,6 +215,10 @@ static const struct example {
     {"x * 1 -> x", mul_one, "mul(x,1)", "x", true},
     {"x * 1 -> x", one_mul, "mul(expand(1),x)", "x", true},
     {"x * -1 -> -x", mul_minus_one, "mul(x,-1)", "neg(x)", true},
+    {"x * 2^n * c -> x * (2^n c), n >= 0; -x * c -> x * -c", twice_tenth, "mul(mul(x,2),0.1)", "mul(x,0.2)", true},
+    {"x * 2^n * c -> x * (2^n c), n >= 0; -x * c -> x * -c", twice_half, "mul(mul(x,-2),0.5)", "neg(x)", true},
+    {"x * 2^n * c -> x * (2^n c), n >= 0; -x * c -> x * -c", neg_tenth, "mul(0.1,neg(x))", "mul(x,-0.1)", true},
+    {"-(x * c) -> x * -c", neg_of_tenth, "neg(mul(x,0.1))", "mul(x,-0.1)", true},
     {"x / 1 -> x", div_one, "div(x,1)", "x", true},
     {"x / 2^n -> x * 2^-n", div_eight, "div(x,8)", "mul(x,0.125)", true},
     {"x^-1, x^0, x^1, x^2 -> 1/x, 1, x, x*x", pow_minus_one, "pow(x,-1)", "reciprocal(x)", false},
@@ -244,6 +254,8 @@ static const struct example {
     {NULL, pads_of_ones, "add(pad(x),pad(y))", "add(pad(x),pad(y))", true},
     {NULL, pads_across, "add(pad(x),pad(slice(w)))", "add(pad(x),pad(slice(w)))", true},
     {NULL, div_three, "div(x,3)", "div(x,3)", true},
+    {NULL, half_tenth, "mul(mul(x,0.5),0.1)", "mul(mul(x,0.5),0.1)", true},
+    {NULL, three_tenths, "mul(mul(x,3),0.1)", "mul(mul(x,3),0.1)", true},
     {NULL, pow_half, "pow(x,0.5)", "pow(x,0.5)", true},
 };
 enum { EXAMPLES = sizeof examples / sizeof *examples };
