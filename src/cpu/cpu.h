@@ -53,10 +53,11 @@ struct wg__kernels {
                       void *y);
     /* scale with probability 1-p, else 0 */
     void (*mask[2])(uint64_t seed, uint64_t stream, uint64_t run, int64_t first, int64_t n, double p, void *y);
-    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  With g->packed j0 is a multiple of 32.  NULL: none. */
-    void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
-    /* Packs op(b) of an f32 product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */
-    void (*gemm_pack_f32)(const struct wg__gemm *g, float *packed);
+    /* Makes rows [i0,i1), columns [j0,j1) of a product of [dtype: f32, f64]; k > 0.  With g->packed j0 is a multiple of
+     * 32.  NULL: this level has none. */
+    void (*gemm[2])(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+    /* Packs op(b) of a product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */
+    void (*gemm_pack[2])(const struct wg__gemm *g, void *packed);
 };
 
 /* Finds the table that this process uses. */
@@ -104,7 +105,7 @@ struct wg__gemm {
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
 
-    const float *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
+    const void *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
 };
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
