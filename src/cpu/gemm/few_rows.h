@@ -10,8 +10,10 @@
 #include "cpu/gemm/panels.h"
 
 enum {
-    FEW = ROWS == 12 ? 8 : 3, /* rows that share no copy */
-    LOW = ROWS / 3,           /* rows of a tile for them: b is far away, and is read in wide pieces */
+    FEW = 8,                  /* rows that share no copy */
+    LOW = ROWS == 12 ? 4 : 3, /* rows of a tile for them: b is far away, and is read in wide pieces */
+    STREAMS = 16,             /* rows of b that are read side by side where they are far apart */
+    PAGE = 4096,
     SMALL_B = (32 << 10) / (int)sizeof(T)
 };
 
@@ -38,16 +40,27 @@ static bool reads_in_place(const struct wg__gemm *g, int64_t rows, int64_t cols)
     return !g->tb && (rows <= FEW || cols <= SMALL_B / g->k);
 }
 
+/* Counts the rows of b that are read before the next columns: all, unless each row lies on pages of its own and the
+ * second-level cache does not hold them, where memory is read at its rate along the rows only. */
+static int64_t count_streams(const struct wg__gemm *g, int64_t cols)
+{
+    int64_t row = g->n * (int64_t)sizeof(T), cache = 2 * (int64_t)wg__workspace()->panel_bytes;
+    return row >= PAGE && cols > cache / (int64_t)sizeof(T) / g->k ? STREAMS : g->k;
+}
+
 static void run_in_place(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
     const T    *a = g->a, *b = g->b;
     T          *c = g->c;
-    struct tile s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .k = g->k, .b_row = g->n, .panel = WIDTH};
-    s.c_row = g->n;
-    s.a = a + i0 * s.row;
-    s.b = b + j0;
+    int64_t     streams = count_streams(g, j1 - j0);
+    struct tile s = {.row = g->ta ? 1 : g->k, .step = g->ta ? g->m : 1, .b_row = g->n, .panel = WIDTH, .c_row = g->n};
     s.c = c + i0 * g->n + j0;
-    run_tiles(s, i1 - i0, j1 - j0);
+    for (int64_t p = 0; p < g->k; p += s.k, s.more = true) {
+        s.k = g->k - p < streams ? g->k - p : streams;
+        s.a = a + i0 * s.row + p * s.step;
+        s.b = b + p * g->n + j0;
+        run_tiles(s, i1 - i0, j1 - j0);
+    }
 }
 
 /* Tells whether the transpose of the product is the better one to make. */

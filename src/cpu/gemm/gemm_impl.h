@@ -17,8 +17,8 @@
 #include "cpu/gemm/few_rows.h"
 
 /* Makes the block's share of c, rows of tiles from left to right: op(a)'s rows stay in the first-level cache.  Panels
- * are `deep` rows deep, of which the block's begin at `from`.  fill: panels
- * again, where those of full width are filled by the first row of tiles, from a b that is not transposed. */
+ * are `deep` rows deep, of which the block's begin at `from`.  fill: panels again, where the first row of tiles fills
+ * those of full width from a b that is not transposed; else NULL. */
 static void run_block(const struct block *x, const T *panels, int64_t deep, int64_t from, T *fill)
 {
     const struct wg__gemm *g = x->g;
@@ -52,6 +52,12 @@ static void run_block(const struct block *x, const T *panels, int64_t deep, int6
     }
 }
 
+/* Counts the columns of panels of DEPTH rows that lie side by side. */
+static int64_t count_beside(void)
+{
+    return (int64_t)(wg__workspace()->panel_bytes / (DEPTH * WIDTH * sizeof(T))) * WIDTH;
+}
+
 /* Cuts k into steps of nearly the same length, at most `most` each. */
 static int64_t cut_depth(int64_t k, int64_t most)
 {
@@ -63,10 +69,11 @@ static int64_t cut_depth(int64_t k, int64_t most)
 static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
     int64_t      depth = i1 - i0 <= ROWS ? g->k : cut_depth(g->k, DEPTH); /* one row of tiles reads every panel once */
+    int64_t      beside = count_beside();
     const T     *packed = g->packed;
     struct block x = {.g = g, .i0 = i0, .i1 = i1};
     for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {
-        x.j1 = j1 - x.j0 < PANELS * WIDTH ? j1 : x.j0 + PANELS * WIDTH;
+        x.j1 = j1 - x.j0 < beside ? j1 : x.j0 + beside;
         for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
             x.p1 = g->k - x.p0 < depth ? g->k : x.p0 + depth;
             run_block(&x, packed + x.j0 * g->k, g->k, x.p0, NULL);
@@ -74,14 +81,17 @@ static void run_packed(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t
     }
 }
 
+/* Makes the piece from panels that it packs.  A whole first row of tiles packs them by the way, but reads b in narrow
+ * pieces: MANY rows rather share a pass of its own. */
 static void run_panels(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1)
 {
+    enum { MANY = 256 };
     T           *panels = (T *)(void *)wg__workspace()->panels;
-    int64_t      depth = cut_depth(g->k, DEPTH);
-    bool         fresh = !g->tb && i1 - i0 >= 2 * ROWS; /* the first row of tiles is a whole one */
+    int64_t      depth = cut_depth(g->k, DEPTH), beside = count_beside();
+    bool         fresh = !g->tb && i1 - i0 >= 2 * ROWS && i1 - i0 < MANY;
     struct block x = {.g = g, .i0 = i0, .i1 = i1};
     for (x.j0 = j0; x.j0 < j1; x.j0 = x.j1) {
-        x.j1 = j1 - x.j0 < PANELS * WIDTH ? j1 : x.j0 + PANELS * WIDTH;
+        x.j1 = j1 - x.j0 < beside ? j1 : x.j0 + beside;
         for (x.p0 = 0; x.p0 < g->k; x.p0 = x.p1) {
             x.p1 = g->k - x.p0 < depth ? g->k : x.p0 + depth;
             pack_block(&x, panels, fresh);

@@ -6,17 +6,16 @@
 #include "cpu/gemm/tile.h"
 #include "cpu/workspace.h"
 
-/* A panel of b is at most two vectors wide and DEPTH long; PANELS lie side by side in the workspace, which half of a
- * second-level cache holds.  Rows of a, as many as a tile has, lie beside them: LINE apart beyond their length, so that
- * they do not all fall into the same sets of the first-level cache. */
+/* A panel of b is at most two vectors wide and DEPTH long, and as many lie side by side in the workspace as half of the
+ * second-level cache holds.  Rows of a, as many as a tile has, lie beside them, in at most three quarters of the
+ * smallest first-level cache: LINE apart beyond their length, so that they do not all fall into the same sets of the
+ * cache. */
 enum {
-    DEPTH = 256,
-    PANELS = WG__PANEL_BYTES / (DEPTH * WIDTH * (int)sizeof(T)),
+    DEPTH = F64 ? 256 : 384,
     LINE = 64 / (int)sizeof(T),
     A_ROW = DEPTH + LINE,
     NARROW = 16 /* fewer columns fill no vector of floats */
 };
-_Static_assert(PANELS >= 1, "a panel fits into the workspace");
 _Static_assert((ROWS * A_ROW + LANES) * sizeof(T) <= WG__ROW_BYTES, "rows of a tile fit into the workspace");
 
 /* Copies b into a panel: panel[p][j] = b[p][j], j < cols, padded with 0 to width: whole vectors, then the vector that

@@ -80,14 +80,17 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *t,
 #if defined(__AVX512F__)
 #define TILES(X)                                                                                                       \
     X(1, 1)                                                                                                            \
-    X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2) \
-        X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2) X(1, 4) X(2, 4) X(3, 4) X(4, 4)     \
-            X(1, 8) X(2, 8) X(3, 8)
+    X(2, 1)                                                                                                            \
+    X(3, 1)                                                                                                            \
+    X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) \
+        X(6, 2) X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2) X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(1, 8) X(2, 8)     \
+            X(3, 8)
 #else
-#define TILES(X)                                                                                                    \
-    X(1, 1)                                                                                                         \
-    X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 4) X(2, 4) X(3, 4) \
-        X(1, 8)
+#define TILES(X) \
+    X(1, 1)      \
+    X(2, 1)      \
+    X(3, 1)      \
+    X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 4) X(2, 4) X(3, 4) X(2, 6) X(1, 8)
 #endif
 
 typedef void tile_fn(const struct tile *t);
@@ -106,7 +109,7 @@ static void tile_fresh(const struct tile *t) { run_sums(t, ROWS, WIDE, false, tr
 static int find_wide(int64_t rows, int64_t left)
 {
     int wide = MOST_WIDE;
-    while (!tiles[rows][wide] || left <= (wide - 1) * LANES) wide /= 2;
+    while (!tiles[rows][wide] || left <= (wide - 1) * LANES) wide--;
     return wide;
 }
 
