@@ -77,23 +77,15 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *t,
 
 /* The tiles that there are.  One to four rows have too few chains of multiply-adds in two vectors to keep the CPU
  * busy. */
+#define TILE_ROWS(X, wide) X(1, wide) X(2, wide) X(3, wide) X(4, wide) X(5, wide) X(6, wide) TILE_MORE_ROWS(X, wide)
 #if defined(__AVX512F__)
-#define TILES(X)                                                                                                       \
-    X(1, 1)                                                                                                            \
-    X(2, 1)                                                                                                            \
-    X(3, 1)                                                                                                            \
-    X(4, 1)                                                                                                            \
-    X(5, 1)                                                                                                            \
-    X(6, 1)                                                                                                            \
-    X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) \
-        X(9, 2) X(10, 2) X(11, 2) X(12, 2) X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(1, 8) X(2, 8) X(3, 8)
+#define TILE_MORE_ROWS(X, wide) X(7, wide) X(8, wide) X(9, wide) X(10, wide) X(11, wide) X(12, wide)
+#define WIDE_TILES(X) X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(1, 8) X(2, 8) X(3, 8)
 #else
-#define TILES(X) \
-    X(1, 1)      \
-    X(2, 1)      \
-    X(3, 1)      \
-    X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 4) X(2, 4) X(3, 4) X(2, 6) X(1, 8)
+#define TILE_MORE_ROWS(X, wide)
+#define WIDE_TILES(X) X(1, 4) X(2, 4) X(3, 4) X(2, 6) X(1, 8)
 #endif
+#define TILES(X) TILE_ROWS(X, 1) TILE_ROWS(X, 2) WIDE_TILES(X)
 
 typedef void tile_fn(const struct tile *t);
 #define X(rows, wide) \
