@@ -136,7 +136,7 @@ $(TESTER): $(TESTS:%.c=$(BUILD)/%.o) $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(WRAP) $^ $(WEB_LIBS) $(LIBS) $(TEST_LIBS) -o $@
 $(BUILD)/bench/bench_adbench: $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/adbench/*.c))
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/common.o $(BUILD)/bench/machine/limits.o $(SERVE) $(STATIC)
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/bench/support/common.o $(BUILD)/bench/support/limits.o $(SERVE) $(STATIC)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(LIBS) -o $@
 # The page is a file of its own, taken into the object as it is.
@@ -192,7 +192,7 @@ test-deps:
 bench-deps:
 	@CC='$(CC)' PYTHON='$(PYTHON)' scripts/deps.sh build bench peers
 	@$(MAKE) --no-print-directory $(BUILD)/bench-deps/complete
-$(BUILD)/bench-deps/complete: bench/requirements.txt
+$(BUILD)/bench-deps/complete: bench/peers/requirements.txt
 	rm -rf $(@D)
 	$(PYTHON) -m pip install --target $(@D) -r $<
 	@touch $@

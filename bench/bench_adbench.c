@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "adbench/adbench.h"
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] =
     "usage: bench_adbench [--threads N] [--seconds S] \"gmm FILE\" | \"lstm FILE\" | \"ba FILE\" ...\n"

@@ -7,7 +7,7 @@
 
 #include <wengert/graph.h>
 
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] = "usage: bench_compile [NODES ...]\n"
                             "Forward nodes of each chain; without a number: 6000 10000 100000 1000000.\n"

@@ -10,7 +10,7 @@
 
 #include <wengert/graph.h>
 
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] = "usage: bench_infer [--threads N] [--seconds S] [IN,HIDDEN,..,OUT ...]\n"
                             "S is for each batch; the default nets are 784,512,512,10 and 1536,128.\n";

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
+#include "support/common.h"
 #include "base/number/number.h"
 #include "serve/protocol/tensor_json.h"
 

@@ -8,8 +8,8 @@
 
 #include <wengert/graph.h>
 
-#include "common.h"
-#include "machine/limits.h"
+#include "support/common.h"
+#include "support/limits.h"
 
 static const char usage[] = "usage: bench_kernels [--threads N] [--seconds S] [TEXT ...]\n"
                             "TEXT: only rows whose names have it.  For f32 and f64: nanoseconds an element, and the\n"

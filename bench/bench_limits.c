@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
-#include "machine/limits.h"
+#include "support/common.h"
+#include "support/limits.h"
 
 static const char usage[] = "usage: bench_limits [--threads N] [--seconds S] [WORK ...]\n"
                             "       bench_limits --serve    answers the commands of bench/run on stdin\n"

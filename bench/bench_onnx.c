@@ -7,7 +7,7 @@
 #include <wengert/graph.h>
 #include <wengert/onnx.h>
 
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] = "usage: bench_onnx [--threads N] [--seconds S] \"MODEL.onnx BATCH\" ...\n"
                             "       bench_onnx --serve    answers the commands of bench/run on stdin\n"

@@ -7,7 +7,7 @@
 
 #include <wengert/graph.h>
 
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] =
     "usage: bench_scalar [--seconds S] [scalar | scalar-io ...]\n"

@@ -9,7 +9,7 @@
 
 #include <wengert/train.h>
 
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] =
     "usage: bench_train [--threads N] [--seconds S] [--data FOLDER] [\"mlp LAYERS BATCH SOLVER RATE\" ...]\n"

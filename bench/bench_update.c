@@ -5,7 +5,7 @@
 
 #include <wengert/train.h>
 
-#include "common.h"
+#include "support/common.h"
 
 static const char usage[] = "usage: bench_update [--threads N] [--seconds S] [\"SOLVER ELEMENTS\" ...]\n"
                             "       bench_update --serve    answers the commands of bench/run on stdin\n"

@@ -1,7 +1,7 @@
 """What the peers share: the digits, the numbers every side starts from, and the line protocol.
 
 A peer reads commands from stdin and answers each with one line of JSON (see serve).  bench_train
-and bench_scalar answer the same commands, with the same numbers: bench/common.c."""
+and bench_scalar answer the same commands, with the same numbers: bench/support/common.c."""
 import gzip
 import json
 import os

@@ -8,6 +8,8 @@ except ImportError as e:
     print('{"absent": "%s"}' % e, flush=True)
     sys.exit(0)
 
+import numpy as np
+
 import peer_common as common
 
 
@@ -87,7 +89,26 @@ def scalar():
     return way, ways[way], loss
 
 
+def product(dtype, m, k, n, order):
+    """order: nn, nt, tn or tt, t where the operand lies transposed, as in bench_product."""
+    real = {"f32": torch.float32, "f64": torch.float64}[dtype]
+
+    def matrix(stream, rows, columns, turned):
+        x = (common.random_bits(stream, rows * columns) >> np.uint64(40)).astype(np.float64) / 2**23 - 1
+        x = torch.from_numpy(x).to(real)
+        return x.reshape(columns, rows).t() if turned else x.reshape(rows, columns)
+    a, b = matrix(1, m, k, order[0] == "t"), matrix(2, k, n, order[1] == "t")
+    c = torch.empty(m, n, dtype=real)
+
+    def run(steps):
+        for _ in range(steps):
+            torch.mm(a, b, out=c)
+    return "mm", run, lambda: c[-1, -1].item()
+
+
 def opener(work, folder):
+    if work[0] in ("f32", "f64"):
+        return product(work[0], *map(int, work[1:4]), work[4])
     return scalar() if work[0] == "scalar" else train(work[1:], folder)
 
 

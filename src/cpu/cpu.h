@@ -63,10 +63,11 @@ struct wg__kernels {
     /* y[i*c + k] = x[i*step] for i < m, k < c, elements of 1, 4 or 8 bytes; up to WG__REPEAT_BEYOND bytes behind y are
      * overwritten. */
     void (*repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
-    /* Rows [i0,i1), columns [j0,j1) of an f32 product; k > 0.  With g->packed j0 is a multiple of 32.  NULL: none. */
-    void (*gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
-    /* Packs op(b) of an f32 product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */
-    void (*gemm_pack_f32)(const struct wg__gemm *g, float *packed);
+    /* Makes rows [i0,i1), columns [j0,j1) of a product of [dtype: f32, f64]; k > 0.  With g->packed j0 is a multiple of
+     * 32.  NULL: this level has none. */
+    void (*gemm[2])(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+    /* Packs op(b) of a product into panels, wg__gemm_packed_bytes bytes that are aligned to 64.  NULL: none. */
+    void (*gemm_pack[2])(const struct wg__gemm *g, void *packed);
 };
 
 /* Finds the table that this process uses. */
@@ -115,7 +116,7 @@ struct wg__gemm {
     const void *a, *b;
     void       *c; /* [m,n], overwritten */
 
-    const float *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
+    const void *packed; /* op(b) by wg__gemm_pack, or NULL: b is read; the bits are the same */
 };
 /* Makes c in tiles, each handed to `take` unless that is NULL.  The bits do not depend on threads. */
 void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *context);
@@ -130,10 +131,6 @@ void wg__gemm_pack(const struct wg__gemm *g, void *packed);
  * for whose dtypes the operator has no function. */
 const struct wg__step *wg__loop_prepare(struct wg__loop *l);
 void                   wg__loop_run(const struct wg__loop *l, int threads);
-/* Makes a producer's call ready, and computes its result; take may be NULL. */
-void wg__production_ready(struct wg__production *p, const wg_call *c);
-void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);
-
 /* Makes a producer's call ready, and computes its result; take may be NULL. */
 void wg__production_ready(struct wg__production *p, const wg_call *c);
 void wg__production_run(const struct wg__production *p, int threads, wg__take_tile *take, void *context);

@@ -140,11 +140,11 @@ static char           warning[300];
 static pthread_once_t warning_once = PTHREAD_ONCE_INIT;
 
 /* Writes what OpenBLAS lacks and what helps: to unset the variable that asks for old kernels, or to set it for better
- * ones, or the package that knows newer CPUs. */
+ * ones, or the package that knows newer CPUs. A level that has products of its own does not call OpenBLAS. */
 static void write_blas_warning(void)
 {
     const char *core = wg__blas_core(), *lacks = find_shortfall(core), *asked = getenv("OPENBLAS_CORETYPE");
-    if (!lacks) return;
+    if (!lacks || wg__kernels()->gemm[WG_F32]) return;
     if (asked && *asked)
         snprintf(warning, sizeof warning,
                  "OpenBLAS runs its %.20s kernels, though this CPU has %s: OPENBLAS_CORETYPE=%.20s asks for them, "

@@ -1,6 +1,7 @@
 /* One workspace for each thread that runs loops and products: made on the thread's first use, released at its end. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cpu/workspace.h"
 
@@ -17,10 +18,20 @@ static void free_workspace(void *w)
 
 static void make_key(void) { has_key = pthread_key_create(&key, free_workspace) == 0; }
 
+/* Finds the bytes of panels that leave half of the second-level cache to what else a product reads. */
+static size_t find_panel_bytes(void)
+{
+    enum { LEAST = 128 << 10 /* half of the smallest such cache, for a system that does not tell */ };
+    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return cache / 2 < LEAST ? LEAST : cache / 2 < WG__PANEL_BYTES ? (size_t)cache / 2 : WG__PANEL_BYTES;
+}
+
 /* Leaves the memory uncleared, since most of it is never touched. */
 struct wg__workspace *wg__workspace_new(void)
 {
-    return aligned_alloc(64, (sizeof(struct wg__workspace) + 63) / 64 * 64);
+    struct wg__workspace *w = aligned_alloc(64, (sizeof(struct wg__workspace) + 63) / 64 * 64);
+    if (w) w->panel_bytes = find_panel_bytes();
+    return w;
 }
 
 bool wg__workspace_adopt(struct wg__workspace *w)

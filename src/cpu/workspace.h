@@ -6,15 +6,18 @@
 #include "cpu/loop/loop_impl.h"
 
 enum {
-    WG__PARTS = 16,          /* partial sums of a reduction that several threads share */
-    WG__PANEL_FLOATS = 32768 /* packed columns of a matrix product */
+    WG__PARTS = 16,            /* partial sums of a reduction that several threads share */
+    WG__PANEL_BYTES = 1 << 20, /* packed columns of a matrix product */
+    WG__ROW_BYTES = 25 << 10   /* rows of a matrix product that a row of tiles reads */
 };
 
-/* Each member is used by one function only, so that a product may run a loop in its tiles. */
+/* Loops, reductions and products use members of their own, so that a product may run a loop in its tiles. */
 struct wg__workspace {
     struct wg__frame frame;
     _Alignas(64) char part[WG__PARTS * WG__BLOCK * 8];
-    _Alignas(64) float panels[WG__PANEL_FLOATS];
+    _Alignas(64) char panels[WG__PANEL_BYTES];
+    size_t panel_bytes; /* of them that are used: half of the second-level cache */
+    _Alignas(64) char rows[WG__ROW_BYTES];
 };
 
 /* Allocates a workspace for another thread, which adopts or frees it; NULL if memory is short. */

@@ -90,9 +90,11 @@ static void check(wg_dtype t, bool ta, bool tb, int64_t m, int64_t n, int64_t k)
 
 Test(gemm, agrees_with_three_loops)
 {
-    static const int64_t shapes[][3] = {{1, 1, 1},      {1, 7, 5},      {5, 1, 7},      {3, 5, 0},      {1, 300, 40},
-                                        {300, 1, 40},   {17, 31, 33},   {128, 10, 512}, {64, 128, 784}, {10, 512, 128},
-                                        {97, 203, 150}, {130, 260, 70}, {16, 16, 1000}, {1, 512, 784}};
+    static const int64_t shapes[][3] = {
+        {1, 1, 1},      {1, 7, 5},      {5, 1, 7},      {3, 5, 0},        {1, 300, 40},    {300, 1, 40},
+        {17, 31, 33},   {128, 10, 512}, {64, 128, 784}, {10, 512, 128},   {97, 203, 150},  {130, 260, 70},
+        {16, 16, 1000}, {1, 512, 784},  {700, 7, 30},   {8, 300, 2100},   {9, 9, 1500},    {33, 65, 1024},
+        {2000, 40, 64}, {70, 15, 260},  {500, 3, 2050}, {129, 130, 2048}, {1, 2000, 1030}, {2000, 1, 1030}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int flags = 0; flags < 8; flags++)
             check(flags & 4 ? WG_F64 : WG_F32, flags & 1, flags & 2, shapes[i][0], shapes[i][1], shapes[i][2]);
@@ -115,16 +117,54 @@ Test(gemm, nan_and_infinity_are_kept)
     cr_assert_eq(c[3], INFINITY);
 }
 
+/* One NaN in a makes its row of c NaN, one in b its column; all else stays as it was. */
+static void check_nan(wg_dtype t, bool ta, bool tb, int64_t m, int64_t n, int64_t k)
+{
+    struct wg__gemm g = {.dtype = t, .ta = ta, .tb = tb, .m = m, .n = n, .k = k};
+    size_t          bytes = (size_t)(m * n) * wg_dtype_size(t);
+    int64_t         row = m / 2, col = n - 1, p = k - 1;
+    void           *a = operand(t, m * k), *b = operand(t, k * n), *before = malloc(bytes);
+    int64_t         at_a = ta ? p * m + row : row * k + p, at_b = tb ? col * k + p : p * n + col;
+    g.a = a;
+    g.b = b;
+    g.c = before;
+    wg__gemm(&g, 2, NULL, NULL);
+    g.c = malloc(bytes);
+    if (t == WG_F32) ((float *)a)[at_a] = ((float *)b)[at_b] = NAN;
+    else ((double *)a)[at_a] = ((double *)b)[at_b] = NAN;
+    wg__gemm(&g, 2, NULL, NULL);
+    for (int64_t i = 0; i < m * n; i++) {
+        double was = element(t, before, i), is = element(t, g.c, i);
+        if (i / n == row || i % n == col ? !isnan(is) : is != was)
+            cr_assert_fail("%lldx%lldx%lld ta %d tb %d, element %lld: %g", (long long)m, (long long)n, (long long)k, ta,
+                           tb, (long long)i, is);
+    }
+    free(a);
+    free(b);
+    free(before);
+    free(g.c);
+}
+
+Test(gemm, a_nan_reaches_its_row_or_column)
+{
+    static const int64_t shapes[][3] = {{1, 40, 30},  {40, 1, 30},   {3, 50, 260},  {8, 33, 7},    {40, 10, 300},
+                                        {40, 5, 300}, {50, 9, 100},  {64, 70, 300}, {31, 17, 64},  {200, 150, 530},
+                                        {5, 5, 5},    {12, 32, 256}, {13, 47, 257}, {300, 12, 40}, {2, 300, 1025}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int flags = 0; flags < 8; flags++)
+            check_nan(flags & 4 ? WG_F64 : WG_F32, flags & 1, flags & 2, shapes[i][0], shapes[i][1], shapes[i][2]);
+}
+
 /* ---- Kept packed ---- */
 
 /* The same bits packed or not, from any number of threads. */
-static void check_kept(int64_t m, int64_t n, int64_t k, bool tb)
+static void check_kept(wg_dtype t, int64_t m, int64_t n, int64_t k, bool tb)
 {
-    size_t          bytes = (size_t)(m * n) * 4;
-    struct wg__gemm g = {.dtype = WG_F32, .tb = tb, .m = m, .n = n, .k = k};
-    g.a = operand(WG_F32, m * k);
-    g.b = operand(WG_F32, k * n);
-    g.c = operand(WG_F32, m * n);
+    size_t          bytes = (size_t)(m * n) * wg_dtype_size(t);
+    struct wg__gemm g = {.dtype = t, .tb = tb, .m = m, .n = n, .k = k};
+    g.a = operand(t, m * k);
+    g.b = operand(t, k * n);
+    g.c = operand(t, m * n);
     size_t room = wg__gemm_packed_bytes(&g);
     void  *packed = room ? aligned_alloc(64, (room + 63) / 64 * 64) : NULL, *first = malloc(bytes);
     if (packed) wg__gemm_pack(&g, packed);
@@ -149,22 +189,22 @@ Test(gemm, what_is_kept_packed_changes_no_bit)
     static const int64_t shapes[][3] = {{1, 512, 784},  {2, 700, 1024}, {3, 40, 5},     {4, 128, 1536},
                                         {9, 1000, 600}, {32, 64, 2048}, {64, 300, 700}, {1, 3000, 1000}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int tb = 0; tb < 2; tb++) check_kept(shapes[i][0], shapes[i][1], shapes[i][2], tb);
+        for (int tb = 0; tb < 4; tb++)
+            check_kept(tb & 2 ? WG_F64 : WG_F32, shapes[i][0], shapes[i][1], shapes[i][2], tb & 1);
 }
 
-Test(gemm, packing_is_for_few_rows_of_f32)
+Test(gemm, packing_is_for_few_rows)
 {
-    struct wg__gemm few = {.dtype = WG_F32, .tb = true, .m = 4, .n = 512, .k = 784}, g = few;
-    if (!wg__kernels()->gemm_f32) {
+    struct wg__gemm few = {.dtype = WG_F32, .tb = true, .m = 12, .n = 512, .k = 784}, g = few;
+    if (!wg__kernels()->gemm[WG_F32]) {
         cr_expect_eq(wg__gemm_packed_bytes(&few), 0, "without a kernel that reads it");
         return;
     }
     cr_expect_eq(wg__gemm_packed_bytes(&few), 512 * 784 * 4);
-    g.m = 2;
-    cr_expect_eq(wg__gemm_packed_bytes(&g) > 0, wg__blas_warning() != NULL,
-                 "two rows are BLAS's where it knows this CPU");
     g = few, g.dtype = WG_F64;
-    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "f64");
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 512 * 784 * 8);
+    g = few, g.m = 8;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "eight rows of a transposed b are dot products");
     g = few, g.m = 128;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "many rows, which share what each run packs");
     g = few, g.tb = false, g.m = 1;

@@ -60,7 +60,7 @@ result $? 'the help in its README is the one it prints'
 
 case " $(sed -n 's/^flags[^:]*://p' /proc/cpuinfo | head -n 1) " in
 *' avx2 '*)
-    OPENBLAS_CORETYPE=Prescott run --data no
+    WG_CPU=baseline OPENBLAS_CORETYPE=Prescott run --data no
     [ "$(wc -l < warnings)" = 1 ] && grep -q 'OPENBLAS_CORETYPE=Prescott .* unset it$' warnings
     result $? 'warns once of slow BLAS kernels, with advice' ;;
 *) skip 'warns once of slow BLAS kernels, with advice' 'this CPU has no AVX2' ;;

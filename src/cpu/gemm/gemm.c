@@ -1,5 +1,5 @@
-/* Matrix products: a grid of pieces of the result, each made by one thread, with the library's own kernel where that is
- * quicker, else with BLAS.
+/* Matrix products: a grid of pieces of the result, each made by one thread, with the library's own kernel where the CPU
+ * has fused multiply-adds, else with BLAS.
  *
  * What BLAS makes depends on the piece, so its grid is a law of the shape alone: one thread makes the same pieces as
  * many, with the same bits. The own kernel's bits do not depend on pieces, and one thread alone takes larger pieces. */
@@ -88,19 +88,8 @@ static int64_t choose_side(int64_t n, int64_t pieces)
     return pieces > 1 ? (size + ALIGN - 1) / ALIGN * ALIGN : n;
 }
 
-/* Tells whether the own kernel is ahead of OpenBLAS (docs/performance.md): on f32 pieces that are wide enough for its
- * panels, with few rows or an op(a) that stays in the second-level cache and whose rows do not all fall into the same
- * cache sets. One or two rows of a transposed b that is not large are BLAS's, unless its kernels lack what this CPU
- * has. The shape alone decides: neither the threads nor whether b is packed, since the two kernels differ in their last
- * bits. */
-static bool own_is_quicker(const struct wg__gemm *g, int64_t rows)
-{
-    enum { NARROW = 32, FEW_ROWS = 32, DOTS = 2, LARGE_B = 1 << 20, CACHE = 1 << 18, SETS = 1024 };
-    int64_t row = g->ta ? g->m : g->k;
-    if (!wg__kernels()->gemm_f32 || !g->k || g->dtype != WG_F32 || g->n < NARROW) return false;
-    if (g->tb && g->m <= DOTS && g->k < LARGE_B / g->n && !wg__blas_warning()) return false;
-    return g->m <= FEW_ROWS || (rows <= CACHE / g->k && row % SETS);
-}
+/* Tells whether this level has a kernel for the product. */
+static bool has_kernel(const struct wg__gemm *g) { return g->k && wg__kernels()->gemm[g->dtype]; }
 
 /* Plans the pieces for the own kernel, which copies op(b) for each of them: so pieces are cut along one side only,
  * whole rows of c where it is high, whole panels of columns where it is wide. */
@@ -140,10 +129,9 @@ static void plan_blas(struct grid *p)
 static void plan(struct grid *p)
 {
     enum { LEAST_ROWS = 128, LEAST_ROWS_ALONE = 384 };
-    plan_own(p, LEAST_ROWS);
-    p->own = own_is_quicker(p->g, p->rows);
-    if (!p->own) plan_blas(p);
-    else if (p->alone) plan_own(p, LEAST_ROWS_ALONE);
+    p->own = has_kernel(p->g);
+    if (p->own) plan_own(p, p->alone ? LEAST_ROWS_ALONE : LEAST_ROWS);
+    else plan_blas(p);
     p->down = (p->g->m - 1) / p->rows + 1;
     p->across = (p->g->n - 1) / p->cols + 1;
 }
@@ -153,7 +141,7 @@ static void run_piece(void *context, int64_t index)
     const struct grid *p = context;
     struct span        i = cut_span((struct span){0, p->g->m}, index / p->across * p->rows, p->rows);
     struct span        j = cut_span((struct span){0, p->g->n}, index % p->across * p->cols, p->cols);
-    if (p->own) wg__kernels()->gemm_f32(p->g, i.begin, i.end, j.begin, j.end);
+    if (p->own) wg__kernels()->gemm[p->g->dtype](p->g, i.begin, i.end, j.begin, j.end);
     else (p->g->k ? multiply_by_blas : clear_piece)(p->g, i, j);
     if (p->take) p->take(p->context, i.begin, i.end, j.begin, j.end);
 }
@@ -168,15 +156,15 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }
 
-/* Counts the bytes of packed panels. The own kernel copies op(b) of MOST_ROWS rows for a tenth of its time, and does
- * not copy a b that is not transposed for IN_PLACE rows. */
+/* Counts the bytes of packed panels. The own kernel copies op(b) of MOST_ROWS rows for a tenth of its time, and reads b
+ * where it lies for IN_PLACE rows, eight of a transposed b, and for fewer than NARROW columns. */
 size_t wg__gemm_packed_bytes(const struct wg__gemm *g)
 {
-    enum { IN_PLACE = 3, MOST_ROWS = 64, VECTOR = 16 };
-    size_t bytes;
-    if (g->m <= (g->tb ? 0 : IN_PLACE) || g->m > MOST_ROWS || !own_is_quicker(g, g->m)) return 0;
-    size_t columns = (size_t)(g->n + VECTOR - 1) / VECTOR * VECTOR;
-    return __builtin_mul_overflow(columns * sizeof(float), (size_t)g->k, &bytes) ? 0 : bytes;
+    enum { IN_PLACE = 3, IN_PLACE_TURNED = 8, MOST_ROWS = 64, NARROW = 32 };
+    size_t bytes, size = wg_dtype_size(g->dtype), lanes = 64 / size;
+    if (g->m <= (g->tb ? IN_PLACE_TURNED : IN_PLACE) || g->m > MOST_ROWS || g->n < NARROW || !has_kernel(g)) return 0;
+    size_t columns = ((size_t)g->n + lanes - 1) / lanes * lanes;
+    return __builtin_mul_overflow(columns * size, (size_t)g->k, &bytes) ? 0 : bytes;
 }
 
-void wg__gemm_pack(const struct wg__gemm *g, void *packed) { wg__kernels()->gemm_pack_f32(g, packed); }
+void wg__gemm_pack(const struct wg__gemm *g, void *packed) { wg__kernels()->gemm_pack[g->dtype](g, packed); }

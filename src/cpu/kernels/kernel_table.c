@@ -115,7 +115,9 @@ extern void LEVEL(wg__mask_f64)(RANDOM_ARGUMENTS, double p, void *y);
 extern void LEVEL(wg__repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
 
 extern void LEVEL(wg__gemm_f32)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
-extern void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, float *packed);
+extern void LEVEL(wg__gemm_f64)(const struct wg__gemm *g, int64_t i0, int64_t i1, int64_t j0, int64_t j1);
+extern void LEVEL(wg__gemm_pack_f32)(const struct wg__gemm *g, void *packed);
+extern void LEVEL(wg__gemm_pack_f64)(const struct wg__gemm *g, void *packed);
 
 #define FOR(dtypes, t, f) ((dtypes)&WG_DTYPE_BIT(t) ? f : NULL)
 #define COLUMNS(row, dtypes)                                        \
@@ -181,7 +183,7 @@ const struct wg__kernels LEVEL(wg__kernels) = {
     .logsumexp_cols = {LEVEL(wg__logsumexp_cols_f32), LEVEL(wg__logsumexp_cols_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
 #if defined(__FMA__)
-    .gemm_f32 = LEVEL(wg__gemm_f32),
-    .gemm_pack_f32 = LEVEL(wg__gemm_pack_f32),
+    .gemm = {LEVEL(wg__gemm_f32), LEVEL(wg__gemm_f64)},
+    .gemm_pack = {LEVEL(wg__gemm_pack_f32), LEVEL(wg__gemm_pack_f64)},
 #endif
 };

@@ -130,7 +130,7 @@ static void multiply(const struct products *p, const char *packed, int64_t i, in
     g.a = (const char *)g.a + at_a * p->asize;
     g.b = (const char *)g.b + at_b * p->bsize;
     g.c = (char *)g.c + i * p->ysize;
-    if (packed) g.packed = (const float *)(const void *)(packed + (size_t)at_b * p->packed);
+    if (packed) g.packed = packed + (size_t)at_b * p->packed;
     wg__gemm(&g, threads, take ? pass_below : NULL, &below);
 }
 

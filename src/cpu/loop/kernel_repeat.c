@@ -12,15 +12,15 @@ _Static_assert((int)VECTOR <= (int)WG__REPEAT_BEYOND, "a vector may go beyond th
 
 #define DTYPE u8
 #define T uint8_t
-#include "cpu/kernels/repeat.h"
+#include "cpu/loop/repeat.h"
 
 #define DTYPE u32
 #define T uint32_t
-#include "cpu/kernels/repeat.h"
+#include "cpu/loop/repeat.h"
 
 #define DTYPE u64
 #define T uint64_t
-#include "cpu/kernels/repeat.h"
+#include "cpu/loop/repeat.h"
 
 void LEVEL(wg__repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y);
 void LEVEL(wg__repeat)(size_t size, int64_t m, int64_t step, int64_t c, const void *x, void *y)
