@@ -1,5 +1,5 @@
-/* bench_onnx: forward passes of an ONNX file, as a program that predicts makes them: the input is set, the tape runs,
- * the outputs are got. */
+/* bench_onnx: forward passes of an ONNX file, as a program that predicts makes them: the input lies where the tape
+ * reads it, the tape runs, the outputs are viewed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +19,12 @@ struct onnx {
     wg_graph *graph;
     wg_node  *x, *y;
     wg_tape  *tape;
-    float    *in, *out; /* all elements of x and of y */
 };
 
 static void close_model(struct onnx *m)
 {
     wg_onnx_free(m->model);
     wg_graph_free(m->graph);
-    free(m->in);
-    free(m->out);
     *m = (struct onnx){.threads = m->threads};
 }
 
@@ -63,11 +60,10 @@ static int prepare(struct onnx *m, int64_t batch)
     wg_dim_name(m->graph, x->dim[0], name, sizeof name);
     m->tape = wg_compile(m->graph, 1, &m->y, &(wg_options){.threads = m->threads, .bind = {{name, batch}}});
     if (!m->tape) return -1;
-    int64_t in = wg_count(wg_tape_shape(m->tape, m->x)), out = wg_count(wg_tape_shape(m->tape, m->y));
-    m->in = malloc((size_t)in * sizeof *m->in);
-    m->out = malloc((size_t)out * sizeof *m->out);
-    for (int64_t i = 0; m->in && i < in; i++) m->in[i] = (float)(bench_bits(1, (uint64_t)i) >> 40) / (1 << 24) - 0.5f;
-    return m->in && m->out ? 0 : -1;
+    int64_t n = wg_count(wg_tape_shape(m->tape, m->x));
+    float  *in = wg_input_buffer(m->tape, m->x);
+    for (int64_t i = 0; in && i < n; i++) in[i] = (float)(bench_bits(1, (uint64_t)i) >> 40) / (1 << 24) - 0.5f;
+    return in ? 0 : -1;
 }
 
 static int open_model(void *self, int n, char *word[], char *members, size_t size)
@@ -84,7 +80,7 @@ static int run(void *self, int64_t steps)
 {
     struct onnx *m = self;
     for (int64_t i = 0; i < steps; i++)
-        if (wg_set(m->tape, m->x, m->in) || wg_run(m->tape) || wg_get(m->tape, m->y, m->out)) return complain(m, "run");
+        if (wg_run(m->tape) || !wg_view(m->tape, m->y)) return complain(m, "run");
     return 0;
 }
 
@@ -93,10 +89,11 @@ static int say_outputs(void *self, char *json, size_t size)
 {
     struct onnx *m = self;
     if (run(m, 1)) return -1;
-    int64_t n = wg_count(wg_tape_shape(m->tape, m->y));
-    double  sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += m->out[i];
-    snprintf(json, size, "[%.6g, %.6g]", (double)m->out[0], sum / (double)n);
+    int64_t      n = wg_count(wg_tape_shape(m->tape, m->y));
+    const float *y = wg_view(m->tape, m->y);
+    double       sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += y[i];
+    snprintf(json, size, "[%.6g, %.6g]", (double)y[0], sum / (double)n);
     return 0;
 }
 

@@ -99,7 +99,7 @@ def unknown(args):
 
 
 def infer(args):
-    """On one thread; set, run and get on this side, on the other what is fastest there."""
+    """On one thread; inputs lie where they are read, on every side."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([os.path.join(args.build, "bench", "bench_models"), folder], check=True)

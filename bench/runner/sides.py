@@ -103,7 +103,7 @@ def alternate(sides, rounds, seconds, least=10):
         for i in range(len(sides)):
             i = (i + r) % len(sides)
             time.sleep(0.005)  # threads that spin after a chunk of another side come to rest
-            rates[i].append(1 / sides[i].go(steps // 20 if least == 1 else max(2, steps // 20), steps))
+            rates[i].append(1 / sides[i].go(max(min(2, least), steps // 20), steps))
     return rates
 
 

@@ -193,7 +193,7 @@ Test(gemm, what_is_kept_packed_changes_no_bit)
             check_kept(tb & 2 ? WG_F64 : WG_F32, shapes[i][0], shapes[i][1], shapes[i][2], tb & 1);
 }
 
-Test(gemm, packing_is_for_few_rows)
+Test(gemm, packing_is_not_for_one_row_nor_for_thousands)
 {
     struct wg__gemm few = {.dtype = WG_F32, .tb = true, .m = 12, .n = 512, .k = 784}, g = few;
     if (!wg__kernels()->gemm[WG_F32]) {
@@ -205,7 +205,9 @@ Test(gemm, packing_is_for_few_rows)
     cr_expect_eq(wg__gemm_packed_bytes(&g), 512 * 784 * 8);
     g = few, g.m = 8;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "eight rows of a transposed b are dot products");
-    g = few, g.m = 128;
+    g = few, g.m = 1024;
+    cr_expect_eq(wg__gemm_packed_bytes(&g), 512 * 784 * 4);
+    g = few, g.m = 1025;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "many rows, which share what each run packs");
     g = few, g.tb = false, g.m = 1;
     cr_expect_eq(wg__gemm_packed_bytes(&g), 0, "rows of b are read where they lie");

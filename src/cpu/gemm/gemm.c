@@ -156,11 +156,12 @@ void wg__gemm(const struct wg__gemm *g, int threads, wg__take_tile *take, void *
     wg__pool_run(threads, p.down * p.across, run_piece, &p);
 }
 
-/* Counts the bytes of packed panels. The own kernel copies op(b) of MOST_ROWS rows for a tenth of its time, and reads b
- * where it lies for IN_PLACE rows, eight of a transposed b, and for fewer than NARROW columns. */
+/* Counts the bytes of packed panels. Copying op(b) takes a tenth of the time of 64 rows, a thirtieth of 256, and next
+ * to nothing of more than MOST_ROWS. The kernel reads b where it lies for IN_PLACE rows, eight of a transposed b, and
+ * for fewer than NARROW columns. */
 size_t wg__gemm_packed_bytes(const struct wg__gemm *g)
 {
-    enum { IN_PLACE = 3, IN_PLACE_TURNED = 8, MOST_ROWS = 64, NARROW = 32 };
+    enum { IN_PLACE = 3, IN_PLACE_TURNED = 8, MOST_ROWS = 1024, NARROW = 32 };
     size_t bytes, size = wg_dtype_size(g->dtype), lanes = 64 / size;
     if (g->m <= (g->tb ? IN_PLACE_TURNED : IN_PLACE) || g->m > MOST_ROWS || g->n < NARROW || !has_kernel(g)) return 0;
     size_t columns = ((size_t)g->n + lanes - 1) / lanes * lanes;

@@ -87,7 +87,7 @@ Test(tape_packed, a_weight_that_the_tape_does_not_assign)
     cr_expect_eq(packed_bytes(&n, 2, (wg_node *[]){n.y, step}), 0, "changes with each run");
     cr_expect_eq(packed_bytes(&n, 1, &computed), 0, "computed by each run");
     wg_graph_free(n.g);
-    n = net_of(200, true);
+    n = net_of(1100, true);
     cr_expect_eq(packed_bytes(&n, 1, &n.y), 0, "many rows");
     wg_graph_free(n.g);
 }
