@@ -48,7 +48,9 @@ INLINE NAME(math_fn) * NAME(libm)(enum wg__row row)
 }
 INLINE bool NAME(is_outside)(enum wg__row row, T x)
 {
-    return row == WG__ROW_log ? !POSITIVE(x) : NAME(libm)(row) ? BEYOND(x, TRIG_LIMIT) : BEYOND(x, MATH(exp_limit));
+    if (row == WG__ROW_log) return !POSITIVE(x);
+    if (NAME(libm)(row)) return BEYOND(x, TRIG_LIMIT);
+    return BEYOND(x, MATH(exp_limit));
 }
 INLINE bool NAME(any_outside)(enum wg__row row, int64_t n, const T *x)
 {
