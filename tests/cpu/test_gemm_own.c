@@ -81,7 +81,7 @@ typedef void check_fn(const char *level, const struct wg__kernels *kernels, wg_d
 
 static void on_every_level(check_fn *check)
 {
-    static const char *const level[] = {"avx2", "avx512"};
+    static const char *const level[] = {"baseline", "avx2", "avx512"};
     int                      found = 0;
     for (size_t l = 0; l < sizeof level / sizeof *level; l++) {
         const struct wg__kernels *k = wg__kernels_of(level[l]);

@@ -64,7 +64,7 @@ static inline __attribute__((always_inline)) void run_dots(const struct dots *d,
 }
 
 /* The most columns beside each other for so many rows: enough sums to keep the CPU busy, and no more than registers. */
-#if defined(__AVX512F__)
+#if REGISTERS == 32
 #define DOTS(X) X(1, 8) X(2, 8) X(3, 4) X(4, 4)
 #else
 #define DOTS(X) X(1, 8) X(2, 4) X(3, 3) X(4, 2)

@@ -12,7 +12,7 @@
 
 #include "cpu/kernels/kernel_impl.h"
 
-#if defined(__FMA__) /* without it OpenBLAS is the quicker one */
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) /* without them OpenBLAS is the quicker one */
 #include "cpu/gemm/dots.h"
 #include "cpu/gemm/few_rows.h"
 

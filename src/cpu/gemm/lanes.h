@@ -5,9 +5,21 @@
 #ifndef WENGERT_CPU_LANES_H
 #define WENGERT_CPU_LANES_H
 
+#if defined(__aarch64__)
+#include "cpu/gemm/lanes_neon.h"
+#else
 #include <immintrin.h>
+#endif
 
-#if defined(__AVX512F__) && F64
+/* REGISTERS: how many vectors the CPU has room for. */
+#if defined(__AVX512F__)
+#define REGISTERS 32
+#elif !defined(__aarch64__)
+#define REGISTERS 16
+#endif
+
+#if defined(__aarch64__)
+#elif defined(__AVX512F__) && F64
 typedef __m512d  vec;
 typedef __mmask8 some;
 enum { LANES = 8 };

@@ -5,7 +5,7 @@
 #include "cpu/gemm/lanes.h"
 
 /* The sums of a tile of ROWS x WIDE vectors, a row of b and an element of a take nearly all registers. */
-#if defined(__AVX512F__)
+#if REGISTERS == 32
 enum { ROWS = 12 };
 #else
 enum { ROWS = 6 };
@@ -78,7 +78,7 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *t,
 /* The tiles that there are.  One to four rows have too few chains of multiply-adds in two vectors to keep the CPU
  * busy. */
 #define TILE_ROWS(X, wide) X(1, wide) X(2, wide) X(3, wide) X(4, wide) X(5, wide) X(6, wide) TILE_MORE_ROWS(X, wide)
-#if defined(__AVX512F__)
+#if REGISTERS == 32
 #define TILE_MORE_ROWS(X, wide) X(7, wide) X(8, wide) X(9, wide) X(10, wide) X(11, wide) X(12, wide)
 #define WIDE_TILES(X) X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(1, 8) X(2, 8) X(3, 8)
 #else

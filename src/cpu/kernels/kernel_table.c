@@ -182,7 +182,7 @@ const struct wg__kernels LEVEL(wg__kernels) = {
     .repeat = LEVEL(wg__repeat),
     .logsumexp_cols = {LEVEL(wg__logsumexp_cols_f32), LEVEL(wg__logsumexp_cols_f64)},
     .mask = {LEVEL(wg__mask_f32), LEVEL(wg__mask_f64)},
-#if defined(__FMA__)
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
     .gemm = {LEVEL(wg__gemm_f32), LEVEL(wg__gemm_f64)},
     .gemm_pack = {LEVEL(wg__gemm_pack_f32), LEVEL(wg__gemm_pack_f64)},
 #endif
