@@ -175,6 +175,7 @@ int wg__out_open(struct wg__out *o, const char *path, wg_error *e)
 {
     o->path = path ? path : "(no path)";
     o->place = NULL;
+    o->name = "";
     o->fd = o->directory = -1;
     o->at = o->held = 0;
     o->e = e;

@@ -60,6 +60,7 @@ static void copy_below(const struct walk *w, int a, const char *from, int64_t m,
 static void copy_part(const struct walk *w, int a, const char *from, int64_t start, int64_t n, char *y)
 {
     int64_t size = (int64_t)w->x->size, step = w->x->stride[a] * size, inner = w->inner[a];
+    WG__INVARIANT(inner > 0); /* the domain has elements */
     from += start / inner * step;
     start %= inner;
     if (start || n < inner) {

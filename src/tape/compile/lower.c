@@ -30,12 +30,11 @@ static bool can_fold(const wg_op *op, int n, wg_node *const x[])
 static wg_node *make_constants(wg_tape *t, wg_node *x, void *const y[])
 {
     if (x->m == 1) return wg_const(t->g, (wg_dtype)x->dtype, *x->shape, y[0]);
-    wg_node *first = NULL;
-    for (int k = 0; k < x->m; k++) {
-        const wg_node *r = wg__result(x, k);
-        wg_node       *c = wg__const_copy(t->g, (wg_dtype)r->dtype, r->shape, y[k]);
+    wg_node *first = wg__const_copy(t->g, (wg_dtype)x->dtype, x->shape, y[0]);
+    if (!first) return NULL;
+    for (int k = 1; k < x->m; k++) {
+        const wg_node *r = wg__result(x, k), *c = wg__const_copy(t->g, (wg_dtype)r->dtype, r->shape, y[k]);
         if (!c) return NULL;
-        if (k == 0) first = c;
         WG__INVARIANT(c->id == first->id + k);
     }
     first->m = x->m;

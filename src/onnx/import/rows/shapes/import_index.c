@@ -161,8 +161,8 @@ static int read_operands(struct wg__in *c, wg_node **to_x, wg_node **to_at, int 
 /* y[i, j, k] = x[at[i, j, k], j, k] for axis 0, and so on. */
 static int gather_elements(struct wg__in *c)
 {
-    wg_node *x, *at = NULL, *places = NULL;
-    int      axis, status = read_operands(c, &x, &at, &axis);
+    wg_node *x = NULL, *at = NULL, *places = NULL;
+    int      axis = 0, status = read_operands(c, &x, &at, &axis);
     int64_t  n = 0;
     if (!status) status = flat_places(c, x, at, axis, &places, &n);
     return status ? status : wg__out_node(c, 0, wg_gather(wg_reshape(x, WG_SHAPE(n)), places, 0));
@@ -172,8 +172,8 @@ static int gather_elements(struct wg__in *c)
 static int scatter_elements(struct wg__in *c)
 {
     const char *how = wg__attr_text(c, "reduction", "none");
-    wg_node    *x, *at = NULL, *places = NULL, *z = NULL;
-    int         axis, status = read_operands(c, &x, &at, &axis);
+    wg_node    *x = NULL, *at = NULL, *places = NULL, *z = NULL;
+    int         axis = 0, status = read_operands(c, &x, &at, &axis);
     int64_t     n = 0;
     if (!status) status = wg__in_operand(c, 2, &z);
     if (status) return status;
