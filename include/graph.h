@@ -434,13 +434,15 @@ WG_API wg_node *wg_mse(wg_node *x, wg_node *y);
  * in whatever order nodes are built.  Two random nodes of equal expressions
  * (wg_uniform(g, t, s, 0, 1), written twice) are told apart by their order on the
  * tape: the first that the tape's outputs need has the first sequence.  So what such
- * a node draws depends on which tape it is on, and in which place.  Name the node
- * (wg_named) to pin it: a named node draws the same on every tape.  Ends, mean and
- * deviation must fit into the dtype. */
+ * a node draws depends on which tape it is on, and in which place.  Name a uniform or
+ * normal node (wg_named) to pin it: a named node draws the same on every tape.  In eager
+ * mode a name comes too late, since the node has drawn; it counts on compiled tapes.
+ * Ends, mean and deviation must fit into the dtype. */
 WG_API wg_node *wg_uniform(wg_graph *g, wg_dtype t, wg_shape s, double lo, double hi);
 WG_API wg_node *wg_normal(wg_graph *g, wg_dtype t, wg_shape s, double mean, double sd);
 /* Zeroes elements with probability p and scales the rest by 1/(1-p);
- * x itself on a tape compiled with .evaluate (Srivastava et al. 2014). */
+ * x itself on a tape compiled with .evaluate (Srivastava et al. 2014).  A name of the
+ * result does not pin what is drawn. */
 WG_API wg_node *wg_dropout(wg_node *x, double p);
 
 /* ---- Training or not -------------------------------------------------------- */

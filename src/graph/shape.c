@@ -131,7 +131,12 @@ const char *wg__node_label(const wg_node *x, char *buf, size_t n)
     return buf;
 }
 
-bool wg__is_finite_as(wg_dtype t, double v) { return t == WG_F32 ? isfinite((float)v) : isfinite(v); }
+/* (A conversion would raise an exception, which a program may trap.) */
+bool wg__is_finite_as(wg_dtype t, double v)
+{
+    static const double beyond_f32 = 0x1.ffffffp127; /* halfway to 2^128: from here on rounding gives infinity */
+    return isfinite(v) && (t != WG_F32 || fabs(v) < beyond_f32);
+}
 
 double wg__load(wg_dtype t, const void *data, int64_t i)
 {
@@ -169,7 +174,8 @@ bool wg__holds(wg_dtype t, double v)
     } range[WG_DTYPES] = {
         [WG_I32] = {INT32_MIN, 0x1p31}, [WG_I64] = {-0x1p63, 0x1p63}, [WG_U8] = {0, 256}, [WG_BOOL] = {0, 2}};
     if (t == WG_F64) return true;
-    if (t == WG_F32) return !isfinite(v) || isfinite((float)v);
+    if (t == WG_F32) return !isfinite(v) || wg__is_finite_as(t, v);
+    if (isnan(v)) return false;
     return v >= range[t].lo && v < range[t].hi && v == trunc(v);
 }
 

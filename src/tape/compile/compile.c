@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/system/arithmetic.h"
 #include "tape/device/device.h"
 
 static void free_tape(wg_tape *t)
@@ -279,7 +280,9 @@ wg_tape *wg_compile(wg_graph *g, int n, wg_node *const out[], const wg_options *
     if (!wg__workspace_ready()) return wg__fail_nomem(g), NULL; /* so that a run in this thread takes no memory */
     wg_tape *t = wg__tape_new(g, &o);
     if (!t) return NULL;
-    int status = run_passes(t, n, out);
+    uint64_t host = wg__arithmetic_enter(); /* rules compute too */
+    int      status = run_passes(t, n, out);
+    wg__arithmetic_leave(host);
     t->options.n_more = 0; /* borrowed until here */
     t->options.more = NULL;
     if (status == WG_OK) return t;

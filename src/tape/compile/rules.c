@@ -1,4 +1,5 @@
 /* The rewrite rules beside those of logarithms: stabilisation, algebra, shapes. */
+#include <float.h>
 #include <math.h>
 
 #include "tape/compile/rewrite.h"
@@ -100,12 +101,13 @@ static wg_node *find_factor(const wg_node *x, double *c)
     return number >= 0 && wg__shape_equal(x->x[1 - number]->shape, x->shape) ? x->x[1 - number] : NULL;
 }
 /* Tells whether (x a) b has the bits of x (a b) in dtype t wherever the first is finite: x a is exact for a = 2^n with
- * n >= 0, of either sign. For n < 0 it may be subnormal and lose bits; for other a it is rounded. */
+ * n >= 0, of either sign. For n < 0 it may be subnormal and lose bits; for other a it is rounded. A subnormal b counts
+ * as zero. */
 static bool can_join_factors(wg_dtype t, double a, double b)
 {
     int    e;
-    double ab = t == WG_F32 ? (double)(float)(a * b) : a * b;
-    return fabs(frexp(a, &e)) == 0.5 && fabs(a) >= 1 && isnormal(b) && isfinite(ab) && ab / a == b;
+    double least = t == WG_F32 ? (double)FLT_MIN : DBL_MIN, most = t == WG_F32 ? (double)FLT_MAX : DBL_MAX;
+    return fabs(frexp(a, &e)) == 0.5 && fabs(a) >= 1 && fabs(b) >= least && fabs(b) <= most / fabs(a);
 }
 static wg_node *mul_factor(const struct wg__match *m)
 {

@@ -1,5 +1,6 @@
 /* The arithmetic of runs: one setting whatever the host has chosen, the host's own before and after; subnormal numbers
  * count as zero where there is arithmetic, and move as they are where there is none. */
+#include <fenv.h>
 #include <float.h>
 
 #include "base/system/arithmetic.h"
@@ -242,5 +243,38 @@ Test(tape_arithmetic, what_a_softmax_leaves_is_zero, .disabled = !HAS_SETTING)
     for (int i = 0; i < N * N; i++) cr_assert_eq(w[i], i % N ? 0 : 1, "%d: %g", i, (double)w[i]);
     wg_get(t, y, w);
     for (int i = 0; i < N * N; i++) cr_assert_eq(w[i], 1);
+    wg_graph_free(g);
+}
+
+/* A program that traps invalid operations, divisions by zero and overflow meets none of them in here. */
+Test(tape_arithmetic, no_exception_is_raised_while_graphs_are_built_and_compiled)
+{
+    wg_graph *g = wg_graph_new();
+    wg_node  *x = wg_input(g, "x", WG_F32, WG_SCALAR);
+    wg_node  *huge = wg_scale(wg_scale(x, 1e30), 1e30), *none = wg_scale(wg_scale(x, 0), 1e30);
+    feclearexcept(FE_ALL_EXCEPT);
+    cr_expect_null(wg_scalar(g, WG_F32, 1e300));
+    cr_expect_null(wg_scalar(g, WG_I32, (double)NAN));
+    cr_expect_null(wg_scale(x, 1e300));
+    cr_expect_null(wg_uniform(g, WG_F32, WG_SHAPE(2), -1e300, 1e300));
+    wg_clear_error(g);
+    wg_tape *t = wg_compile(g, WG_NODES(huge, none), NULL);
+    cr_expect_eq(fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW), 0);
+    cr_assert_not_null(t, "%s", wg_message(g));
+    wg_graph_free(g);
+}
+
+/* 1e-38 is subnormal in f32: joined with a factor before it, it would count. */
+Test(tape_arithmetic, a_factor_that_counts_as_zero_is_not_joined, .disabled = !HAS_SETTING)
+{
+    wg_graph  *g = wg_graph_new();
+    wg_node   *x = wg_input(g, "x", WG_F32, WG_SCALAR), *y = wg_scale(wg_scale(x, 4), 1e-38);
+    wg_options plain = {.skip = WG_SKIP_REWRITE};
+    for (int k = 0; k < 2; k++) {
+        wg_tape *t = compile(g, 1, &y, k ? &plain : NULL);
+        wg_set_scalar(t, x, 1);
+        run(t);
+        cr_expect_eq(wg_get_scalar(t, y), 0);
+    }
     wg_graph_free(g);
 }
