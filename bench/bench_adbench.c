@@ -89,9 +89,7 @@ int main(int argc, char **argv)
     int                  bad = bench_options_read(argc, argv, usage, &o);
     if (bad) return bad < 0;
     s.threads = o.threads;
-    if (!o.serve && !o.words) return fputs(usage, stderr), 2;
-    if (o.serve) bad = bench_serve(&side);
-    for (int i = 0; i < o.words && !bad; i++) bad = bench_alone(&side, o.word[i], o.seconds);
+    bad = bench_side_run(&side, &o, 0, NULL);
     wg_graph_free(s.graph);
-    return bad != 0;
+    return bad;
 }

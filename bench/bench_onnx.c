@@ -105,10 +105,7 @@ int main(int argc, char **argv)
     int                  bad = bench_options_read(argc, argv, usage, &o);
     if (bad) return bad < 0;
     m.threads = o.threads;
-    if (o.serve) bad = bench_serve(&side);
-    else if (!o.words) bad = (fputs(usage, stderr), 2);
-    else
-        for (int i = 0; i < o.words && !bad; i++) bad = bench_alone(&side, o.word[i], o.seconds);
+    bad = bench_side_run(&side, &o, 0, NULL);
     close_model(&m);
-    return bad != 0;
+    return bad;
 }

@@ -78,12 +78,7 @@ int main(int argc, char **argv)
     struct bench_side        side = {"Wengert", &s, open_scalar, run, loss};
     int                      bad = bench_options_read(argc, argv, usage, &o);
     if (bad) return bad < 0;
-    if (o.serve) {
-        bad = bench_serve(&side);
-    } else {
-        const char *const *work = o.words ? (const char *const *)o.word : usual;
-        for (int i = 0; i < (o.words ? o.words : 2) && !bad; i++) bad = bench_alone(&side, work[i], o.seconds);
-    }
+    bad = bench_side_run(&side, &o, 2, usual);
     wg_graph_free(s.graph);
-    return bad != 0;
+    return bad;
 }

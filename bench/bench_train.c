@@ -170,15 +170,9 @@ int main(int argc, char **argv)
     if (bad) return bad < 0;
     t.threads = o.threads;
     t.folder = o.data;
-    if (o.serve) {
-        bad = bench_serve(&side);
-    } else {
-        int                count = o.words ? o.words : (int)(sizeof usual / sizeof *usual);
-        const char *const *work = o.words ? (const char *const *)o.word : usual;
-        puts(wg_build_info());
-        for (int i = 0; i < count && !bad; i++) bad = bench_alone(&side, work[i], o.seconds);
-    }
+    if (!o.serve) puts(wg_build_info());
+    bad = bench_side_run(&side, &o, sizeof usual / sizeof *usual, usual);
     release(&t);
     bench_digits_free(&t.digits);
-    return bad != 0;
+    return bad;
 }

@@ -91,13 +91,7 @@ int main(int argc, char **argv)
     int                      bad = bench_options_read(argc, argv, usage, &o);
     if (bad) return bad < 0;
     u.threads = o.threads;
-    if (o.serve) {
-        bad = bench_serve(&side);
-    } else {
-        int                count = o.words ? o.words : (int)(sizeof usual / sizeof *usual);
-        const char *const *work = o.words ? (const char *const *)o.word : usual;
-        for (int i = 0; i < count && !bad; i++) bad = bench_alone(&side, work[i], o.seconds);
-    }
+    bad = bench_side_run(&side, &o, sizeof usual / sizeof *usual, usual);
     wg_graph_free(u.graph);
-    return bad != 0;
+    return bad;
 }

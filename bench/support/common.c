@@ -307,3 +307,12 @@ int bench_options_read(int argc, char **argv, const char *usage, struct bench_op
     if (o->threads >= 1) return 0;
     return fprintf(stderr, "--threads wants a positive number\n"), -1;
 }
+
+int bench_side_run(const struct bench_side *s, const struct bench_options *o, int usual, const char *const work[])
+{
+    if (o->serve) return bench_serve(s) != 0;
+    if (!o->words && !usual) return fprintf(stderr, "there is no work; --help lists what there is\n"), 2;
+    for (int i = 0; i < (o->words ? o->words : usual); i++)
+        if (bench_alone(s, o->words ? o->word[i] : work[i], o->seconds)) return 1;
+    return 0;
+}

@@ -170,7 +170,7 @@ wg_node *wg_apply(const wg_op *op, int n, wg_node *const x[], const void *attr)
     bool      missing = false;
     char      why[160];
     if (n < 1) return wg__fail(NULL, WG_EARG, "apply: there are no operands"), NULL;
-    if (!x) return wg__fail(NULL, WG_EARG, "apply: x is NULL"), NULL;
+    if (wg__lacks_list(NULL, "apply", n, "x", x)) return NULL;
     for (int i = 0; i < n; i++) {
         if (x[i]) g = g ? g : x[i]->g;
         else missing = true;

@@ -70,8 +70,7 @@ wg_node *wg__node_new(wg_graph *g, enum wg__kind kind, wg_dtype t, const wg_shap
     return g->node[g->n++] = x;
 }
 
-/* Calls the hook `made`, with which eager mode computes the node; NULL on
- * failure. */
+/* Calls the hook `made`, with which eager mode computes the node; NULL on failure. */
 static wg_node *complete_node(wg_node *x)
 {
     if (!x || !x->g->hook.made) return x;

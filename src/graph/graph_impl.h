@@ -149,9 +149,10 @@ struct wg_graph {
 /* Copies options that a program gives (NULL: none), whose first member is struct_size, into own[0..size-1]; what the
  * program's struct does not have is 0.  False with the reason if it is larger than this library's. */
 bool wg__options_read(void *own, size_t size, const void *given, char why[static 160]);
+/* Says why a table of functions whose struct_size is `said` is no table of `size` bytes; always false. */
+bool wg__say_misfit(size_t said, size_t size, char why[static 160]);
 /* Tells whether a table of functions that a program gives is laid out as this library's: its struct_size is `size`, or
  * 0. False with the reason. */
-bool               wg__say_misfit(size_t said, size_t size, char why[static 160]); /* always false */
 static inline bool wg__table_fits(size_t said, size_t size, char why[static 160])
 {
     return !said || said == size || wg__say_misfit(said, size, why);

@@ -131,7 +131,7 @@ const char *wg__node_label(const wg_node *x, char *buf, size_t n)
     return buf;
 }
 
-/* (A conversion would raise an exception, which a program may trap.) */
+/* Compares instead of converting: a conversion would raise an exception, which a program may trap. */
 bool wg__is_finite_as(wg_dtype t, double v)
 {
     static const double beyond_f32 = 0x1.ffffffp127; /* halfway to 2^128: from here on rounding gives infinity */

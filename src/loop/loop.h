@@ -42,10 +42,8 @@ struct wg__step {
 
     /* By wg__loop_prepare: */
     uint8_t   once;
+    uint8_t   chain; /* 1 + the number of the chain that begins here; 0: none */
     wg_block *block;
-
-    const struct wg__chain *chain; /* this step and those after it, in one pass; NULL: none begins here */
-    void (*pass)(int64_t n, void *const at[]);
 };
 
 struct wg__loop_operand {

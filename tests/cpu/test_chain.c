@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "base/system/arithmetic.h"
-#include "cpu/cpu.h"
+#include "cpu/level_test.h"
 #include "tape/tape_impl.h"
 #include <wengert/train.h>
 
-static const char *const levels[] = {"baseline", "avx2", "avx512"};
-enum { LEVELS = sizeof levels / sizeof *levels, PLACES = 24, LONGEST = 1100 };
+enum { PLACES = 24, LONGEST = 1100 };
 
 /* ---- The lists, as the test reads them ---- */
 
@@ -137,8 +136,7 @@ static int count_passes(const wg_tape *t, int64_t n)
     for (int i = 0; i < t->n_instr; i++) {
         const struct wg__loop *l = t->instr[i].loop;
         for (int s = 0; l && l->count == n && s < l->steps; s++) {
-            for (int id = 0; l->step[s].chain && id < WG__CHAINS; id++)
-                if (l->step[s].pass == wg__kernels()->chain[id][l->step[s].to == WG_F64]) left = chains[id]().steps;
+            if (l->step[s].chain) left = chains[l->step[s].chain - 1]().steps;
             passes += left <= 0 || l->step[s].chain;
             left--;
         }

@@ -4,11 +4,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cpu/cpu.h"
+#include "cpu/level_test.h"
 #include "graph/graph_impl.h"
 
-static const char *const levels[] = {"baseline", "avx2", "avx512"};
-enum { LEVELS = sizeof levels / sizeof *levels, MOST = 70000 };
+enum { MOST = 70000 };
 
 static uint32_t state;
 static int64_t  roll(int64_t n)

@@ -6,35 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/cpu.h"
+#include "cpu/level_test.h"
+#include "cpu/row_test.h"
 #include "graph/graph_impl.h"
 
-static const char *const levels[] = {"baseline", "avx2", "avx512"};
-enum { LEVELS = sizeof levels / sizeof *levels, LONGEST = 70, ROOM = LONGEST + 8 };
-
-static const struct row {
-    const char  *name;
-    enum wg__row row;
-    int          arity;
-    bool         to_bool;
-} rows[] = {
-#define U(id, ...) {#id, WG__ROW_##id, 1, false},
-#define UA(id, ...) {#id, WG__ROW_##id, 1, false},
-#include "ops/unary.def"
-#undef U
-#undef UA
-#define B(id, ...) {#id, WG__ROW_##id, 2, false},
-#define C(id, ...) {#id, WG__ROW_##id, 2, true},
-#define L(id, ...) {#id, WG__ROW_##id, 2, true},
-#include "ops/binary.def"
-#undef B
-#undef C
-#undef L
-    {"not", WG__ROW_not, 1, true},
-    {"where", WG__ROW_where, 3, false},
-    {"copy", WG__ROW_copy, 1, false},
-};
-enum { ROWS = sizeof rows / sizeof *rows };
+enum { LONGEST = 70, ROOM = LONGEST + 8 };
 
 /* ---- Values ---- */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/cpu.h"
+#include "cpu/level_test.h"
 #include "cpu/math/math.h"
 #include "graph/graph_impl.h"
 
@@ -37,9 +37,6 @@ static const struct law {
     {"round", WG__ROW_round, rintl, {{0, 0}, {0, 0}}, INFINITY},
 };
 enum { LAWS = sizeof laws / sizeof *laws };
-
-static const char *const levels[] = {"baseline", "avx2", "avx512"};
-enum { LEVELS = sizeof levels / sizeof *levels };
 
 /* Distance from the true value in units of the last place of dtype t; infinite
  * for a NaN on one side only, the wrong sign, or an infinity off the edge. */

@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/cpu.h"
 #include "base/number/philox.h"
+#include "cpu/level_test.h"
 
-static const char *const levels[] = {"baseline", "avx2", "avx512"};
-enum { LEVELS = sizeof levels / sizeof *levels, DRAWS = 1 << 16 };
+enum { DRAWS = 1 << 16 };
 
 /* Known answers published with Random123 for philox4x32, 10 rounds. */
 Test(cpu_random, philox_gives_the_published_words)

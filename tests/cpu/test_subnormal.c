@@ -6,31 +6,8 @@
 #include <string.h>
 
 #include "base/system/arithmetic.h"
-#include "cpu/cpu.h"
-
-static const char *const levels[] = {"baseline", "avx2", "avx512"};
-enum { LEVELS = sizeof levels / sizeof *levels };
-
-static const struct row {
-    const char  *name;
-    enum wg__row row;
-    int          arity;
-    bool         to_bool;
-} rows[] = {
-#define U(id, ...) {#id, WG__ROW_##id, 1, false},
-#define UA(id, ...) {#id, WG__ROW_##id, 1, false},
-#include "ops/unary.def"
-#undef U
-#undef UA
-#define B(id, ...) {#id, WG__ROW_##id, 2, false},
-#define C(id, ...) {#id, WG__ROW_##id, 2, true},
-#define L(id, ...)
-#include "ops/binary.def"
-#undef B
-#undef C
-#undef L
-};
-enum { ROWS = sizeof rows / sizeof *rows };
+#include "cpu/level_test.h"
+#include "cpu/row_test.h"
 
 /* ---- Values: every pair of these, subnormal ones among them ---- */
 
@@ -185,7 +162,8 @@ static void check(wg_dtype t)
     uint64_t host = wg__arithmetic_enter();
     for (int l = 0; l < LEVELS; l++) {
         const struct wg__kernels *k = wg__kernels_of(levels[l]);
-        for (int r = 0; k && r < ROWS; r++) check_row(k, &rows[r], t);
+        for (int r = 0; k && r < ROWS; r++)
+            if (rows[r].arithmetic) check_row(k, &rows[r], t);
         if (k) check_casts(k, t);
         if (k) check_rows_of(k, t);
     }

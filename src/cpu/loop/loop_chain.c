@@ -9,7 +9,7 @@ struct link {
     uint8_t      n, kept, x[2];
 };
 
-struct wg__chain {
+struct chain {
     int                operands, steps;
     unsigned           once; /* bits of the operands that are one element */
     const struct link *link; /* [steps] */
@@ -28,21 +28,21 @@ enum { NOT_SET = 255 };
 #define LINK_TWO(kept, x, row, a, b) {WG__ROW_##row, 2, kept, {at_##a, at_##b}},
 
 #define X(name)                                                                                                      \
-    static const struct wg__chain *chain_##name(void)                                                                \
+    static const struct chain *chain_##name(void)                                                                    \
     {                                                                                                                \
         enum { WG__CHAIN_##name(INDEX, INDEX, INDEX_STEP, INDEX_STEP) };                                             \
-        static const struct link      link[] = {WG__CHAIN_##name(NOTHING, NOTHING, LINK_ONE, LINK_TWO)};             \
-        static const struct wg__chain chain = {.operands = 0 WG__CHAIN_##name(COUNT, COUNT, NOTHING, NOTHING),       \
-                                               .steps = sizeof link / sizeof *link,                                  \
-                                               .once = 0 WG__CHAIN_##name(ONCE_BIT, NOTHING, NOTHING, NOTHING),      \
-                                               .link = link};                                                        \
+        static const struct link  link[] = {WG__CHAIN_##name(NOTHING, NOTHING, LINK_ONE, LINK_TWO)};                 \
+        static const struct chain chain = {.operands = 0 WG__CHAIN_##name(COUNT, COUNT, NOTHING, NOTHING),           \
+                                           .steps = sizeof link / sizeof *link,                                      \
+                                           .once = 0 WG__CHAIN_##name(ONCE_BIT, NOTHING, NOTHING, NOTHING),          \
+                                           .link = link};                                                            \
         _Static_assert(0 WG__CHAIN_##name(COUNT, COUNT, COUNT, COUNT) <= WG__CHAIN_PLACES, "the chain is too long"); \
         return &chain;                                                                                               \
     }
 WG__CHAIN_MAP(X)
 #undef X
 
-static const struct wg__chain *(*const chains[WG__CHAINS])(void) = {
+static const struct chain *(*const chains[WG__CHAINS])(void) = {
 #define X(name) chain_##name,
     WG__CHAIN_MAP(X)
 #undef X
@@ -52,10 +52,10 @@ static const struct wg__chain *(*const chains[WG__CHAINS])(void) = {
 
 /* What is known while a chain is compared with steps: the slot of each operand and result. */
 struct match {
-    const struct wg__loop  *l;
-    const struct wg__chain *c;
-    const struct wg__step  *first;
-    uint8_t                 slot[WG__CHAIN_PLACES];
+    const struct wg__loop *l;
+    const struct chain    *c;
+    const struct wg__step *first;
+    uint8_t                slot[WG__CHAIN_PLACES];
 };
 
 /* Finds the last of `steps` steps that wrote the slot; -1 if none did. */
@@ -115,7 +115,7 @@ static bool is_seen(const struct match *m, int j)
     return false;
 }
 
-static bool is_chain(const struct wg__loop *l, int at, const struct wg__chain *c, int dtype)
+static bool is_chain(const struct wg__loop *l, int at, const struct chain *c, int dtype)
 {
     struct match              m;
     const struct wg__kernels *k = wg__kernels();
@@ -138,10 +138,9 @@ static int find_chain(struct wg__loop *l, int at)
 {
     struct wg__step *s = &l->step[at];
     for (int i = 0; i < WG__CHAINS && (s->to == WG_F32 || s->to == WG_F64); i++) {
-        const struct wg__chain *c = chains[i]();
+        const struct chain *c = chains[i]();
         if (!is_chain(l, at, c, s->to)) continue;
-        s->chain = c;
-        s->pass = wg__kernels()->chain[i][s->to == WG_F64];
+        s->chain = (uint8_t)(1 + i);
         return c->steps;
     }
     return 1;
@@ -150,7 +149,7 @@ static int find_chain(struct wg__loop *l, int at)
 bool wg__find_chains(struct wg__loop *l)
 {
     bool any = false;
-    for (int s = 0; s < l->steps; s++) l->step[s].chain = NULL;
+    for (int s = 0; s < l->steps; s++) l->step[s].chain = 0;
     for (int s = 0; s + 1 < l->steps; s += find_chain(l, s)) {}
     for (int s = 0; s < l->steps; s++) any = any || l->step[s].chain;
     return any;
@@ -158,13 +157,13 @@ bool wg__find_chains(struct wg__loop *l)
 
 int wg__chain_run(const struct wg__step *s, int64_t n, void *const *ptr)
 {
-    const struct wg__chain *c = s->chain;
-    void                   *at[WG__CHAIN_PLACES];
+    const struct chain *c = chains[s->chain - 1]();
+    void               *at[WG__CHAIN_PLACES];
     for (int j = 0; j < c->steps; j++) {
         const struct link *k = &c->link[j];
         for (int i = 0; i < k->n; i++) at[k->x[i]] = ptr[s[j].x[i]];
         at[c->operands + j] = ptr[s[j].y];
     }
-    s->pass(n, at);
+    wg__kernels()->chain[s->chain - 1][s->to == WG_F64](n, at);
     return c->steps;
 }

@@ -143,8 +143,8 @@ static inline __attribute__((always_inline)) void run_block(const struct wg__loo
 
 enum { FEW = 16 }; /* elements whose registers are small enough for any stack */
 
-/* Runs a loop of FEW elements or less.  Apart from wg__loop_run, so that nothing else pays for the room on the stack.
- */
+/* Runs a loop of FEW elements or less. It stands apart from wg__loop_run, so that nothing else pays for its room on the
+ * stack. */
 static __attribute__((noinline)) void run_few(const struct wg__loop *l)
 {
     _Alignas(64) char reg[WG__LOOP_REGISTERS][FEW * 8];
