@@ -29,26 +29,26 @@ static int complain(const struct adbench *s)
     return fprintf(stderr, "bench_adbench: %s\n", why), -1;
 }
 
-static int build(struct adbench *s, const char *name, const char *path)
+static int build(struct adbench *s, char *word[])
 {
     struct adbench_numbers f = {0};
     int                    bad = -1, known = 0;
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
-        if (strcmp(name, problems[i].name) != 0) continue;
+        if (strcmp(word[0], problems[i].name) != 0) continue;
         known = 1;
-        bad = adbench_read(path, &f) || problems[i].build(s->graph, &f, &s->problem);
+        bad = adbench_read(word[1], &f) || problems[i].build(s->graph, &f, &s->problem);
     }
     free(f.at);
-    return known ? bad : (fputs(usage, stderr), -1);
+    return known ? bad : bench_no_work(usage, 2, word);
 }
 
 static int open_problem(void *self, int n, char *word[], char *members, size_t size)
 {
     struct adbench *s = self;
-    if (n != 2) return fputs(usage, stderr), -1;
+    if (n != 2) return bench_no_work(usage, n, word);
     wg_graph_free(s->graph);
     *s = (struct adbench){.threads = s->threads, .graph = wg_graph_new()};
-    if (!s->graph || build(s, word[0], word[1])) return complain(s);
+    if (!s->graph || build(s, word)) return complain(s);
     wg_node *out[ADBENCH_NODES + 1] = {s->problem.value};
     memcpy(out + 1, s->problem.d, (size_t)s->problem.n * sizeof *out);
     s->tape = wg_compile(s->graph, s->problem.n + 1, out, &(wg_options){.threads = s->threads});

@@ -134,7 +134,7 @@ static int run(struct work *w, const char *name, double seconds)
         else alternate(w, name, "snprintf", write_ours, write_snprintf, seconds);
         return 0;
     }
-    return fputs(usage, stderr), -1;
+    return fprintf(stderr, "there is no such work: %s\n%s", name, usage), -1;
 }
 
 int main(int argc, char **argv)

@@ -69,7 +69,7 @@ static int prepare(struct onnx *m, int64_t batch)
 static int open_model(void *self, int n, char *word[], char *members, size_t size)
 {
     struct onnx *m = self;
-    if (n != 2 || atoll(word[1]) < 1) return fputs(usage, stderr), -1;
+    if (n != 2 || atoll(word[1]) < 1) return bench_no_work(usage, n, word);
     close_model(m);
     if (import_model(m, word[0]) || prepare(m, atoll(word[1]))) return complain(m, word[0]);
     snprintf(members, size, "\"way\": \"tape\", \"instructions\": %lld", (long long)wg_stats(m->tape).instructions);

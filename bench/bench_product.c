@@ -59,12 +59,13 @@ static int open_product(void *self, int n, char *word[], char *members, size_t s
 {
     struct product *p = self;
     close_product(p);
-    if (n != 5 || (strcmp(word[0], "f32") && strcmp(word[0], "f64")) || strlen(word[4]) != 2)
-        return fprintf(stderr, "%s", usage), -1;
+    if (n != 5 || (strcmp(word[0], "f32") && strcmp(word[0], "f64")) || strlen(word[4]) != 2 ||
+        strspn(word[4], "nt") != 2)
+        return bench_no_work(usage, n, word);
     p->m = atoll(word[1]), p->k = atoll(word[2]), p->n = atoll(word[3]);
     int      ta = word[4][0] == 't', tb = word[4][1] == 't';
     wg_dtype t = word[0][1] == '3' ? WG_F32 : WG_F64;
-    if (p->m < 1 || p->k < 1 || p->n < 1) return fprintf(stderr, "%s", usage), -1;
+    if (p->m < 1 || p->k < 1 || p->n < 1) return bench_no_work(usage, n, word);
     p->graph = wg_graph_new();
     wg_node *a = wg_input(p->graph, "a", t, ta ? WG_SHAPE(p->k, p->m) : WG_SHAPE(p->m, p->k));
     wg_node *b = wg_input(p->graph, "b", t, tb ? WG_SHAPE(p->n, p->k) : WG_SHAPE(p->k, p->n));

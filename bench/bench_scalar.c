@@ -32,7 +32,7 @@ static int open_scalar(void *self, int n, char *word[], char *members, size_t si
 {
     struct scalar *s = self;
     int            io = n == 1 && !strcmp(word[0], "scalar-io");
-    if (!io && (n != 1 || strcmp(word[0], "scalar"))) return fputs(usage, stderr), -1;
+    if (!io && (n != 1 || strcmp(word[0], "scalar"))) return bench_no_work(usage, n, word);
     wg_graph_free(s->graph);
     *s = (struct scalar){.io = io, .graph = wg_graph_new()};
     s->a = wg_input(s->graph, "a", WG_F32, WG_SCALAR);

@@ -36,7 +36,8 @@ struct plan {
 static int read_plan(struct trainer *t, struct plan *p, int n, char *word[])
 {
     *p = (struct plan){0};
-    if (n != 5 || strcmp(word[0], "mlp")) return fputs(usage, stderr), -1;
+    if (n != 5 || strcmp(word[0], "mlp") || (strcmp(word[3], "sgd") && strcmp(word[3], "adam")))
+        return bench_no_work(usage, n, word);
     for (char *s = word[1]; p->layers < BENCH_LAYERS; s++) {
         p->layer[p->layers++] = strtoll(s, &s, 10);
         if (*s != ',') break;
@@ -45,7 +46,7 @@ static int read_plan(struct trainer *t, struct plan *p, int n, char *word[])
     p->solver.kind = strcmp(word[3], "adam") ? WG_SOLVER_SGD : WG_SOLVER_ADAM;
     p->solver.rate = atof(word[4]);
     if (p->layers > 1 && t->batch > 0 && p->solver.rate > 0) return 0;
-    return fputs(usage, stderr), -1;
+    return bench_no_work(usage, n, word);
 }
 
 static void release(struct trainer *t)

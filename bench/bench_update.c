@@ -48,7 +48,7 @@ static int open_update(void *self, int n, char *word[], char *members, size_t si
     int            kind = n == 2 ? find_solver(word[0]) : WG_SOLVERS;
     wg_graph_free(u->graph);
     *u = (struct update){.threads = u->threads, .graph = wg_graph_new(), .n = n == 2 ? atoll(word[1]) : 0};
-    if (kind == WG_SOLVERS || u->n < 1) return fputs(usage, stderr), -1;
+    if (kind == WG_SOLVERS || u->n < 1) return bench_no_work(usage, n, word);
     wg_solver s = {.kind = (enum wg_solver_kind)kind, .rate = 1e-3};
     if (kind == WG_SOLVER_MOMENTUM || kind == WG_SOLVER_NESTEROV) s.momentum = 0.9;
     if (kind == WG_SOLVER_ADAMW) s.weight_decay = 0.01;

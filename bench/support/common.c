@@ -308,6 +308,14 @@ int bench_options_read(int argc, char **argv, const char *usage, struct bench_op
     return fprintf(stderr, "--threads wants a positive number\n"), -1;
 }
 
+int bench_no_work(const char *usage, int n, char *const word[])
+{
+    fputs("there is no such work:", stderr);
+    for (int i = 0; i < n; i++) fprintf(stderr, " %s", word[i]);
+    fprintf(stderr, "\n%s", usage);
+    return -1;
+}
+
 int bench_side_run(const struct bench_side *s, const struct bench_options *o, int usual, const char *const work[])
 {
     if (o->serve) return bench_serve(s) != 0;

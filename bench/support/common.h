@@ -66,6 +66,9 @@ struct bench_options {
 /* Reads the command line. Returns 0; 1 after --help was answered; -1 after a complaint. */
 int bench_options_read(int argc, char **argv, const char *usage, struct bench_options *o);
 
+/* Says on stderr that these words are no work, and what the works are; returns -1. */
+int bench_no_work(const char *usage, int n, char *const word[]);
+
 /* Does what the options ask of one side: serves, or runs each of the words alone, or the usual works where there are no
  * words. Returns the exit status of main. */
 int bench_side_run(const struct bench_side *s, const struct bench_options *o, int usual, const char *const work[]);
