@@ -48,7 +48,8 @@ static int open_problem(void *self, int n, char *word[], char *members, size_t s
     if (n != 2) return bench_no_work(usage, n, word);
     wg_graph_free(s->graph);
     *s = (struct adbench){.threads = s->threads, .graph = wg_graph_new()};
-    if (!s->graph || build(s, word)) return complain(s);
+    if (!s->graph) return complain(s);
+    if (build(s, word)) return wg_status(s->graph) ? complain(s) : -1; /* a bad file was named */
     wg_node *out[ADBENCH_NODES + 1] = {s->problem.value};
     memcpy(out + 1, s->problem.d, (size_t)s->problem.n * sizeof *out);
     s->tape = wg_compile(s->graph, s->problem.n + 1, out, &(wg_options){.threads = s->threads});
